@@ -1,0 +1,188 @@
+import { type Static, Type } from "typebox";
+
+/**
+ * What server and agent say to each other: HTTP under `/agent/v1`, JSON bodies.
+ * The only file of `agent/` that `server/` may import.
+ *
+ *   POST /agent/v1/hosts                                Inventory      ► Registration
+ *   GET  /agent/v1/hosts/:hostId/order?waitSeconds=N                   ► Order   (long poll, N <= 25)
+ *   POST /agent/v1/hosts/:hostId/reports                Report         ► ReportAnswer
+ *   GET  /agent/v1/streams                                             ► StreamList
+ *   GET  /agent/v1/streams/:streamId                                   ► StreamInfo
+ *   GET  /agent/v1/streams/:streamId/manifest                          ► bytes of the signed manifest
+ *   GET  /agent/v1/streams/:streamId/packs/:digest                     ► bytes of one pack
+ *   POST /agent/v1/streams/:streamId/receivers          Join           ► Joined
+ *   POST /agent/v1/streams/:streamId/receivers/:id      Progress       ► ProgressAnswer
+ *
+ * Every request about one host carries `Authorization: Bearer <token>` from its Registration.
+ * An error answer is the Fault as JSON: { code, what, why, fix }.
+ */
+
+/** DNS-SD: `_bootcast._tcp`, TXT records v, key, priority. */
+export const SERVICE_TYPE = "bootcast";
+export const SERVICE_VERSION = "1";
+
+/** One word each; the same on the client's screen, in the API and on the pages (DESIGN §7). */
+export const agentStates = [
+  "booting",
+  "finding",
+  "registering",
+  "waiting",
+  "preflight",
+  "erasing",
+  "receiving",
+  "verifying",
+  "naming",
+  "finishing",
+  "rebooting",
+  "done",
+  "failed",
+] as const;
+export type AgentState = (typeof agentStates)[number];
+const State = Type.Union(agentStates.map((state) => Type.Literal(state)));
+
+const Nic = Type.Object({
+  name: Type.String(),
+  mac: Type.String(),
+  /** Mbit/s; absent when the driver does not say. */
+  linkMegabits: Type.Optional(Type.Number()),
+});
+
+export const Disk = Type.Object({
+  /** Device path, "/dev/vda". */
+  path: Type.String(),
+  sizeBytes: Type.Number(),
+  sectorBytes: Type.Number(),
+  model: Type.String(),
+  serial: Type.String(),
+  wwn: Type.String(),
+  transport: Type.Union(["virtio", "sata", "nvme", "scsi", "mmc", "usb", "other"].map((t) => Type.Literal(t))),
+  isRemovable: Type.Boolean(),
+  isReadOnly: Type.Boolean(),
+  /** Mount points, swap or holders (LVM, RAID) that use it now. */
+  usedBy: Type.Array(Type.String()),
+});
+export type Disk = Static<typeof Disk>;
+
+export const Inventory = Type.Object({
+  /** The address of the card the machine booted from, lower case with colons. */
+  mac: Type.String({ pattern: "^([0-9a-f]{2}:){5}[0-9a-f]{2}$" }),
+  /** SMBIOS system UUID in lower case; empty when the firmware has none. */
+  uuid: Type.String(),
+  serial: Type.String(),
+  vendor: Type.String(),
+  model: Type.String(),
+  firmware: Type.Union([Type.Literal("bios"), Type.Literal("uefi")]),
+  memoryBytes: Type.Number(),
+  cpuCount: Type.Number(),
+  nics: Type.Array(Nic),
+  disks: Type.Array(Disk),
+  agentVersion: Type.String(),
+});
+export type Inventory = Static<typeof Inventory>;
+
+export const Registration = Type.Object({
+  hostId: Type.String(),
+  /** The name the server gave this host, "lab-01". */
+  name: Type.String(),
+  token: Type.String(),
+});
+export type Registration = Static<typeof Registration>;
+
+/** What the host is to do now. `reason` is shown on the client's screen. */
+export const Order = Type.Union([
+  Type.Object({ kind: Type.Literal("wait"), reason: Type.String() }),
+  Type.Object({ kind: Type.Literal("boot-disk"), reason: Type.String() }),
+  Type.Object({
+    kind: Type.Literal("deploy"),
+    deployId: Type.String(),
+    /** "lab-debian" and its version, for the screen. */
+    image: Type.String(),
+    imageVersion: Type.Number(),
+    hostName: Type.String(),
+    streamId: Type.String(),
+    reason: Type.String(),
+  }),
+]);
+export type Order = Static<typeof Order>;
+
+export const FaultBody = Type.Object({
+  code: Type.String(),
+  what: Type.String(),
+  why: Type.String(),
+  fix: Type.String(),
+});
+
+/** Sent at every change of state and at most once a second while `percent` changes. */
+export const Report = Type.Object({
+  state: State,
+  /** The order this belongs to; absent before there is one. */
+  deployId: Type.Optional(Type.String()),
+  /** What is being done or waited for, one sentence. */
+  detail: Type.String(),
+  percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+  /** With state "failed". */
+  fault: Type.Optional(FaultBody),
+  /** With state "done": milliseconds spent in each state. */
+  timings: Type.Optional(Type.Record(Type.String(), Type.Number())),
+});
+export type Report = Static<typeof Report>;
+
+/** `proceed` false: the order was cancelled; stop before the next step that changes the disk. */
+export const ReportAnswer = Type.Object({ proceed: Type.Boolean(), reason: Type.String() });
+export type ReportAnswer = Static<typeof ReportAnswer>;
+
+/** "open": joining, canaries are sent; "streaming"; "ended": only unicast and the receivers' last words. */
+export const StreamState = Type.Union([Type.Literal("open"), Type.Literal("streaming"), Type.Literal("ended")]);
+export type StreamState = Static<typeof StreamState>;
+
+export const StreamInfo = Type.Object({
+  description: Type.Object({
+    streamId: Type.String(),
+    manifestDigest: Type.String(),
+    group: Type.String(),
+    port: Type.Number(),
+    symbolBytes: Type.Number(),
+    symbolsPerBlock: Type.Number(),
+    packs: Type.Array(Type.Tuple([Type.Number(), Type.Number()])),
+    streamBytes: Type.Number(),
+    rateBytesPerSecond: Type.Number(),
+  }),
+  image: Type.String(),
+  imageVersion: Type.Number(),
+  diskBytes: Type.Number(),
+  state: StreamState,
+  receivers: Type.Number(),
+});
+export type StreamInfo = Static<typeof StreamInfo>;
+
+export const StreamList = Type.Object({ streams: Type.Array(StreamInfo) });
+export type StreamList = Static<typeof StreamList>;
+
+export const Join = Type.Object({
+  /** The registered host, when there is one (a restore from the command line has none). */
+  hostId: Type.Optional(Type.String()),
+  name: Type.String(),
+});
+export type Join = Static<typeof Join>;
+
+export const Joined = Type.Object({ receiverId: Type.String() });
+export type Joined = Static<typeof Joined>;
+
+/** Sent at every change of `state` and at most every second while receiving; silence for 60 s means lost. */
+export const Progress = Type.Object({
+  state: Type.Union(["joined", "ready", "receiving", "done", "failed", "left"].map((s) => Type.Literal(s))),
+  packsDone: Type.Number(),
+  packsTotal: Type.Number(),
+  /** Symbols received and known to be lost since the last report. */
+  symbolsReceived: Type.Number(),
+  symbolsLost: Type.Number(),
+});
+export type Progress = Static<typeof Progress>;
+
+export const ProgressAnswer = Type.Object({
+  streamState: StreamState,
+  /** What the stream waits for, "1 of 2 hosts ready"; empty while streaming. */
+  waitingFor: Type.String(),
+});
+export type ProgressAnswer = Static<typeof ProgressAnswer>;

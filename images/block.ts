@@ -1,0 +1,18 @@
+/**
+ * Something to read a disk image from: a file, a device, a decoded foreign
+ * image. `images/` reads through this and never opens anything itself.
+ */
+export interface BlockSource {
+  readonly sizeBytes: number;
+  /** Reads exactly `length` bytes at `offset`; the range lies inside the source. */
+  read(offset: number, length: number): Promise<Uint8Array>;
+}
+
+/** Something to write a disk image to. */
+export interface BlockTarget {
+  readonly sizeBytes: number;
+  /** Writes all of `bytes` at `offset`; the range lies inside the target. */
+  write(offset: number, bytes: Uint8Array): Promise<void>;
+  /** Resolves when everything written before survives a power cut. */
+  flush(): Promise<void>;
+}

@@ -1,0 +1,29 @@
+/**
+ * Everything a receiver must know before the first symbol: given over the
+ * control connection, never over the group.
+ *
+ * The packs in `packs` are laid end to end in stream order and cut into blocks
+ * of `symbolsPerBlock` symbols of `symbolBytes`; the last block and its last
+ * symbol are padded with zeros. Shared by sender, receiver and both ends' I/O.
+ */
+export type StreamDescription = {
+  /** 16 lower-case hex digits, random for each stream: symbols of others are dropped by it. */
+  readonly streamId: string;
+  /** SHA-256 of the signed manifest's bytes, lower-case hex. */
+  readonly manifestDigest: string;
+  /** IPv4 multicast group and UDP port that the symbols go to. */
+  readonly group: string;
+  readonly port: number;
+  readonly symbolBytes: number;
+  readonly symbolsPerBlock: number;
+  /** Runs of pack numbers of the manifest that are sent: [first, count], ascending. */
+  readonly packs: readonly (readonly [number, number])[];
+  /** The sum of the stored bytes of those packs. */
+  readonly streamBytes: number;
+  /** Most bytes per second on the wire, UDP and IP headers included. */
+  readonly rateBytesPerSecond: number;
+};
+
+/** 1440 is a multiple of 32 (SIMD rows) and leaves header and IP inside an Ethernet frame of 1500. */
+export const SYMBOL_BYTES = 1440;
+export const SYMBOLS_PER_BLOCK = 128;
