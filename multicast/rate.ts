@@ -28,8 +28,10 @@ const MOST_BYTES_PER_SECOND = 50e9;
  * @throws {Fault} RATE_INVALID
  */
 export function parseRate(text: string): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+?)(?:\/s|ps)?\s*$/i.exec(text);
-  const bytes = unitBytes[match?.[2]?.toLowerCase() ?? ""];
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)(?:\/s)?\s*$/i.exec(text);
+  // "Mbps" is megabits everywhere; "MBps" is read both ways by people, so it is refused.
+  const unit = match?.[2]?.replace(/bps$/, "bit").toLowerCase() ?? "";
+  const bytes = Object.hasOwn(unitBytes, unit) ? unitBytes[unit] : undefined;
   if (match === null || bytes === undefined) {
     throw invalid(text, "It is not a number with one of the units kB, MB, GB, KiB, MiB, GiB, kbit, Mbit, Gbit.");
   }

@@ -21,7 +21,20 @@ for (const [text, rateBytesPerSecond] of rates) {
   });
 }
 
-for (const text of ["", "12", "MB/s", "-3MB/s", "12MB/h", "12 parsecs", "0MB/s", "1e9MB/s", "60GB/s", "10bit"]) {
+for (const text of [
+  "",
+  "12",
+  "MB/s",
+  "-3MB/s",
+  "12MB/h",
+  "12 parsecs",
+  "12MBps",
+  "12constructor",
+  "0MB/s",
+  "1e9MB/s",
+  "60GB/s",
+  "10bit",
+]) {
   test(`"${text}" is refused as a rate`, () => {
     assert.throws(() => parseRate(text), { code: "RATE_INVALID" });
   });
