@@ -1,0 +1,17 @@
+import type { Command } from "commander";
+
+/** A command of `bootcast`: the line in the list of commands, and its file, loaded when it is asked for. */
+export type CommandEntry = {
+  readonly name: string;
+  readonly summary: string;
+  readonly load: () => Promise<Command>;
+};
+
+/** Every command, in the order in which `bootcast --help` lists them. */
+export const commands: readonly CommandEntry[] = [
+  {
+    name: "version",
+    summary: "print the versions of bootcast and Node",
+    load: async () => (await import("./version.ts")).versionCommand(),
+  },
+];

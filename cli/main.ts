@@ -1,0 +1,71 @@
+import { Command, CommanderError } from "commander";
+import { Fault } from "../fault.ts";
+import { commands } from "./commands.ts";
+import { Exit, fail } from "./output.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * Runs `bootcast` with the words after the program's name.
+ *
+ * Only the file of the command that was asked for is loaded, so `bootcast version`
+ * does not wait for the server's packages.
+ */
+export async function main(words: readonly string[]): Promise<void> {
+  process.stdout.on("error", endOfPipe);
+  process.stderr.on("error", endOfPipe);
+  const program = new Command("bootcast")
+    .description("Boots a whole room of machines off the network and re-images all of them from one multicast stream.")
+    .version(VERSION, "-V, --version", "print the version")
+    .addHelpText("before", firstExamples)
+    .addHelpText("after", '\n"bootcast COMMAND --help" starts with examples of that command.');
+  const plain = words.filter((word) => !word.startsWith("-"));
+  const wanted = plain[0] === "help" ? plain[1] : plain[0];
+  for (const { name, summary, load } of commands) {
+    if (name === wanted) program.addCommand((await load()).summary(summary));
+    else program.command(name).summary(summary).description(summary).allowUnknownOption();
+  }
+  obey(program);
+  try {
+    if (words.length === 0) program.help();
+    await program.parseAsync([...words], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) fail(error);
+    if (error.exitCode === 0) return;
+    // "commander.help": a command group without a verb has already shown its help.
+    if (error.code !== "commander.help") fail(usageFault(error, plain));
+    process.exitCode = Exit.usage;
+  }
+}
+
+const firstExamples = `Examples:
+  $ sudo bootcast serve                                 boot this network
+  $ bootcast image scan golden.raw --name lab-debian    make an image of a disk
+  $ bootcast deploy lab-debian --to any --plan          see what would be erased
+  $ bootcast session watch                              follow it
+`;
+
+/** Makes commander throw instead of ending the process, so that errors have one shape and one exit code. */
+function obey(command: Command): void {
+  command.exitOverride().configureOutput({ outputError: () => undefined });
+  command.showSuggestionAfterError(true);
+  for (const child of command.commands) obey(child);
+}
+
+function usageFault(error: CommanderError, plain: readonly string[]): Fault {
+  const [what = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
+  const about = commands.some(({ name }) => name === plain[0]) ? `bootcast ${plain[0]}` : "bootcast";
+  const help = `"${about} --help" shows what can be given, with examples.`;
+  return new Fault("USAGE", {
+    what: `The command line was not understood: ${what.replace(/\.$/, "")}.`,
+    why: "Nothing was done.",
+    fix: suggestion === undefined ? help : `${suggestion.replace(/^\(|\)$/g, "")} ${help}`,
+  });
+}
+
+/** `bootcast … | head` is no error: whoever read has seen enough. */
+function endOfPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === "EPIPE") process.exit(Exit.done);
+  throw error;
+}
+
+if (import.meta.main) void main(process.argv.slice(2));
