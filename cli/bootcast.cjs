@@ -33,19 +33,10 @@ function newerNode() {
     // Not installed: explained below.
   }
   console.error("error: bootcast cannot start. [NODE_TOO_OLD]");
-  console.error(
-    "  why: It needs Node " +
-      LEAST_MAJOR +
-      " or newer; this is Node " +
-      process.versions.node +
-      ", and no newer one was installed beside bootcast.",
-  );
-  console.error(
-    "  fix: Install bootcast without --omit=optional (that brings a Node of its own on Linux x64 and " +
-      "arm64), or install Node " +
-      LEAST_MAJOR +
-      ".",
-  );
+  var why = "It needs Node " + LEAST_MAJOR + " or newer, and this is Node " + process.versions.node + ".";
+  var fix =
+    "Install bootcast without --omit=optional (that brings a Node of its own on Linux x64 and arm64), or Node 24.";
+  console.error("  why: " + why + "\n  fix: " + fix);
   process.exit(1);
 }
 
@@ -55,11 +46,11 @@ function runWith(node) {
   var child = require("child_process").spawn(node, words, { stdio: "inherit" });
   // The child ends by itself on a signal; this process only passes it on and waits.
   ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"].forEach(function (signal) {
-    process.on(signal, () => {
+    process.on(signal, function () {
       child.kill(signal);
     });
   });
-  child.on("exit", (code, signal) { X
+  child.on("exit", function (code, signal) {
     if (signal === null) process.exit(code);
     process.removeAllListeners(signal);
     process.kill(process.pid, signal);
