@@ -1,0 +1,56 @@
+import type { Logger } from "pino";
+import type { BootFiles } from "../bsdp/boot-files.ts";
+import type { DhcpOption } from "../bsdp/dhcp-packet.ts";
+import type { Lease } from "../bsdp/lease.ts";
+import type { BootPolicy } from "../bsdp/policy.ts";
+
+/** One network interface that we answer on. */
+export type DhcpInterface = { readonly name: string; readonly address: string; readonly netmask: string };
+
+/** Where leases survive a restart. One row an address; saving replaces it. */
+export type LeaseStore = {
+  load(): Promise<readonly Lease[]>;
+  save(lease: Lease): Promise<void>;
+};
+
+/** What `startDhcp` needs to know. */
+export type DhcpSettings = {
+  readonly interfaces: readonly DhcpInterface[];
+  /** `proxy` adds boot data beside another DHCP server, `full` is the DHCP server. */
+  readonly mode: "proxy" | "full";
+  /** Asked for every machine that wants boot data; slower than one second counts as "nothing". */
+  policyOf(mac: string): Promise<BootPolicy>;
+  readonly bootFiles: BootFiles;
+  /** Full mode only: which addresses are given out, and with what. */
+  readonly full?: {
+    /** Ranges such as "10.77.0.50-10.77.0.99"; one in the network of every interface. */
+    readonly pools: readonly string[];
+    /** Default router; none when absent. */
+    readonly router?: string;
+    readonly dns?: readonly string[];
+    readonly leaseSeconds: number;
+    /** Fixed addresses: hardware address (lower case, colons) to IPv4 address. */
+    readonly reservations?: ReadonlyMap<string, string>;
+    /** Further options (`dhcpOptions` of dhcp-options.ts makes them from the configuration). */
+    readonly options?: readonly DhcpOption[];
+    readonly leases: LeaseStore;
+    /** How long to listen for another DHCP server before starting; 0 switches the probe off. Default 2000. */
+    readonly probeMs?: number;
+  };
+  readonly log: Logger;
+  /** Milliseconds; only differences and lease ends are made of it. */
+  now(): number;
+  /** Other ports for tests; default 67, 4011 and 68. */
+  readonly ports?: { readonly server: number; readonly proxy: number; readonly client: number };
+};
+
+/** How many packets were answered, and dropped by reason, since the start. */
+export type DhcpCounters = {
+  readonly answered: Readonly<Record<string, number>>;
+  readonly dropped: Readonly<Record<string, number>>;
+};
+
+export type DhcpServer = {
+  readonly counters: DhcpCounters;
+  stop(): Promise<void>;
+};
