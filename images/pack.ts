@@ -1,0 +1,168 @@
+import { createHash } from "node:crypto";
+import { promisify } from "node:util";
+import { constants, zstdCompress, zstdDecompressSync } from "node:zlib";
+import { Fault } from "../fault.ts";
+import { CELL_BYTES, CELLS_PER_PACK, cellId } from "./cell.ts";
+import { ID_BYTES, type PackEntry } from "./manifest.ts";
+
+/**
+ * A pack: the unit that is stored and sent. All numbers big-endian.
+ *
+ *    0  magic "bootpack"
+ *    8  u16  format version, 1
+ *   10  u8   codec of the body: 0 as it is, 1 one zstd frame
+ *   11  u8   flags, 0
+ *   12  u32  number of cells, 1…16
+ *   16  u32  plain length of the body: every cell 64 KiB, the last one may be shorter
+ *   20  u32  stored length of the body
+ *   24  16 bytes, 0 (kept for a nonce)
+ *   40  the cells' ids, 32 bytes each
+ *       the body
+ *
+ * Its name is the SHA-256 of all these bytes.
+ */
+const MAGIC = Buffer.from("bootpack", "latin1");
+const VERSION = 1;
+export const PACK_HEADER_BYTES = 40;
+const RESERVED_AT = 24;
+
+/** Larger windows than this are refused, so that a pack cannot make a reader allocate much. 8 MiB. */
+const WINDOW_LOG_MAX = 23;
+
+export type PackCodec = "stored" | "zstd";
+const codecNumbers = { stored: 0, zstd: 1 } as const;
+
+/** No pack of `cells` cells is longer: a body that does not shrink is stored as it is. */
+export function maxPackBytes(cells: number): number {
+  return PACK_HEADER_BYTES + cells * (ID_BYTES + CELL_BYTES);
+}
+
+/** No pack is longer than this. */
+export const MAX_PACK_BYTES = maxPackBytes(CELLS_PER_PACK);
+
+export type EncodedPack = {
+  readonly digest: string;
+  readonly bytes: Uint8Array;
+  readonly cellIds: Uint8Array;
+};
+
+const compress = promisify(zstdCompress);
+
+/**
+ * Makes a pack of 1…16 cells, each 64 KiB long; only the last may be shorter.
+ * zstd runs in libuv's threads. A body that does not shrink is stored as it is.
+ *
+ * @param options.cellIds the ids, 32 bytes each, when the caller has them already
+ * @param options.level zstd's level, 3 unless told
+ */
+export async function encodePack(
+  cells: readonly Uint8Array[],
+  codec: PackCodec,
+  options: { readonly cellIds?: Uint8Array; readonly level?: number } = {},
+): Promise<EncodedPack> {
+  const plain = Buffer.concat(cells);
+  const cellIds = options.cellIds ?? Buffer.concat(cells.map(cellId));
+  let body = plain;
+  let bodyCodec: PackCodec = "stored";
+  if (codec === "zstd") {
+    const frame = await compress(plain, {
+      params: { [constants.ZSTD_c_compressionLevel]: options.level ?? 3 },
+      pledgedSrcSize: plain.length,
+    });
+    if (frame.length < plain.length) {
+      body = frame;
+      bodyCodec = "zstd";
+    }
+  }
+  const bytes = Buffer.alloc(PACK_HEADER_BYTES + cellIds.length + body.length);
+  MAGIC.copy(bytes);
+  bytes.writeUInt16BE(VERSION, 8);
+  bytes.writeUInt8(codecNumbers[bodyCodec], 10);
+  bytes.writeUInt32BE(cells.length, 12);
+  bytes.writeUInt32BE(plain.length, 16);
+  bytes.writeUInt32BE(body.length, 20);
+  bytes.set(cellIds, PACK_HEADER_BYTES);
+  bytes.set(body, PACK_HEADER_BYTES + cellIds.length);
+  return { digest: packDigest(bytes), bytes, cellIds };
+}
+
+/** A pack's name: the SHA-256 of its stored bytes, lower-case hex. */
+export function packDigest(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/**
+ * The plain cells of a pack, every one checked against its id in the manifest.
+ * Nothing of a pack may be used before this returned.
+ *
+ * @throws {Fault} PACK_DAMAGED when the bytes are not those that the manifest names;
+ *   PACK_INVALID when they are, but break the rules above
+ */
+export function decodePack(bytes: Uint8Array, entry: Pick<PackEntry, "digest" | "cellIds">): Uint8Array[] {
+  if (bytes.length > MAX_PACK_BYTES || packDigest(bytes) !== entry.digest) throw damaged(entry.digest, bytes.length);
+  const pack = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const count = entry.cellIds.length / ID_BYTES;
+  const bodyAt = PACK_HEADER_BYTES + entry.cellIds.length;
+  const rule = (holds: boolean, text: string) => {
+    if (!holds) throw invalid(entry.digest, text);
+  };
+  rule(pack.length > bodyAt, "it is shorter than its own header");
+  rule(pack.subarray(0, MAGIC.length).equals(MAGIC), "it does not begin as a pack");
+  rule(pack.readUInt16BE(8) === VERSION, `its format version is ${pack.readUInt16BE(8)}`);
+  rule(pack.readUInt8(11) === 0, "it uses flags that do not exist");
+  rule(count >= 1 && count <= CELLS_PER_PACK, `the manifest gives it ${count} cells`);
+  rule(pack.readUInt32BE(12) === count, "it has another number of cells than the manifest says");
+  rule(isReservedZero(pack), "it uses reserved bytes");
+  rule(pack.subarray(PACK_HEADER_BYTES, bodyAt).equals(entry.cellIds), "it holds other cells than the manifest says");
+  const plainBytes = pack.readUInt32BE(16);
+  rule(plainBytes > (count - 1) * CELL_BYTES && plainBytes <= count * CELL_BYTES, "its plain length is impossible");
+  rule(pack.readUInt32BE(20) === pack.length - bodyAt, "its body has another length than it says");
+  const codec = pack.readUInt8(10);
+  rule(codec === codecNumbers.stored || codec === codecNumbers.zstd, `its codec ${codec} is unknown`);
+  const body = pack.subarray(bodyAt);
+  const plain = codec === codecNumbers.zstd ? decompress(body, plainBytes, entry.digest) : body;
+  rule(plain.length === plainBytes, "its plain length is not what it says");
+  const cells: Uint8Array[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const cell = plain.subarray(index * CELL_BYTES, (index + 1) * CELL_BYTES);
+    const id = entry.cellIds.subarray(index * ID_BYTES, (index + 1) * ID_BYTES);
+    rule(Buffer.compare(cellId(cell), id) === 0, `the content of its cell ${index} is not what the cell's name says`);
+    cells.push(cell);
+  }
+  return cells;
+}
+
+function decompress(frame: Uint8Array, plainBytes: number, digest: string): Uint8Array {
+  try {
+    return zstdDecompressSync(frame, {
+      maxOutputLength: plainBytes,
+      params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG_MAX },
+    });
+  } catch (cause) {
+    throw invalid(digest, "its zstd frame cannot be read", cause);
+  }
+}
+
+function isReservedZero(pack: Buffer): boolean {
+  return pack.subarray(RESERVED_AT, PACK_HEADER_BYTES).every((byte) => byte === 0);
+}
+
+function damaged(digest: string, length: number): Fault {
+  return new Fault("PACK_DAMAGED", {
+    what: `Pack ${digest} is damaged.`,
+    why: `The ${length} bytes read do not have the SHA-256 that the signed manifest names.`,
+    fix: 'Check the store with "bootcast image verify NAME"; a damaged pack is written anew by the next import of the same image.',
+  });
+}
+
+function invalid(digest: string, rule: string, cause?: unknown): Fault {
+  return new Fault(
+    "PACK_INVALID",
+    {
+      what: `Pack ${digest} cannot be used: ${rule}.`,
+      why: "It was made by another version of bootcast, or by a faulty one.",
+      fix: "Import the image again with the version of bootcast that serves it.",
+    },
+    cause,
+  );
+}
