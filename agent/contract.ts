@@ -39,7 +39,12 @@ export const agentStates = [
   "failed",
 ] as const;
 export type AgentState = (typeof agentStates)[number];
-const State = Type.Union(agentStates.map((state) => Type.Literal(state)));
+/** One of some words, as a type and as a schema: a Type.Union over a mapped array would have the type never. */
+function oneOf<const Word extends string>(words: readonly Word[]) {
+  return Type.Unsafe<Word>({ type: "string", enum: words });
+}
+
+const State = oneOf(agentStates);
 
 const Nic = Type.Object({
   name: Type.String(),
@@ -56,7 +61,7 @@ export const Disk = Type.Object({
   model: Type.String(),
   serial: Type.String(),
   wwn: Type.String(),
-  transport: Type.Union(["virtio", "sata", "nvme", "scsi", "mmc", "usb", "other"].map((t) => Type.Literal(t))),
+  transport: oneOf(["virtio", "sata", "nvme", "scsi", "mmc", "usb", "other"]),
   isRemovable: Type.Boolean(),
   isReadOnly: Type.Boolean(),
   /** Mount points, swap or holders (LVM, RAID) that use it now. */
@@ -171,7 +176,7 @@ export type Joined = Static<typeof Joined>;
 
 /** Sent at every change of `state` and at most every second while receiving; silence for 60 s means lost. */
 export const Progress = Type.Object({
-  state: Type.Union(["joined", "ready", "receiving", "done", "failed", "left"].map((s) => Type.Literal(s))),
+  state: oneOf(["joined", "ready", "receiving", "done", "failed", "left"]),
   packsDone: Type.Number(),
   packsTotal: Type.Number(),
   /** Symbols received and known to be lost since the last report. */
