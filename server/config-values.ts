@@ -1,0 +1,136 @@
+import { parseRate } from "../multicast/rate.ts";
+
+/**
+ * What one setting accepts. `read` takes a value of the file (typed) or of a
+ * flag or the environment (text) and answers undefined when it is not allowed.
+ */
+export type Kind<T> = {
+  /** Completes the sentence "Allowed is …". */
+  readonly allowed: string;
+  read(value: unknown): T | undefined;
+};
+
+export const text: Kind<string> = {
+  allowed: "text",
+  read: (value) => (typeof value === "string" ? value : undefined),
+};
+
+export const boolean: Kind<boolean> = {
+  allowed: "true or false",
+  read: (value) => {
+    if (typeof value === "boolean") return value;
+    return value === "true" ? true : value === "false" ? false : undefined;
+  },
+};
+
+export function integer(least: number, most: number): Kind<number> {
+  return {
+    allowed: `a whole number from ${least} to ${most}`,
+    read: (value) => {
+      const number = typeof value === "string" && /^\d+$/.test(value) ? Number(value) : value;
+      return typeof number === "number" && Number.isInteger(number) && number >= least && number <= most
+        ? number
+        : undefined;
+    },
+  };
+}
+
+/** Port 0 lets the system choose a free one; the ready line says which. */
+export const port: Kind<number> = { ...integer(0, 65_535), allowed: "a port number, or 0 for any free one" };
+
+export function oneOf<T extends string>(...words: readonly T[]): Kind<T> {
+  return {
+    allowed: words.map((word) => `"${word}"`).join(", "),
+    read: (value) => words.find((word) => word === value),
+  };
+}
+
+/** A list; a single text is split at commas, so that flags and the environment can give it. */
+export function listOf(of: Kind<string>): Kind<readonly string[]> {
+  return {
+    allowed: `a list, each item ${of.allowed}`,
+    read: (value) => {
+      const items = typeof value === "string" ? value.split(",").map((item) => item.trim()) : value;
+      if (!Array.isArray(items)) return undefined;
+      const read = items.map((item) => of.read(item));
+      return read.some((item) => item === undefined) ? undefined : (read as string[]);
+    },
+  };
+}
+
+export const interfaceName: Kind<string> = {
+  allowed: 'the name of a network interface, like "eth0"',
+  // The kernel's own rule: at most 15 bytes, no slash, no white space.
+  read: (value) => (typeof value === "string" && /^[^\s/]{1,15}$/.test(value) ? value : undefined),
+};
+
+export const ipv4: Kind<string> = {
+  allowed: 'an IPv4 address, like "10.77.0.1"',
+  read: (value) => (typeof value === "string" && numberOfIpv4(value) !== undefined ? value : undefined),
+};
+
+/** 224.0.0.0/24 is left out: routers and switches never confine it (RFC 5771 section 4). */
+export const multicastGroup: Kind<string> = {
+  allowed: 'an IPv4 multicast address outside 224.0.0.0/24, like "239.192.66.1"',
+  read: (value) => {
+    const number = typeof value === "string" ? numberOfIpv4(value) : undefined;
+    return number !== undefined && number >= 0xe0000100 && number <= 0xefffffff ? String(value) : undefined;
+  },
+};
+
+export type AddressRange = { readonly first: string; readonly last: string };
+
+export const addressRange: Kind<AddressRange> = {
+  allowed: 'a range of IPv4 addresses, like "10.77.0.50-10.77.0.99"',
+  read: (value) => {
+    const [first, last, ...rest] = typeof value === "string" ? value.split("-").map((part) => part.trim()) : [];
+    const from = numberOfIpv4(first ?? "");
+    const to = numberOfIpv4(last ?? "");
+    if (from === undefined || to === undefined || from > to || rest.length > 0) return undefined;
+    return { first: first!, last: last! };
+  },
+};
+
+export const rate: Kind<number> = {
+  allowed: 'a rate like "12MB/s" or "20000kbit"',
+  read: (value) => {
+    try {
+      return typeof value === "string" ? parseRate(value) : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+};
+
+/** One run of "n" in braces is the number, as wide as it has letters; around it stand letters, digits and hyphens. */
+export const namePattern: Kind<string> = {
+  allowed: 'a host name with the number\'s place in braces, like "lab-{nn}"',
+  read: (value) =>
+    typeof value === "string" &&
+    value.length <= 60 &&
+    /^[a-z0-9]([a-z0-9-]*-)?\{n{1,4}\}([a-z0-9-]*[a-z0-9])?$/i.test(value)
+      ? value
+      : undefined,
+};
+
+export type OptionValue = string | number | boolean | readonly (string | number)[];
+
+/** DHCP options by name; which names and values exist is known to the DHCP server. */
+export const optionTable: Kind<Readonly<Record<string, OptionValue>>> = {
+  allowed: 'a table of DHCP option names and values, like { ntpServer = ["10.77.0.1"] }',
+  read: (value) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value) || value instanceof Date) return undefined;
+    const isFine = Object.values(value).every(
+      (item) =>
+        ["string", "number", "boolean"].includes(typeof item) ||
+        (Array.isArray(item) && item.every((part) => typeof part === "string" || typeof part === "number")),
+    );
+    return isFine ? (value as Readonly<Record<string, OptionValue>>) : undefined;
+  },
+};
+
+function numberOfIpv4(address: string): number | undefined {
+  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(address)) return undefined;
+  const octets = address.split(".").map(Number);
+  return octets.every((octet) => octet <= 255) ? octets.reduce((sum, octet) => sum * 256 + octet, 0) : undefined;
+}

@@ -1,0 +1,189 @@
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { parse, TomlError } from "smol-toml";
+import { Fault } from "../fault.ts";
+import * as kind from "./config-values.ts";
+import { nearest } from "./nearest.ts";
+
+/** Where the configuration is looked for when nobody says otherwise; it need not exist. */
+export const DEFAULT_CONFIG_FILE = "/etc/bootcast.toml";
+
+type Setting = { readonly of: kind.Kind<unknown>; readonly otherwise: unknown };
+
+function setting<T>(of: kind.Kind<T>, otherwise: T): { of: kind.Kind<T>; otherwise: T };
+function setting<T>(of: kind.Kind<T>): { of: kind.Kind<T>; otherwise: undefined };
+function setting(of: kind.Kind<unknown>, otherwise?: unknown): Setting {
+  return { of, otherwise };
+}
+
+/** Every setting by the name it has in the file: its section, its key, what it accepts, what it is when nobody set it. */
+const settings = {
+  data_dir: setting(kind.text, "/var/lib/bootcast"),
+  /** Undefined: every interface with an IPv4 address that is not loopback. */
+  "network.interfaces": setting(kind.listOf(kind.interfaceName)),
+  "network.dhcp": setting(kind.oneOf("proxy", "full", "off"), "proxy"),
+  /** Whether a machine that nobody knows is given the agent, so that it appears in the list of hosts. */
+  "network.register": setting(kind.boolean, true),
+  "network.pool": setting(kind.addressRange),
+  "network.router": setting(kind.ipv4),
+  "network.dns": setting(kind.listOf(kind.ipv4), []),
+  "network.lease_minutes": setting(kind.integer(1, 100_000), 60),
+  "network.options": setting(kind.optionTable, {}),
+  "http.port": setting(kind.port, 8440),
+  "tftp.port": setting(kind.port, 69),
+  "boot.kernel_args": setting(kind.text, "console=tty0"),
+  "boot.pass_server": setting(kind.boolean, true),
+  "bsdp.priority": setting(kind.integer(0, 65_535), 32_768),
+  "bsdp.index": setting(kind.integer(1, 65_535), 1),
+  "bsdp.name": setting(kind.text, "bootcast"),
+  "multicast.group": setting(kind.multicastGroup, "239.192.66.1"),
+  "multicast.port": setting(kind.port, 7801),
+  "multicast.rate": setting(kind.rate, 12_000_000),
+  "hosts.names": setting(kind.namePattern, "lab-{nn}"),
+  /** How long a host with nothing ordered waits for an order before it is told to boot its disk. */
+  "hosts.wait_minutes": setting(kind.integer(0, 100_000), 30),
+  "dnssd.enabled": setting(kind.boolean, true),
+};
+
+type Settings = typeof settings;
+type ValueOf<S> = S extends { of: kind.Kind<infer T>; otherwise: infer Otherwise }
+  ? Otherwise extends undefined
+    ? T | undefined
+    : T
+  : never;
+/** The effective values by their name in the file: `values["http.port"]`. */
+export type ConfigValues = { readonly [Key in keyof Settings]: ValueOf<Settings[Key]> };
+export type ConfigKey = keyof Settings;
+
+/** Where a value came from, in words: "--set http.port", "BOOTCAST_HTTP_PORT", "/etc/bootcast.toml", "default". */
+export type Origins = { readonly [Key in ConfigKey]: string };
+
+export type Config = {
+  readonly values: ConfigValues;
+  readonly origins: Origins;
+  /** Absolute path of the data directory. */
+  readonly dataDir: string;
+};
+
+/** What is set from outside the file: `flags` by their key in the file ("http.port"), `env` is process.env. */
+export type ConfigSources = {
+  readonly flags?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** The file's path. Undefined: BOOTCAST_CONFIG, or the default file when it exists. */
+  readonly file?: string | undefined;
+};
+
+/** The name of the environment variable of a setting: "http.port" is BOOTCAST_HTTP_PORT. */
+export function environmentName(key: string): string {
+  return `BOOTCAST_${key.replace(".", "_").toUpperCase()}`;
+}
+
+/**
+ * The effective configuration: flags, then environment, then file, then defaults.
+ *
+ * @throws {Fault} CONFIG_MISSING, CONFIG_SYNTAX, CONFIG_UNKNOWN, CONFIG_INVALID, all naming the key and the file
+ */
+export function loadConfig(sources: ConfigSources = {}): Config {
+  const env = sources.env ?? {};
+  const path =
+    sources.file ?? env["BOOTCAST_CONFIG"] ?? (existsSync(DEFAULT_CONFIG_FILE) ? DEFAULT_CONFIG_FILE : undefined);
+  const fromFile = path === undefined ? {} : readFile(path);
+  const flags = sources.flags ?? {};
+  for (const key of Object.keys(flags)) if (!Object.hasOwn(settings, key)) throw unknown(key, "--set");
+  const values: Record<string, unknown> = {};
+  const origins: Record<string, string> = {};
+  for (const [key, { of, otherwise }] of Object.entries<Setting>(settings)) {
+    const variable = environmentName(key);
+    const candidates = [
+      { value: flags[key], origin: key === "data_dir" ? "--data-dir" : `--set ${key}` },
+      { value: env[variable], origin: variable },
+      { value: fromFile[key], origin: path ?? "" },
+    ];
+    const given = candidates.find(({ value }) => value !== undefined);
+    origins[key] = given?.origin ?? "default";
+    values[key] = given === undefined ? otherwise : of.read(given.value);
+    if (given !== undefined && values[key] === undefined) throw invalid(key, given.value, given.origin, of.allowed);
+  }
+  const config = values as ConfigValues;
+  if (config["network.dhcp"] === "full" && config["network.pool"] === undefined) {
+    throw new Fault("CONFIG_INVALID", {
+      what: `network.dhcp is "full", but network.pool is not set (${origins["network.dhcp"]}).`,
+      why: "A DHCP server needs addresses to hand out.",
+      fix: `Set network.pool to ${kind.addressRange.allowed}, or network.dhcp to "proxy".`,
+    });
+  }
+  return { values: config, origins: origins as Origins, dataDir: resolve(config.data_dir) };
+}
+
+/** The file's values by "section.key". */
+function readFile(path: string): Record<string, unknown> {
+  const flat: Record<string, unknown> = {};
+  for (const [section, value] of Object.entries(parseFile(path))) {
+    const isSection = Object.keys(settings).some((key) => key.startsWith(`${section}.`));
+    if (!isSection) {
+      if (!Object.hasOwn(settings, section)) throw unknown(section, path);
+      flat[section] = value;
+    } else if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw invalid(section, value, path, `a section: [${section}] on a line of its own, its keys below`);
+    } else {
+      for (const [key, inner] of Object.entries(value)) {
+        const name = `${section}.${key}`;
+        if (!Object.hasOwn(settings, name)) throw unknown(name, path);
+        flat[name] = inner;
+      }
+    }
+  }
+  return flat;
+}
+
+function parseFile(path: string): Record<string, unknown> {
+  let written: string;
+  try {
+    written = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new Fault(
+      "CONFIG_MISSING",
+      {
+        what: `The configuration file ${path} cannot be read.`,
+        why: (error as Error).message,
+        fix: "Check the path and its permissions. An empty file is valid, and so is none.",
+      },
+      error,
+    );
+  }
+  try {
+    return parse(written);
+  } catch (error) {
+    const at = error instanceof TomlError ? `, line ${error.line}, column ${error.column}` : "";
+    throw new Fault(
+      "CONFIG_SYNTAX",
+      {
+        what: `${path}${at} is not valid TOML.`,
+        why: (error as Error).message,
+        fix: 'Values are written like port = 8440, dhcp = "proxy", dns = ["10.0.0.1"]; sections like [network].',
+      },
+      error,
+    );
+  }
+}
+
+function unknown(key: string, origin: string): Fault {
+  const sections = [...new Set(Object.keys(settings).map((known) => known.split(".")[0]!))];
+  const suggestion = nearest(key, [...Object.keys(settings), ...sections]);
+  const [section] = key.split(".");
+  const siblings = Object.keys(settings).filter((known) => known.startsWith(`${section}.`));
+  const choice = siblings.length > 0 ? siblings : sections;
+  return new Fault("CONFIG_UNKNOWN", {
+    what: `"${key}" is not a setting (${origin}).`,
+    why: suggestion === undefined ? "No setting has a name like it." : `Maybe "${suggestion}" was meant.`,
+    fix: `Correct or remove it. There are: ${choice.join(", ")}.`,
+  });
+}
+
+function invalid(key: string, value: unknown, origin: string, allowed: string): Fault {
+  return new Fault("CONFIG_INVALID", {
+    what: `${key} is ${JSON.stringify(value)}, which is not allowed (${origin}).`,
+    why: `Allowed is ${allowed}.`,
+    fix: `Change or remove ${key} there.`,
+  });
+}
