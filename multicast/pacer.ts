@@ -1,0 +1,75 @@
+/** The long-term bucket is filled at this share of the rate, so that with its depth no second ever exceeds the rate. */
+const LONG_TERM_SHARE = 0.98;
+const LONG_TERM_DEPTH_MS = 20;
+/** A late timer's debt is paid back at most this much faster than the long-term rate. */
+const CATCH_UP = 1.05;
+const BURST_DEPTH_MS = 2;
+
+/**
+ * Decides when the next datagram may go, so that the stream is even: queues in
+ * switches stay short, and a telephone call on the same link survives.
+ *
+ * Two buckets must both have room. The long-term bucket keeps the rate: in any
+ * second the wire carries at most `rateBytesPerSecond` (one datagram more where
+ * the rate is so low that a datagram is longer than 20 ms of it). The burst
+ * bucket keeps it even: never more than 2 ms worth of data back to back, or one
+ * datagram at low rates. When a timer comes late, what was missed is not paid
+ * back at once but 5 % faster than usual, and what was missed longer than 20 ms
+ * ago is never paid back.
+ *
+ * Times are the caller's milliseconds, with fractions.
+ */
+export class Pacer {
+  readonly #packetBytes: number;
+  readonly #longTerm: Bucket;
+  readonly #burst: Bucket;
+
+  /** @param packetBytes one datagram as it counts on the wire, with all headers */
+  constructor(rateBytesPerSecond: number, packetBytes: number, now: number) {
+    const rate = (rateBytesPerSecond / 1000) * LONG_TERM_SHARE;
+    this.#packetBytes = packetBytes;
+    this.#longTerm = new Bucket(rate, Math.max(rate * LONG_TERM_DEPTH_MS, packetBytes), now);
+    this.#burst = new Bucket(rate * CATCH_UP, Math.max(rate * BURST_DEPTH_MS, packetBytes), now);
+  }
+
+  /** When the next datagram may go: `now`, or later. */
+  readyAt(now: number): number {
+    return Math.max(this.#longTerm.readyAt(this.#packetBytes, now), this.#burst.readyAt(this.#packetBytes, now));
+  }
+
+  /** Takes one datagram; only when `readyAt(now)` says so. */
+  take(now: number): void {
+    this.#longTerm.take(this.#packetBytes, now);
+    this.#burst.take(this.#packetBytes, now);
+  }
+}
+
+/** Holds at most `depth` bytes, gains `bytesPerMs`, starts with one take's worth at most: never a burst at the start. */
+class Bucket {
+  readonly #bytesPerMs: number;
+  readonly #depth: number;
+  #bytes = 0;
+  #filledAt: number;
+
+  constructor(bytesPerMs: number, depth: number, now: number) {
+    this.#bytesPerMs = bytesPerMs;
+    this.#depth = depth;
+    this.#filledAt = now;
+  }
+
+  readyAt(bytes: number, now: number): number {
+    this.#fill(now);
+    return this.#bytes >= bytes ? now : now + (bytes - this.#bytes) / this.#bytesPerMs;
+  }
+
+  take(bytes: number, now: number): void {
+    this.#fill(now);
+    this.#bytes -= bytes;
+  }
+
+  // A clock that steps back adds nothing.
+  #fill(now: number): void {
+    this.#bytes = Math.min(this.#depth, this.#bytes + Math.max(0, now - this.#filledAt) * this.#bytesPerMs);
+    this.#filledAt = Math.max(this.#filledAt, now);
+  }
+}

@@ -1,0 +1,200 @@
+import type { StreamDescription } from "./description.ts";
+import type { StreamLayout } from "./layout.ts";
+import { type DropReason, decodePacket, type PacketFormat, PacketKind, packetFormat } from "./packet.ts";
+import { SequenceWindow } from "./sequence.ts";
+import { type SymbolFate, SymbolStore } from "./symbol-store.ts";
+
+/** A pass is shown as so many marks: one for every 2 %. */
+export const MARKS_PER_PASS = 50;
+
+/** As asr did: at most so much is asked for by unicast while the stream still loops. */
+export const UNICAST_LIMIT_BYTES = 32 * 1024 * 1024;
+
+/** One fiftieth of a pass has gone by. `isMissing`: some of it has not arrived, in this pass or before. */
+export type Mark = { readonly pass: number; readonly mark: number; readonly isMissing: boolean };
+
+/** What a datagram was. */
+export type DatagramFate = DropReason | SymbolFate | "canary";
+
+/**
+ * What a receiver knows and wants. It owns no socket, no disk and no clock:
+ * datagrams and times come in, complete packs and wishes go out.
+ *
+ * Packs are counted by their place in the stream (see StreamLayout).
+ */
+export class StreamReceiver {
+  readonly #layout: StreamLayout;
+  readonly #format: PacketFormat;
+  readonly #store: SymbolStore;
+  readonly #sequence = new SequenceWindow();
+  readonly #silenceMs: number;
+  readonly #fates = new Map<DatagramFate, number>();
+  #streamState: "open" | "streaming" | "ended" = "open";
+  #heardAt: number;
+  #packsDone = 0;
+  #bytesDone = 0;
+  /** The first symbol seen: passes are counted from there. */
+  #firstNumber: number | undefined;
+  /** How far the pass is, in symbols from `#firstNumber`. */
+  #reached = 0;
+  #fullPasses = 0;
+  #marksShown = 0;
+  #marks: Mark[] = [];
+
+  /**
+   * @param options.memoryBytes most memory for symbols
+   * @param options.silenceMs after so long without a datagram of a running stream the rest is fetched by unicast
+   */
+  constructor(
+    description: StreamDescription,
+    layout: StreamLayout,
+    options: { readonly memoryBytes: number; readonly silenceMs: number; readonly now: number },
+  ) {
+    this.#layout = layout;
+    this.#format = packetFormat(description);
+    this.#store = new SymbolStore(layout, options.memoryBytes);
+    this.#silenceMs = options.silenceMs;
+    this.#heardAt = options.now;
+  }
+
+  onDatagram(bytes: Uint8Array, now: number): DatagramFate {
+    const fate = this.#fateOf(bytes, now);
+    this.#fates.set(fate, (this.#fates.get(fate) ?? 0) + 1);
+    return fate;
+  }
+
+  /** The sender's state, as it says over the control connection. After "ended" nothing more is waited for. */
+  onStreamState(state: "open" | "streaming" | "ended", now: number): void {
+    // The silence before a stream starts is not held against it.
+    if (state === "streaming" && this.#streamState === "open") this.#heardAt = now;
+    if (state === "ended" && this.#streamState !== "ended") this.#endPass();
+    this.#streamState = state;
+  }
+
+  /** The next complete pack. The caller checks it and says `onPackDone` or `onPackWrong`. */
+  takeReady(): { readonly pack: number; readonly bytes: Uint8Array } | undefined {
+    return this.#store.takeReady();
+  }
+
+  /** A pack came by unicast: false when it is not needed any more, otherwise as if `takeReady` had given it. */
+  takeUnicast(pack: number): boolean {
+    return this.#store.takeElsewhere(pack);
+  }
+
+  onPackDone(pack: number): void {
+    this.#packsDone += 1;
+    this.#bytesDone += this.#layout.packBytes(pack);
+  }
+
+  /** The pack did not match the manifest: it was forged or damaged. It will be wanted by unicast only. */
+  onPackWrong(pack: number): void {
+    this.#store.reject(pack);
+  }
+
+  /** Packs to fetch by unicast now, most important first; empty while it is better to listen on. */
+  wantedByUnicast(now: number): Iterable<number> {
+    const isSilent = this.#streamState === "streaming" && now - this.#heardAt >= this.#silenceMs;
+    const isLittle = this.#fullPasses > 0 && this.#store.missingBytes <= UNICAST_LIMIT_BYTES;
+    return this.#store.missing(!(isSilent || isLittle || this.#streamState === "ended"));
+  }
+
+  /** Marks of the stretches that have gone by since the last call. */
+  takeMarks(): readonly Mark[] {
+    const marks = this.#marks;
+    this.#marks = [];
+    return marks;
+  }
+
+  /** Every pack is done. */
+  get isComplete(): boolean {
+    return this.#packsDone === this.#layout.packCount;
+  }
+
+  get packsDone(): number {
+    return this.#packsDone;
+  }
+
+  get bytesDone(): number {
+    return this.#bytesDone;
+  }
+
+  /** Whole passes that have gone by since the first symbol. */
+  get fullPasses(): number {
+    return this.#fullPasses;
+  }
+
+  /** True when at least one symbol has arrived, whether it was kept or not. */
+  get hasSymbols(): boolean {
+    return this.#firstNumber !== undefined;
+  }
+
+  /** When the last datagram of this stream arrived, or the time of the start. */
+  get heardAt(): number {
+    return this.#heardAt;
+  }
+
+  get datagramsReceived(): number {
+    return this.#sequence.received;
+  }
+
+  get datagramsLost(): number {
+    return this.#sequence.lost;
+  }
+
+  get heldBytes(): number {
+    return this.#store.heldBytes;
+  }
+
+  /** How many datagrams met each fate. */
+  get fates(): ReadonlyMap<DatagramFate, number> {
+    return this.#fates;
+  }
+
+  #fateOf(bytes: Uint8Array, now: number): DatagramFate {
+    const packet = decodePacket(bytes, this.#format);
+    if (typeof packet === "string") return packet;
+    this.#heardAt = now;
+    const order = this.#sequence.note(packet.sequence);
+    if (packet.kind === PacketKind.canary) return "canary";
+    // The sequence number only counts and orders: what is needed is kept even when its number was forged.
+    const fate = this.#store.add(packet.block, packet.symbol, packet.payload);
+    if (fate !== "out-of-range" && order === "newest") {
+      this.#follow(packet.block * this.#layout.symbolsPerBlock + packet.symbol);
+    }
+    return fate;
+  }
+
+  // Symbols go by in ascending order, so the newest one lying behind the one before means a new pass.
+  #follow(number: number): void {
+    if (this.#firstNumber === undefined) {
+      this.#firstNumber = number;
+      return;
+    }
+    const count = this.#layout.symbolCount;
+    const reached = (number - this.#firstNumber + count) % count;
+    if (reached <= this.#reached) {
+      this.#endPass();
+      this.#fullPasses += 1;
+      this.#marksShown = 0;
+    }
+    this.#reached = reached;
+    this.#showMarks(Math.floor((reached * MARKS_PER_PASS) / count));
+  }
+
+  #endPass(): void {
+    if (this.#firstNumber !== undefined) this.#showMarks(MARKS_PER_PASS);
+  }
+
+  #showMarks(until: number): void {
+    const count = this.#layout.symbolCount;
+    for (; this.#marksShown < until; this.#marksShown += 1) {
+      const from = Math.floor((this.#marksShown * count) / MARKS_PER_PASS);
+      const to = Math.floor(((this.#marksShown + 1) * count) / MARKS_PER_PASS);
+      let isMissing = false;
+      for (let at = from; at < to && !isMissing; at += 1) {
+        isMissing = !this.#store.has((at + (this.#firstNumber ?? 0)) % count);
+      }
+      this.#marks.push({ pass: this.#fullPasses + 1, mark: this.#marksShown + 1, isMissing });
+    }
+  }
+}
