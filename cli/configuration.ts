@@ -1,0 +1,47 @@
+import type { Command } from "commander";
+import { Fault } from "../fault.ts";
+import { type Config, loadConfig } from "../server/config.ts";
+
+/** Adds `--data-dir` and `--config`: for commands that work on the data directory or with the local server. */
+export function configOptions(command: Command): Command {
+  return command
+    .option("--data-dir <dir>", "where images, keys and the database are (BOOTCAST_DATA_DIR)")
+    .option("--config <file>", "configuration file (BOOTCAST_CONFIG)");
+}
+
+/** Adds `--set KEY=VALUE`, which may be repeated: for commands that act on the whole configuration. */
+export function setOption(command: Command): Command {
+  return command.option(
+    "--set <key=value>",
+    "one setting by its name in the file, like http.port=8000; may be repeated",
+    (given: string, before: string[]) => [...before, given],
+    [] as string[],
+  );
+}
+
+/**
+ * The effective configuration of the command that runs: its flags, the environment, the file, the defaults.
+ *
+ * @throws {Fault} USAGE for a `--set` without "=", and what `loadConfig` throws
+ */
+export function configOf(command: Command): Config {
+  const {
+    dataDir,
+    config,
+    set = [],
+  } = command.optsWithGlobals<{ dataDir?: string; config?: string; set?: string[] }>();
+  const flags: Record<string, string> = {};
+  for (const pair of set) {
+    const at = pair.indexOf("=");
+    if (at < 1) {
+      throw new Fault("USAGE", {
+        what: `--set ${pair} was not understood.`,
+        why: "It has no key before, or no value after, an equals sign.",
+        fix: "Write it like --set http.port=8000.",
+      });
+    }
+    flags[pair.slice(0, at)] = pair.slice(at + 1);
+  }
+  if (dataDir !== undefined) flags["data_dir"] = dataDir;
+  return loadConfig({ flags, env: process.env, file: config });
+}

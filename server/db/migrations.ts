@@ -1,0 +1,91 @@
+import { type Kysely, sql } from "kysely";
+import type { Migration } from "kysely/migration";
+
+/**
+ * The steps from an empty file to the tables of `schema.ts`, by name in their
+ * order. Forward only: a step that was released never changes.
+ */
+export const migrations: Readonly<Record<string, Migration>> = {
+  "0001-first": { up: first },
+};
+
+async function first(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("events")
+    .addColumn("id", "integer", (column) => column.primaryKey().autoIncrement())
+    .addColumn("at_ms", "integer", (column) => column.notNull())
+    .addColumn("kind", "text", (column) => column.notNull())
+    .addColumn("host_id", "text")
+    .addColumn("deploy_id", "integer")
+    .addColumn("data", "text", (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("events_of_host").on("events").columns(["host_id", "id"]).execute();
+  await db.schema.createIndex("events_of_deploy").on("events").columns(["deploy_id", "id"]).execute();
+
+  await db.schema
+    .createTable("hosts")
+    .addColumn("id", "text", (column) => column.primaryKey())
+    .addColumn("name", "text", (column) => column.notNull().unique())
+    .addColumn("mac", "text", (column) => column.notNull())
+    .addColumn("uuid", "text", (column) => column.notNull())
+    .addColumn("serial", "text", (column) => column.notNull())
+    .addColumn("vendor", "text", (column) => column.notNull())
+    .addColumn("model", "text", (column) => column.notNull())
+    .addColumn("inventory", "text", (column) => column.notNull())
+    .addColumn("token_hash", "text", (column) => column.notNull())
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("state_since_ms", "integer", (column) => column.notNull())
+    .addColumn("detail", "text", (column) => column.notNull())
+    .addColumn("percent", "real")
+    .addColumn("fault", "text")
+    .addColumn("waiting_since_ms", "integer", (column) => column.notNull())
+    .addColumn("first_seen_ms", "integer", (column) => column.notNull())
+    .addColumn("last_seen_ms", "integer", (column) => column.notNull())
+    .execute();
+  await db.schema.createIndex("hosts_by_uuid").on("hosts").column("uuid").execute();
+
+  await db.schema
+    .createTable("host_macs")
+    .addColumn("mac", "text", (column) => column.primaryKey())
+    .addColumn("host_id", "text", (column) => column.notNull().references("hosts.id").onDelete("cascade"))
+    .execute();
+
+  await db.schema
+    .createTable("deploys")
+    .addColumn("id", "integer", (column) => column.primaryKey().autoIncrement())
+    .addColumn("image", "text", (column) => column.notNull())
+    .addColumn("image_version", "integer", (column) => column.notNull())
+    .addColumn("to_any", "integer", (column) => column.notNull())
+    .addColumn("wait_for", "integer", (column) => column.notNull())
+    .addColumn("max_wait_ms", "integer", (column) => column.notNull())
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("created_at_ms", "integer", (column) => column.notNull())
+    .addColumn("ended_at_ms", "integer")
+    .addCheckConstraint("deploy_state", sql`state in ('active', 'done', 'cancelled')`)
+    .execute();
+
+  await db.schema
+    .createTable("deploy_hosts")
+    .addColumn("deploy_id", "integer", (column) => column.notNull().references("deploys.id"))
+    .addColumn("host_id", "text", (column) => column.notNull().references("hosts.id").onDelete("cascade"))
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("attempts", "integer", (column) => column.notNull().defaultTo(0))
+    .addColumn("started_at_ms", "integer")
+    .addColumn("ended_at_ms", "integer")
+    .addColumn("fault", "text")
+    .addPrimaryKeyConstraint("deploy_hosts_key", ["deploy_id", "host_id"])
+    .addCheckConstraint("deploy_host_state", sql`state in ('pending', 'running', 'done', 'failed', 'cancelled')`)
+    .execute();
+  await db.schema.createIndex("deploy_hosts_of_host").on("deploy_hosts").columns(["host_id", "state"]).execute();
+  // A host can have only one order at a time, whatever the program thinks.
+  await sql`create unique index one_order_a_host on deploy_hosts (host_id) where state in ('pending', 'running')`.execute(
+    db,
+  );
+
+  await db.schema
+    .createTable("leases")
+    .addColumn("mac", "text", (column) => column.primaryKey())
+    .addColumn("address", "text", (column) => column.notNull().unique())
+    .addColumn("expires_at_ms", "integer", (column) => column.notNull())
+    .execute();
+}

@@ -1,0 +1,90 @@
+import type { Generated } from "kysely";
+
+/**
+ * The database's tables. Times are whole milliseconds UTC, MAC addresses are
+ * lower-case text with colons, JSON is text, yes and no are 1 and 0.
+ */
+export type Tables = {
+  events: EventTable;
+  hosts: HostTable;
+  host_macs: HostMacTable;
+  deploys: DeployTable;
+  deploy_hosts: DeployHostTable;
+  leases: LeaseTable;
+};
+
+/** What happened; only ever added to. */
+export type EventTable = {
+  id: Generated<number>;
+  at_ms: number;
+  /** "host.registered", "deploy.created", … */
+  kind: string;
+  host_id: string | null;
+  deploy_id: number | null;
+  /** JSON object. */
+  data: string;
+};
+
+export type HostTable = {
+  id: string;
+  name: string;
+  /** The address it last booted with. All its addresses are in host_macs. */
+  mac: string;
+  uuid: string;
+  serial: string;
+  vendor: string;
+  model: string;
+  /** The whole Inventory as JSON. */
+  inventory: string;
+  /** SHA-256 of the agent's token, hex. */
+  token_hash: string;
+  /** One of agentStates. */
+  state: string;
+  state_since_ms: number;
+  detail: string;
+  percent: number | null;
+  /** Fault as JSON while state is "failed". */
+  fault: string | null;
+  /** Since when it has nothing to do; the start of hosts.wait_minutes. */
+  waiting_since_ms: number;
+  first_seen_ms: number;
+  last_seen_ms: number;
+};
+
+export type HostMacTable = {
+  mac: string;
+  host_id: string;
+};
+
+export type DeployTable = {
+  id: Generated<number>;
+  image: string;
+  image_version: number;
+  /** 1: every host that appears, once. */
+  to_any: number;
+  /** How many hosts the stream waits for before it starts, and how long at most. */
+  wait_for: number;
+  max_wait_ms: number;
+  /** "active", "done", "cancelled". */
+  state: string;
+  created_at_ms: number;
+  ended_at_ms: number | null;
+};
+
+export type DeployHostTable = {
+  deploy_id: number;
+  host_id: string;
+  /** "pending", "running", "done", "failed", "cancelled". */
+  state: string;
+  /** How often its disk was begun; ends a host that never comes through. */
+  attempts: number;
+  started_at_ms: number | null;
+  ended_at_ms: number | null;
+  fault: string | null;
+};
+
+export type LeaseTable = {
+  mac: string;
+  address: string;
+  expires_at_ms: number;
+};

@@ -1,0 +1,101 @@
+import type { Transaction } from "kysely";
+import type { Database } from "./db/database.ts";
+import type { Tables } from "./db/schema.ts";
+
+/** Something that happened, as it is told to the log. */
+export type NewEvent = {
+  /** Noun and verb: "host.registered", "deploy.created". */
+  readonly kind: string;
+  readonly hostId?: string | undefined;
+  readonly deployId?: number | undefined;
+  readonly data?: Readonly<Record<string, unknown>>;
+};
+
+export type StoredEvent = {
+  /** Ascending in the order in which things happened. */
+  readonly id: number;
+  readonly atMs: number;
+  readonly kind: string;
+  readonly hostId: string | null;
+  readonly deployId: number | null;
+  readonly data: Readonly<Record<string, unknown>>;
+};
+
+/** What a change works with: the tables, and the log of what it did. */
+export type Change = {
+  readonly tables: Transaction<Tables>;
+  /** The time of this change: every row and event of it has the same. */
+  readonly nowMs: number;
+  record(event: NewEvent): Promise<void>;
+};
+
+export type EventFilter = {
+  /** Only events with a higher id. */
+  readonly after?: number | undefined;
+  readonly limit?: number | undefined;
+  readonly hostId?: string | undefined;
+  readonly deployId?: number | undefined;
+};
+
+/**
+ * The events table, and the only way to change the others: a change and the
+ * events that tell of it are written together or not at all.
+ */
+export class EventLog {
+  readonly #db: Database;
+  readonly #now: () => number;
+  readonly #listeners = new Set<(event: StoredEvent) => void>();
+
+  constructor(db: Database, now: () => number) {
+    this.#db = db;
+    this.#now = now;
+  }
+
+  /** Runs `work` in one transaction; listeners hear of its events once it is committed. */
+  async change<T>(work: (change: Change) => Promise<T>): Promise<T> {
+    const stored: StoredEvent[] = [];
+    const nowMs = this.#now();
+    const result = await this.#db.transaction().execute((tables) =>
+      work({
+        tables,
+        nowMs,
+        record: async ({ kind, hostId = null, deployId = null, data = {} }) => {
+          const { id } = await tables
+            .insertInto("events")
+            .values({ at_ms: nowMs, kind, host_id: hostId, deploy_id: deployId, data: JSON.stringify(data) })
+            .returning("id")
+            .executeTakeFirstOrThrow();
+          stored.push({ id, atMs: nowMs, kind, hostId, deployId, data });
+        },
+      }),
+    );
+    for (const event of stored) for (const listener of this.#listeners) listener(event);
+    return result;
+  }
+
+  /** Events in their order; `limit` defaults to 1000. */
+  async list(filter: EventFilter = {}): Promise<StoredEvent[]> {
+    let query = this.#db
+      .selectFrom("events")
+      .selectAll()
+      .orderBy("id")
+      .limit(filter.limit ?? 1000);
+    if (filter.after !== undefined) query = query.where("id", ">", filter.after);
+    if (filter.hostId !== undefined) query = query.where("host_id", "=", filter.hostId);
+    if (filter.deployId !== undefined) query = query.where("deploy_id", "=", filter.deployId);
+    return (await query.execute()).map((row) => ({
+      id: row.id,
+      atMs: row.at_ms,
+      kind: row.kind,
+      hostId: row.host_id,
+      deployId: row.deploy_id,
+      data: JSON.parse(row.data) as Record<string, unknown>,
+    }));
+  }
+
+  /** Calls `listener` for every event from now on, until the function it answers is called. */
+  subscribe(listener: (event: StoredEvent) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+}
