@@ -1,0 +1,351 @@
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { isIPv6 } from "node:net";
+import type { Logger } from "pino";
+import { Fault } from "../../fault.ts";
+import { type BootFile, findBootFile } from "../boot/files.ts";
+import { BlockSizeMemory, defaultMaxBlockSize } from "./block-size.ts";
+import { FileCache } from "./file-cache.ts";
+import { pathOfName } from "./file-names.ts";
+import { negotiate, type TransferTerms } from "./negotiation.ts";
+import { decodeTftp, ErrorCode, isRequest, type TftpPacket, type TftpRequest } from "./packet.ts";
+import { ReadTransfer } from "./read-transfer.ts";
+import { type Peer, sendError, type TransferEnd, TransferSocket } from "./transfer-socket.ts";
+
+export type TftpSettings = {
+  /** One listening socket each. Replies leave from the address that was asked. */
+  readonly addresses: readonly string[];
+  /** 69; 0 takes a free port, the same for all addresses. */
+  readonly port: number;
+  /** Only files below this directory are served, and none is ever written. */
+  readonly root: string;
+  readonly log: Logger;
+  /** Milliseconds; only differences are used. */
+  now(): number;
+  /** Largest block in bytes; default 1468. */
+  readonly maxBlockSize?: number;
+  /** Most blocks per acknowledgement; default 16, 0 never negotiates a window. */
+  readonly maxWindowSize?: number;
+  /** The block number after 65535; default 0. */
+  readonly wrapTo?: 0 | 1;
+};
+
+/** Since the start. */
+export type TftpCounters = {
+  requests: number;
+  served: number;
+  probes: number;
+  failed: number;
+  refused: number;
+  malformed: number;
+  /** Beyond the limits; not answered, because the client asks again. */
+  overLimit: number;
+};
+
+export type TftpServer = {
+  readonly port: number;
+  readonly counters: Readonly<TftpCounters>;
+  /** Tells running clients, closes everything. */
+  stop(): Promise<void>;
+};
+
+const maxTransfers = 200;
+const maxTransfersPerClient = 8;
+/** A client this quiet that sends the same request again from the same port has started anew. */
+const restartAfterSilenceMs = 2000;
+
+/**
+ * Serves boot files by TFTP, read-only (RFC 1350, 2347, 2348, 2349, 7440).
+ * @throws {Fault} TFTP_NO_ADDRESS, TFTP_PORT_TAKEN, TFTP_NOT_PERMITTED, TFTP_ADDRESS_MISSING
+ */
+export async function startTftp(settings: TftpSettings): Promise<TftpServer> {
+  if (settings.addresses.length === 0) {
+    throw new Fault("TFTP_NO_ADDRESS", {
+      what: "TFTP cannot start.",
+      why: "No address is given to serve on.",
+      fix: "Name an interface with an IPv4 address in network.interfaces.",
+    });
+  }
+  const listeners: { readonly address: string; readonly socket: Socket }[] = [];
+  let port = settings.port;
+  try {
+    for (const address of settings.addresses) {
+      const socket = await listen(address, port);
+      listeners.push({ address, socket });
+      port = socket.address().port;
+    }
+  } catch (error) {
+    for (const { socket } of listeners) socket.close();
+    throw error;
+  }
+  const service = new TftpService(settings);
+  for (const { address, socket } of listeners) {
+    socket.on("error", (error) => settings.log.warn({ err: error, address }, "tftp: socket error"));
+    socket.on("message", (bytes, from) => service.onMessage(bytes, from, address));
+  }
+  settings.log.info({ addresses: settings.addresses, port, root: settings.root }, "tftp: ready");
+  return {
+    port,
+    counters: service.counters,
+    async stop() {
+      await Promise.all(listeners.map(({ socket }) => closed(socket)));
+      await service.stop();
+    },
+  };
+}
+
+/** One request that is being served. */
+type Open = {
+  readonly request: string;
+  readonly client: string;
+  readonly startedMs: number;
+  /** Absent while the file is looked for. */
+  socket?: TransferSocket;
+};
+
+class TftpService {
+  readonly counters: TftpCounters = {
+    requests: 0,
+    served: 0,
+    probes: 0,
+    failed: 0,
+    refused: 0,
+    malformed: 0,
+    overLimit: 0,
+  };
+  readonly #settings: TftpSettings;
+  readonly #cache = new FileCache();
+  readonly #blockSizes = new BlockSizeMemory();
+  /** By our address and the client's address and port, which together name a transfer. */
+  readonly #open = new Map<string, Open>();
+  readonly #starting = new Set<Promise<void>>();
+  #isStopped = false;
+
+  constructor(settings: TftpSettings) {
+    this.#settings = settings;
+  }
+
+  onMessage(bytes: Uint8Array, from: RemoteInfo, address: string): void {
+    let packet: TftpPacket;
+    try {
+      packet = decodeTftp(bytes);
+    } catch {
+      this.counters.malformed += 1;
+      // Anything but a request may itself be an error, and errors that answer errors never end.
+      if (isRequest(bytes)) this.#begin(this.#refuse(from, address, ErrorCode.illegalOperation, "Malformed request"));
+      return;
+    }
+    if (packet.type === "read") this.#onRead(packet, from, address);
+    else if (packet.type === "write") {
+      this.#settings.log.warn({ client: from.address, file: packet.file }, "tftp: write refused");
+      this.#begin(this.#refuse(from, address, ErrorCode.accessViolation, "This server is read-only"));
+    } else this.counters.malformed += 1;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await Promise.all(this.#starting);
+    for (const { socket } of [...this.#open.values()]) {
+      socket?.stop({ result: "stopped", reason: "the server stops" }, "The server stops");
+    }
+  }
+
+  #onRead(request: TftpRequest, from: RemoteInfo, address: string): void {
+    this.counters.requests += 1;
+    const key = `${address} ${from.address} ${from.port}`;
+    const asked = JSON.stringify(request);
+    const known = this.#open.get(key);
+    if (known !== undefined && !this.#isNewStart(known, asked)) {
+      known.socket?.onRepeatedRequest();
+      return;
+    }
+    known?.socket?.stop({ result: "superseded", reason: "the client started anew from the same port" });
+    if (this.#isOverLimit(from.address)) {
+      this.counters.overLimit += 1;
+      this.#settings.log.debug({ client: from.address, open: this.#open.size }, "tftp: over the limit, not answered");
+      return;
+    }
+    const open: Open = { request: asked, client: from.address, startedMs: this.#settings.now() };
+    this.#open.set(key, open);
+    this.#begin(
+      this.#serve(request, from, address, open, key).catch(async (error: unknown) => {
+        this.#forget(key, open);
+        await this.#onRefusal(error, request, from, address);
+      }),
+    );
+  }
+
+  /** Whether a request from the port of an open transfer starts a new one, rather than repeating the first packet. */
+  #isNewStart(known: Open, asked: string): boolean {
+    // Still looking for the file: whatever comes now waits for that.
+    if (known.socket === undefined) return false;
+    if (known.request !== asked) return true;
+    const { transfer, silenceMs } = known.socket;
+    return transfer.isProven && (transfer.isAtItsEnd || silenceMs >= restartAfterSilenceMs);
+  }
+
+  #isOverLimit(client: string): boolean {
+    if (this.#open.size >= maxTransfers) return true;
+    let count = 0;
+    for (const open of this.#open.values()) if (open.client === client) count += 1;
+    return count >= maxTransfersPerClient;
+  }
+
+  async #serve(request: TftpRequest, from: RemoteInfo, address: string, open: Open, key: string): Promise<void> {
+    if (request.mode !== "octet") {
+      throw new Fault("TFTP_MODE_REFUSED", {
+        what: `The transfer mode ${JSON.stringify(request.mode)} is not served.`,
+        why: "Boot files are binary.",
+        fix: "Ask in mode octet (binary).",
+      });
+    }
+    const path = pathOfName(request.file);
+    const file = await findBootFile(this.#settings.root, path.split("/"), { ignoreCase: true });
+    if (file === undefined) throw notFound(path);
+    const terms = negotiate(request.options, {
+      fileBytes: file.sizeBytes,
+      maxBlockSize: this.#blockSizes.limitFor(
+        from.address,
+        this.#settings.maxBlockSize ?? defaultMaxBlockSize,
+        this.#settings.now(),
+      ),
+      maxWindowSize: this.#settings.maxWindowSize ?? 16,
+    });
+    const bytes = await this.#cache.read(file);
+    if (this.#isStopped) return this.#forget(key, open);
+    const transfer = new ReadTransfer(bytes, terms, { wrapTo: this.#settings.wrapTo ?? 0 });
+    open.socket = await TransferSocket.open(address, transfer, from, {
+      now: this.#settings.now,
+      onEnd: (end) => {
+        this.#forget(key, open);
+        this.#report(end, { path, file, terms, transfer, peer: from, startedMs: open.startedMs });
+      },
+    });
+  }
+
+  /** One line for every transfer. */
+  #report(
+    end: TransferEnd,
+    facts: {
+      path: string;
+      file: BootFile;
+      terms: TransferTerms;
+      transfer: ReadTransfer;
+      peer: Peer;
+      startedMs: number;
+    },
+  ): void {
+    const { path, file, terms, transfer, peer } = facts;
+    const now = this.#settings.now();
+    const line = {
+      client: peer.address,
+      file: path,
+      bytes: end.result === "done" ? file.sizeBytes : transfer.acknowledgedBytes,
+      blockSize: terms.blockSize,
+      windowSize: terms.windowSize,
+      resends: transfer.resends,
+      ms: Math.round(now - facts.startedMs),
+      result: end.result,
+      ...(end.reason === "" ? {} : { reason: end.reason }),
+    };
+    if (end.result === "done") this.counters.served += 1;
+    else if (end.result === "probe") this.counters.probes += 1;
+    else this.counters.failed += 1;
+    if (end.result === "done" || end.result === "probe") this.#settings.log.info(line, "tftp: sent");
+    else this.#settings.log.warn(line, "tftp: not sent");
+    if (end.result !== "timeout" || !transfer.looksLikeMtuTrouble) return;
+    const smaller = this.#blockSizes.shrink(peer.address, terms.blockSize, now);
+    if (smaller !== undefined) {
+      const note = { client: peer.address, blockSize: smaller };
+      this.#settings.log.warn(note, "tftp: block size fallback: MTU problem on the path?");
+    }
+  }
+
+  async #onRefusal(error: unknown, request: TftpRequest, peer: Peer, address: string): Promise<void> {
+    const line = { client: peer.address, file: request.file.slice(0, 200), result: "refused" };
+    const [code, message] = refusalOf(error);
+    if (code === ErrorCode.fileNotFound) this.#settings.log.info({ ...line, reason: message }, "tftp: not there");
+    else this.#settings.log.warn({ ...line, reason: message, err: error }, "tftp: refused");
+    await this.#refuse(peer, address, code, message);
+  }
+
+  async #refuse(peer: Peer, address: string, code: number, message: string): Promise<void> {
+    this.counters.refused += 1;
+    try {
+      await sendError(address, peer, code, message);
+    } catch (error) {
+      this.#settings.log.warn({ err: error, client: peer.address }, "tftp: the refusal could not be sent");
+    }
+  }
+
+  #forget(key: string, open: Open): void {
+    if (this.#open.get(key) === open) this.#open.delete(key);
+  }
+
+  #begin(work: Promise<void>): void {
+    this.#starting.add(work);
+    void work.finally(() => this.#starting.delete(work));
+  }
+}
+
+function refusalOf(error: unknown): [code: number, message: string] {
+  if (!(error instanceof Fault)) return [ErrorCode.undefined, "The server could not read the file"];
+  switch (error.code) {
+    case "TFTP_FILE_MISSING":
+      return [ErrorCode.fileNotFound, "File not found"];
+    case "TFTP_NAME_REFUSED":
+      return [ErrorCode.accessViolation, "Access violation"];
+    case "TFTP_MODE_REFUSED":
+      return [ErrorCode.undefined, "Only mode octet is served"];
+    case "BOOT_FILE_TOO_LARGE":
+      return [ErrorCode.undefined, "Too large for TFTP, use HTTP"];
+    default:
+      return [ErrorCode.undefined, "The server could not read the file"];
+  }
+}
+
+function notFound(path: string): Fault {
+  return new Fault("TFTP_FILE_MISSING", {
+    what: `${JSON.stringify(path)} is not in the boot directory.`,
+    why: "Loaders ask for some files that need not exist.",
+    fix: 'If a machine stops here, build the boot files: "bootcast boot-image build".',
+  });
+}
+
+async function listen(address: string, port: number): Promise<Socket> {
+  const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
+  try {
+    socket.bind(port, address);
+    await once(socket, "listening");
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw cannotListen(address, port, error);
+  }
+}
+
+function cannotListen(address: string, port: number, error: unknown): Fault {
+  const what = `TFTP cannot listen on ${address}, port ${port}/udp.`;
+  switch ((error as NodeJS.ErrnoException).code) {
+    case "EADDRINUSE": {
+      const fix = `"ss -ulpn sport = :${port}" shows which one. Stop it, or set tftp.port.`;
+      return new Fault("TFTP_PORT_TAKEN", { what, why: "Another program listens there.", fix }, error);
+    }
+    case "EACCES": {
+      const fix = "Run bootcast as root or give it CAP_NET_BIND_SERVICE.";
+      return new Fault("TFTP_NOT_PERMITTED", { what, why: "Ports below 1024 need the right to use them.", fix }, error);
+    }
+    case "EADDRNOTAVAIL": {
+      const fix = 'Check the address of the interface with "ip address".';
+      return new Fault("TFTP_ADDRESS_MISSING", { what, why: "No interface has this address.", fix }, error);
+    }
+    default: {
+      const why = error instanceof Error ? error.message : String(error);
+      return new Fault("TFTP_FAILED", { what, why, fix: "Check network.interfaces and tftp.port." }, error);
+    }
+  }
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(() => resolve()));
+}
