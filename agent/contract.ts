@@ -10,6 +10,7 @@ import { type Static, Type } from "typebox";
  *   GET  /agent/v1/streams                                             ► StreamList
  *   GET  /agent/v1/streams/:streamId                                   ► StreamInfo
  *   GET  /agent/v1/streams/:streamId/manifest                          ► bytes of the signed manifest
+ *   GET  /agent/v1/streams/:streamId/key                               ► the key that signed it, SPKI as PEM
  *   GET  /agent/v1/streams/:streamId/packs/:digest                     ► bytes of one pack
  *   POST /agent/v1/streams/:streamId/receivers          Join           ► Joined
  *   POST /agent/v1/streams/:streamId/receivers/:id      Progress       ► ProgressAnswer

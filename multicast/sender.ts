@@ -80,6 +80,9 @@ export class SenderSession {
   readonly #pacer: Pacer;
   readonly #options: SenderOptions;
   readonly #receivers = new Map<string, Receiver>();
+  /** Receivers that are not finished; counted at every change because it is asked for with every datagram. */
+  #active = 0;
+  #silenceCheckedAt = 0;
   #events: SenderEvent[] = [];
   #state: SenderState = "open";
   #overReason: string | undefined;
@@ -204,14 +207,13 @@ export class SenderSession {
   }
 
   #endWhenNobodyIsLeft(): void {
-    if (this.#count("joined", "ready", "receiving") > 0) return;
+    if (this.#active > 0) return;
     if (this.#options.once) this.#enter("ended", "no receiver is left");
     else this.#enter("open", "no receiver is left");
   }
 
   #canary(now: number): SenderAction {
-    const joined = this.#count("joined", "ready", "receiving");
-    if (joined === 0) return { type: "wait", until: now + LOST_AFTER_MS };
+    if (this.#active === 0) return { type: "wait", until: now + LOST_AFTER_MS };
     if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
@@ -241,7 +243,7 @@ export class SenderSession {
   }
 
   #lastWords(now: number): SenderAction {
-    if (this.#count("joined", "ready", "receiving") === 0) {
+    if (this.#active === 0) {
       this.#overReason = "every receiver has reported its end";
       return { type: "over", reason: this.#overReason };
     }
@@ -259,6 +261,8 @@ export class SenderSession {
   }
 
   #forgetSilent(now: number): void {
+    if (now < this.#silenceCheckedAt + 1_000) return;
+    this.#silenceCheckedAt = now;
     for (const receiver of this.#receivers.values()) {
       if (!isActive(receiver.state) || now - receiver.reportedAt < LOST_AFTER_MS) continue;
       this.#note({ ...receiver, state: "lost" });
@@ -273,6 +277,7 @@ export class SenderSession {
 
   #note(receiver: Receiver): void {
     this.#receivers.set(receiver.id, receiver);
+    this.#active = this.#count("joined", "ready", "receiving");
     this.#events.push({ type: "receiver", receiver });
   }
 

@@ -1,0 +1,148 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { Logger } from "pino";
+import { Fault } from "../../fault.ts";
+import type { Manifest } from "../../images/manifest.ts";
+import type { PackReader } from "../../images/pack-reader.ts";
+import { type StreamDescription, SYMBOL_BYTES, SYMBOLS_PER_BLOCK } from "../../multicast/description.ts";
+import { checkGroup } from "../../multicast/group.ts";
+import { StreamLayout } from "../../multicast/layout.ts";
+import { Pacer } from "../../multicast/pacer.ts";
+import { FRAME_BYTES, PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
+import { SenderSession } from "../../multicast/sender.ts";
+import { RunningStream, type StreamEvent } from "./running-stream.ts";
+import { openMulticastSender } from "./socket.ts";
+
+export { RunningStream, type StreamEvent } from "./running-stream.ts";
+
+const DEFAULT_TTL = 3;
+
+/** After the pass of a `once` stream: over when no receiver got any further for so long. */
+const DEFAULT_IDLE_END_MS = 5 * 60_000;
+
+/** A stream that is over stays known for so long: its last receivers fetch their rest by unicast. */
+const KEPT_AFTER_END_MS = 10 * 60_000;
+
+export type StreamOptions = {
+  readonly manifest: Manifest;
+  /** The signed manifest as receivers will get it. */
+  readonly manifestBytes: Uint8Array;
+  /** The public key that signed it, SPKI as PEM. */
+  readonly signerPem: string;
+  readonly packs: PackReader;
+  readonly group: string;
+  readonly port: number;
+  /** An own IPv4 address; its interface sends the stream. */
+  readonly interfaceAddress: string;
+  /** Most bytes per second on the wire, all headers included. */
+  readonly rateBytesPerSecond: number;
+  /** Starts when so many receivers are ready. */
+  readonly waitFor: number;
+  /** Starts so long after the first is ready, with those who are; 0 waits for all. */
+  readonly maxWaitMs: number;
+  /** One pass only, then unicast until every receiver has reported. Otherwise it loops while there are receivers. */
+  readonly once: boolean;
+  readonly ttl?: number;
+  readonly idleEndMs?: number;
+  /** Also deliver to receivers on this machine; default true. */
+  readonly loopback?: boolean;
+  /** Starts of passes, changes of state and of receivers, the end. */
+  readonly onEvent?: (event: StreamEvent) => void;
+};
+
+/** All streams of this process. */
+export type StreamHub = {
+  /** Opens a stream: it waits for receivers. @throws {Fault} GROUP_REFUSED, INTERFACE_UNKNOWN */
+  create(options: StreamOptions): Promise<RunningStream>;
+  /** @throws {Fault} STREAM_UNKNOWN */
+  get(streamId: string): RunningStream;
+  /** Streams that receivers can join. */
+  list(): readonly RunningStream[];
+  /** Stops all streams and waits until they are over. */
+  close(): Promise<void>;
+};
+
+/** @param options.now milliseconds that never run backwards; performance.now unless told */
+export function openStreamHub(options: { readonly log: Logger; readonly now?: () => number }): StreamHub {
+  const now = options.now ?? (() => performance.now());
+  const streams = new Map<string, RunningStream>();
+  return {
+    async create(wanted) {
+      checkGroup(wanted.group);
+      const description = describe(wanted);
+      const layout = new StreamLayout(description, wanted.manifest.packs);
+      const log = options.log.child({ stream: description.streamId, image: wanted.manifest.tag.name });
+      const packetBytes = PACKET_HEADER_BYTES + description.symbolBytes + FRAME_BYTES;
+      const pacer = new Pacer(wanted.rateBytesPerSecond, packetBytes, now());
+      const session = new SenderSession(layout, pacer, {
+        waitFor: wanted.waitFor,
+        maxWaitMs: wanted.maxWaitMs,
+        once: wanted.once,
+        idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
+      });
+      const socket = await openMulticastSender({
+        group: wanted.group,
+        port: wanted.port,
+        interfaceAddress: wanted.interfaceAddress,
+        ttl: wanted.ttl ?? DEFAULT_TTL,
+        loopback: wanted.loopback ?? true,
+        log,
+      });
+      const { manifest, manifestBytes, signerPem, packs } = wanted;
+      const onEvent = wanted.onEvent ?? (() => undefined);
+      const parts = {
+        description,
+        layout,
+        manifest,
+        manifestBytes,
+        signerPem,
+        packs,
+        session,
+        socket,
+        now,
+        onEvent,
+        log,
+      };
+      const stream = new RunningStream(parts);
+      streams.set(stream.streamId, stream);
+      log.info(
+        { group: wanted.group, port: wanted.port, rateBytesPerSecond: wanted.rateBytesPerSecond },
+        "stream open",
+      );
+      void stream.ended.then(() => setTimeout(() => streams.delete(stream.streamId), KEPT_AFTER_END_MS).unref());
+      return stream;
+    },
+    get(streamId) {
+      const stream = streams.get(streamId);
+      if (stream !== undefined) return stream;
+      throw new Fault("STREAM_UNKNOWN", {
+        what: `There is no stream ${streamId} on this server.`,
+        why: "It ended a while ago, or the server was restarted.",
+        fix: "Ask for the list of streams again, or start a new one.",
+      });
+    },
+    list() {
+      return [...streams.values()].filter((stream) => !stream.isOver);
+    },
+    async close() {
+      const open = [...streams.values()];
+      for (const stream of open) stream.stop("the server is shutting down");
+      await Promise.all(open.map((stream) => stream.ended));
+      streams.clear();
+    },
+  };
+}
+
+function describe(wanted: StreamOptions): StreamDescription {
+  const { packs } = wanted.manifest;
+  return {
+    streamId: randomBytes(8).toString("hex"),
+    manifestDigest: createHash("sha256").update(wanted.manifestBytes).digest("hex"),
+    group: wanted.group,
+    port: wanted.port,
+    symbolBytes: SYMBOL_BYTES,
+    symbolsPerBlock: SYMBOLS_PER_BLOCK,
+    packs: packs.length === 0 ? [] : [[0, packs.length]],
+    streamBytes: packs.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+    rateBytesPerSecond: wanted.rateBytesPerSecond,
+  };
+}

@@ -1,0 +1,95 @@
+import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
+import { Type } from "typebox";
+import { FaultBody, Join, Joined, Progress, ProgressAnswer, StreamInfo, StreamList } from "../../agent/contract.ts";
+import { Fault } from "../../fault.ts";
+import type { StreamHub } from "./hub.ts";
+
+const statusOfFault: Readonly<Record<string, number>> = {
+  STREAM_UNKNOWN: 404,
+  PACK_UNKNOWN: 404,
+  RECEIVER_UNKNOWN: 404,
+  BODY_INVALID: 400,
+};
+
+const OneStream = Type.Object({ streamId: Type.String() });
+const OnePack = Type.Object({ streamId: Type.String(), digest: Type.String() });
+const OneReceiver = Type.Object({ streamId: Type.String(), receiverId: Type.String() });
+
+/** The routes `/agent/v1/streams…` of agent/contract.ts, over the streams of `hub`. */
+export function streamRoutes(hub: StreamHub): FastifyPluginAsyncTypebox {
+  return async (app) => {
+    app.setErrorHandler((error: Error & { validation?: unknown }, request, reply) => {
+      const fault = faultOf(error);
+      const status = statusOfFault[fault.code] ?? 500;
+      if (status === 500) request.log.error({ error }, fault.what);
+      return reply.code(status).send(fault.toJSON());
+    });
+
+    app.get("/agent/v1/streams", answers(StreamList), async () => ({
+      streams: hub.list().map((stream) => stream.info()),
+    }));
+
+    app.get(
+      "/agent/v1/streams/:streamId",
+      { schema: { params: OneStream, response: { 200: StreamInfo, 404: FaultBody } } },
+      async (request) => hub.get(request.params.streamId).info(),
+    );
+
+    app.get("/agent/v1/streams/:streamId/manifest", { schema: { params: OneStream } }, async (request, reply) =>
+      sendBytes(reply, hub.get(request.params.streamId).manifestBytes),
+    );
+
+    app.get("/agent/v1/streams/:streamId/key", { schema: { params: OneStream } }, async (request, reply) =>
+      reply.type("application/x-pem-file").send(hub.get(request.params.streamId).signerPem),
+    );
+
+    app.get("/agent/v1/streams/:streamId/packs/:digest", { schema: { params: OnePack } }, async (request, reply) =>
+      sendBytes(reply, await hub.get(request.params.streamId).readPack(request.params.digest)),
+    );
+
+    app.post(
+      "/agent/v1/streams/:streamId/receivers",
+      { schema: { params: OneStream, body: Join, response: { 200: Joined, 404: FaultBody } } },
+      async (request) => hub.get(request.params.streamId).join(request.body.name, request.body.hostId),
+    );
+
+    app.post(
+      "/agent/v1/streams/:streamId/receivers/:receiverId",
+      { schema: { params: OneReceiver, body: Progress, response: { 200: ProgressAnswer, 404: FaultBody } } },
+      async (request) => {
+        const stream = hub.get(request.params.streamId);
+        stream.report(request.params.receiverId, request.body);
+        return { streamState: stream.state, waitingFor: stream.waitingFor };
+      },
+    );
+  };
+}
+
+function answers<T>(body: T): { schema: { response: { 200: T } } } {
+  return { schema: { response: { 200: body } } };
+}
+
+function sendBytes(reply: { type(name: string): { send(bytes: Buffer): unknown } }, bytes: Uint8Array): unknown {
+  // fastify sets Content-Length for a Buffer.
+  return reply.type("application/octet-stream").send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+}
+
+function faultOf(error: Error & { validation?: unknown }): Fault {
+  if (error instanceof Fault) return error;
+  if (error.validation !== undefined) {
+    return new Fault(
+      "BODY_INVALID",
+      {
+        what: "The request was not understood.",
+        why: error.message,
+        fix: "Server and agent are of different versions: build the boot image again.",
+      },
+      error,
+    );
+  }
+  return new Fault(
+    "STREAM_BROKEN",
+    { what: "The server could not answer.", why: error.message, fix: "Look at the server's log." },
+    error,
+  );
+}

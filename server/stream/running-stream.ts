@@ -1,0 +1,223 @@
+import { randomUUID } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { StreamInfo } from "../../agent/contract.ts";
+import { Fault } from "../../fault.ts";
+import type { Manifest } from "../../images/manifest.ts";
+import type { PackReader } from "../../images/pack-reader.ts";
+import type { StreamDescription } from "../../multicast/description.ts";
+import type { StreamLayout } from "../../multicast/layout.ts";
+import { encodePacket, type PacketFormat, PacketKind, packetFormat } from "../../multicast/packet.ts";
+import type { Receiver, ReceiverReport, SenderEvent, SenderSession } from "../../multicast/sender.ts";
+import { asFault } from "./as-fault.ts";
+import { BlockFeed } from "./block-feed.ts";
+import type { MulticastSender } from "./socket.ts";
+
+/** What a stream tells its owner. "over": nothing more is sent. "problem": why it had to end. */
+export type StreamEvent =
+  | SenderEvent
+  | { readonly type: "over"; readonly reason: string }
+  | { readonly type: "problem"; readonly fault: Fault };
+
+/** After so many datagrams in a row other work gets its turn, even when the rate asks for more than the machine can. */
+const DATAGRAMS_PER_TURN = 64;
+
+const noBytes = new Uint8Array();
+
+/** One stream that runs on this server: its session, and the socket that does what the session says. */
+export class RunningStream {
+  readonly description: StreamDescription;
+  readonly manifestBytes: Uint8Array;
+  /** The key that signed the manifest, SPKI as PEM, for receivers that know no site key yet. */
+  readonly signerPem: string;
+  /** Resolves with the reason when the stream is over. */
+  readonly ended: Promise<string>;
+  readonly #manifest: Manifest;
+  readonly #packs: PackReader;
+  readonly #packOfDigest: ReadonlyMap<string, number>;
+  readonly #session: SenderSession;
+  readonly #feed: BlockFeed;
+  readonly #format: PacketFormat;
+  readonly #socket: MulticastSender;
+  readonly #now: () => number;
+  readonly #onEvent: (event: StreamEvent) => void;
+  readonly #log: Logger;
+  #wake: () => void = () => undefined;
+
+  constructor(parts: {
+    readonly description: StreamDescription;
+    readonly layout: StreamLayout;
+    readonly manifest: Manifest;
+    readonly manifestBytes: Uint8Array;
+    readonly signerPem: string;
+    readonly packs: PackReader;
+    readonly session: SenderSession;
+    readonly socket: MulticastSender;
+    readonly now: () => number;
+    readonly onEvent: (event: StreamEvent) => void;
+    readonly log: Logger;
+  }) {
+    this.description = parts.description;
+    this.manifestBytes = parts.manifestBytes;
+    this.signerPem = parts.signerPem;
+    this.#manifest = parts.manifest;
+    this.#packs = parts.packs;
+    this.#packOfDigest = new Map(
+      parts.layout.packNumbers.map((number) => [parts.manifest.packs[number]!.digest, number]),
+    );
+    this.#session = parts.session;
+    this.#feed = new BlockFeed(parts.layout, parts.manifest, parts.packs);
+    this.#format = packetFormat(parts.description);
+    this.#socket = parts.socket;
+    this.#now = parts.now;
+    this.#onEvent = parts.onEvent;
+    this.#log = parts.log;
+    this.ended = this.#run();
+  }
+
+  get streamId(): string {
+    return this.description.streamId;
+  }
+
+  get receivers(): readonly Receiver[] {
+    return this.#session.receivers;
+  }
+
+  get isOver(): boolean {
+    return this.#session.isOver;
+  }
+
+  /** What the stream waits for, for people; empty while it runs. */
+  get waitingFor(): string {
+    return this.#session.waitingFor;
+  }
+
+  get state(): StreamInfo["state"] {
+    return this.#session.state;
+  }
+
+  info(): StreamInfo {
+    const { packs, ...rest } = this.description;
+    return {
+      description: { ...rest, packs: packs.map(([first, count]): [number, number] => [first, count]) },
+      image: this.#manifest.tag.name,
+      imageVersion: this.#manifest.tag.version,
+      diskBytes: this.#manifest.diskBytes,
+      state: this.#session.state,
+      receivers: this.#session.receivers.filter(({ state }) => ["joined", "ready", "receiving"].includes(state)).length,
+    };
+  }
+
+  /** @throws {Fault} PACK_UNKNOWN, or what the pack's source throws */
+  async readPack(digest: string): Promise<Uint8Array> {
+    const number = this.#packOfDigest.get(digest);
+    if (number === undefined) {
+      throw new Fault("PACK_UNKNOWN", {
+        what: `This stream has no pack ${digest.slice(0, 16)}….`,
+        why: "It is not part of the image that is sent.",
+        fix: "Start the restore again.",
+      });
+    }
+    return this.#packs.read(this.#manifest.packs[number]!, number);
+  }
+
+  join(name: string, hostId: string | undefined): { readonly receiverId: string } {
+    const receiverId = randomUUID();
+    this.#session.join(receiverId, name, hostId, this.#now());
+    this.#afterWord();
+    return { receiverId };
+  }
+
+  /** @throws {Fault} RECEIVER_UNKNOWN */
+  report(receiverId: string, report: ReceiverReport): void {
+    if (!this.#session.report(receiverId, report, this.#now())) {
+      throw new Fault("RECEIVER_UNKNOWN", {
+        what: "The server does not know this receiver.",
+        why: "It never joined this stream.",
+        fix: "Start the restore again.",
+      });
+    }
+    this.#afterWord();
+  }
+
+  /** Starts at once with the receivers that are ready. */
+  startNow(reason: string): void {
+    this.#session.startNow(reason);
+    this.#afterWord();
+  }
+
+  /** Nothing more is sent; receivers are told, and may fetch the rest by unicast while the stream is known. */
+  stop(reason: string): void {
+    this.#session.stop(reason);
+    this.#afterWord();
+  }
+
+  #afterWord(): void {
+    this.#emit();
+    this.#wake();
+  }
+
+  #emit(): void {
+    for (const event of this.#session.takeEvents()) this.#onEvent(event);
+  }
+
+  async #run(): Promise<string> {
+    // The owner must have this object before the first event.
+    await nextTurn();
+    let reason: string;
+    try {
+      reason = await this.#sendAll();
+    } catch (error) {
+      const fault = asFault(error);
+      this.#log.error({ error: fault }, "the stream cannot go on");
+      reason = fault.what;
+      this.#session.stop(reason);
+      this.#onEvent({ type: "problem", fault });
+    } finally {
+      this.#socket.close();
+    }
+    this.#emit();
+    this.#log.info({ reason, refused: this.#socket.refused }, "stream over");
+    this.#onEvent({ type: "over", reason });
+    return reason;
+  }
+
+  async #sendAll(): Promise<string> {
+    for (let inTurn = 0; ; inTurn += 1) {
+      const action = this.#session.poll(this.#now());
+      this.#emit();
+      if (action.type === "over") return action.reason;
+      if (action.type === "wait") {
+        await this.#sleep(action.until - this.#now());
+        inTurn = 0;
+        continue;
+      }
+      const payload = action.kind === PacketKind.symbol ? await this.#symbol(action.block, action.symbol) : noBytes;
+      const sendTimeUs = Math.floor(this.#now() * 1000) >>> 0;
+      await this.#socket.send(encodePacket({ ...action, plannedParity: 0, sendTimeUs, payload }, this.#format));
+      if (inTurn >= DATAGRAMS_PER_TURN) {
+        await nextTurn();
+        inTurn = 0;
+      }
+    }
+  }
+
+  async #symbol(block: number, symbol: number): Promise<Uint8Array> {
+    const bytes = await this.#feed.block(block);
+    const { symbolBytes } = this.description;
+    return bytes.subarray(symbol * symbolBytes, (symbol + 1) * symbolBytes);
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, Math.max(1, ms));
+      const self = this;
+      function done(): void {
+        clearTimeout(timer);
+        self.#wake = () => undefined;
+        resolve();
+      }
+      this.#wake = done;
+    });
+  }
+}
