@@ -58,8 +58,8 @@ export class CellMap {
     for (let run = 0; run < this.runCount; run += 1) yield this.run(run);
   }
 
-  /** The place of one cell, by binary search. */
-  at(cell: number): CellPlace {
+  /** The run that holds `cell`, by binary search. */
+  runAt(cell: number): CellRun {
     if (!(cell >= 0 && cell < this.length)) throw new RangeError(`Cell ${cell} of ${this.length}`);
     let low = 0;
     let high = this.runCount - 1;
@@ -68,7 +68,12 @@ export class CellMap {
       if (this.#starts[middle]! <= cell) low = middle;
       else high = middle - 1;
     }
-    const { state, firstStored, firstCell } = this.run(low);
+    return this.run(low);
+  }
+
+  /** The place of one cell. */
+  at(cell: number): CellPlace {
+    const { state, firstStored, firstCell } = this.runAt(cell);
     return state === "data" ? { state, stored: firstStored + cell - firstCell } : { state };
   }
 }

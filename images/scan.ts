@@ -1,0 +1,230 @@
+import type { BlockSource } from "./block.ts";
+import { CELL_BYTES, CELLS_PER_PACK, cellCount, cellId, cellLength, isZero } from "./cell.ts";
+import { CellIdTable } from "./cell-id-table.ts";
+import { type CellMap, CellMapBuilder } from "./cell-map.ts";
+import { type ImageTag, type Manifest, rootOf } from "./manifest.ts";
+import { type EncodedPack, encodePack, type PackCodec } from "./pack.ts";
+import { PackTable } from "./pack-table.ts";
+import { cellsOfRanges, type DiskLayout, readDiskLayout } from "./partition-table.ts";
+
+export type ScanProgress = {
+  /** Bytes of the disk that were looked at, of `totalBytes`. */
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  /** Bytes that are neither zero nor unused nor equal to an earlier cell. */
+  readonly newBytes: number;
+  /** Bytes of the packs made so far. */
+  readonly storedBytes: number;
+};
+
+export type ScanOptions = {
+  readonly tag: ImageTag;
+  /** "zstd" to import, "stored" for `rawFilePacks`. */
+  readonly codec: PackCodec;
+  readonly level?: number;
+  /** What the device says; 512 for a file. */
+  readonly sectorBytes?: number;
+  /** The disk's layout, when the caller has read it already. */
+  readonly layout?: DiskLayout;
+  /** Cells that no file system uses; their content is not kept. */
+  readonly isUnused?: (cell: number) => boolean;
+  /** Keeps one pack. Several calls may be under way; they may end in any order. */
+  readonly onPack: (pack: EncodedPack) => Promise<void>;
+  readonly onProgress?: (progress: ScanProgress) => void;
+  readonly signal?: AbortSignal;
+};
+
+/** Packs that are compressed or written at the same time: enough for libuv's four threads, 4 MiB plain. */
+const PACKS_IN_FLIGHT = 4;
+const READ_CELLS = 32;
+
+/**
+ * Reads a whole disk once, cuts it into cells and packs, and makes its manifest.
+ * Memory stays the same for any disk but for 44 bytes a cell that has content.
+ *
+ * Cells that hold the partition table come last and in packs of their own, cell
+ * 0 in the very last one: what makes the disk bootable is written when all else is.
+ *
+ * @throws {Fault} GPT_DAMAGED, PARTITION_OUTSIDE; and what `source` and `onPack` throw
+ */
+export async function scan(source: BlockSource, options: ScanOptions): Promise<Manifest> {
+  const layout = options.layout ?? (await readDiskLayout(source, options.sectorBytes));
+  const diskBytes = source.sizeBytes;
+  const tableCells = cellsOfRanges(layout.tableRanges);
+  const scanner = new Scanner(source, options, new Set(tableCells));
+  const { packs, cells } = await scanner.run();
+  const table = PackTable.of(packs);
+  return {
+    tag: options.tag,
+    diskBytes,
+    sectorBytes: layout.sectorBytes,
+    scheme: layout.scheme,
+    partitions: layout.partitions,
+    packs: table.entries,
+    cellIds: table.cellIds,
+    cells,
+    tableCells,
+    root: rootOf(cells, table.cellIds, diskBytes),
+  };
+}
+
+type PackRecord = { digest: string; storedBytes: number; cellIds: Uint8Array };
+
+class Scanner {
+  readonly #source: BlockSource;
+  readonly #options: ScanOptions;
+  readonly #tableCells: ReadonlySet<number>;
+  readonly #ids = new CellIdTable();
+  readonly #packs: PackRecord[] = [];
+  readonly #inFlight = new Set<Promise<void>>();
+  // The cells of the pack that is being filled.
+  #open: { cell: Uint8Array; id: Uint8Array }[] = [];
+  #nextPack = 0;
+  #newBytes = 0;
+  #storedBytes = 0;
+  #failure: unknown;
+
+  constructor(source: BlockSource, options: ScanOptions, tableCells: ReadonlySet<number>) {
+    this.#source = source;
+    this.#options = options;
+    this.#tableCells = tableCells;
+  }
+
+  async run() {
+    try {
+      const cells = await this.#scanCells();
+      await this.#closePack();
+      const tableStored = await this.#scanTable();
+      await Promise.all(this.#inFlight);
+      this.#check();
+      return { packs: this.#packs, cells: withTableCells(cells, this.#tableCells, tableStored) };
+    } finally {
+      // Nobody may still write into the store when the caller learns of a failure.
+      await Promise.allSettled(this.#inFlight);
+    }
+  }
+
+  /** Table cells stay "unused" here: their stored numbers are known only when all others have theirs. */
+  async #scanCells(): Promise<CellMap> {
+    const cells = new CellMapBuilder();
+    const total = cellCount(this.#source.sizeBytes);
+    const read = (first: number) => this.#readCells(first, Math.min(READ_CELLS, total - first));
+    let next = read(0);
+    for (let first = 0; first < total; first += READ_CELLS) {
+      const bytes = await next;
+      // The next stretch is on its way while this one is hashed.
+      next = first + READ_CELLS < total ? read(first + READ_CELLS) : Promise.resolve(bytes);
+      next.catch(() => {});
+      for (let cell = first; cell < first + READ_CELLS && cell < total; cell += 1) {
+        const at = (cell - first) * CELL_BYTES;
+        await this.#scanCell(cell, bytes.subarray(at, at + CELL_BYTES), cells);
+      }
+      this.#check();
+      this.#progress(Math.min((first + READ_CELLS) * CELL_BYTES, this.#source.sizeBytes));
+    }
+    return cells.finish();
+  }
+
+  async #scanCell(cell: number, bytes: Uint8Array, cells: CellMapBuilder): Promise<void> {
+    if (this.#tableCells.has(cell) || this.#options.isUnused?.(cell) === true) cells.unused();
+    else if (isZero(bytes)) cells.zero();
+    else cells.data(await this.#stored(bytes));
+  }
+
+  /** The stored number of a cell: that of an equal one seen before, or a new one. */
+  async #stored(bytes: Uint8Array): Promise<number> {
+    const id = cellId(bytes);
+    const known = this.#ids.find(id);
+    if (known !== undefined) return known;
+    const stored = this.#ids.add(id);
+    await this.#add(bytes, id);
+    return stored;
+  }
+
+  /** Stores the cells of the partition table, and returns the stored number of each that is not zero. */
+  async #scanTable(): Promise<ReadonlyMap<number, number>> {
+    const storedOf = new Map<number, number>();
+    const cells = [...this.#tableCells].filter((cell) => cell !== 0);
+    for (const cell of [...cells, 0]) {
+      // Cell 0 gets the very last pack, and the short last cell of the disk ends the pack before.
+      if (cell === 0) await this.#closePack();
+      const bytes = await this.#readCells(cell, 1);
+      if (isZero(bytes)) continue;
+      // Never shared with an equal cell outside of the table: that one would have to wait for the last pack.
+      storedOf.set(cell, this.#ids.count + storedOf.size);
+      await this.#add(bytes, cellId(bytes));
+    }
+    await this.#closePack();
+    return storedOf;
+  }
+
+  async #add(cell: Uint8Array, id: Uint8Array): Promise<void> {
+    this.#newBytes += cell.length;
+    this.#open.push({ cell, id });
+    if (this.#open.length === CELLS_PER_PACK) await this.#closePack();
+  }
+
+  async #closePack(): Promise<void> {
+    if (this.#open.length === 0) return;
+    const cells = this.#open.map(({ cell }) => cell);
+    const cellIds = Buffer.concat(this.#open.map(({ id }) => id));
+    this.#open = [];
+    const number = this.#nextPack;
+    this.#nextPack += 1;
+    const job = this.#makePack(number, cells, cellIds).catch((error) => {
+      this.#failure ??= error;
+    });
+    this.#inFlight.add(job);
+    void job.finally(() => this.#inFlight.delete(job));
+    while (this.#inFlight.size >= PACKS_IN_FLIGHT) await Promise.race(this.#inFlight);
+    this.#check();
+  }
+
+  async #makePack(number: number, cells: readonly Uint8Array[], cellIds: Uint8Array): Promise<void> {
+    const { codec, level, onPack } = this.#options;
+    const pack = await encodePack(cells, codec, { cellIds, ...(level !== undefined && { level }) });
+    await onPack(pack);
+    this.#packs[number] = { digest: pack.digest, storedBytes: pack.bytes.length, cellIds };
+    this.#storedBytes += pack.bytes.length;
+  }
+
+  #check(): void {
+    this.#options.signal?.throwIfAborted();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  #readCells(first: number, count: number): Promise<Uint8Array> {
+    const length = (count - 1) * CELL_BYTES + cellLength(first + count - 1, this.#source.sizeBytes);
+    return this.#source.read(first * CELL_BYTES, length);
+  }
+
+  #progress(doneBytes: number): void {
+    const { sizeBytes: totalBytes } = this.#source;
+    this.#options.onProgress?.({ doneBytes, totalBytes, newBytes: this.#newBytes, storedBytes: this.#storedBytes });
+  }
+}
+
+function withTableCells(
+  cells: CellMap,
+  tableCells: ReadonlySet<number>,
+  storedOf: ReadonlyMap<number, number>,
+): CellMap {
+  const whole = new CellMapBuilder();
+  const copyTo = (end: number) => {
+    while (whole.length < end) {
+      const { state, firstCell, count, firstStored } = cells.runAt(whole.length);
+      const skipped = whole.length - firstCell;
+      const copied = Math.min(count - skipped, end - whole.length);
+      if (state === "data") whole.data(firstStored + skipped, copied);
+      else whole[state](copied);
+    }
+  };
+  for (const cell of tableCells) {
+    copyTo(cell);
+    const stored = storedOf.get(cell);
+    if (stored === undefined) whole.zero();
+    else whole.data(stored);
+  }
+  copyTo(cells.length);
+  return whole.finish();
+}
