@@ -1,0 +1,233 @@
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import type { Selectable } from "kysely";
+import type { AgentState, Inventory, Registration } from "../agent/contract.ts";
+import { Fault, type FaultText } from "../fault.ts";
+import type { Database } from "./db/database.ts";
+import type { HostTable } from "./db/schema.ts";
+import type { Change, EventLog } from "./events.ts";
+import { isHostName, type KnownHost, nextName, recognise } from "./host-identity.ts";
+import { nearest } from "./nearest.ts";
+
+/** A host as the API and the pages show it. */
+export type Host = {
+  readonly id: string;
+  readonly name: string;
+  readonly mac: string;
+  readonly vendor: string;
+  readonly model: string;
+  readonly serial: string;
+  readonly state: AgentState;
+  readonly stateSinceMs: number;
+  /** What it does or waits for, one sentence. */
+  readonly detail: string;
+  readonly percent: number | null;
+  /** With state "failed". */
+  readonly fault: (FaultText & { readonly code: string }) | null;
+  readonly waitingSinceMs: number;
+  readonly firstSeenMs: number;
+  readonly lastSeenMs: number;
+  readonly inventory: Inventory;
+};
+
+/** The hosts that this server has met: who they are, what they are called, when they were last heard of. */
+export class Hosts {
+  readonly #db: Database;
+  readonly #events: EventLog;
+  readonly #names: string;
+
+  /** @param options.names the pattern of new hosts' names, "lab-{nn}" */
+  constructor(options: { db: Database; events: EventLog; names: string }) {
+    this.#db = options.db;
+    this.#events = options.events;
+    this.#names = options.names;
+  }
+
+  /** A machine says who it is: it gets its name and a new token; the token it had before ends. */
+  async register(inventory: Inventory): Promise<Registration> {
+    const token = randomBytes(32).toString("base64url");
+    return this.#events.change(async (change) => {
+      const known = await this.#known(change);
+      const before = recognise(inventory, known, change.nowMs);
+      const id = before?.id ?? `h-${randomBytes(6).toString("hex")}`;
+      const seen = {
+        mac: inventory.mac,
+        uuid: inventory.uuid,
+        serial: inventory.serial,
+        vendor: inventory.vendor,
+        model: inventory.model,
+        inventory: JSON.stringify(inventory),
+        token_hash: hashOf(token),
+        state: "registering" satisfies AgentState,
+        state_since_ms: change.nowMs,
+        detail: "",
+        percent: null,
+        fault: null,
+        waiting_since_ms: change.nowMs,
+        last_seen_ms: change.nowMs,
+      };
+      let name: string;
+      if (before === undefined) {
+        const taken = await change.tables.selectFrom("hosts").select("name").execute();
+        name = nextName(this.#names, new Set(taken.map((row) => row.name.toLowerCase())));
+        await change.tables
+          .insertInto("hosts")
+          .values({ id, name, first_seen_ms: change.nowMs, ...seen })
+          .execute();
+      } else {
+        const row = await change.tables
+          .updateTable("hosts")
+          .set(seen)
+          .where("id", "=", id)
+          .returning("name")
+          .executeTakeFirstOrThrow();
+        name = row.name;
+      }
+      // An address belongs to the machine that used it last.
+      await change.tables
+        .insertInto("host_macs")
+        .values({ mac: inventory.mac, host_id: id })
+        .onConflict((conflict) => conflict.column("mac").doUpdateSet({ host_id: id }))
+        .execute();
+      await change.record({
+        kind: "host.registered",
+        hostId: id,
+        data: { name, mac: inventory.mac, isNew: before === undefined, agentVersion: inventory.agentVersion },
+      });
+      return { hostId: id, name, token };
+    });
+  }
+
+  /** Whether `token` is the one that this host was given last. */
+  async isToken(hostId: string, token: string): Promise<boolean> {
+    const row = await this.#db.selectFrom("hosts").select("token_hash").where("id", "=", hostId).executeTakeFirst();
+    const given = Buffer.from(hashOf(token), "hex");
+    return row !== undefined && timingSafeEqual(Buffer.from(row.token_hash, "hex"), given);
+  }
+
+  /** By name. */
+  async list(): Promise<Host[]> {
+    const rows = await this.#db.selectFrom("hosts").selectAll().orderBy("name").execute();
+    return rows.map(hostOf);
+  }
+
+  /**
+   * The host with this name, id or MAC address.
+   *
+   * @throws {Fault} HOST_UNKNOWN
+   */
+  async find(word: string): Promise<Host> {
+    const hosts = await this.list();
+    const key = word.toLowerCase();
+    const host = hosts.find(({ name, id, mac }) => name.toLowerCase() === key || id === key || mac === key);
+    if (host !== undefined) return host;
+    const suggestion = nearest(
+      word,
+      hosts.map(({ name }) => name),
+    );
+    throw new Fault("HOST_UNKNOWN", {
+      what: `There is no host "${word}".`,
+      why: hosts.length === 0 ? "No host has appeared yet." : `${hosts.length} others are known.`,
+      fix: `${suggestion === undefined ? "" : `Maybe "${suggestion}" was meant. `}"bootcast host list" shows all.`,
+    });
+  }
+
+  /** The host that last used this MAC address. */
+  async idOfMac(mac: string): Promise<string | undefined> {
+    const row = await this.#db.selectFrom("host_macs").select("host_id").where("mac", "=", mac).executeTakeFirst();
+    return row?.host_id;
+  }
+
+  /** @throws {Fault} HOST_UNKNOWN, NAME_INVALID, NAME_TAKEN */
+  async rename(word: string, name: string): Promise<Host> {
+    const host = await this.find(word);
+    if (!isHostName(name)) {
+      throw new Fault("NAME_INVALID", {
+        what: `"${name}" cannot be a host's name.`,
+        why: "A host name has 1 to 63 letters, digits and hyphens, is not a number, and is not the word any.",
+        fix: 'Choose one like "lab-07".',
+      });
+    }
+    const other = (await this.list()).find(({ name: used }) => used.toLowerCase() === name.toLowerCase());
+    if (other !== undefined && other.id !== host.id) {
+      throw new Fault("NAME_TAKEN", {
+        what: `"${name}" is already the name of another host.`,
+        why: `${other.mac} (${other.model || "unknown model"}) has it.`,
+        fix: `Choose another name, or rename that host first: bootcast host rename ${other.name} NEW-NAME`,
+      });
+    }
+    await this.#events.change(async (change) => {
+      await change.tables.updateTable("hosts").set({ name }).where("id", "=", host.id).execute();
+      await change.record({ kind: "host.renamed", hostId: host.id, data: { from: host.name, to: name } });
+    });
+    return { ...host, name };
+  }
+
+  /**
+   * Removes a host; when it appears again it is a new one.
+   *
+   * @throws {Fault} HOST_UNKNOWN, HOST_BUSY when an order for it is not finished
+   */
+  async forget(word: string): Promise<Host> {
+    const host = await this.find(word);
+    await this.#events.change(async (change) => {
+      const busy = await change.tables
+        .selectFrom("deploy_hosts")
+        .select("deploy_id")
+        .where("host_id", "=", host.id)
+        .where("state", "in", ["pending", "running"])
+        .executeTakeFirst();
+      if (busy !== undefined) {
+        throw new Fault("HOST_BUSY", {
+          what: `${host.name} cannot be forgotten now.`,
+          why: `Session ${busy.deploy_id} still has an order for it.`,
+          fix: `Wait until it is done, or stop it: bootcast session stop ${busy.deploy_id}`,
+        });
+      }
+      await change.tables.deleteFrom("hosts").where("id", "=", host.id).execute();
+      await change.record({ kind: "host.forgotten", hostId: host.id, data: { name: host.name, mac: host.mac } });
+    });
+    return host;
+  }
+
+  /** Notes that the host was heard; no event, because it is no change of state. */
+  async touch(hostId: string, nowMs: number): Promise<void> {
+    await this.#db.updateTable("hosts").set({ last_seen_ms: nowMs }).where("id", "=", hostId).execute();
+  }
+
+  async #known({ tables }: Change): Promise<KnownHost[]> {
+    const macs = await tables.selectFrom("host_macs").selectAll().execute();
+    const rows = await tables.selectFrom("hosts").select(["id", "uuid", "serial", "model", "last_seen_ms"]).execute();
+    return rows.map((row) => ({
+      id: row.id,
+      uuid: row.uuid,
+      serial: row.serial,
+      model: row.model,
+      lastSeenMs: row.last_seen_ms,
+      macs: macs.filter(({ host_id }) => host_id === row.id).map(({ mac }) => mac),
+    }));
+  }
+}
+
+function hashOf(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
+
+function hostOf(row: Selectable<HostTable>): Host {
+  return {
+    id: row.id,
+    name: row.name,
+    mac: row.mac,
+    vendor: row.vendor,
+    model: row.model,
+    serial: row.serial,
+    state: row.state as AgentState,
+    stateSinceMs: row.state_since_ms,
+    detail: row.detail,
+    percent: row.percent,
+    fault: row.fault === null ? null : JSON.parse(row.fault),
+    waitingSinceMs: row.waiting_since_ms,
+    firstSeenMs: row.first_seen_ms,
+    lastSeenMs: row.last_seen_ms,
+    inventory: JSON.parse(row.inventory),
+  };
+}

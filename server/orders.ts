@@ -1,0 +1,271 @@
+import type { Order, Report, ReportAnswer } from "../agent/contract.ts";
+import type { BootPolicy } from "../bsdp/policy.ts";
+import { Fault } from "../fault.ts";
+import type { Database } from "./db/database.ts";
+import { decide, dueDeploy, type Facts, MAX_ATTEMPTS, type OrderState } from "./deploy-rules.ts";
+import type { DeployStreams } from "./deploy-streams.ts";
+import { addHost } from "./deploys.ts";
+import type { Change, EventLog } from "./events.ts";
+import type { Hosts } from "./hosts.ts";
+
+type OrdersOptions = {
+  readonly db: Database;
+  readonly events: EventLog;
+  readonly hosts: Hosts;
+  readonly streams: DeployStreams;
+  /** Whether unknown machines are given the agent, so that they appear in the list. */
+  readonly isRegistering: boolean;
+  /** How long a host with nothing to do waits before it boots its disk. */
+  readonly waitMs: number;
+  readonly now: () => number;
+};
+
+/** What a single host is told: by its firmware's question, by the agent's, and in answer to its reports. */
+export class Orders {
+  readonly #options: OrdersOptions;
+
+  constructor(options: OrdersOptions) {
+    this.#options = options;
+  }
+
+  /** What the machine with this MAC address is to boot. */
+  async bootPolicyOf(mac: string): Promise<BootPolicy> {
+    const { db, hosts, isRegistering, now } = this.#options;
+    const hostId = await hosts.idOfMac(mac.toLowerCase());
+    const facts = await factsOf(db, hostId ?? "", this.#options.waitMs, now());
+    if (hostId !== undefined) return dueDeploy(facts) === undefined ? { boot: "disk" } : { boot: "agent" };
+    return isRegistering || facts.any !== undefined ? { boot: "agent" } : { boot: "disk" };
+  }
+
+  /** What a registered host is to do now. Joining a deploy to any host is written down here. */
+  async orderFor(hostId: string): Promise<Order> {
+    const { db, events, streams, waitMs, now } = this.#options;
+    const decision = decide(await factsOf(db, hostId, waitMs, now()));
+    if (decision.kind !== "deploy") return decision;
+    const deploy = await events.change(async (change) => {
+      if (decision.isNew) await this.#join(change, decision.deployId, hostId);
+      return change.tables
+        .selectFrom("deploys")
+        .innerJoin("hosts", (join) => join.on("hosts.id", "=", hostId))
+        .select([
+          "deploys.id",
+          "image",
+          "image_version",
+          "wait_for",
+          "max_wait_ms",
+          "hosts.name as host_name",
+          "to_any",
+        ])
+        .where("deploys.id", "=", decision.deployId)
+        .executeTakeFirstOrThrow();
+    });
+    let streamId: string;
+    try {
+      streamId = await streams.open({
+        deployId: deploy.id,
+        image: deploy.image,
+        imageVersion: deploy.image_version,
+        waitFor: Math.max(1, Math.min(deploy.wait_for, await this.#openHosts(deploy.id, deploy.to_any === 1))),
+        maxWaitMs: deploy.max_wait_ms,
+      });
+    } catch (error) {
+      // The order stands; the host asks again, and its screen and the session say why it waits.
+      const why = error instanceof Fault ? `${error.what} ${error.fix}` : String(error);
+      return { kind: "wait", reason: `The stream of session ${deploy.id} could not be opened: ${why}` };
+    }
+    return {
+      kind: "deploy",
+      deployId: String(deploy.id),
+      image: deploy.image,
+      imageVersion: deploy.image_version,
+      hostName: deploy.host_name,
+      streamId,
+      reason: `Session ${deploy.id}: ${deploy.image} version ${deploy.image_version}.`,
+    };
+  }
+
+  /** A host says how far it is. The answer tells it whether to go on. */
+  async report(hostId: string, report: Report): Promise<ReportAnswer> {
+    const deployId = Number(report.deployId ?? Number.NaN);
+    const answer = await this.#options.events.change(async (change) => {
+      const wasErasing = await this.#noteState(change, hostId, report, deployId);
+      if (report.deployId === undefined) return { proceed: true, reason: "" };
+      return this.#noteOrder(change, hostId, report, deployId, wasErasing);
+    });
+    if (report.deployId !== undefined) await this.#options.streams.closeIdle(deployId);
+    return answer;
+  }
+
+  /** @returns whether the host was erasing already before this report */
+  async #noteState(change: Change, hostId: string, report: Report, deployId: number): Promise<boolean> {
+    const before = await change.tables
+      .selectFrom("hosts")
+      .select(["state"])
+      .where("id", "=", hostId)
+      .executeTakeFirstOrThrow();
+    const isChange = before.state !== report.state;
+    await change.tables
+      .updateTable("hosts")
+      .set({
+        state: report.state,
+        detail: report.detail,
+        percent: report.percent ?? null,
+        fault: report.fault === undefined ? null : JSON.stringify(report.fault),
+        last_seen_ms: change.nowMs,
+        ...(isChange ? { state_since_ms: change.nowMs } : {}),
+      })
+      .where("id", "=", hostId)
+      .execute();
+    if (isChange) {
+      const { state, detail, fault, timings } = report;
+      await change.record({
+        kind: "host.state",
+        hostId,
+        deployId: Number.isInteger(deployId) ? deployId : undefined,
+        data: { from: before.state, state, detail, ...(fault && { fault }), ...(timings && { timings }) },
+      });
+    }
+    return !isChange && report.state === "erasing";
+  }
+
+  async #noteOrder(
+    change: Change,
+    hostId: string,
+    report: Report,
+    deployId: number,
+    wasErasing: boolean,
+  ): Promise<ReportAnswer> {
+    const row = await change.tables
+      .selectFrom("deploy_hosts")
+      .selectAll()
+      .where("deploy_id", "=", Number.isInteger(deployId) ? deployId : -1)
+      .where("host_id", "=", hostId)
+      .executeTakeFirst();
+    if (row === undefined) return { proceed: false, reason: `Session ${report.deployId} has no order for this host.` };
+    const state = row.state as OrderState;
+    if (state === "cancelled") return { proceed: false, reason: `Session ${deployId} was stopped.` };
+    if (state === "failed") {
+      // The host's own last word about it is agreed to; going on is not.
+      return { proceed: report.state === "failed", reason: `Session ${deployId} has failed on this host.` };
+    }
+    if (state === "done") return { proceed: true, reason: "" };
+    const attempts = row.attempts + (report.state === "erasing" && !wasErasing ? 1 : 0);
+    const gaveUp = attempts > MAX_ATTEMPTS ? gaveUpFault(deployId, MAX_ATTEMPTS) : undefined;
+    const next = gaveUp !== undefined ? "failed" : nextState(report);
+    const hasEnded = next !== "running";
+    await change.tables
+      .updateTable("deploy_hosts")
+      .set({
+        state: next,
+        attempts,
+        started_at_ms: row.started_at_ms ?? change.nowMs,
+        ended_at_ms: hasEnded ? change.nowMs : null,
+        fault: next === "failed" ? JSON.stringify(gaveUp ?? report.fault ?? unexplained(report)) : null,
+      })
+      .where("deploy_id", "=", deployId)
+      .where("host_id", "=", hostId)
+      .execute();
+    if (hasEnded) await this.#endOfOrder(change, hostId, deployId, next);
+    return gaveUp === undefined ? { proceed: true, reason: "" } : { proceed: false, reason: gaveUp.what };
+  }
+
+  async #endOfOrder(change: Change, hostId: string, deployId: number, state: OrderState): Promise<void> {
+    await change.record({ kind: `deploy.host-${state}`, hostId, deployId });
+    // From now on it waits for something new.
+    await change.tables.updateTable("hosts").set({ waiting_since_ms: change.nowMs }).where("id", "=", hostId).execute();
+    const deploy = await change.tables
+      .selectFrom("deploys")
+      .select(["to_any", "state"])
+      .where("id", "=", deployId)
+      .executeTakeFirstOrThrow();
+    // An order to any host ends only when a person stops it.
+    if (deploy.to_any === 1 || deploy.state !== "active") return;
+    const open = await change.tables
+      .selectFrom("deploy_hosts")
+      .select("host_id")
+      .where("deploy_id", "=", deployId)
+      .where("state", "in", ["pending", "running"])
+      .executeTakeFirst();
+    if (open !== undefined) return;
+    await change.tables
+      .updateTable("deploys")
+      .set({ state: "done", ended_at_ms: change.nowMs })
+      .where("id", "=", deployId)
+      .execute();
+    await change.record({ kind: "deploy.ended", deployId });
+  }
+
+  /** Once more inside the transaction: the order may have been stopped since it was looked up. */
+  async #join(change: Change, deployId: number, hostId: string): Promise<void> {
+    const facts = await factsOf(change.tables, hostId, this.#options.waitMs, change.nowMs);
+    if (dueDeploy(facts)?.deployId === deployId && facts.open === undefined) await addHost(change, deployId, hostId);
+  }
+
+  /** How many hosts the stream of this deploy can still expect; no limit for "any". */
+  async #openHosts(deployId: number, isAny: boolean): Promise<number> {
+    if (isAny) return Number.POSITIVE_INFINITY;
+    const open = await this.#options.db
+      .selectFrom("deploy_hosts")
+      .select("host_id")
+      .where("deploy_id", "=", deployId)
+      .where("state", "in", ["pending", "running"])
+      .execute();
+    return open.length;
+  }
+}
+
+/** Rebooting is the end of the work on the disk: a "done" that gets lost must not start it all over. */
+function nextState(report: Report): OrderState {
+  if (report.state === "failed") return "failed";
+  return report.state === "rebooting" || report.state === "done" ? "done" : "running";
+}
+
+async function factsOf(
+  db: Pick<Database, "selectFrom">,
+  hostId: string,
+  waitMs: number,
+  nowMs: number,
+): Promise<Facts> {
+  const rows = await db
+    .selectFrom("deploy_hosts")
+    .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
+    .select(["deploy_id", "deploy_hosts.state", "deploy_hosts.ended_at_ms", "deploys.state as deploy_state"])
+    .where("host_id", "=", hostId)
+    .execute();
+  const any = await db
+    .selectFrom("deploys")
+    .select(["id", "created_at_ms"])
+    .where("state", "=", "active")
+    .where("to_any", "=", 1)
+    .executeTakeFirst();
+  const host = await db.selectFrom("hosts").select("waiting_since_ms").where("id", "=", hostId).executeTakeFirst();
+  const isOpen = (row: (typeof rows)[number]) =>
+    row.deploy_state === "active" && (row.state === "pending" || row.state === "running");
+  const open = rows.find(isOpen);
+  return {
+    nowMs,
+    open: open && { deployId: open.deploy_id },
+    any: any && { deployId: any.id, createdAtMs: any.created_at_ms },
+    ended: rows
+      .filter((row) => !isOpen(row))
+      .map((row) => ({ deployId: row.deploy_id, endedAtMs: row.ended_at_ms ?? 0, state: row.state as OrderState })),
+    waitingSinceMs: host?.waiting_since_ms ?? nowMs,
+    waitMs,
+  };
+}
+
+function gaveUpFault(deployId: number, attempts: number): Fault {
+  return new Fault("DEPLOY_GAVE_UP", {
+    what: `Session ${deployId} was given up for this host: its disk was begun ${attempts} times and never finished.`,
+    why: "It starts over again and again: power, memory, disk or cable may be at fault.",
+    fix: "Look at its events (bootcast host show NAME), repair it, and order the image again.",
+  });
+}
+
+function unexplained(report: Report): Fault {
+  return new Fault("AGENT_FAILED", {
+    what: "The agent failed.",
+    why: report.detail || "It gave no reason.",
+    fix: "Look at the host's screen.",
+  });
+}
