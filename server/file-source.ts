@@ -1,0 +1,113 @@
+import { constants, type FileHandle, open, readFile } from "node:fs/promises";
+import { Fault } from "../fault.ts";
+import type { BlockSource } from "../images/block.ts";
+
+/** A raw disk image file or a block device, opened for reading. */
+export interface FileSource extends BlockSource {
+  /** The device's logical sector size; 512 for a file. */
+  readonly sectorBytes: number;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a raw disk image or a block device for reading.
+ *
+ * @throws {Fault} FILE_MISSING, FILE_KIND (a directory, a pipe), IMAGE_EMPTY, IMAGE_SIZE (no whole number of sectors)
+ */
+export async function openFileSource(path: string): Promise<FileSource> {
+  const file = await openForReading(path);
+  try {
+    const { sizeBytes, sectorBytes } = await sizeOf(file, path);
+    if (sizeBytes === 0) throw empty(path);
+    if (sizeBytes % sectorBytes !== 0) throw brokenSize(path, sizeBytes, sectorBytes);
+    return {
+      sizeBytes,
+      sectorBytes,
+      read: (offset, length) => readExactly(file, path, offset, length),
+      close: () => file.close(),
+    };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function openForReading(path: string): Promise<FileHandle> {
+  try {
+    // A pipe without a writer would otherwise wait forever.
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw missing(path, error);
+    throw error;
+  }
+}
+
+async function sizeOf(file: FileHandle, path: string): Promise<{ sizeBytes: number; sectorBytes: number }> {
+  const stat = await file.stat();
+  if (stat.isFile()) return { sizeBytes: stat.size, sectorBytes: 512 };
+  if (!stat.isBlockDevice()) throw otherKind(path);
+  // Linux' dev_t: the minor number is in two pieces (sys/sysmacros.h).
+  const major = (stat.rdev >> 8) & 0xfff;
+  const minor = (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00);
+  const device = `/sys/dev/block/${major}:${minor}`;
+  // In units of 512 bytes whatever the device's sector is (Documentation/ABI/stable/sysfs-block).
+  const sizeBytes = Number(await readFile(`${device}/size`, "utf8")) * 512;
+  const sectorText = await readFile(`${device}/queue/logical_block_size`, "utf8").catch(() =>
+    readFile(`${device}/../queue/logical_block_size`, "utf8"),
+  );
+  return { sizeBytes, sectorBytes: Number(sectorText) };
+}
+
+async function readExactly(file: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafeSlow(length);
+  for (let at = 0; at < length; ) {
+    const { bytesRead } = await file.read(bytes, at, length - at, offset + at);
+    if (bytesRead === 0) throw cutShort(path, offset + at);
+    at += bytesRead;
+  }
+  return bytes;
+}
+
+function missing(path: string, cause: unknown): Fault {
+  return new Fault(
+    "FILE_MISSING",
+    {
+      what: `There is no file ${path}.`,
+      why: "Nothing has this name.",
+      fix: "Check the spelling; a path is taken from the current directory.",
+    },
+    cause,
+  );
+}
+
+function otherKind(path: string): Fault {
+  return new Fault("FILE_KIND", {
+    what: `${path} is neither a file nor a block device.`,
+    why: "A disk image is read at any place and needs a size.",
+    fix: "Give a raw disk image or a device such as /dev/sdb.",
+  });
+}
+
+function empty(path: string): Fault {
+  return new Fault("IMAGE_EMPTY", {
+    what: `${path} has no content.`,
+    why: "Its size is 0 bytes.",
+    fix: "Give the disk image itself; a device without a medium is empty, too.",
+  });
+}
+
+function brokenSize(path: string, sizeBytes: number, sectorBytes: number): Fault {
+  return new Fault("IMAGE_SIZE", {
+    what: `${path} is not a whole disk: ${sizeBytes} bytes.`,
+    why: `A raw disk image is a whole number of sectors of ${sectorBytes} bytes; this one was cut off or is of another format.`,
+    fix: 'Check it with "file" and "qemu-img info"; other formats become raw with "qemu-img convert -O raw".',
+  });
+}
+
+function cutShort(path: string, offset: number): Fault {
+  return new Fault("SOURCE_CHANGED", {
+    what: `${path} ended at byte ${offset} while it was read.`,
+    why: "It became shorter, or the device went away.",
+    fix: "Stop what uses the file and start again.",
+  });
+}

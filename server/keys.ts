@@ -1,0 +1,98 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { link, mkdir, open, readFile, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { Fault } from "../fault.ts";
+import { keyFingerprint } from "../images/signature.ts";
+
+/** The Ed25519 key that signs this site's images. Boot images carry its public half. */
+export type SiteKey = {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+  /** SHA-256 of the public key (SPKI, DER), lower-case hex. */
+  readonly fingerprint: string;
+};
+
+/**
+ * The site's key in `<dataDir>/keys/site.key` (PKCS #8 PEM, mode 0600); made,
+ * together with `site.pub` (SPKI PEM), when there is none yet.
+ *
+ * @throws {Fault} KEY_INVALID when the file holds something else, KEY_EXPOSED when others may read it
+ */
+export async function loadSiteKey(dataDir: string): Promise<SiteKey> {
+  const directory = join(dataDir, "keys");
+  const path = join(directory, "site.key");
+  const pem = (await readKey(path)) ?? (await makeKey(directory, path));
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey(pem);
+  } catch (cause) {
+    throw invalidKey(path, "It is not a private key in PEM form.", cause);
+  }
+  if (privateKey.asymmetricKeyType !== "ed25519") throw invalidKey(path, "It is not an Ed25519 key.");
+  const publicKey = createPublicKey(privateKey);
+  await writePublicKey(join(directory, "site.pub"), publicKey);
+  return { privateKey, publicKey, fingerprint: keyFingerprint(publicKey) };
+}
+
+async function readKey(path: string): Promise<Buffer | undefined> {
+  try {
+    const { mode } = await stat(path);
+    if ((mode & 0o077) !== 0) throw exposedKey(path, mode);
+    return await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+async function makeKey(directory: string, path: string): Promise<Buffer> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const { privateKey } = generateKeyPairSync("ed25519");
+  const temporary = `${path}.${process.pid}.temp`;
+  await writeSynced(temporary, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), 0o600);
+  try {
+    // Unlike rename, link never replaces: of two processes that start at once, both use the first one's key.
+    await link(temporary, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  } finally {
+    await unlink(temporary);
+  }
+  return readFile(path);
+}
+
+async function writePublicKey(path: string, publicKey: KeyObject): Promise<void> {
+  const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
+  const written = await readFile(path, "utf8").catch(() => "");
+  if (written !== pem) await writeSynced(path, pem, 0o644);
+}
+
+async function writeSynced(path: string, text: string, mode: number): Promise<void> {
+  const file = await open(path, "w", mode);
+  try {
+    await file.writeFile(text);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function invalidKey(path: string, why: string, cause?: unknown): Fault {
+  return new Fault(
+    "KEY_INVALID",
+    {
+      what: `The site's key ${path} cannot be used.`,
+      why,
+      fix: "Put the site's own key back from a backup. A new key (delete the file) means: import all images and build the boot image again.",
+    },
+    cause,
+  );
+}
+
+function exposedKey(path: string, mode: number): Fault {
+  return new Fault("KEY_EXPOSED", {
+    what: `Other users may read the site's key ${path}.`,
+    why: `Its mode is ${(mode & 0o777).toString(8)}. Who has it can make images that every machine of the site accepts.`,
+    fix: `chmod 600 ${path}`,
+  });
+}

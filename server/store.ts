@@ -1,0 +1,299 @@
+import { type KeyObject, randomUUID } from "node:crypto";
+import { access, link, mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { Fault } from "../fault.ts";
+import { isImageName, type Manifest } from "../images/manifest.ts";
+import {
+  decodeManifest,
+  decodeSummary,
+  type ManifestSummary,
+  PREFIX_BYTES,
+  summaryBytes,
+} from "../images/manifest-codec.ts";
+import { packDigest } from "../images/pack.ts";
+import type { PackReader } from "../images/pack-reader.ts";
+import { takeImageLock } from "./store-lock.ts";
+
+/** A signed manifest as it is sent, and what it says. */
+export type StoredManifest = { readonly bytes: Uint8Array; readonly manifest: Manifest };
+
+/** One image version in a list; not checked against its signature. */
+export type ImageSummary = ManifestSummary;
+
+/**
+ * The site's images in a directory:
+ *
+ *   packs/ab/abcd….pack              packs by digest, shared by all images
+ *   manifests/<name>/<version>.manifest
+ *   locks/<name>.lock                held while a version of that image is made
+ *   temp/                            files that are being written
+ *
+ * A file appears under its name only when all of it is on the disk, and never
+ * changes afterwards: a crash leaves files in temp/ and nothing else.
+ */
+export class ImageStore implements PackReader {
+  readonly directory: string;
+  readonly #trusted: readonly KeyObject[];
+  readonly #touched = new Set<string>();
+
+  /** Use `openStore`. */
+  constructor(directory: string, trusted: readonly KeyObject[]) {
+    this.directory = directory;
+    this.#trusted = trusted;
+  }
+
+  /** True when the pack is there; its content is checked when it is read. */
+  async has(digest: string): Promise<boolean> {
+    try {
+      await access(this.packPath(digest));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** @throws {Fault} PACK_MISSING */
+  async readPack(digest: string): Promise<Uint8Array> {
+    try {
+      return await readFile(this.packPath(digest));
+    } catch (error) {
+      if (isMissing(error)) throw missingPack(digest, error);
+      throw error;
+    }
+  }
+
+  /** For streams: the same as `readPack`. */
+  read(pack: { readonly digest: string }): Promise<Uint8Array> {
+    return this.readPack(pack.digest);
+  }
+
+  /** Keeps a pack. One that is there already stays, unless it is damaged. Returns whether it was written. */
+  async writePack(digest: string, bytes: Uint8Array): Promise<boolean> {
+    const path = this.packPath(digest);
+    const there = await readFile(path).catch((error) => {
+      if (isMissing(error)) return undefined;
+      throw error;
+    });
+    if (there !== undefined && packDigest(there) === digest) return false;
+    await this.#publish(path, bytes, "replace");
+    return true;
+  }
+
+  packPath(digest: string): string {
+    if (!/^[0-9a-f]{64}$/.test(digest)) throw new RangeError(`Not a pack digest: ${digest}`);
+    return join(this.directory, "packs", digest.slice(0, 2), `${digest}.pack`);
+  }
+
+  /** All versions of all images, by name and then version. */
+  async listImages(): Promise<ImageSummary[]> {
+    const images: ImageSummary[] = [];
+    for (const name of (await this.#names()).sort()) {
+      for (const version of await this.versions(name)) images.push(await this.#readSummary(name, version));
+    }
+    return images;
+  }
+
+  /** The versions of an image, ascending; none when there is no such image. */
+  async versions(name: string): Promise<number[]> {
+    const files = await readdirOrNone(join(this.directory, "manifests", checkedName(name)));
+    const versions = files.map((file) => /^([1-9][0-9]{0,8})\.manifest$/.exec(file)?.[1]);
+    return versions.flatMap((version) => (version === undefined ? [] : [Number(version)])).sort((a, b) => a - b);
+  }
+
+  /**
+   * A manifest, its signature checked; the newest version unless one is named.
+   *
+   * @throws {Fault} IMAGE_MISSING, and those of `decodeManifest`
+   */
+  async readManifest(name: string, version?: number): Promise<StoredManifest> {
+    const wanted = version ?? (await this.versions(name)).at(-1);
+    if (wanted === undefined) throw missingImage(name, version, await this.#names());
+    try {
+      const bytes = await readFile(this.#manifestPath(name, wanted));
+      return { bytes, manifest: decodeManifest(bytes, this.#trusted) };
+    } catch (error) {
+      if (isMissing(error)) throw missingImage(name, version, await this.#names());
+      throw error;
+    }
+  }
+
+  /**
+   * Publishes an image version: from now on others see it. All its packs are on the disk by then.
+   *
+   * @throws {Fault} IMAGE_EXISTS when this version is there already
+   */
+  async writeManifest(bytes: Uint8Array): Promise<Manifest> {
+    const manifest = decodeManifest(bytes, this.#trusted);
+    const { name, version } = manifest.tag;
+    for (const directory of this.#touched) await syncDirectory(directory);
+    this.#touched.clear();
+    const path = this.#manifestPath(name, version);
+    await this.#publish(path, bytes, "keep");
+    await syncDirectory(dirname(path));
+    return manifest;
+  }
+
+  /**
+   * Reserves the next version of an image for the caller, until `release` or its process ends.
+   *
+   * @throws {Fault} IMAGE_BUSY when another process makes a version of it
+   */
+  async reserveVersion(name: string): Promise<{ version: number; release: () => Promise<void> }> {
+    const directory = join(this.directory, "locks");
+    await mkdir(directory, { recursive: true });
+    const release = await takeImageLock(join(directory, `${checkedName(name)}.lock`), name);
+    return { version: ((await this.versions(name)).at(-1) ?? 0) + 1, release };
+  }
+
+  #manifestPath(name: string, version: number): string {
+    return join(this.directory, "manifests", checkedName(name), `${version}.manifest`);
+  }
+
+  async #names(): Promise<string[]> {
+    return (await readdirOrNone(join(this.directory, "manifests"))).filter(isImageName);
+  }
+
+  async #readSummary(name: string, version: number): Promise<ImageSummary> {
+    const file = await open(this.#manifestPath(name, version));
+    try {
+      const prefix = Buffer.alloc(PREFIX_BYTES);
+      await file.read(prefix, 0, PREFIX_BYTES, 0);
+      const front = Buffer.alloc(Math.min(summaryBytes(prefix), (await file.stat()).size));
+      await file.read(front, 0, front.length, 0);
+      return decodeSummary(front);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Writes beside, syncs, and gives the file its name: "keep" refuses when the name is taken. */
+  async #publish(path: string, bytes: Uint8Array, mode: "replace" | "keep"): Promise<void> {
+    await this.#makeDirectory(dirname(path));
+    const temporary = join(this.directory, "temp", randomUUID());
+    try {
+      const file = await open(temporary, "wx", 0o644);
+      try {
+        await file.writeFile(bytes);
+        await file.datasync();
+      } finally {
+        await file.close();
+      }
+      if (mode === "replace") await rename(temporary, path);
+      else await link(temporary, path);
+      this.#touched.add(dirname(path));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === "ENOSPC" || code === "EDQUOT") throw diskFull(this.directory, error);
+      if (code === "EEXIST" && mode === "keep") throw versionExists(path, error);
+      throw error;
+    } finally {
+      await unlink(temporary).catch(() => {});
+    }
+  }
+
+  async #makeDirectory(directory: string): Promise<void> {
+    const first = await mkdir(directory, { recursive: true });
+    if (first !== undefined) this.#touched.add(dirname(first));
+  }
+}
+
+/**
+ * Opens the store in `directory` (made when missing) and removes what crashed processes left.
+ *
+ * @param trusted the keys that may have signed its manifests: the site's own
+ */
+export async function openStore(directory: string, trusted: readonly KeyObject[]): Promise<ImageStore> {
+  const temporary = join(directory, "temp");
+  await mkdir(temporary, { recursive: true });
+  await removeLeftovers(temporary);
+  return new ImageStore(directory, trusted);
+}
+
+// A file is written in seconds: whatever is older has no writer any more.
+const LEFTOVER_AFTER_MS = 3_600_000;
+
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    const path = join(directory, name);
+    // Another process may be done with it in between.
+    const written = await stat(path).catch(() => undefined);
+    if (written !== undefined && Date.now() - written.mtimeMs > LEFTOVER_AFTER_MS) await unlink(path).catch(() => {});
+  }
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+async function readdirOrNone(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+function checkedName(name: string): string {
+  if (isImageName(name)) return name;
+  throw new Fault("IMAGE_NAME", {
+    what: `"${name}" cannot be the name of an image.`,
+    why: "A name has at most 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit.",
+    fix: 'Choose another name, for example "lab-debian".',
+  });
+}
+
+function missingImage(name: string, version: number | undefined, names: readonly string[]): Fault {
+  const wanted = version === undefined ? `no image "${name}"` : `no version ${version} of the image "${name}"`;
+  return new Fault("IMAGE_MISSING", {
+    what: `There is ${wanted}.`,
+    why: names.length === 0 ? "The store has no images yet." : `The store has: ${names.join(", ")}.`,
+    fix: 'See "bootcast image list", or make it with "bootcast image import FILE --name NAME".',
+  });
+}
+
+function missingPack(digest: string, cause: unknown): Fault {
+  return new Fault(
+    "PACK_MISSING",
+    {
+      what: `Pack ${digest} is not in the store.`,
+      why: "It was removed, or the store was not copied as a whole.",
+      fix: 'See what else is missing with "bootcast image verify NAME", and import the image again.',
+    },
+    cause,
+  );
+}
+
+function versionExists(path: string, cause: unknown): Fault {
+  return new Fault(
+    "IMAGE_EXISTS",
+    {
+      what: `${path} exists already.`,
+      why: "Another import of the same image was faster. An image version never changes.",
+      fix: "Import again: it becomes the next version.",
+    },
+    cause,
+  );
+}
+
+function diskFull(directory: string, cause: unknown): Fault {
+  return new Fault(
+    "STORE_FULL",
+    {
+      what: `The disk of the image store ${directory} is full.`,
+      why: "The packs of the image did not fit. What was there before is untouched.",
+      fix: "Make room, or give another --data-dir, and import again: packs that were written already are used.",
+    },
+    cause,
+  );
+}
