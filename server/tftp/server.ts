@@ -1,15 +1,15 @@
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { once } from "node:events";
-import { isIPv6 } from "node:net";
+import type { RemoteInfo, Socket } from "node:dgram";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
 import { type BootFile, findBootFile } from "../boot/files.ts";
 import { BlockSizeMemory, defaultMaxBlockSize } from "./block-size.ts";
 import { FileCache } from "./file-cache.ts";
 import { pathOfName } from "./file-names.ts";
+import { listen } from "./listen.ts";
 import { negotiate, type TransferTerms } from "./negotiation.ts";
 import { decodeTftp, ErrorCode, isRequest, type TftpPacket, type TftpRequest } from "./packet.ts";
 import { ReadTransfer } from "./read-transfer.ts";
+import { notFound, refusalOf } from "./refusal.ts";
 import { type Peer, sendError, type TransferEnd, TransferSocket } from "./transfer-socket.ts";
 
 export type TftpSettings = {
@@ -285,64 +285,6 @@ class TftpService {
   #begin(work: Promise<void>): void {
     this.#starting.add(work);
     void work.finally(() => this.#starting.delete(work));
-  }
-}
-
-function refusalOf(error: unknown): [code: number, message: string] {
-  if (!(error instanceof Fault)) return [ErrorCode.undefined, "The server could not read the file"];
-  switch (error.code) {
-    case "TFTP_FILE_MISSING":
-      return [ErrorCode.fileNotFound, "File not found"];
-    case "TFTP_NAME_REFUSED":
-      return [ErrorCode.accessViolation, "Access violation"];
-    case "TFTP_MODE_REFUSED":
-      return [ErrorCode.undefined, "Only mode octet is served"];
-    case "BOOT_FILE_TOO_LARGE":
-      return [ErrorCode.undefined, "Too large for TFTP, use HTTP"];
-    default:
-      return [ErrorCode.undefined, "The server could not read the file"];
-  }
-}
-
-function notFound(path: string): Fault {
-  return new Fault("TFTP_FILE_MISSING", {
-    what: `${JSON.stringify(path)} is not in the boot directory.`,
-    why: "Loaders ask for some files that need not exist.",
-    fix: 'If a machine stops here, build the boot files: "bootcast boot-image build".',
-  });
-}
-
-async function listen(address: string, port: number): Promise<Socket> {
-  const socket = createSocket(isIPv6(address) ? "udp6" : "udp4");
-  try {
-    socket.bind(port, address);
-    await once(socket, "listening");
-    return socket;
-  } catch (error) {
-    socket.close();
-    throw cannotListen(address, port, error);
-  }
-}
-
-function cannotListen(address: string, port: number, error: unknown): Fault {
-  const what = `TFTP cannot listen on ${address}, port ${port}/udp.`;
-  switch ((error as NodeJS.ErrnoException).code) {
-    case "EADDRINUSE": {
-      const fix = `"ss -ulpn sport = :${port}" shows which one. Stop it, or set tftp.port.`;
-      return new Fault("TFTP_PORT_TAKEN", { what, why: "Another program listens there.", fix }, error);
-    }
-    case "EACCES": {
-      const fix = "Run bootcast as root or give it CAP_NET_BIND_SERVICE.";
-      return new Fault("TFTP_NOT_PERMITTED", { what, why: "Ports below 1024 need the right to use them.", fix }, error);
-    }
-    case "EADDRNOTAVAIL": {
-      const fix = 'Check the address of the interface with "ip address".';
-      return new Fault("TFTP_ADDRESS_MISSING", { what, why: "No interface has this address.", fix }, error);
-    }
-    default: {
-      const why = error instanceof Error ? error.message : String(error);
-      return new Fault("TFTP_FAILED", { what, why, fix: "Check network.interfaces and tftp.port." }, error);
-    }
   }
 }
 
