@@ -1,0 +1,179 @@
+import { Agent, request } from "undici";
+import { Fault } from "../../fault.ts";
+import type { Join, Joined, Progress, ProgressAnswer, StreamInfo, StreamList } from "../contract.ts";
+
+const CONNECT_TIMEOUT_MS = 5_000;
+/** The server reads and hashes a pack before its first byte comes. */
+const HEADERS_TIMEOUT_MS = 20_000;
+/** Between two pieces of a body. */
+const SILENCE_MS = 10_000;
+/** JSON answers and keys are small. */
+const MOST_ANSWER_BYTES = 16 * 1024 * 1024;
+/** 0.05 % of the image: enough for 16 TB. */
+const MOST_MANIFEST_BYTES = 8 * 1024 * 1024 * 1024;
+
+/**
+ * The control connection: asks the server of a stream over HTTP.
+ *
+ * Every request has deadlines for the connection, for the first byte, and for
+ * every next one; and it ends when `signal` is aborted. Faults that the server
+ * answers with are thrown as they are; SERVER_UNREACHABLE is ours.
+ */
+export class StreamControl {
+  readonly #server: URL;
+  readonly #token: string | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #http = new Agent({
+    connect: { timeout: CONNECT_TIMEOUT_MS },
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    // Our own deadline (SILENCE_MS) is kept below: undici's does not run while we are slow ourselves.
+    bodyTimeout: 0,
+  });
+
+  /** @param options.server "http://10.77.0.1:8440": the routes are under /agent/v1 */
+  constructor(options: {
+    readonly server: URL;
+    readonly token?: string | undefined;
+    readonly signal?: AbortSignal | undefined;
+  }) {
+    this.#server = options.server;
+    this.#token = options.token;
+    this.#signal = options.signal;
+  }
+
+  async streams(): Promise<StreamList> {
+    return (await this.#json("GET", "/streams")) as StreamList;
+  }
+
+  async info(streamId: string): Promise<StreamInfo> {
+    return (await this.#json("GET", `/streams/${streamId}`)) as StreamInfo;
+  }
+
+  /** The signed manifest; check it with `decodeManifest`. */
+  async manifest(streamId: string): Promise<Uint8Array> {
+    return this.#bytes(`/streams/${streamId}/manifest`, MOST_MANIFEST_BYTES);
+  }
+
+  /** The key that the server says signed the manifest, as PEM. Trust it only when somebody decided to. */
+  async key(streamId: string): Promise<string> {
+    return Buffer.from(await this.#bytes(`/streams/${streamId}/key`, MOST_ANSWER_BYTES)).toString("utf8");
+  }
+
+  /** The stored bytes of one pack; check them with `decodePack`. */
+  async pack(streamId: string, pack: { readonly digest: string; readonly storedBytes: number }): Promise<Uint8Array> {
+    return this.#bytes(`/streams/${streamId}/packs/${pack.digest}`, pack.storedBytes);
+  }
+
+  async join(streamId: string, join: Join): Promise<Joined> {
+    return (await this.#json("POST", `/streams/${streamId}/receivers`, join)) as Joined;
+  }
+
+  async report(streamId: string, receiverId: string, progress: Progress): Promise<ProgressAnswer> {
+    return (await this.#json("POST", `/streams/${streamId}/receivers/${receiverId}`, progress)) as ProgressAnswer;
+  }
+
+  async close(): Promise<void> {
+    await this.#http.destroy();
+  }
+
+  async #json(method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
+    const bytes = await this.#ask(method, path, MOST_ANSWER_BYTES, body);
+    return JSON.parse(Buffer.from(bytes).toString("utf8"));
+  }
+
+  #bytes(path: string, mostBytes: number): Promise<Uint8Array> {
+    return this.#ask("GET", path, mostBytes);
+  }
+
+  async #ask(method: "GET" | "POST", path: string, mostBytes: number, body?: unknown): Promise<Uint8Array> {
+    const stalled = new AbortController();
+    const signal = this.#signal === undefined ? stalled.signal : AbortSignal.any([stalled.signal, this.#signal]);
+    const deadline = deadlineOf(stalled);
+    const headers: Record<string, string> = {};
+    if (body !== undefined) headers["content-type"] = "application/json";
+    if (this.#token !== undefined) headers["authorization"] = `Bearer ${this.#token}`;
+    try {
+      deadline.restart(CONNECT_TIMEOUT_MS + HEADERS_TIMEOUT_MS);
+      const answer = await request(new URL(`/agent/v1${path}`, this.#server), {
+        method,
+        headers,
+        body: body === undefined ? null : JSON.stringify(body),
+        dispatcher: this.#http,
+        signal,
+      });
+      const limit = answer.statusCode === 200 ? mostBytes : MOST_ANSWER_BYTES;
+      const parts: Buffer[] = [];
+      let length = 0;
+      deadline.restart(SILENCE_MS);
+      for await (const part of answer.body as AsyncIterable<Buffer>) {
+        deadline.restart(SILENCE_MS);
+        length += part.length;
+        if (length > limit) throw tooLong(path, limit);
+        parts.push(part);
+      }
+      const bytes = Buffer.concat(parts);
+      if (answer.statusCode !== 200) throw faultOfAnswer(answer.statusCode, path, bytes);
+      return bytes;
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      if (this.#signal?.aborted === true) throw this.#signal.reason;
+      throw unreachable(this.#server, stalled.signal.aborted ? new Error("it did not answer in time") : error);
+    } finally {
+      deadline.stop();
+    }
+  }
+}
+
+function deadlineOf(controller: AbortController) {
+  let timer: NodeJS.Timeout | undefined;
+  return {
+    restart(ms: number): void {
+      clearTimeout(timer);
+      timer = setTimeout(() => controller.abort(), ms);
+    },
+    stop(): void {
+      clearTimeout(timer);
+    },
+  };
+}
+
+function faultOfAnswer(status: number, path: string, body: Buffer): Fault {
+  try {
+    const { code, what, why, fix } = JSON.parse(body.toString("utf8")) as Record<string, unknown>;
+    if ([code, what, why, fix].every((text) => typeof text === "string")) {
+      return new Fault(code as string, { what: what as string, why: why as string, fix: fix as string });
+    }
+  } catch {
+    // Not JSON: something that is not bootcast answered.
+  }
+  return new Fault("SERVER_ANSWER_WRONG", {
+    what: `The server answered ${status} to ${path}.`,
+    why: "The answer is not one that bootcast gives.",
+    fix: "Check the address and the port: something else answers there.",
+  });
+}
+
+function tooLong(path: string, limit: number): Fault {
+  return new Fault("SERVER_ANSWER_WRONG", {
+    what: `The server's answer to ${path} is longer than the ${limit} bytes it can have.`,
+    why: "It is broken, or is not a bootcast server.",
+    fix: "Check the address and the port, and that server and agent have the same version.",
+  });
+}
+
+function unreachable(server: URL, cause: unknown): Fault {
+  return new Fault(
+    "SERVER_UNREACHABLE",
+    {
+      what: `The server ${server.host} cannot be reached.`,
+      why: `The connection says: ${reasonOf(cause)}.`,
+      fix: "Check that the server runs, and that a firewall between lets this TCP port through.",
+    },
+    cause,
+  );
+}
+
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause);
+  return cause.message || (cause as NodeJS.ErrnoException).code || cause.name;
+}

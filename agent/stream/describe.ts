@@ -1,0 +1,33 @@
+import { createHash, type KeyObject } from "node:crypto";
+import { Fault } from "../../fault.ts";
+import type { Manifest } from "../../images/manifest.ts";
+import { decodeManifest } from "../../images/manifest-codec.ts";
+import type { StreamInfo } from "../contract.ts";
+import type { StreamControl } from "./control.ts";
+
+/** What is known of a stream before anything is received. The manifest's signature was checked. */
+export type DescribedStream = { readonly info: StreamInfo; readonly manifest: Manifest };
+
+/**
+ * Asks the server for a stream and its manifest.
+ *
+ * @throws {Fault} MANIFEST_UNTRUSTED and others of `decodeManifest`; STREAM_MISMATCH; those of StreamControl
+ */
+export async function describeStream(
+  control: StreamControl,
+  streamId: string,
+  trusted: readonly KeyObject[],
+): Promise<DescribedStream> {
+  const info = await control.info(streamId);
+  const bytes = await control.manifest(streamId);
+  const digest = createHash("sha256").update(bytes).digest("hex");
+  const manifest = decodeManifest(bytes, trusted);
+  if (digest !== info.description.manifestDigest || manifest.diskBytes !== info.diskBytes) {
+    throw new Fault("STREAM_MISMATCH", {
+      what: "The stream is not of the image that its manifest describes.",
+      why: `The manifest that came is ${digest.slice(0, 16)}…, the stream names ${info.description.manifestDigest.slice(0, 16)}….`,
+      fix: "Stop the stream and start it again; if it repeats, verify the image on the server.",
+    });
+  }
+  return { info, manifest };
+}

@@ -1,0 +1,113 @@
+import type { Logger } from "pino";
+import { Fault } from "../../fault.ts";
+import type { StreamReceiver } from "../../multicast/receiver.ts";
+import type { Join, Progress, StreamState } from "../contract.ts";
+import type { StreamControl } from "./control.ts";
+
+const REPORT_EVERY_MS = 1_000;
+const LAST_REPORT_TRIES = 3;
+
+export type ReportedState = Progress["state"];
+
+/** Tells the server every second how the restore is going, and hears from it what the stream does. */
+export class Reporter {
+  readonly #control: StreamControl;
+  readonly #streamId: string;
+  readonly #receiver: StreamReceiver;
+  readonly #packsTotal: number;
+  readonly #log: Logger;
+  #receiverId: string | undefined;
+  #state: ReportedState = "joined";
+  #streamState: StreamState = "open";
+  #waitingFor = "";
+  #lastFault: Fault | undefined;
+  #receivedReported = 0;
+  #lostReported = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #reporting: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  constructor(control: StreamControl, streamId: string, receiver: StreamReceiver, packsTotal: number, log: Logger) {
+    this.#control = control;
+    this.#streamId = streamId;
+    this.#receiver = receiver;
+    this.#packsTotal = packsTotal;
+    this.#log = log;
+  }
+
+  get streamState(): StreamState {
+    return this.#streamState;
+  }
+
+  /** What the stream waits for, "1 of 2 hosts ready"; empty while it runs. */
+  get waitingFor(): string {
+    return this.#waitingFor;
+  }
+
+  /** Why the server could not be asked the last time; undefined when it could. */
+  get lastFault(): Fault | undefined {
+    return this.#lastFault;
+  }
+
+  noteFault(fault: Fault): void {
+    this.#lastFault = fault;
+  }
+
+  /** Joins the stream; throws when the server cannot be reached. */
+  async start(join: Join): Promise<void> {
+    this.#receiverId = (await this.#control.join(this.#streamId, join)).receiverId;
+    await this.#report(this.#state);
+    this.#schedule();
+  }
+
+  /** Reports a new state at once. */
+  say(state: ReportedState): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    clearTimeout(this.#timer);
+    this.#tick();
+  }
+
+  /** The last word: how it ended. */
+  async stop(state: ReportedState): Promise<void> {
+    this.#isStopped = true;
+    clearTimeout(this.#timer);
+    await this.#reporting;
+    if (this.#receiverId === undefined) return;
+    for (let tries = 0; tries < LAST_REPORT_TRIES; tries += 1) {
+      await this.#report(state);
+      if (this.#lastFault === undefined) return;
+    }
+  }
+
+  #schedule(): void {
+    if (!this.#isStopped) this.#timer = setTimeout(() => this.#tick(), REPORT_EVERY_MS);
+  }
+
+  #tick(): void {
+    clearTimeout(this.#timer);
+    this.#reporting = this.#reporting.then(() => this.#report(this.#state)).finally(() => this.#schedule());
+  }
+
+  async #report(state: ReportedState): Promise<void> {
+    const { datagramsReceived, datagramsLost, packsDone } = this.#receiver;
+    try {
+      const answer = await this.#control.report(this.#streamId, this.#receiverId ?? "", {
+        state,
+        packsDone,
+        packsTotal: this.#packsTotal,
+        symbolsReceived: datagramsReceived - this.#receivedReported,
+        symbolsLost: datagramsLost - this.#lostReported,
+      });
+      this.#receivedReported = datagramsReceived;
+      this.#lostReported = datagramsLost;
+      this.#streamState = answer.streamState;
+      this.#waitingFor = answer.waitingFor;
+      this.#lastFault = undefined;
+    } catch (error) {
+      // The stream may go on without its control connection; the silence deadline decides.
+      this.#lastFault = error instanceof Fault ? error : undefined;
+      this.#log.debug({ error }, "the server could not be told the progress");
+    }
+  }
+}

@@ -1,0 +1,80 @@
+import { createSocket, type Socket } from "node:dgram";
+import { once } from "node:events";
+import { Fault } from "../../fault.ts";
+
+/** Holds 45 ms of a gigabit while we decompress. The kernel gives less when net.core.rmem_max says so. */
+const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+const LOOKUP_TIMEOUT_MS = 10_000;
+
+export type GroupSocket = {
+  /** The receive buffer that the kernel really gave. */
+  readonly bufferBytes: number;
+  close(): void;
+};
+
+/**
+ * Listens to a multicast group on one interface.
+ *
+ * Bound to the group's address, not to any address, so that unicast and other
+ * groups on the same port are not received.
+ *
+ * @param options.interfaceAddress an own IPv4 address on the interface that the stream arrives at
+ * @param options.onDatagram the bytes are only valid during the call
+ * @throws {Fault} GROUP_JOIN_FAILED
+ */
+export async function joinGroup(options: {
+  readonly group: string;
+  readonly port: number;
+  readonly interfaceAddress: string;
+  readonly onDatagram: (bytes: Uint8Array) => void;
+}): Promise<GroupSocket> {
+  const { group, port, interfaceAddress } = options;
+  const socket = createSocket({ type: "udp4", reuseAddr: true, recvBufferSize: RECEIVE_BUFFER_BYTES });
+  try {
+    socket.bind({ address: group, port });
+    await once(socket, "listening");
+    socket.addMembership(group, interfaceAddress);
+  } catch (error) {
+    socket.close();
+    throw new Fault(
+      "GROUP_JOIN_FAILED",
+      {
+        what: `The group ${group}:${port} cannot be joined on ${interfaceAddress}.`,
+        why: error instanceof Error ? error.message : String(error),
+        fix: "Check that this address is one of this machine's, and that its interface is up.",
+      },
+      error,
+    );
+  }
+  socket.on("message", options.onDatagram);
+  // A receive error (an interface that vanishes) shows as silence, and silence has its deadline.
+  socket.on("error", () => undefined);
+  return { bufferBytes: socket.getRecvBufferSize(), close: () => socket.close() };
+}
+
+/**
+ * The own IPv4 address that packets to `host` leave from: its interface is the
+ * one that a stream from there arrives at. Sends nothing.
+ *
+ * @throws {Fault} SERVER_UNREACHABLE when there is no route, or no such name
+ */
+export async function localAddressTowards(host: string, port: number): Promise<string> {
+  const socket: Socket = createSocket("udp4");
+  try {
+    socket.connect(port, host);
+    await once(socket, "connect", { signal: AbortSignal.timeout(LOOKUP_TIMEOUT_MS) });
+    return socket.address().address;
+  } catch (error) {
+    throw new Fault(
+      "SERVER_UNREACHABLE",
+      {
+        what: `There is no way from this machine to ${host}.`,
+        why: error instanceof Error ? error.message : String(error),
+        fix: 'Check the name and the cable; "ip route get" with the server\'s address shows what the system would do.',
+      },
+      error,
+    );
+  } finally {
+    socket.close();
+  }
+}
