@@ -10,6 +10,11 @@ export type CommandEntry = {
 /** Every command, in the order in which `bootcast --help` lists them. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: "boot-image",
+    summary: "build the Linux that netbooted machines run",
+    load: async () => (await import("./boot-image.ts")).bootImageCommand(),
+  },
+  {
     name: "version",
     summary: "print the versions of bootcast and Node",
     load: async () => (await import("./version.ts")).versionCommand(),
