@@ -1,4 +1,4 @@
-import { constants, type FileHandle, open, readFile } from "node:fs/promises";
+import { constants, type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { Fault } from "../fault.ts";
 import type { BlockSource } from "../images/block.ts";
 
@@ -12,7 +12,9 @@ export interface FileSource extends BlockSource {
 /**
  * Opens a raw disk image or a block device for reading.
  *
- * @throws {Fault} FILE_MISSING, FILE_KIND (a directory, a pipe), IMAGE_EMPTY, IMAGE_SIZE (no whole number of sectors)
+ * A device is claimed while it is open, so that nobody mounts it meanwhile.
+ *
+ * @throws {Fault} FILE_MISSING, DEVICE_BUSY (mounted, or in use by LVM or RAID), FILE_KIND (a directory, a pipe), IMAGE_EMPTY, IMAGE_SIZE (no whole number of sectors)
  */
 export async function openFileSource(path: string): Promise<FileSource> {
   const file = await openForReading(path);
@@ -34,21 +36,24 @@ export async function openFileSource(path: string): Promise<FileSource> {
 
 async function openForReading(path: string): Promise<FileHandle> {
   try {
-    // A pipe without a writer would otherwise wait forever.
-    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    // O_EXCL claims a device (open(2)). Without O_NONBLOCK a pipe with no writer would wait forever.
+    const claim = (await stat(path)).isBlockDevice() ? constants.O_EXCL : 0;
+    return await open(path, constants.O_RDONLY | constants.O_NONBLOCK | claim);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw missing(path, error);
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw missing(path, error);
+    if (code === "EBUSY") throw deviceBusy(path, error);
     throw error;
   }
 }
 
 async function sizeOf(file: FileHandle, path: string): Promise<{ sizeBytes: number; sectorBytes: number }> {
-  const stat = await file.stat();
-  if (stat.isFile()) return { sizeBytes: stat.size, sectorBytes: 512 };
-  if (!stat.isBlockDevice()) throw otherKind(path);
+  const found = await file.stat();
+  if (found.isFile()) return { sizeBytes: found.size, sectorBytes: 512 };
+  if (!found.isBlockDevice()) throw otherKind(path);
   // Linux' dev_t: the minor number is in two pieces (sys/sysmacros.h).
-  const major = (stat.rdev >> 8) & 0xfff;
-  const minor = (stat.rdev & 0xff) | ((stat.rdev >> 12) & 0xfff00);
+  const major = (found.rdev >> 8) & 0xfff;
+  const minor = (found.rdev & 0xff) | ((found.rdev >> 12) & 0xfff00);
   const device = `/sys/dev/block/${major}:${minor}`;
   // In units of 512 bytes whatever the device's sector is (Documentation/ABI/stable/sysfs-block).
   const sizeBytes = Number(await readFile(`${device}/size`, "utf8")) * 512;
@@ -75,6 +80,18 @@ function missing(path: string, cause: unknown): Fault {
       what: `There is no file ${path}.`,
       why: "Nothing has this name.",
       fix: "Check the spelling; a path is taken from the current directory.",
+    },
+    cause,
+  );
+}
+
+function deviceBusy(path: string, cause: unknown): Fault {
+  return new Fault(
+    "DEVICE_BUSY",
+    {
+      what: `${path} is in use.`,
+      why: "It, or a part of it, is mounted or belongs to LVM or RAID. Its content would change while it is read.",
+      fix: `Unmount it ("lsblk ${path}" shows what uses it), or start the machine from another medium.`,
     },
     cause,
   );

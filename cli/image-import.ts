@@ -1,0 +1,49 @@
+import { Command } from "commander";
+import { formatDuration, formatSize } from "../agent/sizes.ts";
+import { openFileSource } from "../server/file-source.ts";
+import { importImage } from "../server/image-import.ts";
+import { configOptions } from "./configuration.ts";
+import { interruptSignal, openImageStore } from "./image-store.ts";
+import { examples, globalOptions, printResult, say } from "./output.ts";
+import { progressLine } from "./progress.ts";
+
+export function imageImportCommand(): Command {
+  const command = new Command("import")
+    .description("Copies a raw disk image or a disk into the store. The same name again makes the next version.")
+    .argument("<file>", "raw disk image, or a device such as /dev/sdb that is not mounted")
+    .requiredOption("--name <name>", "name of the image")
+    .option("--notes <text>", "what people should know about this version", "");
+  examples(command, [
+    "bootcast image import golden.raw --name lab-debian",
+    'bootcast image import golden.raw --name lab-debian --notes "with the new compiler"   # the next version',
+    "sudo bootcast image import /dev/sdb --name kiosk",
+  ]);
+  return globalOptions(configOptions(command)).action(async (path: string, given: { name: string; notes: string }) => {
+    const { store, siteKey } = await openImageStore(command);
+    const source = await openFileSource(path);
+    const progress = progressLine("importing");
+    const start = performance.now();
+    try {
+      const { manifest, writtenBytes, warnings } = await importImage({
+        store,
+        siteKey,
+        source,
+        ...given,
+        now: Date.now(),
+        onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
+        signal: interruptSignal("The import was interrupted; no image was made."),
+      }).finally(() => progress.end());
+      for (const warning of warnings) say(`warning: ${warning}`);
+      const { tag, diskBytes } = manifest;
+      const elapsedMs = Math.round(performance.now() - start);
+      const result = { name: tag.name, version: tag.version, diskBytes, packs: manifest.packs.length, writtenBytes };
+      printResult({ ...result, elapsedMs, warnings }, () => {
+        const rate = formatSize(Math.round((diskBytes / elapsedMs) * 1000));
+        const stored = `${formatSize(diskBytes)}, ${formatSize(writtenBytes)} new in the store`;
+        return `${tag.name}:${tag.version}  ${stored}, ${formatDuration(elapsedMs)} (${rate}/s)`;
+      });
+    } finally {
+      await source.close();
+    }
+  });
+}

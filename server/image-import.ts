@@ -1,0 +1,67 @@
+import { userInfo } from "node:os";
+import type { Manifest } from "../images/manifest.ts";
+import { encodeManifest } from "../images/manifest-codec.ts";
+import { readDiskLayout } from "../images/partition-table.ts";
+import { type ScanProgress, scan } from "../images/scan.ts";
+import type { FileSource } from "./file-source.ts";
+import type { SiteKey } from "./keys.ts";
+import type { ImageStore } from "./store.ts";
+
+export type ImportOptions = {
+  readonly store: ImageStore;
+  readonly siteKey: SiteKey;
+  readonly source: FileSource;
+  readonly name: string;
+  readonly notes: string;
+  readonly now: number;
+  readonly onProgress?: (progress: ScanProgress) => void;
+  readonly signal?: AbortSignal;
+};
+
+export type ImportResult = {
+  readonly manifest: Manifest;
+  /** Bytes of packs that the store did not have yet. */
+  readonly writtenBytes: number;
+  /** What people should know about the disk, one sentence each. */
+  readonly warnings: readonly string[];
+};
+
+/**
+ * Copies a disk image into the store as the next version of `name`. The
+ * version appears when all of it is on the disk; what an import that failed
+ * has written stays and is used by the next one.
+ *
+ * @throws {Fault} IMAGE_NAME, IMAGE_BUSY, STORE_FULL, GPT_DAMAGED, PARTITION_OUTSIDE, and those of `source`
+ */
+export async function importImage(options: ImportOptions): Promise<ImportResult> {
+  const { store, source, siteKey, name, notes, now, onProgress, signal } = options;
+  const { version, release } = await store.reserveVersion(name);
+  try {
+    const layout = await readDiskLayout(source, source.sectorBytes);
+    let writtenBytes = 0;
+    const manifest = await scan(source, {
+      tag: { name, version, builder: builderName(), createdAtMs: now, notes },
+      codec: "zstd",
+      layout,
+      onPack: async ({ digest, bytes }) => {
+        if (await store.writePack(digest, bytes)) writtenBytes += bytes.length;
+      },
+      ...(onProgress && { onProgress }),
+      ...(signal && { signal }),
+    });
+    await store.writeManifest(encodeManifest(manifest, siteKey.privateKey));
+    return { manifest, writtenBytes, warnings: layout.warnings };
+  } finally {
+    await release();
+  }
+}
+
+/** Who runs this, for the image's tag. */
+function builderName(): string {
+  try {
+    return process.env["SUDO_USER"] ?? userInfo().username;
+  } catch {
+    // A user without an entry in /etc/passwd, as in containers.
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
+}
