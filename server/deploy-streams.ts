@@ -10,11 +10,24 @@ export type StreamWanted = {
   readonly maxWaitMs: number;
 };
 
+/** A running stream, as the lists show it. */
+export type StreamNow = {
+  readonly streamId: string;
+  readonly state: "open" | "streaming" | "ended";
+  /** "1 of 2 hosts ready"; empty while streaming. */
+  readonly waitingFor: string;
+  readonly receivers: number;
+  readonly group: string;
+  readonly port: number;
+  readonly rateBytesPerSecond: number;
+};
+
 /** The hub of running streams, as far as deploys need it. */
 export type StreamOpener = {
   /** Opens a stream and answers its id. @throws {Fault} when the image cannot be read */
   open(wanted: StreamWanted): Promise<string>;
-  isOpen(streamId: string): boolean;
+  /** Undefined when it is over, or was never there. */
+  now(streamId: string): StreamNow | undefined;
   close(streamId: string): Promise<void>;
 };
 
@@ -53,8 +66,9 @@ export class DeployStreams {
   }
 
   /** The stream of a deploy, when one is running. */
-  async idOf(deployId: number): Promise<string | undefined> {
-    return this.#running(deployId);
+  async nowOf(deployId: number): Promise<StreamNow | undefined> {
+    const streamId = await this.#running(deployId);
+    return streamId === undefined ? undefined : this.#opener.now(streamId);
   }
 
   /** Closes the stream of a deploy with no host at work. */
@@ -83,7 +97,7 @@ export class DeployStreams {
     const opening = this.#streams.get(deployId);
     if (opening === undefined) return undefined;
     const streamId = await opening.catch(() => undefined);
-    if (streamId !== undefined && this.#opener.isOpen(streamId)) return streamId;
+    if (streamId !== undefined && this.#opener.now(streamId) !== undefined) return streamId;
     if (this.#streams.get(deployId) === opening) this.#streams.delete(deployId);
     return undefined;
   }

@@ -84,8 +84,9 @@ async function first(db: Kysely<unknown>): Promise<void> {
 
   await db.schema
     .createTable("leases")
-    .addColumn("mac", "text", (column) => column.primaryKey())
-    .addColumn("address", "text", (column) => column.notNull().unique())
-    .addColumn("expires_at_ms", "integer", (column) => column.notNull())
+    .addColumn("address", "text", (column) => column.primaryKey())
+    .addColumn("mac", "text", (column) => column.notNull())
+    .addColumn("state", "text", (column) => column.notNull())
+    .addColumn("until_ms", "integer", (column) => column.notNull())
     .execute();
 }

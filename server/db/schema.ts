@@ -83,8 +83,10 @@ export type DeployHostTable = {
   fault: string | null;
 };
 
+/** Addresses that our own DHCP server gave out (network.dhcp = "full"); as `Lease` of bsdp/lease.ts. */
 export type LeaseTable = {
-  mac: string;
   address: string;
-  expires_at_ms: number;
+  mac: string;
+  state: string;
+  until_ms: number;
 };

@@ -1,0 +1,91 @@
+import { Type } from "typebox";
+import { Inventory, Order, Registration, Report, ReportAnswer } from "../agent/contract.ts";
+import { Fault } from "../fault.ts";
+import type { EventLog } from "./events.ts";
+import type { Hosts } from "./hosts.ts";
+import type { HttpServer } from "./http.ts";
+import type { Orders } from "./orders.ts";
+
+type AgentApiOptions = {
+  readonly hosts: Hosts;
+  readonly orders: Orders;
+  readonly events: EventLog;
+  readonly now: () => number;
+};
+
+/** Under the 30 s after which proxies and impatient clients hang up. */
+const MAX_WAIT_SECONDS = 25;
+
+const OneHost = Type.Object({ hostId: Type.String() });
+const Wait = Type.Object({ waitSeconds: Type.Number({ minimum: 0, maximum: MAX_WAIT_SECONDS, default: 0 }) });
+
+/** The routes of agent/contract.ts that are about one host: register, ask for an order, report. */
+export function agentRoutes(http: HttpServer, { hosts, orders, events, now }: AgentApiOptions): void {
+  const stopping = new AbortController();
+  http.addHook("preClose", async () => stopping.abort());
+
+  http.post("/agent/v1/hosts", { schema: { body: Inventory, response: { 200: Registration } } }, async (request) => {
+    const registration = await hosts.register(request.body);
+    request.log.info({ host: registration.name, mac: request.body.mac, from: request.ip }, "host registered");
+    return registration;
+  });
+
+  const ofHost = { preHandler: checkToken };
+  async function checkToken(request: { params: unknown; headers: { authorization?: string | undefined } }) {
+    const { hostId } = request.params as { hostId: string };
+    const [, token] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "") ?? [];
+    if (token !== undefined && (await hosts.isToken(hostId, token))) return;
+    throw new Fault("TOKEN_WRONG", {
+      what: "The server does not know this host, or it has registered again since.",
+      why: "The token of this request is not the last one that the host was given.",
+      fix: "The agent registers again by itself. If this repeats, two machines may use the same MAC address.",
+    });
+  }
+
+  http.get(
+    "/agent/v1/hosts/:hostId/order",
+    { ...ofHost, schema: { params: OneHost, querystring: Wait, response: { 200: Order } } },
+    async (request, reply) => {
+      const { hostId } = request.params;
+      const gone = new AbortController();
+      reply.raw.once("close", () => gone.abort());
+      await hosts.touch(hostId, now());
+      const over = AbortSignal.any([
+        stopping.signal,
+        gone.signal,
+        AbortSignal.timeout(Math.max(1, request.query.waitSeconds * 1000)),
+      ]);
+      for (;;) {
+        const somethingNew = nextDeployEvent(events, over);
+        const order = await orders.orderFor(hostId);
+        if (order.kind !== "wait" || over.aborted || request.query.waitSeconds === 0) {
+          somethingNew.cancel();
+          return order;
+        }
+        await somethingNew.heard;
+      }
+    },
+  );
+
+  http.post(
+    "/agent/v1/hosts/:hostId/reports",
+    { ...ofHost, schema: { params: OneHost, body: Report, response: { 200: ReportAnswer } } },
+    async (request) => orders.report(request.params.hostId, request.body),
+  );
+}
+
+/** Resolves at the next event that can change what a host is to do, or when `over` aborts. */
+function nextDeployEvent(events: EventLog, over: AbortSignal): { heard: Promise<void>; cancel: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = events.subscribe(({ kind }) => {
+    if (kind.startsWith("deploy.")) end();
+  });
+  const end = () => {
+    unsubscribe();
+    over.removeEventListener("abort", end);
+    resolve();
+  };
+  over.addEventListener("abort", end);
+  if (over.aborted) end();
+  return { heard: promise, cancel: end };
+}

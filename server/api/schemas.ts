@@ -1,0 +1,139 @@
+import { Type } from "typebox";
+import { agentStates, Disk, FaultBody, StreamState } from "../../agent/contract.ts";
+
+/** The shapes of `/api/v1`. Times are milliseconds since 1970 UTC. */
+
+const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+
+function oneOf<const Word extends string>(words: readonly Word[]) {
+  return Type.Unsafe<Word>({ type: "string", enum: words });
+}
+
+export const HostBody = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  mac: Type.String(),
+  vendor: Type.String(),
+  model: Type.String(),
+  serial: Type.String(),
+  state: oneOf(agentStates),
+  stateSinceMs: Type.Number(),
+  detail: Type.String(),
+  percent: Nullable(Type.Number()),
+  fault: Nullable(FaultBody),
+  firstSeenMs: Type.Number(),
+  lastSeenMs: Type.Number(),
+  memoryBytes: Type.Number(),
+  firmware: Type.String(),
+  disks: Type.Array(Disk),
+});
+
+export const ImageBody = Type.Object({
+  name: Type.String(),
+  version: Type.Number(),
+  createdAtMs: Type.Number(),
+  builder: Type.String(),
+  notes: Type.String(),
+  diskBytes: Type.Number(),
+  storedBytes: Type.Number(),
+});
+
+const StreamBody = Type.Object({
+  streamId: Type.String(),
+  state: StreamState,
+  waitingFor: Type.String(),
+  receivers: Type.Number(),
+  group: Type.String(),
+  port: Type.Number(),
+  rateBytesPerSecond: Type.Number(),
+});
+
+const SessionHostBody = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  order: oneOf(["pending", "running", "done", "failed", "cancelled"]),
+  state: oneOf(["pending", ...agentStates]),
+  detail: Type.String(),
+  percent: Nullable(Type.Number()),
+  fault: Nullable(FaultBody),
+  startedAtMs: Nullable(Type.Number()),
+  endedAtMs: Nullable(Type.Number()),
+  timings: Type.Record(Type.String(), Type.Number()),
+  totalMs: Type.Number(),
+});
+
+export const SessionBody = Type.Object({
+  id: Type.Number(),
+  image: Type.String(),
+  imageVersion: Type.Number(),
+  to: oneOf(["any", "named"]),
+  state: oneOf(["active", "done", "cancelled"]),
+  createdAtMs: Type.Number(),
+  endedAtMs: Nullable(Type.Number()),
+  stream: Nullable(StreamBody),
+  hosts: Type.Array(SessionHostBody),
+});
+
+export const DeployRequestBody = Type.Object(
+  {
+    image: Type.String({ minLength: 1 }),
+    imageVersion: Type.Optional(Type.Integer({ minimum: 1 })),
+    /** Names, ids or MAC addresses; or the word "any". */
+    to: Type.Union([Type.Literal("any"), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })]),
+    waitFor: Type.Optional(Type.Integer({ minimum: 1 })),
+    maxWaitMs: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+);
+
+export const DeployPlanBody = Type.Object({
+  image: Type.Object({
+    name: Type.String(),
+    version: Type.Number(),
+    diskBytes: Type.Number(),
+    storedBytes: Type.Number(),
+  }),
+  to: oneOf(["any", "named"]),
+  hosts: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      name: Type.String(),
+      mac: Type.String(),
+      model: Type.String(),
+      lastSeenMs: Type.Number(),
+      disks: Type.Array(Type.Object({ path: Type.String(), sizeBytes: Type.Number(), model: Type.String() })),
+      warning: Type.String(),
+    }),
+  ),
+  waitFor: Type.Number(),
+  maxWaitMs: Type.Number(),
+});
+
+export const EventBody = Type.Object({
+  id: Type.Number(),
+  atMs: Type.Number(),
+  kind: Type.String(),
+  hostId: Nullable(Type.String()),
+  deployId: Nullable(Type.Number()),
+  data: Type.Record(Type.String(), Type.Unknown()),
+});
+
+export const StatusBody = Type.Object({
+  version: Type.String(),
+  pid: Type.Number(),
+  startedAtMs: Type.Number(),
+  dataDir: Type.String(),
+  addresses: Type.Array(Type.String()),
+  dhcp: Type.String(),
+  hosts: Type.Number(),
+  activeSessions: Type.Array(Type.Number()),
+});
+
+export type HostBody = Type.Static<typeof HostBody>;
+export type ImageBody = Type.Static<typeof ImageBody>;
+export type SessionBody = Type.Static<typeof SessionBody>;
+export type SessionHostBody = Type.Static<typeof SessionHostBody>;
+export type DeployRequestBody = Type.Static<typeof DeployRequestBody>;
+export type DeployPlanBody = Type.Static<typeof DeployPlanBody>;
+export type EventBody = Type.Static<typeof EventBody>;
+export type StatusBody = Type.Static<typeof StatusBody>;

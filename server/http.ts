@@ -1,0 +1,111 @@
+import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyInstance,
+  type RawReplyDefaultExpression,
+  type RawRequestDefaultExpression,
+  type RawServerDefault,
+} from "fastify";
+import type { Logger } from "pino";
+import { Fault } from "../fault.ts";
+
+/** fastify with our schemas: what a route's TypeBox schema says is the type its handler sees. */
+export type HttpServer = FastifyInstance<
+  RawServerDefault,
+  RawRequestDefaultExpression,
+  RawReplyDefaultExpression,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;
+
+/** The largest thing that anybody sends us is the inventory of a host with many disks. */
+const BODY_LIMIT_BYTES = 256 * 1024;
+
+/** Slow headers or bodies are cut off; a long poll is an answer that takes long, and is not. */
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** A fastify as both listeners use it: our logger, our errors, our limits. */
+export function createHttp(log: Logger): HttpServer {
+  const http = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    // close() ends what is under way instead of waiting for the longest download.
+    forceCloseConnections: true,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+  http.addHook("onResponse", async (request, reply) => {
+    request.log.debug(
+      { method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      "http",
+    );
+  });
+  http.setErrorHandler((error: FastifyError, request, reply) => {
+    const fault = faultOfRequest(error);
+    const status = statusOf(fault);
+    if (status >= 500) request.log.error({ err: error, url: request.url }, fault.what);
+    return reply.code(status).send(fault.toJSON());
+  });
+  http.setNotFoundHandler((request, reply) => {
+    const fault = new Fault("ROUTE_UNKNOWN", {
+      what: `There is nothing at ${request.method} ${request.url.slice(0, 200)}.`,
+      why: "The address is wrong, or client and server have different versions.",
+      fix: 'Compare "bootcast version" on both sides.',
+    });
+    return reply.code(404).send(fault.toJSON());
+  });
+  return http;
+}
+
+/** What a client may be told about an error: a Fault as it is, a wrong request in fastify's words, the rest as ours. */
+function faultOfRequest(error: FastifyError): Fault {
+  if (error instanceof Fault) return error;
+  const isRequest = error.validation !== undefined || (error.statusCode !== undefined && error.statusCode < 500);
+  return new Fault(
+    isRequest ? "REQUEST_INVALID" : "SERVER_FAILED",
+    {
+      what: isRequest ? "The server did not understand the request." : "The server failed to answer.",
+      why: isRequest ? error.message : "Something happened that it does not expect.",
+      fix: isRequest ? 'Compare "bootcast version" on both sides.' : "Look at the server's log for the cause.",
+    },
+    error,
+  );
+}
+
+/** The HTTP status of a Fault, by the last word of its code. */
+export function statusOf(fault: Pick<Fault, "code">): number {
+  if (fault.code === "TOKEN_WRONG") return 401;
+  const kind = fault.code.split("_").at(-1) ?? "";
+  if (["UNKNOWN", "MISSING"].includes(kind)) return 404;
+  if (["BUSY", "TAKEN", "EXISTS", "ENDED"].includes(kind)) return 409;
+  return kind === "INVALID" ? 400 : 500;
+}
+
+/**
+ * Listens, with an error that names the port.
+ *
+ * @returns the port, which the system chose when `port` is 0
+ * @throws {Fault} PORT_TAKEN, PORT_REFUSED
+ */
+export async function listenTcp(http: HttpServer, host: string, port: number): Promise<number> {
+  try {
+    await http.listen({ host, port });
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    const isTaken = code === "EADDRINUSE";
+    throw new Fault(
+      isTaken ? "PORT_TAKEN" : "PORT_REFUSED",
+      {
+        what: `bootcast cannot listen on ${host}, port ${port}/tcp.`,
+        why: isTaken ? "Another program listens there already." : (error as Error).message,
+        fix: isTaken
+          ? `Stop it ("ss -ltnp sport = :${port}" names it), or set http.port in bootcast.toml.`
+          : "Set http.port to a port that this user may use, or run bootcast as root.",
+      },
+      error,
+    );
+  }
+  const address = http.server.address();
+  return typeof address === "object" && address !== null ? address.port : port;
+}
