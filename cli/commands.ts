@@ -10,6 +10,11 @@ export type CommandEntry = {
 /** Every command, in the order in which `bootcast --help` lists them. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: "image",
+    summary: "import, list, check and export disk images",
+    load: async () => (await import("./image.ts")).imageCommand(),
+  },
+  {
     name: "boot-image",
     summary: "build the Linux that netbooted machines run",
     load: async () => (await import("./boot-image.ts")).bootImageCommand(),
