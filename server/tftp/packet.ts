@@ -117,7 +117,7 @@ export function encodeTftp(packet: TftpPacket): Uint8Array {
 
 /** Whether bytes that `decodeTftp` refused are a request: only those may be answered, the rest could loop. */
 export function isRequest(bytes: Uint8Array): boolean {
-  return bytes.length >= 2 && bytes[0] === 0 && (bytes[1] === Opcode.read || bytes[1] === Opcode.write);
+  return bytes.length >= 4 && bytes[0] === 0 && (bytes[1] === Opcode.read || bytes[1] === Opcode.write);
 }
 
 function terminatedStrings(bytes: Uint8Array, from: number): string[] {

@@ -1,0 +1,505 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
+import { EventEmitter, once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { promisify } from "node:util";
+import { pino } from "pino";
+import { decodeTftp, encodeTftp, type TftpOption, type TftpPacket } from "../../../server/tftp/packet.ts";
+import { startTftp, type TftpServer, type TftpSettings } from "../../../server/tftp/server.ts";
+
+const home = await mkdtemp(join(tmpdir(), "bootcast-tftp-"));
+const root = join(home, "boot");
+const loader = Buffer.from(Array.from({ length: 173_792 }, (_, at) => (at * 7 + (at >> 9)) & 0xff));
+const lines: Record<string, unknown>[] = [];
+const log = pino({ level: "debug" }, { write: (line: string) => void lines.push(JSON.parse(line)) });
+let server: TftpServer;
+
+const settings: TftpSettings = {
+  addresses: ["127.0.0.1", "127.0.0.2"],
+  port: 0,
+  root,
+  log,
+  now: () => performance.now(),
+};
+
+before(async () => {
+  await mkdir(join(root, "x64"), { recursive: true });
+  await mkdir(join(root, "EFI"));
+  await writeFile(join(root, "snponly.efi"), loader);
+  await writeFile(join(root, "x64/snponly.efi"), loader);
+  await writeFile(join(root, "EFI/BOOTX64.EFI"), "upper case");
+  await writeFile(join(root, "empty"), "");
+  await writeFile(join(root, "even"), loader.subarray(0, 1024));
+  await writeFile(join(home, "secret"), "outside");
+  await symlink("x64/snponly.efi", join(root, "inside.efi"));
+  await symlink(join(home, "secret"), join(root, "escape"));
+  await symlink("/etc", join(root, "etc"));
+  await promisify(execFile)("mkfifo", [join(root, "fifo")]);
+  server = await startTftp(settings);
+});
+
+after(async () => {
+  await server.stop();
+  await rm(home, { recursive: true, force: true });
+});
+
+/** A client that is driven packet by packet. */
+class Client {
+  readonly socket: Socket;
+  readonly #queue: { packet: TftpPacket; from: RemoteInfo }[] = [];
+  readonly #arrivals = new EventEmitter();
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    socket.on("message", (bytes, from) => {
+      this.#queue.push({ packet: decodeTftp(bytes), from });
+      this.#arrivals.emit("packet");
+    });
+  }
+
+  static async open(): Promise<Client> {
+    const socket = createSocket("udp4");
+    socket.bind(0, "127.0.0.1");
+    await once(socket, "listening");
+    return new Client(socket);
+  }
+
+  send(packet: TftpPacket | Uint8Array, to: { readonly address: string; readonly port: number }): void {
+    this.socket.send(packet instanceof Uint8Array ? packet : encodeTftp(packet), to.port, to.address);
+  }
+
+  ask(file: string, options: readonly TftpOption[] = [], address = "127.0.0.1"): void {
+    this.send({ type: "read", file, mode: "octet", options }, { address, port: server.port });
+  }
+
+  async next(): Promise<{ packet: TftpPacket; from: RemoteInfo }> {
+    while (this.#queue.length === 0) await once(this.#arrivals, "packet", { signal: AbortSignal.timeout(5000) });
+    return this.#queue.shift()!;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** What was sent just now still leaves: Node hands it to the system a little later. */
+  close(): void {
+    setImmediate(() => this.socket.close());
+  }
+}
+
+async function withClient(work: (client: Client) => Promise<void>): Promise<void> {
+  const client = await Client.open();
+  try {
+    await work(client);
+  } finally {
+    client.close();
+  }
+}
+
+/** The log line of the transfer that ends next. */
+async function transferLine(file: string, from: number): Promise<Record<string, unknown>> {
+  for (let turn = 0; turn < 2000; turn += 1) {
+    const line = lines.slice(from).find((candidate) => candidate["file"] === file && "result" in candidate);
+    if (line !== undefined) return line;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  throw new Error(`no log line for ${file}`);
+}
+
+test("tftp server: OVMF's whole boot: the probe from one port, the file from the next", async () => {
+  const vectors: { name: string; hex: string }[] = JSON.parse(
+    readFileSync(new URL("../../vectors/tftp.json", import.meta.url), "utf8"),
+  );
+  const bytesOf = (name: string) => Buffer.from(vectors.find((vector) => vector.name === name)!.hex, "hex");
+  const to = { address: "127.0.0.1", port: server.port };
+  const mark = lines.length;
+  await withClient(async (client) => {
+    client.send(bytesOf("ovmf-rrq-size-probe"), to);
+    const { packet, from } = await client.next();
+    assert.deepEqual(packet, {
+      type: "oack",
+      options: [
+        ["tsize", "173792"],
+        ["blksize", "1468"],
+        ["windowsize", "4"],
+      ],
+    });
+    client.send(bytesOf("ovmf-error-abort-after-size"), from);
+    const line = await transferLine("snponly.efi", mark);
+    assert.equal(line["result"], "probe");
+    assert.equal(client.waiting, 0, "an ERROR is never answered");
+  });
+  await withClient(async (client) => {
+    client.send(bytesOf("ovmf-rrq-download"), to);
+    const { packet, from } = await client.next();
+    assert.deepEqual(packet.type === "oack" && packet.options, [
+      ["blksize", "1468"],
+      ["windowsize", "4"],
+    ]);
+    client.send({ type: "ack", block: 0 }, from);
+    const parts: Uint8Array[] = [];
+    for (let block = 1; parts.at(-1)?.length === 1468 || block === 1; block += 1) {
+      const { packet: data } = await client.next();
+      assert(data.type === "data" && data.block === block);
+      parts.push(data.data);
+      if (block % 4 === 0 || data.data.length < 1468) client.send({ type: "ack", block }, from);
+    }
+    assert.equal(Buffer.compare(Buffer.concat(parts), loader), 0);
+  });
+});
+
+test("tftp server: one log line a transfer, with the figures", async () => {
+  const mark = lines.length;
+  await withClient(async (client) => {
+    client.ask("even");
+    for (const block of [1, 2, 3]) {
+      const { packet, from } = await client.next();
+      assert(packet.type === "data" && packet.block === block);
+      assert.equal(packet.data.length, block === 3 ? 0 : 512);
+      client.send({ type: "ack", block }, from);
+    }
+    const { level, time, pid, hostname, ms, ...line } = await transferLine("even", mark);
+    assert.deepEqual(line, {
+      client: "127.0.0.1",
+      file: "even",
+      bytes: 1024,
+      blockSize: 512,
+      windowSize: 1,
+      resends: 0,
+      result: "done",
+      msg: "tftp: sent",
+    });
+  });
+});
+
+const answers: readonly [name: string, file: string, code: number | "data"][] = [
+  ["missing", "revocations_sku.efi", 1],
+  ["missing, in a directory", "/grub/x86_64-efi/command.lst", 1],
+  ["the directory itself", "/", 1],
+  ["a directory", "x64", 1],
+  ["an empty name", "", 1],
+  ["a FIFO", "fifo", 1],
+  ["..", "../secret", 2],
+  ["\\..\\", "\\..\\secret", 2],
+  ["a link out of the root", "escape", 1],
+  ["a directory link out of the root", "etc/passwd", 1],
+  ["an absolute path", "/etc/hostname", 1],
+  ["a link inside the root", "inside.efi", "data"],
+  ["another case", "efi/bootx64.efi", "data"],
+  ["backslashes", "\\X64\\snponly.efi", "data"],
+  ["an empty file", "empty", "data"],
+  ["a Mac's path", "/private/tftpboot/snponly.efi", "data"],
+];
+
+for (const [name, file, expected] of answers) {
+  test(`tftp server: ${name} (${JSON.stringify(file)}): ${expected === "data" ? "served" : `error ${expected}`}`, async () => {
+    await withClient(async (client) => {
+      client.ask(file);
+      const { packet, from } = await client.next();
+      if (expected === "data") assert.equal(packet.type, "data");
+      else assert.equal(packet.type === "error" && packet.code, expected);
+      assert.notEqual(from.port, server.port, "every answer has its own transfer ID");
+      client.send({ type: "error", code: 0, message: "enough" }, from);
+    });
+  });
+}
+
+test("tftp server: read-only", async () => {
+  await withClient(async (client) => {
+    const before = await readdir(root);
+    client.send(
+      { type: "write", file: "x.bin", mode: "octet", options: [] },
+      { address: "127.0.0.1", port: server.port },
+    );
+    const { packet } = await client.next();
+    assert.equal(packet.type === "error" && packet.code, 2);
+    assert.deepEqual(await readdir(root), before);
+  });
+});
+
+test("tftp server: netascii is refused in words", async () => {
+  await withClient(async (client) => {
+    client.send(
+      { type: "read", file: "even", mode: "netascii", options: [] },
+      { address: "127.0.0.1", port: server.port },
+    );
+    const { packet } = await client.next();
+    assert.deepEqual(packet, { type: "error", code: 0, message: "Only mode octet is served" });
+  });
+});
+
+test("tftp server: a malformed request is told so, everything else malformed gets silence", async () => {
+  await withClient(async (client) => {
+    const to = { address: "127.0.0.1", port: server.port };
+    for (const hex of ["", "00", "0001", "0003", "00040001", "0005000100", "000600", "0000616200", "00096162"]) {
+      client.send(Buffer.from(hex, "hex"), to);
+    }
+    client.send(Buffer.from("0001626f6f74", "hex"), to);
+    const { packet } = await client.next();
+    assert.equal(packet.type === "error" && packet.code, 4);
+    client.ask("no such file");
+    const { packet: second } = await client.next();
+    assert.equal(second.type === "error" && second.code, 1, "nothing came in between");
+  });
+});
+
+test("tftp server: the reply comes from the address that was asked", async () => {
+  for (const address of ["127.0.0.1", "127.0.0.2"]) {
+    await withClient(async (client) => {
+      client.ask("even", [], address);
+      const { from } = await client.next();
+      assert.equal(from.address, address);
+      client.send({ type: "error", code: 0, message: "enough" }, from);
+      client.ask("missing", [], address);
+      assert.equal((await client.next()).from.address, address);
+    });
+  }
+});
+
+test("tftp server: a stranger gets error 5 and cannot end the transfer", async () => {
+  const stranger = await Client.open();
+  try {
+    await withClient(async (client) => {
+      client.ask("even");
+      const { from } = await client.next();
+      for (const packet of [
+        { type: "error", code: 0, message: "die" },
+        { type: "ack", block: 1 },
+      ] as const) {
+        stranger.send(packet, from);
+        const { packet: answer } = await stranger.next();
+        assert.equal(answer.type === "error" && answer.code, 5);
+      }
+      client.send({ type: "ack", block: 1 }, from);
+      const { packet } = await client.next();
+      assert(packet.type === "data" && packet.block === 2);
+      client.send({ type: "error", code: 0, message: "enough" }, from);
+    });
+  } finally {
+    stranger.close();
+  }
+});
+
+test("tftp server: two transfers that are made to answer each other come to rest", async () => {
+  await withClient(async (client) => {
+    // An attacker would forge the source; the effect is the same as errors from a stranger without end.
+    client.ask("even");
+    const { from } = await client.next();
+    const stranger = await Client.open();
+    for (let copy = 0; copy < 20; copy += 1) stranger.send({ type: "error", code: 5, message: "" }, from);
+    client.send({ type: "ack", block: 1 }, from);
+    await client.next();
+    assert(stranger.waiting <= 8, `${stranger.waiting} answers`);
+    stranger.close();
+    client.send({ type: "error", code: 0, message: "enough" }, from);
+  });
+});
+
+test("tftp server: the same request again from the same port repeats the first packet of the same transfer", async () => {
+  await withClient(async (client) => {
+    client.ask("even", [["blksize", "100"]]);
+    const first = await client.next();
+    client.ask("even", [["blksize", "100"]]);
+    const second = await client.next();
+    assert.deepEqual(second.packet, first.packet);
+    assert.equal(second.from.port, first.from.port);
+    client.send({ type: "error", code: 0, message: "enough" }, first.from);
+  });
+});
+
+test("tftp server: another request from the same port is a new transfer", async () => {
+  await withClient(async (client) => {
+    client.ask("even");
+    const first = await client.next();
+    client.ask("snponly.efi");
+    const second = await client.next();
+    assert.notEqual(second.from.port, first.from.port);
+    assert(second.packet.type === "data");
+    assert.equal(Buffer.compare(second.packet.data, loader.subarray(0, 512)), 0);
+    client.send({ type: "error", code: 0, message: "enough" }, second.from);
+  });
+});
+
+test("tftp server: a client that stopped before its last ACK can fetch the file again from the same port", async () => {
+  await withClient(async (client) => {
+    client.ask("empty", [["tsize", "0"]]);
+    const { from } = await client.next();
+    client.send({ type: "ack", block: 0 }, from);
+    assert.equal((await client.next()).packet.type, "data");
+    client.ask("empty", [["tsize", "0"]]);
+    const again = await client.next();
+    assert.equal(again.packet.type, "oack");
+    assert.notEqual(again.from.port, from.port);
+    client.send({ type: "error", code: 0, message: "enough" }, again.from);
+  });
+});
+
+test("tftp server: more than eight open transfers of one client are not answered", async () => {
+  const own = await startTftp({ ...settings, addresses: ["127.0.0.1"] });
+  const clients = await Promise.all(Array.from({ length: 9 }, () => Client.open()));
+  const to = { address: "127.0.0.1", port: own.port };
+  try {
+    for (const client of clients) client.send({ type: "read", file: "even", mode: "octet", options: [] }, to);
+    await Promise.all(clients.slice(0, 8).map((client) => client.next()));
+    assert.equal(own.counters.overLimit, 1);
+    assert.equal(clients[8]!.waiting, 0);
+  } finally {
+    await own.stop();
+    const last = await Promise.all(clients.slice(0, 8).map((client) => client.next()));
+    for (const { packet } of last) assert.deepEqual(packet, { type: "error", code: 0, message: "The server stops" });
+    for (const client of clients) client.close();
+  }
+});
+
+test("tftp server: a file that is replaced is served anew", async () => {
+  const read = async () => {
+    let text = "";
+    await withClient(async (client) => {
+      client.ask("changing");
+      const { packet, from } = await client.next();
+      assert(packet.type === "data");
+      client.send({ type: "ack", block: 1 }, from);
+      text = Buffer.from(packet.data).toString();
+    });
+    return text;
+  };
+  await writeFile(join(root, "changing"), "first");
+  assert.equal(await read(), "first");
+  await writeFile(join(root, "changing.new"), "other");
+  await rename(join(root, "changing.new"), join(root, "changing"));
+  assert.equal(await read(), "other");
+});
+
+test("tftp server: a taken port and a missing address are said in words", async () => {
+  const start = (change: Partial<TftpSettings>) => startTftp({ ...settings, ...change });
+  await assert.rejects(start({ addresses: ["127.0.0.1"], port: server.port }), { code: "TFTP_PORT_TAKEN" });
+  await assert.rejects(start({ addresses: ["127.0.0.3", "203.0.113.1"] }), { code: "TFTP_ADDRESS_MISSING" });
+  await assert.rejects(start({ addresses: [] }), { code: "TFTP_NO_ADDRESS" });
+});
+
+// Independent clients. -----------------------------------------------------------------------------------------------
+
+type TftpClient = { get(remote: string, local: string, done: (error?: Error) => void): void };
+const npmTftp: { createClient(options: object): TftpClient } = createRequire(import.meta.url)("tftp");
+
+async function fetchWithNpmTftp(port: number, file: string, options: object = {}): Promise<Buffer> {
+  const local = join(home, `download-${Math.random()}`);
+  const client = npmTftp.createClient({ host: "127.0.0.1", port, ...options });
+  await promisify(client.get.bind(client))(file, local);
+  return readFile(local);
+}
+
+for (const options of [
+  {},
+  { blockSize: 512, windowSize: 1 },
+  { blockSize: 8, windowSize: 8 },
+  { windowSize: 64 },
+  { blockSize: 65464 },
+]) {
+  test(`tftp server: npm tftp fetches the file, ${JSON.stringify(options)}`, async () => {
+    assert.equal(Buffer.compare(await fetchWithNpmTftp(server.port, "x64/snponly.efi", options), loader), 0);
+  });
+}
+
+test("tftp server: npm tftp fetches an empty file and one of whole blocks, and hears of a missing one", async () => {
+  assert.equal((await fetchWithNpmTftp(server.port, "empty")).length, 0);
+  assert.equal((await fetchWithNpmTftp(server.port, "even", { blockSize: 512 })).length, 1024);
+  await assert.rejects(fetchWithNpmTftp(server.port, "missing"), /File not found/);
+});
+
+for (const [name, args] of [
+  ["atftp", (port: number, file: string, to: string) => ["-g", "-r", file, "-l", to, "127.0.0.1", String(port)]],
+  [
+    "atftp",
+    (port: number, file: string, to: string) => [
+      "--option",
+      "blksize 1468",
+      "--option",
+      "windowsize 8",
+      "--option",
+      "tsize 0",
+      "--option",
+      "timeout 2",
+      "-g",
+      "-r",
+      file,
+      "-l",
+      to,
+      "127.0.0.1",
+      String(port),
+    ],
+  ],
+  [
+    "tftp",
+    (port: number, file: string, to: string) => ["-m", "binary", "127.0.0.1", String(port), "-c", "get", file, to],
+  ],
+  ["curl", (port: number, file: string, to: string) => ["-s", "-o", to, `tftp://127.0.0.1:${port}/${file}`]],
+  [
+    "curl",
+    (port: number, file: string, to: string) => [
+      "-s",
+      "--tftp-blksize",
+      "1468",
+      "-o",
+      to,
+      `tftp://127.0.0.1:${port}/${file}`,
+    ],
+  ],
+] as const) {
+  const isThere = process.env["PATH"]!.split(":").some((directory) => isFile(join(directory, name)));
+  const what = args(0, "FILE", "TO").slice(0, 4).join(" ");
+  test(`tftp server: ${name} fetches the file (${what})`, {
+    skip: !isThere && `${name} is not installed`,
+  }, async () => {
+    const to = join(home, `download-${Math.random()}`);
+    await promisify(execFile)(name, [...args(server.port, "x64/snponly.efi", to)], { timeout: 20_000 });
+    assert.equal(Buffer.compare(await readFile(to), loader), 0);
+  });
+}
+
+function isFile(path: string): boolean {
+  try {
+    readFileSync(path, { flag: "r" });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test("tftp server: sixty clients at once get the file", async () => {
+  // Each has an address of its own, so that the limit for one client is not what is tried here.
+  const addresses = Array.from({ length: 60 }, (_, at) => `127.0.1.${at + 1}`);
+  const files = await Promise.all(addresses.map((address) => fetchFrom(address)));
+  for (const file of files) assert.equal(Buffer.compare(file, loader), 0);
+});
+
+/** A small client of RFC 1350 with block size 1468, bound to an address of its own. */
+async function fetchFrom(address: string): Promise<Buffer> {
+  const socket = createSocket("udp4");
+  socket.bind(0, address);
+  await once(socket, "listening");
+  const request = { type: "read", file: "snponly.efi", mode: "octet", options: [["blksize", "1468"]] } as const;
+  const parts: Uint8Array[] = [];
+  try {
+    return await new Promise<Buffer>((resolve, reject) => {
+      const deadline = setTimeout(() => reject(new Error("too slow")), 20_000);
+      socket.on("message", (bytes, from) => {
+        const packet = decodeTftp(bytes);
+        if (packet.type === "data" && packet.block === parts.length + 1) parts.push(packet.data);
+        socket.send(encodeTftp({ type: "ack", block: parts.length }), from.port, from.address);
+        if (packet.type !== "data" || packet.data.length === 1468) return;
+        clearTimeout(deadline);
+        resolve(Buffer.concat(parts));
+      });
+      socket.send(encodeTftp(request), server.port, "127.0.0.1");
+    });
+  } finally {
+    socket.close();
+  }
+}
