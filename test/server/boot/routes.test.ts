@@ -1,0 +1,255 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { type AddressInfo, connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fastify, type InjectOptions } from "fastify";
+import { pino } from "pino";
+import type { BootPolicy } from "../../../bsdp/policy.ts";
+import { bootRoutes } from "../../../server/boot/routes.ts";
+
+const home = await mkdtemp(join(tmpdir(), "bootcast-boot-"));
+const directory = join(home, "boot");
+const loader = Buffer.from(Array.from({ length: 900_000 }, (_, at) => (at * 13 + (at >> 10)) & 0xff));
+const log = pino({ level: "silent" });
+const app = fastify({ forceCloseConnections: true });
+const policies = new Map<string, BootPolicy>();
+let address: AddressInfo;
+
+before(async () => {
+  await mkdir(join(directory, "grub"), { recursive: true });
+  await writeFile(join(directory, "shimx64.efi"), loader);
+  await writeFile(join(directory, "grub/grub.cfg"), "set timeout=0\n");
+  await writeFile(join(directory, "empty.bin"), "");
+  await writeFile(join(home, "secret"), "outside");
+  await symlink(join(home, "secret"), join(directory, "escape"));
+  await app.register(bootRoutes, {
+    directory,
+    policyOf: async (mac) => policies.get(mac) ?? { boot: "agent" },
+    kernelArgs: "console=tty0",
+    passServer: true,
+    log,
+  });
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  address = app.server.address() as AddressInfo;
+});
+
+after(async () => {
+  await app.close();
+  await rm(home, { recursive: true, force: true });
+});
+
+const ask = (url: string, headers: Record<string, string> = {}, method: InjectOptions["method"] = "GET") =>
+  app.inject({ method: method!, url, headers });
+
+test("boot routes: a file, with its length and nothing in the way of firmware", async () => {
+  const answer = await ask("/boot/shimx64.efi", { "accept-encoding": "gzip, br, zstd" });
+  assert.equal(answer.statusCode, 200);
+  assert.equal(Buffer.compare(answer.rawPayload, loader), 0);
+  assert.equal(answer.headers["content-length"], String(loader.length));
+  assert.equal(answer.headers["content-type"], "application/efi");
+  assert.equal(answer.headers["transfer-encoding"], undefined);
+  assert.equal(answer.headers["content-encoding"], undefined);
+});
+
+test("boot routes: HEAD has the length of GET and no body", async () => {
+  for (const url of [
+    "/boot/shimx64.efi",
+    "/boot/grub/grub.cfg",
+    "/boot/empty.bin",
+    "/boot/script.ipxe?mac=525400123456",
+  ]) {
+    const get = await ask(url);
+    const head = await ask(url, {}, "HEAD");
+    assert.equal(head.statusCode, 200);
+    assert.equal(head.rawPayload.length, 0);
+    assert.equal(head.headers["content-length"], String(get.rawPayload.length), url);
+    assert.equal(head.headers["etag"], get.headers["etag"]);
+  }
+});
+
+for (const url of ["/boot//shimx64.efi", "//boot/shimx64.efi", "//boot//./shimx64.efi", "/boot/shimx64.efi?x=1"]) {
+  test(`boot routes: ${url} is the file`, async () => {
+    assert.equal((await ask(url)).rawPayload.length, loader.length);
+  });
+}
+
+for (const url of [
+  "/boot/shim_certificate_0.efi",
+  "/boot/",
+  "/boot/grub",
+  "/boot/grub/grub.cfg/x",
+  "/boot/escape",
+  "/boot/..%2fsecret",
+  "/boot/%2e%2e/secret",
+  "/boot/grub/..%5c..%5csecret",
+  "/boot/a%00b",
+  `/boot/${"x".repeat(5000)}`,
+  "/boot/SHIMX64.EFI",
+]) {
+  test(`boot routes: ${url.slice(0, 40)} is not there`, async () => {
+    const answer = await ask(url);
+    assert.equal(answer.statusCode, 404);
+    assert.equal(answer.headers["content-length"], String(answer.rawPayload.length));
+    assert.equal(answer.headers["location"], undefined);
+    assert.doesNotMatch(answer.body, /outside|bootcast-boot-/);
+  });
+}
+
+test("boot routes: ranges and versions", async () => {
+  const part = await ask("/boot/shimx64.efi", { range: "bytes=1000-1999" });
+  assert.equal(part.statusCode, 206);
+  assert.equal(part.headers["content-range"], `bytes 1000-1999/${loader.length}`);
+  assert.equal(part.headers["content-length"], "1000");
+  assert.equal(Buffer.compare(part.rawPayload, loader.subarray(1000, 2000)), 0);
+
+  const etag = String(part.headers["etag"]);
+  const same = await ask("/boot/shimx64.efi", { range: "bytes=0-0", "if-range": etag });
+  assert.equal(same.rawPayload.length, 1);
+  const other = await ask("/boot/shimx64.efi", { range: "bytes=0-0", "if-range": '"other"' });
+  assert.equal(other.rawPayload.length, loader.length);
+
+  const behind = await ask("/boot/shimx64.efi", { range: `bytes=${loader.length}-` });
+  assert.equal(behind.statusCode, 416);
+  assert.equal(behind.headers["content-range"], `bytes */${loader.length}`);
+
+  for (const header of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) {
+    const known = await ask("/boot/shimx64.efi", { "if-none-match": header });
+    assert.equal(known.statusCode, 304, header);
+    assert.equal(known.rawPayload.length, 0);
+  }
+});
+
+test("boot routes: a changed file has another ETag", async () => {
+  await writeFile(join(directory, "changing.bin"), "one");
+  const first = await ask("/boot/changing.bin");
+  await writeFile(join(directory, "changing.bin"), "other");
+  assert.notEqual((await ask("/boot/changing.bin")).headers["etag"], first.headers["etag"]);
+});
+
+test("boot routes: the script names the server as the client reached it", async () => {
+  const answer = await ask("/boot/script.ipxe?mac=52-54-00-AB-CD-EF", { host: "10.77.0.1:8440" });
+  assert.equal(answer.statusCode, 200);
+  assert.equal(answer.headers["cache-control"], "no-store");
+  assert.match(answer.body, /^#!ipxe\n/);
+  assert.match(
+    answer.body,
+    /kernel http:\/\/10\.77\.0\.1:8440\/boot\/vmlinuz .* BOOTIF=01-52-54-00-ab-cd-ef bootcast\.server=http:\/\/10\.77\.0\.1:8440 /,
+  );
+});
+
+for (const host of ["evil \x24{x}", "a||shell", "a/b", "", "x:99999999", "user@host"]) {
+  test(`boot routes: the Host ${JSON.stringify(host)} is not copied into a script`, async () => {
+    const answer = await ask("/boot/script.ipxe?mac=525400abcdef", { host });
+    assert.match(answer.body, /kernel http:\/\/[a-z0-9.:]+\/boot\/vmlinuz /);
+    if (host !== "") assert(!answer.body.includes(host));
+  });
+}
+
+test("boot routes: the policy of this machine is asked, by its address in one spelling", async () => {
+  policies.set("52:54:00:00:00:01", { boot: "disk" });
+  policies.set("52:54:00:00:00:02", { boot: "nothing", reason: "it was refused by the operator" });
+  for (const mac of ["52:54:00:00:00:01", "52-54-00-00-00-01", "525400000001"]) {
+    assert.match((await ask(`/boot/script.ipxe?mac=${mac}`)).body, /boots its own disk now\.\nexit 1\n$/);
+  }
+  assert.match((await ask("/boot/script.ipxe?mac=525400000002")).body, /refused by the operator/);
+  assert.match((await ask("/boot/script.ipxe?mac=525400000003")).body, /goto load\n$/);
+});
+
+for (const query of [
+  "",
+  "?mac=",
+  "?mac=hello",
+  "?mac=52:54:00:12:34",
+  "?mac=52:54-00:12:34:56",
+  "?mac=52:54:00:12:34:5g",
+  "?mac=525400123456&mac=525400123457",
+  "?mac=52%0a54:00:12:34:56",
+]) {
+  test(`boot routes: script.ipxe${query} is refused`, async () => {
+    const answer = await ask(`/boot/script.ipxe${query}`);
+    assert.equal(answer.statusCode, 400);
+    assert.match(answer.body, /mac=/);
+  });
+}
+
+test("boot routes: kernel arguments that would break the script stop the registration", async () => {
+  const other = fastify();
+  const options = {
+    directory,
+    policyOf: async () => ({ boot: "agent" }) as const,
+    kernelArgs: "a\nb",
+    passServer: true,
+    log,
+  };
+  await assert.rejects(async () => other.register(bootRoutes, options), { code: "KERNEL_ARGS_INVALID" });
+  await other.close();
+});
+
+// On a real socket. ---------------------------------------------------------------------------------------------------
+
+const vectors: { name: string; hex: string }[] = JSON.parse(
+  readFileSync(new URL("../../vectors/http.json", import.meta.url), "utf8"),
+);
+
+/** A captured request, for a server that has its files under /boot. */
+function requestOf(name: string): Buffer {
+  const text = Buffer.from(vectors.find((vector) => vector.name === name)!.hex, "hex").toString("latin1");
+  return Buffer.from(text.replace(/^(\w+) /, "$1 /boot"), "latin1");
+}
+
+async function open(): Promise<Socket> {
+  const socket = connect(address.port, "127.0.0.1");
+  await once(socket, "connect");
+  return socket;
+}
+
+/** Reads one answer: its head, and as many bytes of body as its Content-Length says. */
+async function readAnswer(socket: Socket, hasBody: boolean): Promise<{ head: string; body: Buffer }> {
+  let bytes = Buffer.alloc(0);
+  for (;;) {
+    const end = bytes.indexOf("\r\n\r\n");
+    if (end !== -1) {
+      const head = bytes.subarray(0, end).toString("latin1");
+      const length = hasBody ? Number(/^content-length: (\d+)$/im.exec(head)![1]) : 0;
+      if (bytes.length - end - 4 >= length) return { head, body: bytes.subarray(end + 4) };
+    }
+    const [part] = await once(socket, "data", { signal: AbortSignal.timeout(5000) });
+    bytes = Buffer.concat([bytes, part]);
+  }
+}
+
+test("boot routes: OVMF's HEAD, then GET on the same connection", async () => {
+  const socket = await open();
+  socket.write(requestOf("ovmf-http-head"));
+  const { head, body } = await readAnswer(socket, false);
+  assert.match(head, /^HTTP\/1\.1 200 OK/);
+  assert.match(head, new RegExp(`^content-length: ${loader.length}$`, "im"));
+  assert.doesNotMatch(head, /chunked|^location:|content-encoding/im);
+  assert.equal(body.length, 0);
+  socket.write(requestOf("ovmf-http-get"));
+  const file = await readAnswer(socket, true);
+  assert.equal(Buffer.compare(file.body, loader), 0);
+  socket.resetAndDestroy();
+});
+
+test("boot routes: shim's certificate that is not there: a 404 with a length, and the connection lives on", async () => {
+  const socket = await open();
+  socket.write(requestOf("shim-http-absent-file"));
+  const { head } = await readAnswer(socket, true);
+  assert.match(head, /^HTTP\/1\.1 404/);
+  socket.write(requestOf("grub-http-head-cfg"));
+  assert.match((await readAnswer(socket, false)).head, /^content-length: 14$/im);
+  socket.destroy();
+});
+
+test("boot routes: a client that resets in the middle of a file harms nobody", async () => {
+  const socket = await open();
+  socket.write(requestOf("ovmf-http-get"));
+  await once(socket, "data");
+  socket.resetAndDestroy();
+  assert.equal((await ask("/boot/shimx64.efi")).statusCode, 200);
+});
