@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { CELL_BYTES } from "../../images/cell.ts";
+import { differingCells } from "../../images/verify.ts";
+import type { Lab } from "../../scripts/lab/lab.ts";
+import type { Machine, MachineOptions } from "../../scripts/lab/machine.ts";
+import { labProblem } from "../../scripts/lab/namespace.ts";
+import { openFileSource } from "../../server/file-source.ts";
+import { loadSiteKey } from "../../server/keys.ts";
+import { openStore } from "../../server/store.ts";
+import { follow, hardwareUuidOf, imageName, prepareSite, type Site, type Stage } from "./rehearsal.ts";
+
+const mebibyte = 1024 * 1024;
+const minutes = 60_000;
+
+/** Two blank machines, as different as the lab has them. */
+const pcs = [
+  {
+    name: "bios",
+    firmware: "bios",
+    mac: "52:54:00:bc:00:01",
+    uuid: "8f3c2b1a-6d5e-4f70-9a8b-1c2d3e4f5a01",
+    disks: [{ bus: "sata", sizeBytes: 512 * mebibyte }],
+  },
+  {
+    name: "uefi",
+    firmware: "uefi",
+    mac: "52:54:00:bc:00:02",
+    uuid: "8f3c2b1a-6d5e-4f70-9a8b-1c2d3e4f5a02",
+    disks: [{ bus: "virtio", sizeBytes: 512 * mebibyte }],
+  },
+] as const satisfies Omit<MachineOptions, "namespace" | "directory">[];
+
+const stages: readonly Stage[] = [
+  { name: "firmware", ends: /script\.ipxe/, deadlineMs: 3 * minutes },
+  { name: "loader", ends: /bootcast: Linux/, deadlineMs: 3 * minutes },
+  { name: "drivers and network", ends: /bootcast: network up/, deadlineMs: 2 * minutes },
+  { name: "agent to erase", ends: /\] erasing/, deadlineMs: 5 * minutes },
+  { name: "erase and restore", ends: /\] verifying/, deadlineMs: 8 * minutes },
+  { name: "verify", ends: /\] naming/, deadlineMs: 4 * minutes },
+  { name: "names and boot entry", ends: /\] rebooting/, deadlineMs: 2 * minutes },
+  { name: "reboot to login", ends: /\b(lab-\d\d) login:/, deadlineMs: 5 * minutes },
+];
+
+describe("a room of blank machines", { skip: labProblem() ?? false }, () => {
+  let site: Site;
+  before(async () => {
+    site = await prepareSite((text) => console.error(text));
+  });
+  after(async () => {
+    await site?.close();
+  });
+
+  for (const dhcp of ["full", "proxy"] as const) {
+    const beside = dhcp === "full" ? "as the room's DHCP server" : "beside the site's own DHCP server";
+    test(`BIOS and UEFI, one session, one stream, ${beside}`, { timeout: 20 * minutes }, async (t) => {
+      const settings = { "boot.pass_server": false, "multicast.rate": "8MB/s" };
+      const lab = await site.open(dhcp, { dhcp, settings });
+      t.after(() => lab.close());
+      await lab.serve();
+      await lab.bootcast(["deploy", imageName, "--to", "any", "--wait-for", "2", "--confirm", "any", "--no-input"]);
+
+      const machines = await Promise.all(pcs.map((pc) => lab.startMachine(pc)));
+      const seconds = await Promise.all(machines.map((machine) => follow(machine, stages)));
+      for (const [index, pc] of pcs.entries()) t.diagnostic(`${pc.name}: ${JSON.stringify(seconds[index])}`);
+
+      const names = machines.map((machine) => machine.consoleText().match(/\b(lab-\d\d) login:/)?.[1]);
+      assert.deepEqual(names.toSorted(), ["lab-01", "lab-02"]);
+      await checkSaysDone(lab, t);
+      for (const [index, machine] of machines.entries()) {
+        await machine.stop();
+        await checkDisk(lab, machine, pcs[index]?.uuid ?? "");
+      }
+    });
+  }
+
+  test("without an order nothing is touched; a disk that is too small is refused", {
+    timeout: 10 * minutes,
+  }, async (t) => {
+    const lab = await site.open("refusals", { dhcp: "full", settings: { "boot.pass_server": false } });
+    t.after(() => lab.close());
+    await lab.serve();
+
+    const [biosPc, uefiPc] = pcs;
+    const stranger = await lab.startMachine({ ...biosPc, name: "stranger" });
+    const strangersDisk = await sha256Of(stranger);
+    await stranger.waitForLine(/\] waiting/, 5 * minutes, "the stranger to wait");
+    assert.match(stranger.consoleText(), /lab-01/);
+
+    const small = await lab.startMachine({ ...uefiPc, name: "small", disks: [{ sizeBytes: 256 * mebibyte }] });
+    const smallDisk = await sha256Of(small);
+    await small.waitForLine(/\] waiting/, 5 * minutes, "the machine with the small disk to register");
+    await lab.bootcast(["deploy", imageName, "--to", "lab-02", "--confirm", "lab-02", "--no-input"]);
+    await small.waitForLine(/FAILED:/, 2 * minutes, "the small disk to be refused");
+    await small.waitForLine(/fix:/, 10_000, "the way out");
+    assert.match(small.consoleText(), /256 MiB|too small/);
+    assert.doesNotMatch(small.consoleText(), /\] erasing/);
+
+    const hosts = JSON.parse((await lab.bootcast(["host", "list", "--json"])).stdout);
+    const states = Object.fromEntries(
+      hosts.hosts.map((host: { name: string; state: string }) => [host.name, host.state]),
+    );
+    assert.deepEqual(states, { "lab-01": "waiting", "lab-02": "failed" });
+
+    await stranger.stop();
+    await small.stop();
+    assert.equal(await sha256Of(stranger), strangersDisk);
+    assert.equal(await sha256Of(small), smallDisk);
+  });
+});
+
+/** The API shows both hosts done, with the time that it took. */
+async function checkSaysDone(lab: Lab, t: { diagnostic(text: string): void }): Promise<void> {
+  const { stdout } = await lab.bootcast(["session", "list", "--json"]);
+  t.diagnostic(stdout);
+  const { sessions } = JSON.parse(stdout);
+  assert.equal(sessions.length, 1);
+  const hosts = sessions[0].hosts as { name: string; state: string; minutes: number }[];
+  assert.deepEqual(hosts.map(({ name }) => name).toSorted(), ["lab-01", "lab-02"]);
+  for (const host of hosts) {
+    assert.equal(host.state, "done");
+    assert(host.minutes > 0);
+  }
+}
+
+/**
+ * What a restored machine's disk must hold, looked at from outside: the image, but for what naming and the first
+ * start changed in the two file systems; and the ByHost files under this machine's own id.
+ */
+async function checkDisk(lab: Lab, machine: Machine, uuid: string): Promise<void> {
+  const path = machine.diskPaths[0] ?? "";
+  const { publicKey } = await loadSiteKey(lab.dataDir);
+  const { manifest } = await (await openStore(join(lab.dataDir, "store"), [publicKey])).readManifest(imageName);
+  const disk = await openFileSource(path);
+  try {
+    const changeable = manifest.partitions.filter(({ fileSystem }) => ["ext4", "hfsplus"].includes(fileSystem));
+    let differing = 0;
+    for await (const cell of differingCells(manifest, disk)) {
+      const offset = cell * CELL_BYTES;
+      const isInside = changeable.some((p) => offset >= p.startBytes && offset < p.startBytes + p.sizeBytes);
+      assert(isInside, `cell ${cell} at ${offset} is not the image's, and no file system that naming changes is there`);
+      differing += 1;
+    }
+    assert(differing > 0, "naming changed nothing");
+    assert(differing < 200, `${differing} cells differ from the image`);
+  } finally {
+    await disk.close();
+  }
+
+  const volume = `${path}.mac`;
+  await lab.namespace.run("sh", ["-c", '7zz x -so "$0" 2.mac.hfsx >"$1"', path, volume]);
+  const listing = await lab.namespace.run("7zz", ["l", "-slt", volume]);
+  const byHost = listing.stdout.matchAll(/^Path = .*ByHost\/(\S+)$/gm);
+  const id = hardwareUuidOf(uuid);
+  assert.deepEqual([...byHost].map((match) => match[1]).toSorted(), [
+    `.GlobalPreferences.${id}.plist`,
+    `com.apple.menuextra.battery.${id}.plist`,
+    `com.apple.screensaver.${id}.plist`,
+    "com.example.plain.plist",
+  ]);
+}
+
+async function sha256Of(machine: Machine): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(machine.diskPaths[0] ?? "")) hash.update(chunk);
+  return hash.digest("hex");
+}
