@@ -14,7 +14,7 @@ export type ScriptInput = {
 };
 
 /** iPXE shows 80 columns; the words before the text take some. */
-const maxReasonCharacters = 70;
+const maxReasonCharacters = 69;
 
 /**
  * The iPXE script for one machine: what it boots now.
