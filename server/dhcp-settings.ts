@@ -40,8 +40,6 @@ export type DhcpSettings = {
   readonly log: Logger;
   /** Milliseconds; only differences and lease ends are made of it. */
   now(): number;
-  /** Other ports for tests; default 67, 4011 and 68. */
-  readonly ports?: { readonly server: number; readonly proxy: number; readonly client: number };
 };
 
 /** How many packets were answered, and dropped by reason, since the start. */
