@@ -10,6 +10,11 @@ export type CommandEntry = {
 /** Every command, in the order in which `bootcast --help` lists them. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: "serve",
+    summary: "run the server: boot answers, boot files, hosts and streams",
+    load: async () => (await import("./serve.ts")).serveCommand(),
+  },
+  {
     name: "image",
     summary: "import, list, check and export disk images",
     load: async () => (await import("./image.ts")).imageCommand(),

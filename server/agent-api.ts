@@ -11,6 +11,8 @@ type AgentApiOptions = {
   readonly orders: Orders;
   readonly events: EventLog;
   readonly now: () => number;
+  /** Which of our served addresses is in the network of a client that reached us at this one. */
+  interfaceAddressOf(localAddress: string | undefined): string;
 };
 
 /** Under the 30 s after which proxies and impatient clients hang up. */
@@ -20,7 +22,8 @@ const OneHost = Type.Object({ hostId: Type.String() });
 const Wait = Type.Object({ waitSeconds: Type.Number({ minimum: 0, maximum: MAX_WAIT_SECONDS, default: 0 }) });
 
 /** The routes of agent/contract.ts that are about one host: register, ask for an order, report. */
-export function agentRoutes(http: HttpServer, { hosts, orders, events, now }: AgentApiOptions): void {
+export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
+  const { hosts, orders, events, now } = options;
   const stopping = new AbortController();
   http.addHook("preClose", async () => stopping.abort());
 
@@ -49,6 +52,7 @@ export function agentRoutes(http: HttpServer, { hosts, orders, events, now }: Ag
       const { hostId } = request.params;
       const gone = new AbortController();
       reply.raw.once("close", () => gone.abort());
+      const interfaceAddress = options.interfaceAddressOf(request.raw.socket.localAddress);
       await hosts.touch(hostId, now());
       const over = AbortSignal.any([
         stopping.signal,
@@ -57,7 +61,7 @@ export function agentRoutes(http: HttpServer, { hosts, orders, events, now }: Ag
       ]);
       for (;;) {
         const somethingNew = nextDeployEvent(events, over);
-        const order = await orders.orderFor(hostId);
+        const order = await orders.orderFor(hostId, interfaceAddress);
         if (order.kind !== "wait" || over.aborted || request.query.waitSeconds === 0) {
           somethingNew.cancel();
           return order;

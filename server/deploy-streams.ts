@@ -4,6 +4,8 @@ import type { Database } from "./db/database.ts";
 /** What the stream of a deploy is to send, and how long it waits before it starts. */
 export type StreamWanted = {
   readonly deployId: number;
+  /** Our own IPv4 address in the network of the hosts; its interface sends the stream. */
+  readonly interfaceAddress: string;
   readonly image: string;
   readonly imageVersion: number;
   readonly waitFor: number;
@@ -13,6 +15,7 @@ export type StreamWanted = {
 /** A running stream, as the lists show it. */
 export type StreamNow = {
   readonly streamId: string;
+  readonly interfaceAddress: string;
   readonly state: "open" | "streaming" | "ended";
   /** "1 of 2 hosts ready"; empty while streaming. */
   readonly waitingFor: string;
@@ -32,15 +35,17 @@ export type StreamOpener = {
 };
 
 /**
- * One stream for each deploy whose hosts are at work: opened for the first that
- * asks, joined by the others, closed when none is left. Nothing of this is
- * stored: after a restart the next host that asks opens a new one.
+ * The streams of deploys whose hosts are at work: one for each deploy and
+ * network, opened for the first host that asks, joined by the others, closed
+ * when no order of the deploy is open. Nothing of this is stored: after a
+ * restart the next host that asks opens a new one.
  */
 export class DeployStreams {
   readonly #db: Database;
   readonly #opener: StreamOpener;
   readonly #log: Logger;
-  readonly #streams = new Map<number, Promise<string>>();
+  /** By deploy, then by interface address. */
+  readonly #streams = new Map<number, Map<string, Promise<string>>>();
 
   constructor(options: { db: Database; opener: StreamOpener; log: Logger }) {
     this.#db = options.db;
@@ -48,57 +53,50 @@ export class DeployStreams {
     this.#log = options.log;
   }
 
+  /** The id of the stream that carries this deploy into this network. @throws {Fault} when it cannot be opened */
   async open(wanted: StreamWanted): Promise<string> {
-    const running = await this.#running(wanted.deployId);
-    if (running !== undefined) return running;
+    const ofDeploy = this.#streams.get(wanted.deployId) ?? new Map<string, Promise<string>>();
+    this.#streams.set(wanted.deployId, ofDeploy);
+    const before = ofDeploy.get(wanted.interfaceAddress);
+    const running = await before?.catch(() => undefined);
+    if (running !== undefined && this.#opener.now(running) !== undefined) return running;
     // Two hosts that ask at the same moment wait for the same stream.
-    const opening = this.#streams.get(wanted.deployId) ?? this.#opener.open(wanted);
-    this.#streams.set(wanted.deployId, opening);
-    try {
-      const streamId = await opening;
-      this.#log.info({ deployId: wanted.deployId, streamId, image: wanted.image }, "stream of the session");
-      return streamId;
-    } catch (error) {
-      this.#streams.delete(wanted.deployId);
-      this.#log.error({ err: error, deployId: wanted.deployId }, "stream cannot be opened");
-      throw error;
+    let opening = ofDeploy.get(wanted.interfaceAddress);
+    if (opening === before || opening === undefined) {
+      opening = this.#opener.open(wanted);
+      ofDeploy.set(wanted.interfaceAddress, opening);
+      opening.then(
+        (streamId) => this.#log.info({ ...wanted, streamId }, "stream of a session opened"),
+        (error) => this.#log.error({ ...wanted, err: error }, "stream of a session cannot be opened"),
+      );
     }
+    return opening;
   }
 
-  /** The stream of a deploy, when one is running. */
-  async nowOf(deployId: number): Promise<StreamNow | undefined> {
-    const streamId = await this.#running(deployId);
-    return streamId === undefined ? undefined : this.#opener.now(streamId);
+  /** The streams of a deploy that run now. */
+  async nowOf(deployId: number): Promise<StreamNow[]> {
+    const opened = await Promise.allSettled(this.#streams.get(deployId)?.values() ?? []);
+    return opened.flatMap((result) => {
+      const now = result.status === "fulfilled" ? this.#opener.now(result.value) : undefined;
+      return now === undefined ? [] : [now];
+    });
   }
 
-  /** Closes the stream of a deploy with no host at work. */
+  /** Closes the streams of a deploy with no open order. */
   async closeIdle(deployId: number): Promise<void> {
     if (!this.#streams.has(deployId)) return;
-    const busy = await this.#db
+    const open = await this.#db
       .selectFrom("deploy_hosts")
       .select("host_id")
       .where("deploy_id", "=", deployId)
       .where("state", "in", ["pending", "running"])
       .executeTakeFirst();
-    if (busy === undefined) await this.close(deployId);
+    if (open === undefined) await this.close(deployId);
   }
 
   async close(deployId: number): Promise<void> {
-    const streamId = await this.#running(deployId);
+    const running = await this.nowOf(deployId);
     this.#streams.delete(deployId);
-    if (streamId !== undefined) await this.#opener.close(streamId);
-  }
-
-  async closeAll(): Promise<void> {
-    await Promise.allSettled([...this.#streams.keys()].map((deployId) => this.close(deployId)));
-  }
-
-  async #running(deployId: number): Promise<string | undefined> {
-    const opening = this.#streams.get(deployId);
-    if (opening === undefined) return undefined;
-    const streamId = await opening.catch(() => undefined);
-    if (streamId !== undefined && this.#opener.now(streamId) !== undefined) return streamId;
-    if (this.#streams.get(deployId) === opening) this.#streams.delete(deployId);
-    return undefined;
+    await Promise.all(running.map(({ streamId }) => this.#opener.close(streamId)));
   }
 }

@@ -37,8 +37,12 @@ export class Orders {
     return isRegistering || facts.any !== undefined ? { boot: "agent" } : { boot: "disk" };
   }
 
-  /** What a registered host is to do now. Joining a deploy to any host is written down here. */
-  async orderFor(hostId: string): Promise<Order> {
+  /**
+   * What a registered host is to do now. Joining a deploy to any host is written down here.
+   *
+   * @param interfaceAddress our own address that the host reached: its network gets the stream
+   */
+  async orderFor(hostId: string, interfaceAddress: string): Promise<Order> {
     const { db, events, streams, waitMs, now } = this.#options;
     const decision = decide(await factsOf(db, hostId, waitMs, now()));
     if (decision.kind !== "deploy") return decision;
@@ -63,6 +67,7 @@ export class Orders {
     try {
       streamId = await streams.open({
         deployId: deploy.id,
+        interfaceAddress,
         image: deploy.image,
         imageVersion: deploy.image_version,
         waitFor: Math.max(1, Math.min(deploy.wait_for, await this.#openHosts(deploy.id, deploy.to_any === 1))),

@@ -16,8 +16,8 @@ export type Session = {
   readonly state: "active" | "done" | "cancelled";
   readonly createdAtMs: number;
   readonly endedAtMs: number | null;
-  /** The stream that runs for it now. */
-  readonly stream: StreamNow | null;
+  /** The streams that run for it now: one for each network with hosts of it. */
+  readonly streams: readonly StreamNow[];
   readonly hosts: readonly SessionHost[];
 };
 
@@ -97,7 +97,7 @@ export class Sessions {
       state: deploy.state as Session["state"],
       createdAtMs: deploy.created_at_ms,
       endedAtMs: deploy.ended_at_ms,
-      stream: (await this.#streams.nowOf(deployId)) ?? null,
+      streams: await this.#streams.nowOf(deployId),
       hosts,
     };
   }

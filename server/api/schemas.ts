@@ -40,6 +40,7 @@ export const ImageBody = Type.Object({
 
 const StreamBody = Type.Object({
   streamId: Type.String(),
+  interfaceAddress: Type.String(),
   state: StreamState,
   waitingFor: Type.String(),
   receivers: Type.Number(),
@@ -70,7 +71,7 @@ export const SessionBody = Type.Object({
   state: oneOf(["active", "done", "cancelled"]),
   createdAtMs: Type.Number(),
   endedAtMs: Nullable(Type.Number()),
-  stream: Nullable(StreamBody),
+  streams: Type.Array(StreamBody),
   hosts: Type.Array(SessionHostBody),
 });
 

@@ -1,0 +1,75 @@
+import { Command, Option } from "commander";
+import { type Logger, pino } from "pino";
+import { configOf, configOptions, setOption } from "./configuration.ts";
+import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
+import { startServer } from "./server.ts";
+
+/** After a signal everything has this long to end; then the process ends anyway. */
+const STOP_WITHIN_MS = 5_000;
+
+const logLevels = ["trace", "debug", "info", "warn", "error", "silent"];
+
+export function serveCommand(): Command {
+  const command = new Command("serve").description(
+    "Runs the server in the foreground: boot answers, boot files, hosts and streams. Logs are JSON lines on stderr.",
+  );
+  examples(command, [
+    "sudo bootcast serve                                      # beside the DHCP server that is there",
+    "sudo bootcast serve --set network.interfaces=eth1        # on one network only",
+    "bootcast serve --data-dir /tmp/bootcast --set network.dhcp=off --set tftp.port=0 --set http.port=0",
+  ]);
+  setOption(configOptions(globalOptions(command)));
+  return command
+    .addOption(new Option("--log-level <level>", "how much is logged").choices(logLevels).default("info"))
+    .action(async (options: { logLevel: string }) => {
+      const config = configOf(command);
+      const level = options.logLevel;
+      // Results on stdout, messages on stderr: the ready line is the result.
+      const log = pino(
+        { level, base: null, redact: ["req.headers.authorization"] },
+        pino.destination({ fd: 2, sync: true }),
+      );
+      const signal = nextSignal();
+      const server = await startServer(config, log);
+      const addresses = server.interfaces.map(({ address }) => `http://${address}:${server.httpPort}`);
+      const ready = {
+        ready: true,
+        addresses,
+        tftpPort: server.tftpPort,
+        dhcp: config.values["network.dhcp"],
+        dataDir: config.dataDir,
+        controlSocket: server.controlSocket,
+        pid: process.pid,
+      };
+      printResult(
+        ready,
+        () =>
+          `bootcast: ready, ${addresses.join(" ")} (tftp ${ready.tftpPort}, dhcp ${ready.dhcp}, data ${ready.dataDir})`,
+      );
+      await stopOn(await signal, server.stop, log);
+    });
+}
+
+/** The first SIGTERM or SIGINT. A second one ends the process at once. */
+function nextSignal(): Promise<string> {
+  return new Promise((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) {
+      process.once(name, () => {
+        process.once(name, () => process.exit(Exit.interrupted));
+        resolve(name);
+      });
+    }
+  });
+}
+
+async function stopOn(signal: string, stop: () => Promise<void>, log: Logger): Promise<void> {
+  say(`bootcast: ${signal}, stopping`);
+  const late = setTimeout(() => {
+    log.error(`not stopped after ${STOP_WITHIN_MS} ms, ending anyway`);
+    process.exit(Exit.failed);
+  }, STOP_WITHIN_MS);
+  await stop();
+  clearTimeout(late);
+  // Whatever a part may have left behind does not keep a stopped server alive.
+  process.exit(Exit.done);
+}

@@ -1,0 +1,201 @@
+import { once } from "node:events";
+import { chmod, mkdir, unlink } from "node:fs/promises";
+import { connect } from "node:net";
+import { dirname, join } from "node:path";
+import type { Logger } from "pino";
+import { Fault } from "../fault.ts";
+import { agentRoutes } from "../server/agent-api.ts";
+import { apiRoutes } from "../server/api/routes.ts";
+import { bootRoutes } from "../server/boot/routes.ts";
+import type { Config } from "../server/config.ts";
+import { openDatabase } from "../server/db/database.ts";
+import { DeployStreams } from "../server/deploy-streams.ts";
+import { Deploys } from "../server/deploys.ts";
+import { advertise } from "../server/dnssd.ts";
+import { EventLog } from "../server/events.ts";
+import { Hosts } from "../server/hosts.ts";
+import { createHttp, listenTcp } from "../server/http.ts";
+import { type ServedInterface, servedInterfaces } from "../server/interfaces.ts";
+import { loadSiteKey } from "../server/keys.ts";
+import { Orders } from "../server/orders.ts";
+import { Sessions } from "../server/sessions.ts";
+import { openStore } from "../server/store.ts";
+import { openStreamHub } from "../server/stream/hub.ts";
+import { streamRoutes } from "../server/stream/routes.ts";
+import { startTftp } from "../server/tftp/server.ts";
+import { streamOpener } from "./stream-opener.ts";
+import { VERSION } from "./version.ts";
+
+/** A server that answers on all its ports. */
+export type RunningServer = {
+  readonly interfaces: readonly ServedInterface[];
+  readonly httpPort: number;
+  readonly tftpPort: number;
+  /** Path of the UNIX socket of the API. */
+  readonly controlSocket: string;
+  stop(): Promise<void>;
+};
+
+/** Linux: sockaddr_un has 108 bytes, the last one is zero. */
+const LONGEST_SOCKET_PATH_BYTES = 107;
+
+/** Where the local API listens. */
+export function controlSocketOf(dataDir: string): string {
+  return join(dataDir, "control.sock");
+}
+
+/**
+ * Starts every part of the server in the order in which they need each other.
+ * When one cannot start, those before it are stopped again.
+ *
+ * @throws {Fault} of the part that cannot start
+ */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const parts = new AsyncDisposableStack();
+  try {
+    const running = await start(config, log, parts);
+    return { ...running, stop: () => parts.disposeAsync() };
+  } catch (error) {
+    await parts.disposeAsync();
+    throw error;
+  }
+}
+
+async function start(config: Config, log: Logger, parts: AsyncDisposableStack): Promise<Omit<RunningServer, "stop">> {
+  const { values, dataDir } = config;
+  const now = () => Date.now();
+  const startedAtMs = now();
+  const interfaces = servedInterfaces(values["network.interfaces"]);
+  const addresses = interfaces.map(({ address }) => address);
+  const bootDirectory = join(dataDir, "boot");
+  await mkdir(dataDir, { recursive: true, mode: 0o750 });
+  await mkdir(bootDirectory, { recursive: true });
+  const controlSocket = controlSocketOf(dataDir);
+  await freeControlSocket(controlSocket);
+
+  const key = await loadSiteKey(dataDir);
+  const store = await openStore(join(dataDir, "store"), [key.publicKey]);
+  const db = await openDatabase(join(dataDir, "bootcast.db"));
+  parts.defer(() => db.destroy());
+  const events = new EventLog(db, now);
+  const hub = openStreamHub({ log: log.child({ part: "stream" }) });
+  parts.defer(() => hub.close());
+  const hosts = new Hosts({ db, events, names: values["hosts.names"] });
+  const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }) });
+  const streams = new DeployStreams({ db, opener, log });
+  const orders = new Orders({
+    db,
+    events,
+    hosts,
+    streams,
+    isRegistering: values["network.register"],
+    waitMs: values["hosts.wait_minutes"] * 60_000,
+    now,
+  });
+  const policyOf = (mac: string) => orders.bootPolicyOf(mac);
+
+  const http = createHttp(log.child({ part: "http" }));
+  parts.defer(() => http.close());
+  agentRoutes(http, {
+    hosts,
+    orders,
+    events,
+    now,
+    interfaceAddressOf: (local) => addresses.find((address) => local?.endsWith(address)) ?? addresses[0]!,
+  });
+  await http.register(streamRoutes(hub));
+  await http.register(bootRoutes, {
+    directory: bootDirectory,
+    policyOf,
+    kernelArgs: values["boot.kernel_args"],
+    passServer: values["boot.pass_server"],
+    log: log.child({ part: "boot" }),
+  });
+  // One network: that address only. Several: all of them have the same port.
+  const httpPort = await listenTcp(http, addresses.length === 1 ? addresses[0]! : "0.0.0.0", values["http.port"]);
+
+  const tftp = await startTftp({
+    addresses,
+    port: values["tftp.port"],
+    root: bootDirectory,
+    log: log.child({ part: "tftp" }),
+    now,
+  });
+  parts.defer(() => tftp.stop());
+
+  if (values["dnssd.enabled"]) {
+    const priority = values["bsdp.priority"];
+    const service = { interfaces, port: httpPort, key: key.fingerprint, priority, log: log.child({ part: "dnssd" }) };
+    const advertisement = await advertise(service);
+    parts.defer(() => advertisement.stop());
+  }
+
+  const findImage = async (name: string, version: number | undefined) => {
+    const { manifest } = await store.readManifest(name, version);
+    const storedBytes = manifest.packs.reduce((sum, pack) => sum + pack.storedBytes, 0);
+    return { name: manifest.tag.name, version: manifest.tag.version, diskBytes: manifest.diskBytes, storedBytes };
+  };
+  const api = createHttp(log.child({ part: "api" }));
+  parts.defer(() => api.close());
+  apiRoutes(api, {
+    hosts,
+    deploys: new Deploys({ db, events, hosts, findImage }),
+    sessions: new Sessions({ db, events, streams, now }),
+    streams,
+    events,
+    listImages: async () =>
+      (await store.listImages()).map(({ tag, diskBytes, storedBytes }) => ({ ...tag, diskBytes, storedBytes })),
+    status: async () => {
+      const active = await db.selectFrom("deploys").select("id").where("state", "=", "active").execute();
+      return {
+        version: VERSION,
+        pid: process.pid,
+        startedAtMs,
+        dataDir,
+        addresses: addresses.map((address) => `http://${address}:${httpPort}`),
+        dhcp: values["network.dhcp"],
+        hosts: (await hosts.list()).length,
+        activeSessions: active.map(({ id }) => id),
+      };
+    },
+  });
+  await api.listen({ path: controlSocket });
+  // Whoever can open this socket can order disks to be erased.
+  await chmod(controlSocket, 0o600);
+
+  await events.change(({ record }) =>
+    record({ kind: "server.started", data: { version: VERSION, addresses, httpPort } }),
+  );
+  return { interfaces, httpPort, tftpPort: tftp.port, controlSocket };
+}
+
+/**
+ * A socket file that nobody answers on is a leftover and is removed.
+ *
+ * @throws {Fault} SERVER_RUNNING when somebody does answer, DATA_DIR_INVALID
+ */
+async function freeControlSocket(path: string): Promise<void> {
+  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH_BYTES) {
+    throw new Fault("DATA_DIR_INVALID", {
+      what: `The path of the data directory is too long: ${dirname(path)}.`,
+      why: `The API's socket would be ${path}, and the system allows ${LONGEST_SOCKET_PATH_BYTES} bytes for it.`,
+      fix: "Choose a shorter --data-dir.",
+    });
+  }
+  const probe = connect(path);
+  try {
+    await once(probe, "connect");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ECONNREFUSED") await unlink(path);
+    else if (code !== "ENOENT") throw error;
+    return;
+  } finally {
+    probe.destroy();
+  }
+  throw new Fault("SERVER_RUNNING", {
+    what: "A bootcast server runs with this data directory already.",
+    why: `It answers on ${path}.`,
+    fix: 'Stop it first ("bootcast status" shows it), or give another --data-dir.',
+  });
+}

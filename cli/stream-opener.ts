@@ -1,0 +1,64 @@
+import type { Logger } from "pino";
+import type { Config } from "../server/config.ts";
+import type { StreamOpener } from "../server/deploy-streams.ts";
+import type { SiteKey } from "../server/keys.ts";
+import type { ImageStore } from "../server/store.ts";
+import type { StreamHub } from "../server/stream/hub.ts";
+
+/** Opens the streams of deploys: images from the store, group and rate from the configuration. */
+export function streamOpener(options: {
+  readonly hub: StreamHub;
+  readonly store: ImageStore;
+  readonly key: SiteKey;
+  readonly config: Config;
+  readonly log: Logger;
+}): StreamOpener {
+  const { hub, store, key, config, log } = options;
+  const find = (streamId: string) => hub.list().find((stream) => stream.streamId === streamId);
+  const interfaceOf = new Map<string, string>();
+  return {
+    async open(wanted) {
+      const { bytes, manifest } = await store.readManifest(wanted.image, wanted.imageVersion);
+      const stream = await hub.create({
+        manifest,
+        manifestBytes: bytes,
+        signer: key.publicKey,
+        packs: store,
+        group: config.values["multicast.group"],
+        port: config.values["multicast.port"],
+        interfaceAddress: wanted.interfaceAddress,
+        rateBytesPerSecond: config.values["multicast.rate"],
+        waitFor: wanted.waitFor,
+        maxWaitMs: wanted.maxWaitMs,
+        // Hosts that come late get another pass; the deploy closes the stream when no order is open.
+        once: false,
+        onEvent: (event) => log.debug({ deployId: wanted.deployId, event }, "stream"),
+      });
+      interfaceOf.set(stream.streamId, wanted.interfaceAddress);
+      return stream.streamId;
+    },
+    now(streamId) {
+      const stream = find(streamId);
+      if (stream === undefined) return undefined;
+      const { description, state, receivers } = stream.info();
+      const { group, port, rateBytesPerSecond } = description;
+      const interfaceAddress = interfaceOf.get(streamId) ?? "";
+      return {
+        streamId,
+        interfaceAddress,
+        state,
+        receivers,
+        waitingFor: stream.waitingFor,
+        group,
+        port,
+        rateBytesPerSecond,
+      };
+    },
+    async close(streamId) {
+      interfaceOf.delete(streamId);
+      const stream = find(streamId);
+      stream?.stop("the session has ended");
+      await stream?.ended;
+    },
+  };
+}
