@@ -1,0 +1,69 @@
+import type { VolumeFiles } from "./volume-files.ts";
+
+/** One thing that would change on a restored volume. Paths are absolute inside the volume. */
+export type Change =
+  | { readonly kind: "write"; readonly path: string; readonly text: string; readonly why: string }
+  | { readonly kind: "delete"; readonly path: string; readonly why: string }
+  | { readonly kind: "rename"; readonly from: string; readonly to: string; readonly why: string }
+  | { readonly kind: "copy"; readonly from: string; readonly to: string; readonly why: string }
+  | { readonly kind: "link"; readonly path: string; readonly to: string; readonly why: string };
+
+/** Who the restored system is to be. */
+export type Identity = {
+  /** "lab-07", or a full name: "lab-07.example.org". */
+  readonly hostName: string;
+  /** The permanent address of the card the machine booted from, lower case with colons. */
+  readonly mac: string;
+  /** The Hardware UUIDs this machine may have as a Mac, upper case, the likeliest first; none when unknown. */
+  readonly hardwareUuids: readonly string[];
+};
+
+/** What a module found: what it would change, and what a person should know. */
+export type Plan = { readonly changes: readonly Change[]; readonly notes: readonly string[] };
+
+/** One clone-identity fix. Planning reads only; applying is the same for all. */
+export type IdentityModule = {
+  /** Shown on the screen and in the log. */
+  readonly name: string;
+  /** Undefined: this volume has nothing for this module. */
+  plan(volume: VolumeFiles, identity: Identity): Promise<Plan | undefined>;
+};
+
+/** The change in words, for the log and for `--plan`. */
+export function describeChange(change: Change): string {
+  switch (change.kind) {
+    case "write":
+      return `write ${change.path}: ${change.why}`;
+    case "delete":
+      return `delete ${change.path}: ${change.why}`;
+    case "rename":
+      return `rename ${change.from} to ${change.to}: ${change.why}`;
+    case "copy":
+      return `copy ${change.from} to ${change.to}: ${change.why}`;
+    case "link":
+      return `link ${change.path} to ${change.to}: ${change.why}`;
+  }
+}
+
+/** Carries out a plan in its order. */
+export async function applyChanges(volume: VolumeFiles, changes: readonly Change[]): Promise<void> {
+  for (const change of changes) {
+    switch (change.kind) {
+      case "write":
+        await volume.writeText(change.path, change.text);
+        break;
+      case "delete":
+        await volume.remove(change.path);
+        break;
+      case "rename":
+        await volume.rename(change.from, change.to);
+        break;
+      case "copy":
+        await volume.copy(change.from, change.to);
+        break;
+      case "link":
+        await volume.link(change.path, change.to);
+        break;
+    }
+  }
+}

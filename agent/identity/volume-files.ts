@@ -1,0 +1,186 @@
+import type { Stats } from "node:fs";
+import {
+  chmod,
+  chown,
+  copyFile,
+  lstat,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  utimes,
+} from "node:fs/promises";
+import { dirname, join, posix } from "node:path";
+import { Fault } from "../../fault.ts";
+
+const MOST_LINKS = 40;
+const MOST_TEXT_BYTES = 1024 * 1024;
+
+/**
+ * The files of a mounted volume of the restored disk. Paths are absolute inside
+ * the volume. Symbolic links are followed as the restored system itself would
+ * follow them: "/etc/hostname -> /run/x" stays inside the volume and never
+ * reaches the agent's own /run.
+ */
+export class VolumeFiles {
+  readonly #root: string;
+
+  /** @param root where the volume is mounted */
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  /** What is at `path`, links followed; undefined when there is nothing. */
+  async stat(path: string): Promise<Stats | undefined> {
+    return orUndefined(lstat(this.#real(await this.resolve(path))));
+  }
+
+  /** What is at `path` itself, its last link not followed. */
+  async lstat(path: string): Promise<Stats | undefined> {
+    return orUndefined(lstat(this.#real(await this.#resolveParent(path))));
+  }
+
+  async exists(path: string): Promise<boolean> {
+    return (await this.stat(path)) !== undefined;
+  }
+
+  /** A small text file; undefined when there is none (or no plain file) at `path`. */
+  async readText(path: string): Promise<string | undefined> {
+    const inside = await this.resolve(path);
+    const stats = await orUndefined(lstat(this.#real(inside)));
+    if (stats === undefined || !stats.isFile()) return undefined;
+    if (stats.size > MOST_TEXT_BYTES) {
+      throw new Fault("FILE_TOO_LARGE", {
+        what: `${path} of the restored system has ${stats.size} bytes.`,
+        why: "The agent reads and changes small text files only.",
+        fix: "Check the image: this file should be a few lines long.",
+      });
+    }
+    return readFile(this.#real(inside), "utf8");
+  }
+
+  /** The names in a directory, sorted; none when it is not there. */
+  async list(path: string): Promise<string[]> {
+    const names = await orUndefined(readdir(this.#real(await this.resolve(path))));
+    return (names ?? []).sort();
+  }
+
+  /** Replaces a file through a new one beside it; owner and mode stay as they were (new files: root, 0644). */
+  async writeText(path: string, text: string): Promise<void> {
+    const target = this.#real(await this.resolve(path));
+    const before = await orUndefined(lstat(target));
+    const fresh = `${target}.bootcast-new`;
+    await rm(fresh, { force: true });
+    const handle = await open(fresh, "wx", 0o600);
+    try {
+      await handle.writeFile(text);
+      await handle.chmod((before?.mode ?? 0o644) & 0o7777);
+      if (before !== undefined) await handle.chown(before.uid, before.gid);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(fresh, target);
+  }
+
+  /** Removes a file or link itself. Nothing there is fine. */
+  async remove(path: string): Promise<void> {
+    await rm(this.#real(await this.#resolveParent(path)), { force: true });
+  }
+
+  /** Renames inside one directory or between two; refuses to replace anything. */
+  async rename(from: string, to: string): Promise<void> {
+    const target = this.#real(await this.#resolveParent(to));
+    await refuseExisting(target, to);
+    await rename(this.#real(await this.#resolveParent(from)), target);
+  }
+
+  /** Copies a file with its owner, mode and dates; refuses to replace anything. */
+  async copy(from: string, to: string): Promise<void> {
+    const source = this.#real(await this.#resolveParent(from));
+    const target = this.#real(await this.#resolveParent(to));
+    await refuseExisting(target, to);
+    const stats = await lstat(source);
+    await copyFile(source, target);
+    await chown(target, stats.uid, stats.gid);
+    await chmod(target, stats.mode & 0o7777);
+    await utimes(target, stats.atime, stats.mtime);
+  }
+
+  /** Makes a symbolic link; `to` is written as given. */
+  async link(path: string, to: string): Promise<void> {
+    await symlink(to, this.#real(await this.#resolveParent(path)));
+  }
+
+  /**
+   * The path that `path` really is inside the volume, every link followed.
+   *
+   * @throws {Fault} LINK_LOOP
+   */
+  async resolve(path: string): Promise<string> {
+    let waiting = posix.normalize(`/${path}`).split("/").filter(isName);
+    let done: string[] = [];
+    let links = 0;
+    while (waiting.length > 0) {
+      const [name = "", ...rest] = waiting;
+      waiting = rest;
+      if (name === "..") {
+        done.pop();
+        continue;
+      }
+      const here = [...done, name];
+      const target = await orUndefined(readlink(this.#real(`/${here.join("/")}`)));
+      if (target === undefined) {
+        done = here;
+        continue;
+      }
+      links += 1;
+      if (links > MOST_LINKS) {
+        throw new Fault("LINK_LOOP", {
+          what: `${path} of the restored system leads in circles.`,
+          why: `More than ${MOST_LINKS} symbolic links had to be followed.`,
+          fix: "Check the image: its own programs cannot open this path either.",
+        });
+      }
+      if (target.startsWith("/")) done = [];
+      waiting = [...target.split("/").filter(isName), ...waiting];
+    }
+    return `/${done.join("/")}`;
+  }
+
+  async #resolveParent(path: string): Promise<string> {
+    const plain = posix.normalize(`/${path}`);
+    return posix.join(await this.resolve(dirname(plain)), posix.basename(plain));
+  }
+
+  #real(inside: string): string {
+    return join(this.#root, inside);
+  }
+}
+
+function isName(part: string): boolean {
+  return part !== "" && part !== ".";
+}
+
+async function refuseExisting(target: string, shown: string): Promise<void> {
+  if ((await orUndefined(lstat(target))) === undefined) return;
+  throw new Fault("FILE_EXISTS", {
+    what: `${shown} of the restored system exists already.`,
+    why: "The agent never replaces a file that it was not told to replace.",
+    fix: "Look at both files and remove one of them in the image.",
+  });
+}
+
+/** ENOENT, ENOTDIR and "not a link" are answers; everything else is an error. */
+async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code ?? "";
+    if (["ENOENT", "ENOTDIR", "EINVAL"].includes(code)) return undefined;
+    throw error;
+  }
+}

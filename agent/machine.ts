@@ -1,0 +1,175 @@
+import type { KeyObject } from "node:crypto";
+import { networkInterfaces } from "node:os";
+import type { Logger } from "pino";
+import { keyFingerprint } from "../images/signature.ts";
+import { realClock } from "./backoff.ts";
+import { setBootEntry } from "./boot-entry.ts";
+import type { AgentConsole } from "./console.ts";
+import { findServer } from "./discover.ts";
+import { DiskSource } from "./disk-source.ts";
+import { DiskTarget } from "./disk-target.ts";
+import { eraseDisk } from "./erase.ts";
+import { byHost } from "./identity/byhost.ts";
+import { hardwareUuidCandidates } from "./identity/hardware-uuid.ts";
+import { linuxHostname } from "./identity/linux-hostname.ts";
+import { linuxMachineId } from "./identity/linux-machine-id.ts";
+import { linuxSshHostKeys } from "./identity/linux-ssh-host-keys.ts";
+import { availableMemoryBytes, readInventory, readPower } from "./inventory.ts";
+import type { KernelArguments } from "./kernel-arguments.ts";
+import type { MachineFiles } from "./machine-files.ts";
+import { browseMdns } from "./mdns.ts";
+import { bootNetwork } from "./network.ts";
+import { rereadPartitions, restoredVolumes } from "./partitions.ts";
+import type { AgentPorts } from "./ports.ts";
+import { restart } from "./restart.ts";
+import { connect } from "./server-client.ts";
+import { formatSize } from "./sizes.ts";
+import { systemUuidBytes } from "./smbios.ts";
+import { StreamControl } from "./stream/control.ts";
+import { describeStream } from "./stream/describe.ts";
+import { receiveStream } from "./stream/receive.ts";
+import { localAddressTowards } from "./stream/socket.ts";
+import type { Tools } from "./tools.ts";
+import { verifyDisk } from "./verify-disk.ts";
+import { nameVolumes } from "./volumes.ts";
+
+const FIND_WITHIN_MS = 300_000;
+const MOUNT_DIRECTORY = "/run/bootcast/mnt";
+
+/** In this order: the name first, so that a later failure leaves a host that is known by its name. */
+const identityModules = [linuxHostname, linuxMachineId, linuxSshHostKeys, byHost];
+
+export type MachineOptions = {
+  readonly version: string;
+  readonly files: MachineFiles;
+  readonly tools: Tools;
+  readonly log: Logger;
+  readonly screen: AgentConsole;
+  readonly kernel: KernelArguments;
+  readonly trusted: readonly KeyObject[];
+};
+
+/** The ports of the machine that the agent runs on. */
+export function machinePorts(options: MachineOptions): AgentPorts {
+  const { version, files, tools, log, screen, kernel, trusted } = options;
+  const machine = { tools, files, log, clock: realClock, mountDirectory: MOUNT_DIRECTORY };
+
+  return {
+    version,
+    clock: realClock,
+    screen,
+    log,
+    givenServer: kernel.server,
+    network: () => bootNetwork(networkInterfaces(), kernel.bootMac),
+    findServer: (network, say) =>
+      findServer({
+        browse: browseMdns(network.address, log),
+        trusted: trusted.map(keyFingerprint),
+        deadlineMs: FIND_WITHIN_MS,
+        clock: realClock,
+        say,
+      }),
+    connect,
+    addressTowards: (server) => localAddressTowards(server.hostname, Number(server.port) || 80),
+    inventory: (network) => readInventory(files, { bootMac: network.mac, agentVersion: version }),
+    availableMemoryBytes: () => availableMemoryBytes(files),
+    power: () => readPower(files),
+    localDisk: (disk) => new DiskTarget(disk),
+    erase: (disk, target) => eraseDisk(disk, target, machine),
+
+    async describe(server, streamId) {
+      const control = new StreamControl({ server });
+      try {
+        return await describeStream(control, streamId, trusted);
+      } finally {
+        await control.close();
+      }
+    },
+
+    async receive({ server, streamId, stream, host, target, interfaceAddress, signal, onProgress, beforeWrite }) {
+      const received = await receiveStream({
+        server,
+        streamId,
+        described: stream,
+        trusted,
+        target,
+        interfaceAddress,
+        name: host.name,
+        hostId: host.hostId,
+        token: host.token,
+        signal,
+        log,
+        beforeWrite,
+        onProgress: ({ stage, percent, detail }) =>
+          onProgress(stage === "receiving" || stage === "finishing" ? { percent, detail } : { detail }),
+      });
+      const { passes, symbolsReceived, symbolsLost, unicastPacks } = received;
+      const lost =
+        symbolsLost === 0 ? "nothing lost" : `${symbolsLost} of ${symbolsReceived + symbolsLost} packets lost`;
+      return `${lost}, ${passes} full passes, ${unicastPacks} packs by unicast`;
+    },
+
+    async verify({ disk, manifest, server, streamId, signal, onProgress }) {
+      const control = new StreamControl({ server, signal });
+      try {
+        return await verifyDisk(
+          manifest,
+          {
+            openSource: () => DiskSource.open(disk, tools),
+            openTarget: async () => {
+              const target = new DiskTarget(disk);
+              await target.open();
+              return target;
+            },
+            fetchPack: (pack) => control.pack(streamId, pack),
+          },
+          {
+            signal,
+            onProgress: ({ doneBytes, totalBytes }) =>
+              onProgress({
+                percent: totalBytes === 0 ? 100 : (doneBytes / totalBytes) * 100,
+                detail: `read back ${formatSize(doneBytes)} of ${formatSize(totalBytes)}`,
+              }),
+          },
+        );
+      } finally {
+        await control.close();
+      }
+    },
+
+    async name({ disk, manifest, hostName, mac }) {
+      await rereadPartitions(disk.path, manifest, machine);
+      const hardwareUuids = hardwareUuidCandidates(systemUuidBytes(files.bytes("/sys/firmware/dmi/entries/1-0/raw")));
+      const volumes = await volumesOf(disk, manifest);
+      return nameVolumes(volumes, identityModules, { hostName, mac, hardwareUuids }, machine);
+    },
+
+    async finish({ disk, manifest, image }) {
+      const lines: string[] = [];
+      if (manifest.scheme === "gpt" && disk.sizeBytes > manifest.diskBytes) {
+        // The backup table belongs into the disk's last sectors; without it tools complain, but systems start.
+        try {
+          await tools.run("sfdisk", ["--relocate", "gpt-bak-std", disk.path], { timeoutMs: 60_000 });
+          lines.push(`backup partition table moved to the end of ${disk.path}`);
+        } catch (error) {
+          log.warn({ err: error }, "the backup partition table was not moved");
+          lines.push("WARNING: the backup partition table is not at the end of the disk");
+        }
+      }
+      const entry = await setBootEntry(disk.path, image, await volumesOf(disk, manifest), machine);
+      lines.push(`${entry.isWarning ? "WARNING: " : ""}${entry.detail}`);
+      return lines;
+    },
+
+    reboot: () => restart(tools, log),
+  };
+
+  async function volumesOf(disk: { path: string; sizeBytes: number }, manifest: Parameters<typeof restoredVolumes>[1]) {
+    const source = await DiskSource.open(disk, tools);
+    try {
+      return await restoredVolumes(disk.path, manifest, source);
+    } finally {
+      await source.close();
+    }
+  }
+}

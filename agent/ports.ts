@@ -1,0 +1,86 @@
+import type { Logger } from "pino";
+import type { BlockTarget } from "../images/block.ts";
+import type { Manifest } from "../images/manifest.ts";
+import type { Clock } from "./backoff.ts";
+import type { AgentConsole } from "./console.ts";
+import type { Disk, Inventory, Registration } from "./contract.ts";
+import type { Erased } from "./erase.ts";
+import type { Power } from "./inventory.ts";
+import type { BootNetwork } from "./network.ts";
+import type { ServerClient } from "./server-client.ts";
+import type { DescribedStream } from "./stream/describe.ts";
+import type { NamingResult } from "./volumes.ts";
+
+/** The local disk, closed when it is made. */
+export type LocalDisk = BlockTarget & {
+  read(offset: number, length: number): Promise<Uint8Array>;
+  /** Opens it for writing. Called once, after the server's permission, right before the erase. */
+  open(): Promise<void>;
+  close(): Promise<void>;
+};
+
+/** What a step tells while it goes on. */
+export type StepProgress = {
+  /** 0 to 100; absent while something is waited for. */
+  readonly percent?: number;
+  /** One sentence. */
+  readonly detail: string;
+  /** Text for the open progress line on the screen; empty when nothing new. */
+  readonly screen?: string;
+};
+
+/** One restore from a stream. */
+export type ReceiveRequest = {
+  readonly server: URL;
+  readonly streamId: string;
+  readonly stream: DescribedStream;
+  readonly host: Registration;
+  readonly target: BlockTarget;
+  /** Own IPv4 address on the interface that the stream arrives at. */
+  readonly interfaceAddress: string;
+  readonly signal: AbortSignal;
+  onProgress(progress: StepProgress): void;
+  /** Called once, when the stream is seen to arrive: erases. Nothing is written before it resolves. */
+  beforeWrite(): Promise<Erased>;
+};
+
+/**
+ * All that the agent does besides deciding. The machine's own are made in
+ * machine.ts; tests give others and can so let every step fail.
+ */
+export type AgentPorts = {
+  readonly version: string;
+  readonly clock: Clock;
+  readonly screen: AgentConsole;
+  readonly log: Logger;
+  /** The server named on the kernel's command line. */
+  readonly givenServer: URL | undefined;
+  network(): BootNetwork;
+  findServer(network: BootNetwork, say: (line: string) => void): Promise<URL>;
+  connect(server: URL): ServerClient;
+  /** The own address on the way to the server. */
+  addressTowards(server: URL): Promise<string>;
+  inventory(network: BootNetwork): Inventory;
+  availableMemoryBytes(): number;
+  power(): Power;
+  /** What a stream offers, and its manifest, checked against the site's keys. */
+  describe(server: URL, streamId: string): Promise<DescribedStream>;
+  localDisk(disk: Disk): LocalDisk;
+  erase(disk: Disk, target: LocalDisk): Promise<Erased>;
+  /** Returns what is worth telling about it: passes, losses. */
+  receive(request: ReceiveRequest): Promise<string>;
+  /** Reads back, repairs once. Returns how many cells were written again. */
+  verify(request: {
+    disk: Disk;
+    manifest: Manifest;
+    server: URL;
+    streamId: string;
+    signal: AbortSignal;
+    onProgress(progress: StepProgress): void;
+  }): Promise<number>;
+  name(request: { disk: Disk; manifest: Manifest; hostName: string; mac: string }): Promise<NamingResult>;
+  /** Partition table to the end of a larger disk, boot entry. Returns lines for the screen. */
+  finish(request: { disk: Disk; manifest: Manifest; image: string }): Promise<readonly string[]>;
+  /** Writes everything out and restarts the machine; on the machine it does not come back. */
+  reboot(): Promise<void>;
+};

@@ -1,0 +1,122 @@
+import { Fault } from "../fault.ts";
+import type { BlockSource, BlockTarget } from "../images/block.ts";
+import { CELL_BYTES, cellId, cellLength, isZero } from "../images/cell.ts";
+import { isTableCell, type Manifest, type PackEntry, packOfStored, storedCellId } from "../images/manifest.ts";
+import { decodePack } from "../images/pack.ts";
+import { differingCells, type VerifyProgress } from "../images/verify.ts";
+
+/** More wrong cells than this are no accident that writing again would cure: 64 MiB. */
+const MOST_REPAIRED_CELLS = 1024;
+const SHOWN_PLACES = 8;
+
+/** What the disk is read back with, and repaired with. */
+export type VerifyMachine = {
+  /** Opens the disk for reading, past the kernel's memory of it. */
+  openSource(): Promise<BlockSource & { close(): Promise<void> }>;
+  /** Opens the disk for writing; called only when something must be written again. */
+  openTarget(): Promise<BlockTarget & { close(): Promise<void> }>;
+  /** One pack by unicast. */
+  fetchPack(pack: PackEntry): Promise<Uint8Array>;
+};
+
+/**
+ * Reads the disk back and compares every cell with the signed manifest. Cells
+ * that are wrong are written once more and read again; what is wrong then is the
+ * disk's own fault.
+ *
+ * @returns how many cells had to be written again
+ * @throws {Fault} DISK_VERIFY with the places that are wrong
+ */
+export async function verifyDisk(
+  manifest: Manifest,
+  machine: VerifyMachine,
+  options: { onProgress(progress: VerifyProgress): void; signal: AbortSignal },
+): Promise<number> {
+  const wrong = await wrongCells(manifest, machine, options);
+  if (wrong.length === 0) return 0;
+  if (wrong.length > MOST_REPAIRED_CELLS) throw verifyFault(wrong, "So many wrong places are not written again.");
+  await rewrite(manifest, wrong, machine, options.signal);
+  const stillWrong = await stillDiffering(manifest, wrong, machine);
+  if (stillWrong.length > 0) throw verifyFault(stillWrong, "They were written twice and read back wrong twice.");
+  return wrong.length;
+}
+
+async function wrongCells(
+  manifest: Manifest,
+  machine: VerifyMachine,
+  options: { onProgress(progress: VerifyProgress): void; signal: AbortSignal },
+): Promise<number[]> {
+  const source = await machine.openSource();
+  try {
+    const wrong: number[] = [];
+    for await (const cell of differingCells(manifest, source, options)) {
+      wrong.push(cell);
+      if (wrong.length > MOST_REPAIRED_CELLS) break;
+    }
+    return wrong;
+  } finally {
+    await source.close();
+  }
+}
+
+async function rewrite(
+  manifest: Manifest,
+  cells: readonly number[],
+  machine: VerifyMachine,
+  signal: AbortSignal,
+): Promise<void> {
+  // The partition table last here too.
+  const ordered = cells.toSorted(
+    (a, b) => Number(isTableCell(manifest, a)) - Number(isTableCell(manifest, b)) || a - b,
+  );
+  const target = await machine.openTarget();
+  let fetched: { pack: number; cells: Uint8Array[] } | undefined;
+  try {
+    for (const cell of ordered) {
+      signal.throwIfAborted();
+      const place = manifest.cells.at(cell);
+      let content: Uint8Array = new Uint8Array(cellLength(cell, manifest.diskBytes));
+      if (place.state === "data") {
+        const pack = packOfStored(manifest.packs, place.stored);
+        const entry = manifest.packs[pack]!;
+        if (fetched?.pack !== pack) {
+          fetched = { pack, cells: decodePack(await machine.fetchPack(entry), entry) };
+        }
+        content = fetched.cells[place.stored - entry.firstStored]!;
+      }
+      await target.write(cell * CELL_BYTES, content);
+    }
+  } finally {
+    // Closing flushes.
+    await target.close();
+  }
+}
+
+async function stillDiffering(manifest: Manifest, cells: readonly number[], machine: VerifyMachine): Promise<number[]> {
+  const source = await machine.openSource();
+  try {
+    const wrong: number[] = [];
+    for (const cell of cells) {
+      const content = await source.read(cell * CELL_BYTES, cellLength(cell, manifest.diskBytes));
+      const place = manifest.cells.at(cell);
+      const isRight =
+        place.state === "data"
+          ? Buffer.compare(cellId(content), storedCellId(manifest, place.stored)) === 0
+          : isZero(content);
+      if (!isRight) wrong.push(cell);
+    }
+    return wrong;
+  } finally {
+    await source.close();
+  }
+}
+
+function verifyFault(cells: readonly number[], why: string): Fault {
+  const places = cells.slice(0, SHOWN_PLACES).map((cell) => cell * CELL_BYTES);
+  const more = cells.length > SHOWN_PLACES ? ", …" : "";
+  return new Fault("DISK_VERIFY", {
+    what: `The disk does not hold what was written to it, at byte ${places.join(", ")}${more}.`,
+    why,
+    fix: "Replace the disk, or check its cable and the machine's memory, and deploy again.",
+  });
+}
