@@ -1,4 +1,4 @@
-import { hostname } from "node:os";
+import { hostname, networkInterfaces } from "node:os";
 import BonjourService from "bonjour-service";
 import type { Logger } from "pino";
 import { SERVICE_TYPE, SERVICE_VERSION } from "../agent/contract.ts";
@@ -30,10 +30,21 @@ const goodbyeWithinMs = 1000;
  * their server. An interface on which it fails is logged, the others go on.
  *
  * What `bonjour-service` 1.4.4 does badly is kept away here: it names the addresses of all interfaces, sends on one
- * interface only, throws out of socket callbacks, and falls silent when the name is taken.
+ * interface only, throws out of socket callbacks, and falls silent when the name is taken. What stays: it answers at
+ * once and with everything (no known-answer suppression), so a few packets more than needed go out.
  */
 export async function advertise(options: AdvertiseOptions): Promise<Advertisement> {
-  const responders = options.interfaces.map((network) => startResponder(network, options));
+  const present = new Set(
+    Object.values(networkInterfaces()).flatMap((list = []) => list.map(({ address }) => address)),
+  );
+  const responders = options.interfaces
+    .filter((network) => {
+      if (present.has(network.address)) return true;
+      // Without this, its announcements would leave through the default route: on another network.
+      options.log.warn({ interface: network.name, address: network.address }, "dns-sd: no interface has this address");
+      return false;
+    })
+    .map((network) => startResponder(network, options));
   return {
     async stop() {
       await Promise.all(responders.map((stop) => stop()));
