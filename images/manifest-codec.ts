@@ -176,6 +176,8 @@ function decodePacks(bytes: Uint8Array, view: DataView, counts: Counts): PackTab
     storedBytes[pack] = view.getUint32(at.storedBytes + pack * 4);
     firstStored[pack + 1] = firstStored[pack]! + view.getUint8(at.cellCounts + pack);
   }
+  // Checked here because a view of the ids would silently end where they end.
+  if (firstStored[counts.packs] !== counts.storedCells) throw invalidManifest("its packs do not hold all of its cells");
   const digests = bytes.subarray(at.digests, at.cellIds);
   return new PackTable(digests, storedBytes, firstStored, bytes.subarray(at.cellIds, at.runs));
 }
