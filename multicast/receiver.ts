@@ -71,6 +71,11 @@ export class StreamReceiver {
     this.#streamState = state;
   }
 
+  /** Whether `takeReady` may have a pack. */
+  get hasReady(): boolean {
+    return this.#store.hasReady;
+  }
+
   /** The next complete pack. The caller checks it and says `onPackDone` or `onPackWrong`. */
   takeReady(): { readonly pack: number; readonly bytes: Uint8Array } | undefined {
     return this.#store.takeReady();

@@ -62,6 +62,11 @@ export class SymbolStore {
     return this.#missingBytes;
   }
 
+  /** Whether a complete pack waits to be taken. */
+  get hasReady(): boolean {
+    return this.#ready.length > 0;
+  }
+
   add(block: number, symbol: number, payload: Uint8Array): SymbolFate {
     const layout = this.#layout;
     if (block >= layout.blockCount || symbol >= layout.symbolsOfBlock(block)) return "out-of-range";

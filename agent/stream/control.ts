@@ -1,6 +1,9 @@
+import type { Static, TSchema } from "typebox";
+import { Value } from "typebox/value";
 import { Agent, request } from "undici";
 import { Fault } from "../../fault.ts";
-import type { Join, Joined, Progress, ProgressAnswer, StreamInfo, StreamList } from "../contract.ts";
+import { FaultBody, type Join, Joined, type Progress, ProgressAnswer, StreamInfo, StreamList } from "../contract.ts";
+import { decodeAnswer } from "../server-client.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The server reads and hashes a pack before its first byte comes. */
@@ -42,11 +45,11 @@ export class StreamControl {
   }
 
   async streams(): Promise<StreamList> {
-    return (await this.#json("GET", "/streams")) as StreamList;
+    return this.#json(StreamList, "GET", "/streams");
   }
 
   async info(streamId: string): Promise<StreamInfo> {
-    return (await this.#json("GET", `/streams/${streamId}`)) as StreamInfo;
+    return this.#json(StreamInfo, "GET", `/streams/${streamId}`);
   }
 
   /** The signed manifest; check it with `decodeManifest`. */
@@ -65,20 +68,24 @@ export class StreamControl {
   }
 
   async join(streamId: string, join: Join): Promise<Joined> {
-    return (await this.#json("POST", `/streams/${streamId}/receivers`, join)) as Joined;
+    return this.#json(Joined, "POST", `/streams/${streamId}/receivers`, join);
   }
 
   async report(streamId: string, receiverId: string, progress: Progress): Promise<ProgressAnswer> {
-    return (await this.#json("POST", `/streams/${streamId}/receivers/${receiverId}`, progress)) as ProgressAnswer;
+    return this.#json(ProgressAnswer, "POST", `/streams/${streamId}/receivers/${receiverId}`, progress);
   }
 
   async close(): Promise<void> {
     await this.#http.destroy();
   }
 
-  async #json(method: "GET" | "POST", path: string, body?: unknown): Promise<unknown> {
-    const bytes = await this.#ask(method, path, MOST_ANSWER_BYTES, body);
-    return JSON.parse(Buffer.from(bytes).toString("utf8"));
+  async #json<Schema extends TSchema>(
+    schema: Schema,
+    method: "GET" | "POST",
+    path: string,
+    body?: unknown,
+  ): Promise<Static<Schema>> {
+    return decodeAnswer(schema, await this.#ask(method, path, MOST_ANSWER_BYTES, body), path);
   }
 
   #bytes(path: string, mostBytes: number): Promise<Uint8Array> {
@@ -139,14 +146,12 @@ function deadlineOf(controller: AbortController) {
 
 function faultOfAnswer(status: number, path: string, body: Buffer): Fault {
   try {
-    const { code, what, why, fix } = JSON.parse(body.toString("utf8")) as Record<string, unknown>;
-    if ([code, what, why, fix].every((text) => typeof text === "string")) {
-      return new Fault(code as string, { what: what as string, why: why as string, fix: fix as string });
-    }
+    const fault: unknown = JSON.parse(body.toString("utf8"));
+    if (Value.Check(FaultBody, fault)) return new Fault(fault.code, fault);
   } catch {
     // Not JSON: something that is not bootcast answered.
   }
-  return new Fault("SERVER_ANSWER_WRONG", {
+  return new Fault("SERVER_ANSWER", {
     what: `The server answered ${status} to ${path}.`,
     why: "The answer is not one that bootcast gives.",
     fix: "Check the address and the port: something else answers there.",
@@ -154,7 +159,7 @@ function faultOfAnswer(status: number, path: string, body: Buffer): Fault {
 }
 
 function tooLong(path: string, limit: number): Fault {
-  return new Fault("SERVER_ANSWER_WRONG", {
+  return new Fault("SERVER_ANSWER", {
     what: `The server's answer to ${path} is longer than the ${limit} bytes it can have.`,
     why: "It is broken, or is not a bootcast server.",
     fix: "Check the address and the port, and that server and agent have the same version.",

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { createHash, type KeyObject, randomBytes } from "node:crypto";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
 import type { Manifest } from "../../images/manifest.ts";
@@ -26,8 +26,8 @@ export type StreamOptions = {
   readonly manifest: Manifest;
   /** The signed manifest as receivers will get it. */
   readonly manifestBytes: Uint8Array;
-  /** The public key that signed it, SPKI as PEM. */
-  readonly signerPem: string;
+  /** The public key that signed it, for receivers that know no site key yet. */
+  readonly signer: KeyObject;
   readonly packs: PackReader;
   readonly group: string;
   readonly port: number;
@@ -87,7 +87,8 @@ export function openStreamHub(options: { readonly log: Logger; readonly now?: ()
         loopback: wanted.loopback ?? true,
         log,
       });
-      const { manifest, manifestBytes, signerPem, packs } = wanted;
+      const { manifest, manifestBytes, packs } = wanted;
+      const signerPem = wanted.signer.export({ type: "spki", format: "pem" }).toString();
       const onEvent = wanted.onEvent ?? (() => undefined);
       const parts = {
         description,

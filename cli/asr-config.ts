@@ -1,0 +1,118 @@
+import { type PlistValue, parse, parseBinary } from "plist";
+import { Fault } from "../fault.ts";
+import { checkGroup } from "../multicast/group.ts";
+
+/** What an `asr` server configuration (property list) says. Sizes in bytes, rates in bytes per second. */
+export type AsrConfig = {
+  readonly rateBytesPerSecond: number;
+  readonly group: string;
+  readonly clientRateBytesPerSecond?: number;
+  readonly isAdvertised?: boolean;
+  readonly loopSuspend?: number;
+  readonly ttl?: number;
+  readonly port?: number;
+  /** Every key and value as they stand in the file, for the list that asr prints. */
+  readonly entries: readonly (readonly [string, string | number | boolean])[];
+};
+
+type Kind = "integer" | "string" | "boolean";
+
+/** Apple's keys, exactly so (asr(8)). */
+const kinds: Readonly<
+  Record<string, { readonly kind: Kind; readonly isRequired: boolean; readonly least?: number; readonly most?: number }>
+> = {
+  "Data Rate": { kind: "integer", isRequired: true, least: 1000 },
+  "Multicast Address": { kind: "string", isRequired: true },
+  "Client Data Rate": { kind: "integer", isRequired: false, least: 1000 },
+  "DNS Service Discovery": { kind: "boolean", isRequired: false },
+  "Loop Suspend": { kind: "integer", isRequired: false, least: 0 },
+  "Multicast TTL": { kind: "integer", isRequired: false, least: 1, most: 255 },
+  Port: { kind: "integer", isRequired: false, least: 1, most: 65535 },
+};
+
+const BINARY_MAGIC = "bplist00";
+
+/**
+ * Reads an asr server configuration, an XML or binary property list.
+ *
+ * @param path only for the messages
+ * @throws {Fault} ASR_CONFIG_INVALID, which names the key and the file
+ */
+export function decodeAsrConfig(bytes: Uint8Array, path: string): AsrConfig {
+  const dictionary = decodeDictionary(bytes, path);
+  const entries: [string, string | number | boolean][] = [];
+  for (const [key, value] of Object.entries(dictionary)) {
+    const known = Object.hasOwn(kinds, key) ? kinds[key] : undefined;
+    if (known === undefined)
+      throw invalid(path, `It has the key "${key}", which is none of: ${Object.keys(kinds).join(", ")}.`);
+    entries.push([key, checked(key, known, value, path)]);
+  }
+  const values = new Map(entries);
+  for (const [key, { isRequired }] of Object.entries(kinds)) {
+    if (isRequired && !values.has(key)) throw invalid(path, `The key "${key}" is required and missing.`);
+  }
+  const group = values.get("Multicast Address") as string;
+  try {
+    checkGroup(group);
+  } catch (error) {
+    throw invalid(path, `"Multicast Address": ${(error as Fault).what} ${(error as Fault).why}`, error);
+  }
+  return {
+    rateBytesPerSecond: values.get("Data Rate") as number,
+    group,
+    ...optional("clientRateBytesPerSecond", values.get("Client Data Rate") as number | undefined),
+    ...optional("isAdvertised", values.get("DNS Service Discovery") as boolean | undefined),
+    ...optional("loopSuspend", values.get("Loop Suspend") as number | undefined),
+    ...optional("ttl", values.get("Multicast TTL") as number | undefined),
+    ...optional("port", values.get("Port") as number | undefined),
+    entries,
+  };
+}
+
+function decodeDictionary(bytes: Uint8Array, path: string): Readonly<Record<string, PlistValue>> {
+  let value: unknown;
+  try {
+    const isBinary = Buffer.from(bytes.subarray(0, BINARY_MAGIC.length)).toString("latin1") === BINARY_MAGIC;
+    value = isBinary ? parseBinary(bytes as never) : parse(Buffer.from(bytes).toString("utf8"));
+  } catch (error) {
+    throw invalid(path, `It is not a property list: ${(error as Error).message}`, error);
+  }
+  const isDictionary =
+    typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
+  if (!isDictionary) throw invalid(path, "It is a property list, but not a dictionary.");
+  return value as Record<string, PlistValue>;
+}
+
+function checked(
+  key: string,
+  { kind, least, most }: { readonly kind: Kind; readonly least?: number; readonly most?: number },
+  value: PlistValue,
+  path: string,
+): string | number | boolean {
+  if (kind === "integer") {
+    if (typeof value !== "number" || !Number.isSafeInteger(value))
+      throw invalid(path, `"${key}" must be a whole number.`);
+    if (value < (least ?? 0)) throw invalid(path, `"${key}" is ${value}, and must be at least ${least}.`);
+    if (value > (most ?? Number.MAX_SAFE_INTEGER))
+      throw invalid(path, `"${key}" is ${value}, and must be at most ${most}.`);
+    return value;
+  }
+  if (typeof value !== kind) throw invalid(path, `"${key}" must be ${kind === "string" ? "text" : "true or false"}.`);
+  return value as string | boolean;
+}
+
+function optional<Key extends string, Value>(key: Key, value: Value | undefined): { [K in Key]?: Value } {
+  return (value === undefined ? {} : { [key]: value }) as { [K in Key]?: Value };
+}
+
+function invalid(path: string, why: string, cause?: unknown): Fault {
+  return new Fault(
+    "ASR_CONFIG_INVALID",
+    {
+      what: `The server configuration ${path} cannot be used.`,
+      why,
+      fix: 'It is a property list with at least "Data Rate" (bytes per second) and "Multicast Address" (for instance 239.192.66.1).',
+    },
+    cause,
+  );
+}

@@ -1,0 +1,80 @@
+import { PuppetStrings, RestoreScreen } from "../agent/screen.ts";
+import type { ReceiveProgress } from "../agent/stream/receive.ts";
+import type { Fault } from "../fault.ts";
+import type { Mark } from "../multicast/receiver.ts";
+
+/** What a restore shows: asr's lines for people, puppet strings for programs, or nothing. */
+export class RestoreOutput {
+  readonly #kind: "people" | "programs" | "nothing";
+  readonly #write: (text: string) => void;
+  readonly #screen = new RestoreScreen();
+  readonly #puppet = new PuppetStrings();
+  #pass = 0;
+
+  constructor(kind: "people" | "programs" | "nothing", write: (text: string) => void) {
+    this.#kind = kind;
+    this.#write = write;
+  }
+
+  start(): void {
+    this.#forPrograms(() => this.#puppet.phase("start"));
+  }
+
+  /** One phase: its line stands while `work` runs, and ends with "done". */
+  async step<T>(name: string, phase: "validate" | "erase" | "finish", work: () => Promise<T>): Promise<T> {
+    this.#forPeople(() => this.#screen.step(name));
+    this.#forPrograms(() => this.#puppet.phase(phase, name));
+    const result = await work();
+    this.#forPeople(() => this.#screen.done());
+    return result;
+  }
+
+  question(target: string): string {
+    return this.#screen.question(target);
+  }
+
+  mark(mark: Mark): void {
+    this.#forPeople(() => this.#screen.mark(mark));
+    if (mark.pass === this.#pass) return;
+    this.#pass = mark.pass;
+    this.#forPrograms(() => this.#puppet.pass(mark.pass));
+  }
+
+  /** From a stream: waits and percents. Its marks come by `mark`. */
+  received({ stage, detail, percent }: ReceiveProgress): void {
+    if (stage === "arriving" || stage === "waiting") this.#forPrograms(() => this.#puppet.phase("wait", detail));
+    if (stage === "receiving") {
+      this.#forPrograms(() => this.#puppet.phase("restore") + this.#puppet.percent(percent, "restore"));
+    }
+  }
+
+  /** Of work without passes. */
+  progress(phase: "restore" | "verify", fraction: number): void {
+    const label = phase === "restore" ? "Restoring" : "Verifying";
+    this.#forPeople(() => this.#screen.progress(label, fraction));
+    this.#forPrograms(() => this.#puppet.phase(phase) + this.#puppet.percent(fraction * 100, phase));
+  }
+
+  /** The phase of marks is over and nothing is missing. */
+  complete(phase: "restore" | "verify"): void {
+    this.#forPeople(() => this.#screen.complete());
+    this.#forPrograms(() => this.#puppet.phase(phase) + this.#puppet.percent(100, phase));
+  }
+
+  finish(): void {
+    this.#forPrograms(() => this.#puppet.phase("finish"));
+  }
+
+  fail(fault: Pick<Fault, "code" | "what">): void {
+    this.#forPeople(() => this.#screen.endLine());
+    this.#forPrograms(() => this.#puppet.fail(fault.code, fault.what));
+  }
+
+  #forPeople(text: () => string): void {
+    if (this.#kind === "people") this.#write(text());
+  }
+
+  #forPrograms(text: () => string): void {
+    if (this.#kind === "programs") this.#write(text());
+  }
+}

@@ -1,0 +1,293 @@
+import { hostname } from "node:os";
+import { createInterface } from "node:readline/promises";
+import { Command, InvalidArgumentError } from "commander";
+import { type Logger, pino } from "pino";
+import { StreamControl } from "../agent/stream/control.ts";
+import { describeStream } from "../agent/stream/describe.ts";
+import { PackWriter } from "../agent/stream/pack-writer.ts";
+import { receiveStream } from "../agent/stream/receive.ts";
+import { Fault } from "../fault.ts";
+import type { Manifest } from "../images/manifest.ts";
+import { differingCells } from "../images/verify.ts";
+import { type AsrUrl, parseAsrUrl, pickStream } from "./asr-url.ts";
+import { interruption } from "./interruption.ts";
+import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, print, say } from "./output.ts";
+import { RestoreOutput } from "./restore-screen.ts";
+import { checkTarget, type RestoreTarget } from "./restore-target.ts";
+import { openImageSource } from "./stream-source.ts";
+import { serverKey, trustedKeys } from "./trust.ts";
+
+type RestoreFlags = {
+  readonly source: string;
+  readonly target: string;
+  readonly erase?: boolean;
+  readonly prompt: boolean;
+  readonly verify: boolean;
+  readonly noprompt?: boolean;
+  readonly noverify?: boolean;
+  readonly puppetstrings?: boolean;
+  readonly timeout?: number;
+  readonly interface?: string;
+  readonly trust?: string;
+  readonly dataDir: string;
+};
+
+/** Faults that mean: a safety check said no. */
+const refusals = new Set([
+  "TARGET_BUSY",
+  "TARGET_KIND",
+  "TARGET_TOO_SMALL",
+  "TARGET_NO_SPACE",
+  "DISK_BUSY",
+  "STREAM_NOT_ARRIVING",
+  "MANIFEST_UNTRUSTED",
+]);
+
+/** `bootcast restore`: writes one image to a disk or a file, as `asr restore` did. */
+export function restoreCommand(): Command {
+  const command = new Command("restore")
+    .description(
+      "Writes an image to a whole disk or to a raw image file, and reads it back.\n\n" +
+        "Images are accepted when a trusted key signed them: one of --trust, or the site's own key in the data directory. " +
+        "Where there is neither, the key of the server that is named by --source is taken, and its fingerprint is shown.",
+    )
+    .requiredOption(
+      "--source <source>",
+      "asr://HOST[:PORT][/IMAGE] of a running stream, an image of the store, or a raw disk image",
+    )
+    .requiredOption("--target <disk|file>", "a whole disk, /dev/sdb, or a file that is made or replaced")
+    .option("--erase", "everything on the target is lost; required")
+    .option("--noprompt", "do not ask before erasing")
+    .option("--noverify", "do not read the target back")
+    .option("--puppetstrings", "progress for programs: one event a line, fields separated by tabs")
+    .option("--timeout <seconds>", "give up when no data came for so long; 0 never (default 60)", seconds)
+    .option("--interface <address>", "own address on the network that the stream arrives at")
+    .option("--trust <file>", "public keys (PEM) whose images are accepted")
+    .option(
+      "--data-dir <dir>",
+      "where the store and the site's key are",
+      process.env["BOOTCAST_DATA_DIR"] ?? "/var/lib/bootcast",
+    )
+    .addHelpText(
+      "after",
+      "\n--puppetstrings prints: XSTA <phase> [detail] (start, validate, wait, erase, restore, verify, finish),\n" +
+        "PINF <percent> 100 <phase>, PASS <number>, FAIL <code> <what>.",
+    )
+    .action(async (flags: RestoreFlags) => {
+      const write = (text: string) => void process.stdout.write(text);
+      const { json, quiet } = outputOptions();
+      const output = new RestoreOutput(flags.puppetstrings ? "programs" : json || quiet ? "nothing" : "people", write);
+      try {
+        await restore(flags, output);
+      } catch (error) {
+        const fault = asFault(error);
+        output.fail(fault);
+        fail(error, refusals.has(fault.code) ? Exit.refused : exitOf(error));
+      }
+    });
+  examples(command, [
+    "bootcast restore --source asr://10.77.0.1 --target /dev/sdb --erase",
+    "bootcast restore --source asr://server.local/lab-debian --target /dev/sdb --erase --noprompt",
+    "bootcast restore --source golden.raw --target copy.raw --erase --noverify",
+  ]);
+  return globalOptions(command);
+}
+
+async function restore(flags: RestoreFlags, output: RestoreOutput): Promise<void> {
+  if (flags.erase !== true) throw eraseMissing(flags.source);
+  const interrupted = interruption();
+  const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
+  try {
+    output.start();
+    const job = { flags, output, log, signal: interrupted.signal };
+    const url = parseAsrUrl(flags.source);
+    const manifest = url === undefined ? await restoreLocal(job) : await restoreStream(job, url);
+    output.finish();
+    const { tag } = manifest;
+    if (outputOptions().json) {
+      const isVerified = flags.noverify !== true;
+      print(
+        JSON.stringify({
+          image: tag.name,
+          version: tag.version,
+          target: flags.target,
+          bytes: manifest.diskBytes,
+          isVerified,
+        }),
+      );
+    }
+  } finally {
+    interrupted.dispose();
+  }
+}
+
+type Job = {
+  readonly flags: RestoreFlags;
+  readonly output: RestoreOutput;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+};
+
+async function restoreStream({ flags, output, log, signal }: Job, url: AsrUrl): Promise<Manifest> {
+  const control = new StreamControl({ server: url.server, signal });
+  try {
+    const checked = await output.step("Validating target", "validate", () => checkTarget(flags.target, log));
+    const { streamId, trusted, described } = await output.step("Validating source", "validate", async () => {
+      const picked = pickStream((await control.streams()).streams, url);
+      const keys = trustedKeys(flags.trust, flags.dataDir) ?? [await acceptServer(control, picked, url)];
+      return { streamId: picked, trusted: keys, described: await describeStream(control, picked, keys) };
+    });
+    const { manifest } = described;
+    const target = await checked.fit(manifest);
+    try {
+      await ask(flags, output, checked.title);
+      await receiveStream({
+        server: url.server,
+        streamId,
+        trusted,
+        described,
+        target: target.blocks,
+        name: hostname(),
+        interfaceAddress: flags.interface,
+        ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+        beforeWrite: async () => {
+          const erased = await output.step(`Erasing target device ${flags.target}`, "erase", () => target.erase());
+          // What was checked before the erase must still be so.
+          await output.step("Retrieving scan information", "validate", () =>
+            sameStream(control, streamId, described.info.description.manifestDigest),
+          );
+          await output.step("Validating sizes", "validate", () => checked.fit(manifest));
+          return erased;
+        },
+        onProgress: (progress) => output.received(progress),
+        onMark: (mark) => output.mark(mark),
+        signal,
+        log,
+      });
+      output.complete("restore");
+      await verifyAndSettle({ flags, output, log, signal }, manifest, target);
+    } finally {
+      await target.close();
+    }
+    return manifest;
+  } finally {
+    await control.close();
+  }
+}
+
+async function restoreLocal(job: Job): Promise<Manifest> {
+  const { flags, output, log, signal } = job;
+  const checked = await output.step("Validating target", "validate", () => checkTarget(flags.target, log));
+  const source = await output.step("Validating source", "validate", () =>
+    openImageSource(flags.source, { dataDir: flags.dataDir, onScan: () => undefined, signal }),
+  );
+  try {
+    const { manifest, packs } = source;
+    const target = await checked.fit(manifest);
+    try {
+      await ask(flags, output, checked.title);
+      const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () => target.erase());
+      await output.step("Validating sizes", "validate", () => checked.fit(manifest));
+      const writer = new PackWriter(manifest, target.blocks);
+      if (!isZeroed) await writer.writeZeros(signal);
+      for (const [number, pack] of manifest.packs.entries()) {
+        signal.throwIfAborted();
+        await writer.write(number, writer.unpack(number, await packs.read(pack, number)));
+        output.progress("restore", (number + 1) / manifest.packs.length);
+      }
+      await writer.finish();
+      output.complete("restore");
+      await verifyAndSettle(job, manifest, target);
+    } finally {
+      await target.close();
+    }
+    return manifest;
+  } finally {
+    await source.close();
+  }
+}
+
+async function verifyAndSettle(
+  { flags, output, signal }: Job,
+  manifest: Manifest,
+  target: RestoreTarget,
+): Promise<void> {
+  if (flags.noverify !== true) {
+    const source = await target.readBack();
+    try {
+      const onProgress = ({ doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }) =>
+        output.progress("verify", doneBytes / totalBytes);
+      for await (const cell of differingCells(manifest, source, { onProgress, signal }))
+        throw differs(flags.target, cell);
+    } finally {
+      await source.close();
+    }
+    output.complete("verify");
+  }
+  await output.step("Remounting target volume", "finish", () => target.settle());
+}
+
+/** asr's question. Nothing but "y" or "yes" goes on. */
+async function ask({ noprompt, target }: RestoreFlags, output: RestoreOutput, title: string): Promise<void> {
+  if (noprompt === true) return;
+  const { input, json } = outputOptions();
+  if (!input || json) {
+    throw new Fault("CONFIRM_MISSING", {
+      what: `${target} was not erased, because nobody confirmed it.`,
+      why: "--no-input or --json forbids to ask.",
+      fix: "Add --noprompt when you are sure.",
+    });
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
+    const answer = await Promise.race([terminal.question(output.question(title)), closed]);
+    if (/^\s*y(es)?\s*$/i.test(answer)) return;
+  } finally {
+    terminal.close();
+  }
+  throw new Fault("CONFIRM_WRONG", {
+    what: `${target} was not erased.`,
+    why: "The question was not answered with y.",
+    fix: "Start again and answer y, or add --noprompt.",
+  });
+}
+
+async function acceptServer(control: StreamControl, streamId: string, { server }: AsrUrl) {
+  const { key, fingerprint } = serverKey(await control.key(streamId));
+  say(
+    `Trusting the key of ${server.host}, ${fingerprint.slice(0, 32)}, because no site key is known here (--trust FILE names one).`,
+  );
+  return key;
+}
+
+async function sameStream(control: StreamControl, streamId: string, manifestDigest: string): Promise<void> {
+  const { description } = await control.info(streamId);
+  if (description.manifestDigest === manifestDigest) return;
+  throw new Fault("STREAM_MISMATCH", {
+    what: "The stream was replaced while the target was erased. The target is empty now.",
+    why: "Another image is sent under the same stream.",
+    fix: "Start the restore again.",
+  });
+}
+
+function eraseMissing(source: string): Fault {
+  return new Fault("ERASE_NOT_ORDERED", {
+    what: `${source} was not restored, because --erase was not given.`,
+    why: "A restore replaces everything on the target; merging an image into a disk's content can be disastrous.",
+    fix: "Add --erase when everything on the target may be lost.",
+  });
+}
+
+function differs(target: string, cell: number): Fault {
+  return new Fault("VERIFY_FAILED", {
+    what: `${target} does not hold what was written: it differs at byte ${cell * 65536}.`,
+    why: "The disk returned other bytes than it was given.",
+    fix: "Replace the disk; check its cable and the machine's memory.",
+  });
+}
+
+function seconds(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError("It must be a number of seconds.");
+}

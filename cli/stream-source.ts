@@ -1,0 +1,122 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { existsSync, statSync } from "node:fs";
+import { hostname, userInfo } from "node:os";
+import { basename, extname, join } from "node:path";
+import { Fault } from "../fault.ts";
+import { type ImageTag, isImageName, type Manifest } from "../images/manifest.ts";
+import { encodeManifest } from "../images/manifest-codec.ts";
+import { type PackReader, rawFilePacks } from "../images/pack-reader.ts";
+import { type ScanProgress, scan } from "../images/scan.ts";
+import { openFileSource } from "../server/file-source.ts";
+import { loadSiteKey } from "../server/keys.ts";
+import { openStore } from "../server/store.ts";
+
+/** An image that can be sent or written: from the store, or a raw file that stays where it is. */
+export type ImageSource = {
+  readonly manifest: Manifest;
+  readonly manifestBytes: Uint8Array;
+  /** The key that signed the manifest. */
+  readonly signer: KeyObject;
+  readonly packs: PackReader;
+  readonly close: () => Promise<void>;
+};
+
+/**
+ * Opens what `--source` names: a path of a raw disk image, or NAME[@VERSION] in the store.
+ * A raw file is scanned in place: nothing is converted or copied.
+ *
+ * @throws {Fault} SOURCE_UNKNOWN, SOURCE_KIND; those of the store and of `scan`
+ */
+export async function openImageSource(
+  source: string,
+  options: {
+    readonly dataDir: string;
+    readonly onScan: (progress: ScanProgress) => void;
+    readonly signal?: AbortSignal;
+  },
+): Promise<ImageSource> {
+  refuseOtherKinds(source);
+  if (existsSync(source) && !statSync(source).isDirectory()) return openRawFile(source, options);
+  const [name = "", version] = source.split("@");
+  const isStored = isImageName(name) && (version === undefined || /^[1-9][0-9]{0,8}$/.test(version));
+  if (!isStored || !existsSync(join(options.dataDir, "store"))) throw unknown(source, options.dataDir);
+  const { publicKey } = await loadSiteKey(options.dataDir);
+  const store = await openStore(join(options.dataDir, "store"), [publicKey]);
+  const { bytes, manifest } = await store.readManifest(name, version === undefined ? undefined : Number(version));
+  return { manifest, manifestBytes: bytes, signer: publicKey, packs: store, close: async () => undefined };
+}
+
+async function openRawFile(
+  path: string,
+  options: {
+    readonly dataDir: string;
+    readonly onScan: (progress: ScanProgress) => void;
+    readonly signal?: AbortSignal;
+  },
+): Promise<ImageSource> {
+  const file = await openFileSource(path);
+  try {
+    const manifest = await scan(file, {
+      tag: tagOf(path),
+      codec: "stored",
+      sectorBytes: file.sectorBytes,
+      // The packs are made again from the file when they are sent.
+      onPack: async () => undefined,
+      onProgress: options.onScan,
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
+    });
+    const privateKey = await signingKey(options.dataDir);
+    const manifestBytes = encodeManifest(manifest, privateKey);
+    const packs = rawFilePacks(file, manifest);
+    return { manifest, manifestBytes, signer: createPublicKey(privateKey), packs, close: () => file.close() };
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+// Without a site key the stream is signed by a key of its own: receivers ask whether to trust it.
+async function signingKey(dataDir: string): Promise<KeyObject> {
+  if (!existsSync(join(dataDir, "keys", "site.key"))) return generateKeyPairSync("ed25519").privateKey;
+  return (await loadSiteKey(dataDir)).privateKey;
+}
+
+function tagOf(path: string): ImageTag {
+  const stem = basename(path, extname(path))
+    .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
+    .replace(/^[^A-Za-z0-9]+/, "")
+    .slice(0, 64);
+  return {
+    name: isImageName(stem) ? stem : "disk",
+    version: 1,
+    builder: `${userInfo().username}@${hostname()}`,
+    createdAtMs: Math.floor(statSync(path).mtimeMs),
+    notes: "",
+  };
+}
+
+const otherKinds: readonly (readonly [RegExp, string])[] = [
+  [/^afp:/, "AFP is gone from macOS and from servers."],
+  [/^https?:/, "Restoring from a web address does not exist yet."],
+  [/\.(dmg|sparseimage|sparsebundle)\/?$/i, "Apple disk images cannot be read yet."],
+  [/\.(qcow2|vmdk|vdi|vhdx?)$/i, "Images of virtual machines cannot be read as they are."],
+];
+
+function refuseOtherKinds(source: string): void {
+  for (const [pattern, why] of otherKinds) {
+    if (!pattern.test(source)) continue;
+    throw new Fault("SOURCE_KIND", {
+      what: `${source} cannot be the source.`,
+      why,
+      fix: 'Give a raw disk image ("qemu-img convert -O raw", "hdiutil convert -format UDTO" make one), an image of the store, or asr://HOST of a running stream; a file on a server works through a mounted share.',
+    });
+  }
+}
+
+function unknown(source: string, dataDir: string): Fault {
+  return new Fault("SOURCE_UNKNOWN", {
+    what: `There is no file ${source}, and no image of that name in ${join(dataDir, "store")}.`,
+    why: "A source is the path of a raw disk image, or the NAME or NAME@VERSION of an image of the store.",
+    fix: '"bootcast image list" shows the images; check the spelling of a path.',
+  });
+}

@@ -1,0 +1,268 @@
+import { readFile } from "node:fs/promises";
+import { Command, InvalidArgumentError } from "commander";
+import { pino } from "pino";
+import { Fault } from "../fault.ts";
+import { checkGroup } from "../multicast/group.ts";
+import { formatRate, parseRate } from "../multicast/rate.ts";
+import type { Receiver } from "../multicast/sender.ts";
+import { createHttp } from "../server/http.ts";
+import { openStreamHub, type RunningStream, type StreamEvent } from "../server/stream/hub.ts";
+import { streamRoutes } from "../server/stream/routes.ts";
+import { type AsrConfig, decodeAsrConfig } from "./asr-config.ts";
+import { interfaceAddress } from "./interface-address.ts";
+import { interruption } from "./interruption.ts";
+import { Exit, examples, fail, globalOptions, outputOptions, print, say } from "./output.ts";
+import { type ImageSource, openImageSource } from "./stream-source.ts";
+
+const DEFAULT_GROUP = "239.192.66.1";
+const DEFAULT_PORT = 7800;
+const DEFAULT_RATE = "12MB/s";
+const DEFAULT_MAX_WAIT_SECONDS = 0;
+
+type StreamFlags = {
+  readonly source: string;
+  readonly dataDir: string;
+  readonly config?: string;
+  readonly rate?: number;
+  readonly group?: string;
+  readonly port?: number;
+  readonly interface?: string;
+  readonly ttl?: number;
+  readonly waitFor: number;
+  readonly maxWait: number;
+  readonly once?: boolean;
+};
+
+/** `bootcast stream`: sends one image to every machine that joins, as `asr -server` did. */
+export function streamCommand(): Command {
+  const command = new Command("stream")
+    .description(
+      "Sends one image by multicast to every machine that joins.\n\n" +
+        "Nothing is sent before the first receiver joins. Without --once the stream loops while there are receivers. " +
+        "The control connection (TCP) and the data (UDP) use the same port number.",
+    )
+    .requiredOption("--source <file|image>", "a raw disk image, read in place, or NAME[@VERSION] of the store")
+    .option(
+      "--data-dir <dir>",
+      "where the store and the site's key are",
+      process.env["BOOTCAST_DATA_DIR"] ?? "/var/lib/bootcast",
+    )
+    .option("--config <asr.plist>", "an asr server configuration; the options below win over it")
+    .option(
+      "--rate <rate>",
+      `most that is sent, all headers counted: 60MB/s, 20000kbit (default ${DEFAULT_RATE})`,
+      rateOf,
+    )
+    .option("--group <address>", `multicast group (default ${DEFAULT_GROUP})`)
+    .option("--port <number>", `TCP and UDP port (default ${DEFAULT_PORT})`, wholeNumber(1, 65535))
+    .option("--interface <name|address>", "the network to send to; needed when there are several")
+    .option("--ttl <number>", "how many networks far (default 3)", wholeNumber(1, 255))
+    .option("--wait-for <number>", "start when so many receivers are ready", wholeNumber(1, 100_000), 1)
+    .option(
+      "--max-wait <seconds>",
+      "start so long after the first one is ready anyhow; 0 waits for all",
+      wholeNumber(0, 86_400),
+      DEFAULT_MAX_WAIT_SECONDS,
+    )
+    .option("--once", "one pass, then the rest by unicast, then end")
+    .action(async (flags: StreamFlags) => {
+      try {
+        process.exitCode = await runStream(flags);
+      } catch (error) {
+        fail(error);
+      }
+    });
+  examples(command, [
+    "bootcast stream --source golden.raw --interface eth0 --rate 12MB/s",
+    "bootcast stream --source lab-debian --wait-for 30 --max-wait 300 --once   # the room starts together",
+    "bootcast stream --source golden.raw --config asrcast.plist                # asr's own configuration",
+  ]);
+  return globalOptions(command);
+}
+
+async function runStream(flags: StreamFlags): Promise<Exit> {
+  const interrupted = interruption();
+  const asr = flags.config === undefined ? undefined : decodeAsrConfig(await readConfig(flags.config), flags.config);
+  const group = flags.group ?? asr?.group ?? DEFAULT_GROUP;
+  checkGroup(group);
+  const port = flags.port ?? asr?.port ?? DEFAULT_PORT;
+  const rateBytesPerSecond = flags.rate ?? rateOfAsr(asr) ?? parseRate(DEFAULT_RATE);
+  const ttl = flags.ttl ?? asr?.ttl ?? 3;
+  const address = interfaceAddress(flags.interface);
+  const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
+  say(`Scanning ${flags.source}...`);
+  const source = await openImageSource(flags.source, {
+    dataDir: flags.dataDir,
+    onScan: () => undefined,
+    signal: interrupted.signal,
+  });
+  const hub = openStreamHub({ log });
+  const http = createHttp(log);
+  try {
+    await http.register(streamRoutes(hub));
+    await listen(http, address, port);
+    const observer = new Observer();
+    const stream = await hub.create({
+      manifest: source.manifest,
+      manifestBytes: source.manifestBytes,
+      signer: source.signer,
+      packs: source.packs,
+      group,
+      port,
+      interfaceAddress: address,
+      rateBytesPerSecond,
+      waitFor: flags.waitFor,
+      maxWaitMs: flags.maxWait * 1000,
+      once: flags.once === true,
+      ttl,
+      onEvent: (event) => observer.onEvent(event),
+    });
+    printConfiguration(asr, { group, port, rateBytesPerSecond, ttl, address });
+    if (asr?.isAdvertised === true)
+      say(`The stream is not advertised by DNS-SD: give the receivers asr://${address}:${port}.`);
+    showLine("Ready to start accepting clients");
+    interrupted.signal.addEventListener("abort", () => stream.stop("interrupted"), { once: true });
+    await stream.ended;
+    if (interrupted.signal.aborted) return Exit.interrupted;
+    if (observer.problem !== undefined) throw observer.problem;
+    return summary(stream, source);
+  } finally {
+    await hub.close();
+    await http.close();
+    await source.close();
+    interrupted.dispose();
+  }
+}
+
+/** Says what happens while the stream runs. */
+class Observer {
+  problem: Fault | undefined;
+  onEvent(event: StreamEvent): void {
+    switch (event.type) {
+      case "state":
+        if (event.state === "streaming") showLine(`Starting stream ${asrTime(new Date())}`);
+        else say(`${event.state === "open" ? "Stream suspended" : "Stream ended"}: ${event.reason}.`);
+        break;
+      case "pass":
+        say(`Pass ${event.pass} is over.`);
+        break;
+      case "receiver":
+        say(receiverLine(event.receiver));
+        break;
+      case "over":
+        say(`Over: ${event.reason}.`);
+        break;
+      case "problem":
+        this.problem = event.fault;
+        break;
+    }
+  }
+}
+
+function receiverLine({ name, state, symbolsReceived, symbolsLost }: Receiver): string {
+  if (state !== "done") return `${name}: ${state}`;
+  const sent = symbolsReceived + symbolsLost;
+  const percent = sent === 0 ? 0 : (symbolsLost / sent) * 100;
+  return `${name}: done, ${percent.toFixed(2)} % of its packets were lost`;
+}
+
+function summary(stream: RunningStream, source: ImageSource): Exit {
+  const done = stream.receivers.filter(({ state }) => state === "done").length;
+  const others = stream.receivers.filter(({ state }) => state !== "done");
+  if (outputOptions().json) {
+    const receivers = stream.receivers.map(({ name, state, symbolsReceived, symbolsLost }) => ({
+      name,
+      state,
+      symbolsReceived,
+      symbolsLost,
+    }));
+    print(JSON.stringify({ image: source.manifest.tag.name, streamId: stream.streamId, receivers }));
+  } else {
+    print(`${done} of ${stream.receivers.length} receivers restored ${source.manifest.tag.name}.`);
+    for (const { name, state } of others) print(`  ${name}: ${state}`);
+  }
+  if (others.length === 0) return Exit.done;
+  return done === 0 ? Exit.failed : Exit.someHostsFailed;
+}
+
+function printConfiguration(
+  asr: AsrConfig | undefined,
+  used: { group: string; port: number; rateBytesPerSecond: number; ttl: number; address: string },
+): void {
+  showLine("Multicast server configuration:");
+  showLine(`\tData Rate: ${used.rateBytesPerSecond} (${formatRate(used.rateBytesPerSecond)})`);
+  showLine(`\tMulticast Address: ${used.group}`);
+  showLine(`\tPort: ${used.port}`);
+  showLine(`\tMulticast TTL: ${used.ttl}`);
+  const shown = new Set(["Data Rate", "Multicast Address", "Port", "Multicast TTL"]);
+  for (const [key, value] of asr?.entries ?? []) if (!shown.has(key)) showLine(`\t${key}: ${value}`);
+  showLine(`\tInterface: ${used.address}`);
+}
+
+// asr wrote these on stdout; with --json stdout is for the result alone.
+function showLine(text: string): void {
+  const { json, quiet } = outputOptions();
+  if (!json && !quiet) print(text);
+}
+
+function rateOfAsr(asr: AsrConfig | undefined): number | undefined {
+  if (asr === undefined) return undefined;
+  return Math.min(asr.rateBytesPerSecond, asr.clientRateBytesPerSecond ?? Number.POSITIVE_INFINITY);
+}
+
+async function readConfig(path: string): Promise<Uint8Array> {
+  // The article's own command line has this slash.
+  const tolerant = path.replace(/(?<=\.plist)\/$/, "");
+  try {
+    return await readFile(tolerant);
+  } catch (error) {
+    throw new Fault(
+      "ASR_CONFIG_INVALID",
+      {
+        what: `The server configuration ${path} cannot be read.`,
+        why: (error as Error).message,
+        fix: "Check the path.",
+      },
+      error,
+    );
+  }
+}
+
+async function listen(http: ReturnType<typeof createHttp>, host: string, port: number): Promise<void> {
+  try {
+    await http.listen({ host, port });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
+    throw new Fault(
+      "PORT_TAKEN",
+      {
+        what: `Port ${port}/tcp on ${host} is already in use.`,
+        why: "Another stream or another program listens there.",
+        fix: 'Give another one with --port, or end the other program; "ss -ltnp" shows it.',
+      },
+      error,
+    );
+  }
+}
+
+/** "Tue May 31 05:09:31 2005", as asr and ctime(3) write it, in local time. */
+function asrTime(time: Date): string {
+  const [day = "", month = "", date = "", year = ""] = time.toDateString().split(" ");
+  return `${day} ${month} ${date.replace(/^0/, " ")} ${time.toTimeString().slice(0, 8)} ${year}`;
+}
+
+function rateOf(text: string): number {
+  try {
+    return parseRate(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Fault ? `${error.why} ${error.fix}` : String(error));
+  }
+}
+
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+  };
+}
