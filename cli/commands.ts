@@ -25,6 +25,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./boot-image.ts")).bootImageCommand(),
   },
   {
+    name: "stream",
+    summary: "send one image to every machine that joins",
+    load: async () => (await import("./stream.ts")).streamCommand(),
+  },
+  {
+    name: "restore",
+    summary: "write an image to a disk or a file",
+    load: async () => (await import("./restore.ts")).restoreCommand(),
+  },
+  {
     name: "version",
     summary: "print the versions of bootcast and Node",
     load: async () => (await import("./version.ts")).versionCommand(),
