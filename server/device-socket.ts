@@ -97,11 +97,12 @@ function deviceSocket(sockets: readonly Socket[], sender: Socket): DeviceSocket 
 function bound(socket: Socket, bind: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     socket.once("error", reject);
-    bind();
+    // Before the bind: with a descriptor it is listening at once.
     socket.once("listening", () => {
       socket.off("error", reject);
       resolve();
     });
+    bind();
   });
 }
 
@@ -130,13 +131,12 @@ function systemCalls(): Promise<SystemCalls | undefined> {
 
 async function loadSystemCalls(): Promise<SystemCalls | undefined> {
   if (process.platform !== "linux") return undefined;
-  let koffi: typeof import("koffi");
-  try {
-    koffi = (await import("koffi")).default;
-  } catch {
-    // An optional package: not installed, or not built for this machine.
-    return undefined;
-  }
+  // An optional package: not installed, or not built for this machine.
+  const koffi = await import("koffi").then(
+    (module) => module.default,
+    () => undefined,
+  );
+  if (koffi === undefined) return undefined;
   const library = koffi.load(null);
   const socket = library.func("int socket(int domain, int type, int protocol)");
   const setOption = library.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)");
