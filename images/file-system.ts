@@ -50,8 +50,8 @@ const fileSystems: readonly Magic[] = [
   { name: "vfat", at: 54, magic: "FAT12   " },
   // An HFS wrapper may hold an HFS Plus volume, whose signature is then in drEmbedSigWord.
   { name: "hfsplus", at: 1024 + 0x7c, magic: "H+" },
-  { name: "hfsplus", at: 1024, magic: "H+" },
-  { name: "hfsx", at: 1024, magic: "HX" },
+  { name: "hfsplus", at: 1024, magic: "H+\0\x04" },
+  { name: "hfsx", at: 1024, magic: "HX\0\x05" },
   { name: "hfs", at: 1024, magic: "BD" },
   { name: "apfs", at: 32, magic: "NXSB" },
   { name: "squashfs", at: 0, magic: "hsqs" },

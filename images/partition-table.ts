@@ -43,6 +43,9 @@ export async function readDiskLayout(source: BlockSource, sectorBytes = 512): Pr
     return { scheme: "none", sectorBytes, partitions: [], tableRanges: [firstSector], warnings: [] };
   }
   if (primary.some(({ type }) => type === PROTECTIVE_TYPE)) return readGptLayout(source, sectorBytes);
+  // The container of the logical partitions is not listed, but it must not be cut off either.
+  for (const { number, startSector, sectors } of primary)
+    if ((startSector + sectors) * sectorBytes > source.sizeBytes) throw outside(number, source.sizeBytes);
   const entries = await readMbrPartitions(source, primary, sectorBytes);
   const found = entries.map(({ number, type, startSector, sectors }) => ({
     number,
