@@ -35,6 +35,26 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./restore.ts")).restoreCommand(),
   },
   {
+    name: "deploy",
+    summary: "order an image onto hosts",
+    load: async () => (await import("./deploy.ts")).deployCommand(),
+  },
+  {
+    name: "host",
+    summary: "list, show, rename and forget hosts",
+    load: async () => (await import("./host.ts")).hostCommand(),
+  },
+  {
+    name: "session",
+    summary: "follow what was ordered, or stop it",
+    load: async () => (await import("./session.ts")).sessionCommand(),
+  },
+  {
+    name: "status",
+    summary: "show the server on this machine",
+    load: async () => (await import("./status.ts")).statusCommand(),
+  },
+  {
     name: "version",
     summary: "print the versions of bootcast and Node",
     load: async () => (await import("./version.ts")).versionCommand(),

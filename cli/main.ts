@@ -39,7 +39,7 @@ export async function main(words: readonly string[]): Promise<void> {
 
 const firstExamples = `Examples:
   $ sudo bootcast serve                                 boot this network
-  $ bootcast image scan golden.raw --name lab-debian    make an image of a disk
+  $ bootcast image import golden.raw --name lab-debian  make an image of a disk
   $ bootcast deploy lab-debian --to any --plan          see what would be erased
   $ bootcast session watch                              follow it
 `;

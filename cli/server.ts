@@ -9,8 +9,10 @@ import { apiRoutes } from "../server/api/routes.ts";
 import { bootRoutes } from "../server/boot/routes.ts";
 import type { Config } from "../server/config.ts";
 import { openDatabase } from "../server/db/database.ts";
+import { databaseLeases } from "../server/db/leases.ts";
 import { DeployStreams } from "../server/deploy-streams.ts";
 import { Deploys } from "../server/deploys.ts";
+import { startDhcp } from "../server/dhcp.ts";
 import { advertise } from "../server/dnssd.ts";
 import { EventLog } from "../server/events.ts";
 import { Hosts } from "../server/hosts.ts";
@@ -23,6 +25,8 @@ import { openStore } from "../server/store.ts";
 import { openStreamHub } from "../server/stream/hub.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { startTftp } from "../server/tftp/server.ts";
+import { controlSocketOf } from "./control-socket.ts";
+import { bootFilesOf, fullDhcpOf } from "./dhcp-wiring.ts";
 import { streamOpener } from "./stream-opener.ts";
 import { VERSION } from "./version.ts";
 
@@ -38,11 +42,6 @@ export type RunningServer = {
 
 /** Linux: sockaddr_un has 108 bytes, the last one is zero. */
 const LONGEST_SOCKET_PATH_BYTES = 107;
-
-/** Where the local API listens. */
-export function controlSocketOf(dataDir: string): string {
-  return join(dataDir, "control.sock");
-}
 
 /**
  * Starts every part of the server in the order in which they need each other.
@@ -122,6 +121,20 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     now,
   });
   parts.defer(() => tftp.stop());
+
+  if (values["network.dhcp"] !== "off") {
+    const bootFiles = bootFilesOf(values, bootDirectory, httpPort);
+    const dhcp = await startDhcp({
+      interfaces,
+      mode: values["network.dhcp"],
+      policyOf,
+      bootFiles,
+      ...(values["network.dhcp"] === "full" ? { full: fullDhcpOf(values, databaseLeases(db)) } : {}),
+      log: log.child({ part: "dhcp" }),
+      now,
+    });
+    parts.defer(() => dhcp.stop());
+  }
 
   if (values["dnssd.enabled"]) {
     const priority = values["bsdp.priority"];

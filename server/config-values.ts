@@ -78,16 +78,13 @@ export const multicastGroup: Kind<string> = {
   },
 };
 
-export type AddressRange = { readonly first: string; readonly last: string };
-
-export const addressRange: Kind<AddressRange> = {
+export const addressRange: Kind<string> = {
   allowed: 'a range of IPv4 addresses, like "10.77.0.50-10.77.0.99"',
   read: (value) => {
-    const [first, last, ...rest] = typeof value === "string" ? value.split("-").map((part) => part.trim()) : [];
-    const from = numberOfIpv4(first ?? "");
-    const to = numberOfIpv4(last ?? "");
-    if (from === undefined || to === undefined || from > to || rest.length > 0) return undefined;
-    return { first: first!, last: last! };
+    const ends = typeof value === "string" ? value.split("-").map((end) => numberOfIpv4(end.trim())) : [];
+    const [first, last] = ends;
+    const isRange = ends.length === 2 && first !== undefined && last !== undefined && first <= last;
+    return isRange ? String(value) : undefined;
   },
 };
 

@@ -24,7 +24,8 @@ const settings = {
   "network.dhcp": setting(kind.oneOf("proxy", "full", "off"), "proxy"),
   /** Whether a machine that nobody knows is given the agent, so that it appears in the list of hosts. */
   "network.register": setting(kind.boolean, true),
-  "network.pool": setting(kind.addressRange),
+  /** One range in the network of every interface; for dhcp = "full". */
+  "network.pool": setting(kind.listOf(kind.addressRange)),
   "network.router": setting(kind.ipv4),
   "network.dns": setting(kind.listOf(kind.ipv4), []),
   "network.lease_minutes": setting(kind.integer(1, 100_000), 60),

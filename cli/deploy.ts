@@ -1,0 +1,115 @@
+import { Command } from "commander";
+import { formatDuration, formatSize } from "../agent/sizes.ts";
+import { Fault } from "../fault.ts";
+import type { DeployPlanBody, DeployRequestBody } from "../server/api/schemas.ts";
+import { withServer } from "./client.ts";
+import { configOptions } from "./configuration.ts";
+import { ago, parseCount, parseDuration } from "./duration.ts";
+import { imageReference } from "./image-store.ts";
+import { confirm, examples, globalOptions, printResult, say } from "./output.ts";
+import { table } from "./table.ts";
+
+type DeployOptions = {
+  readonly to: readonly string[];
+  readonly waitFor?: number;
+  readonly maxWait?: number;
+  readonly plan?: boolean;
+  readonly confirm?: string;
+};
+
+export function deployCommand(): Command {
+  const command = new Command("deploy").description(
+    "Orders an image onto hosts. Their disks are ERASED when they next boot from the network, or at once when they wait.",
+  );
+  examples(command, [
+    "bootcast deploy lab-debian --to lab-01 lab-02 --plan       # what would be erased",
+    "bootcast deploy lab-debian --to lab-01                     # asks for the name, then orders",
+    "bootcast deploy lab-debian --to any --confirm any          # every host that appears, once",
+    "bootcast deploy lab-debian --to lab-01 lab-02 --wait-for 2 --max-wait 10m --confirm 2-hosts",
+  ]);
+  configOptions(globalOptions(command));
+  return command
+    .argument("<image>", "an image in the store: its name, or name:version")
+    .requiredOption("--to <hosts...>", 'names of hosts, or the word "any": each host that appears, once')
+    .option(
+      "--wait-for <n>",
+      "start the stream when so many hosts are ready (default: all named, 1 for any)",
+      parseCount,
+    )
+    .option("--max-wait <time>", "or so long after the first was ready (default: 10m)", parseDuration)
+    .option("--plan", "show what would be erased, and order nothing")
+    .option("--confirm <name>", "the name that would have to be typed, for scripts")
+    .action((image: string, options: DeployOptions) => deploy(command, image, options));
+}
+
+async function deploy(command: Command, image: string, options: DeployOptions): Promise<void> {
+  const isAny = options.to.includes("any");
+  if (isAny && options.to.length > 1) {
+    throw new Fault("USAGE", {
+      what: 'The word "any" was given together with names.',
+      why: "It already means every host that appears.",
+      fix: 'Give only "--to any", or only names.',
+    });
+  }
+  const { name, version } = imageReference(image);
+  const request: DeployRequestBody = {
+    image: name,
+    to: isAny ? "any" : [...options.to],
+    ...(version === undefined ? {} : { imageVersion: version }),
+    ...(options.waitFor === undefined ? {} : { waitFor: options.waitFor }),
+    ...(options.maxWait === undefined ? {} : { maxWaitMs: options.maxWait }),
+  };
+  await withServer(command, async (api) => {
+    const plan = await api.post<DeployPlanBody>("/api/v1/deploys/plan", request);
+    if (options.plan === true) {
+      printResult(plan, planText);
+      return;
+    }
+    say(planText(plan));
+    await confirm(confirmationOf(plan, options.confirm), options.confirm);
+    // The order is for exactly the hosts and the version that were shown.
+    const { deployId } = await api.post<{ deployId: number }>("/api/v1/deploys", {
+      ...request,
+      imageVersion: plan.image.version,
+      to: isAny ? "any" : plan.hosts.map(({ id }) => id),
+    });
+    printResult({ session: deployId, plan }, () => `Session ${deployId} is ordered.`);
+    say(
+      `Hosts that wait begin now, others when they boot from the network. Follow it: bootcast session watch ${deployId}`,
+    );
+  });
+}
+
+/**
+ * The word that must be typed: "any", the host's name, or for several hosts
+ * how many there are ("12-hosts"); their names with commas do as well.
+ */
+export function confirmationOf(plan: Pick<DeployPlanBody, "to" | "hosts">, given?: string): string {
+  if (plan.to === "any") return "any";
+  const names = plan.hosts.map(({ name }) => name);
+  const joined = names.join(",");
+  if (names.length === 1 || given === joined) return joined;
+  return `${names.length}-hosts`;
+}
+
+/** What a person reads before saying yes. */
+export function planText(plan: DeployPlanBody, nowMs: number = Date.now()): string {
+  const image = `${plan.image.name} version ${plan.image.version} (${formatSize(plan.image.diskBytes)} disk, ${formatSize(plan.image.storedBytes)} to send)`;
+  const wait = `The stream starts when ${plan.waitFor} ${plan.waitFor === 1 ? "host is" : "hosts are"} ready, or ${formatDuration(plan.maxWaitMs)} after the first.`;
+  if (plan.to === "any") {
+    return [
+      `EVERY host that boots from the network from now on will be ERASED, once, and receive ${image},`,
+      "known or unknown, until the session is stopped.",
+      wait,
+    ].join("\n");
+  }
+  const count = plan.hosts.length === 1 ? "1 host" : `${plan.hosts.length} hosts`;
+  const rows = plan.hosts.map((host) => [
+    `  ${host.name}`,
+    host.mac,
+    host.model || "unknown model",
+    host.disks.map(({ path, sizeBytes }) => `${path} ${formatSize(sizeBytes)}`).join(", ") || "no disk",
+    `last seen ${ago(nowMs - host.lastSeenMs)}${host.warning === "" ? "" : `   ! ${host.warning}`}`,
+  ]);
+  return [`${count} will be ERASED and receive ${image}:`, table(rows), wait].join("\n");
+}

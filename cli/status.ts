@@ -1,0 +1,31 @@
+import { Command } from "commander";
+import type { StatusBody } from "../server/api/schemas.ts";
+import { withServer } from "./client.ts";
+import { configOptions } from "./configuration.ts";
+import { ago } from "./duration.ts";
+import { examples, globalOptions, printResult } from "./output.ts";
+import { table } from "./table.ts";
+
+export function statusCommand(): Command {
+  const command = new Command("status").description(
+    "Shows the server on this machine: where it listens, what it has to do.",
+  );
+  examples(command, ["bootcast status", "bootcast status --json"]);
+  return configOptions(globalOptions(command)).action(() =>
+    withServer(command, async (api) => {
+      printResult(await api.get<StatusBody>("/api/v1/status"), (status) =>
+        table([
+          ["Server", `bootcast ${status.version}, pid ${status.pid}, started ${ago(Date.now() - status.startedAtMs)}`],
+          ["Addresses", status.addresses.join(" ")],
+          ["DHCP", status.dhcp],
+          ["Data", status.dataDir],
+          ["Hosts", String(status.hosts)],
+          [
+            "Sessions",
+            status.activeSessions.length === 0 ? "none active" : `active: ${status.activeSessions.join(", ")}`,
+          ],
+        ]),
+      );
+    }),
+  );
+}
