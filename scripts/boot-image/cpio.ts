@@ -18,7 +18,7 @@ const S_IFLNK = 0o120000;
  * Writes a "newc" cpio archive, the form that the Linux kernel unpacks as its initramfs.
  *
  * The same entries always give the same bytes: sorted by path, owned by root, dated 1970, inodes
- * numbered from 1. Each entry is a header of 13 fields of 8 hexadecimal digits, the name with its NUL
+ * numbered from 0. Each entry is a header of 13 fields of 8 hexadecimal digits, the name with its NUL
  * padded to 4 bytes, and the content padded to 4 bytes.
  * Source: Linux, Documentation/driver-api/early-userspace/buffer-format.rst.
  *
@@ -44,7 +44,7 @@ export function encodeCpio(entries: readonly ArchiveEntry[]): Uint8Array {
     at += padded(content.length);
   };
   sorted.forEach(({ entry, name, content }, index) => {
-    append(name, modeOf(entry), entry.type === "directory" ? 2 : 1, index + 1, content);
+    append(name, modeOf(entry), entry.type === "directory" ? 2 : 1, index, content);
   });
   append(trailer, 0, 1, 0, new Uint8Array(0));
   return archive;

@@ -102,17 +102,19 @@ export function modulesDep(selected: readonly KernelModule[]): string {
   const byName = new Map(selected.map((module) => [module.name, module]));
   return selected
     .map((module) => {
-      const order = new Set<KernelModule>();
+      const seen = new Set<KernelModule>();
+      const order: KernelModule[] = [];
       const visit = (one: KernelModule): void => {
-        if (order.has(one)) return;
+        if (seen.has(one)) return;
+        seen.add(one);
         for (const name of one.depends) {
           const needed = byName.get(name);
           if (needed !== undefined) visit(needed);
         }
-        order.add(one);
+        order.push(one);
       };
       visit(module);
-      const needs = [...order].reverse().slice(1);
+      const needs = order.reverse().slice(1);
       return `${[`${module.path}:`, ...needs.map(({ path }) => path)].join(" ")}\n`;
     })
     .join("");

@@ -1,0 +1,38 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { test } from "node:test";
+import { addKoffi, bundleAgent } from "../../../scripts/boot-image/bundle.ts";
+import { FileTree } from "../../../scripts/boot-image/file-tree.ts";
+
+test("the bundle is one file that runs itself, and finds koffi beside it", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "bootcast-bundle-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  await writeFile(join(folder, "part.ts"), "export const word: string = 'koffi';\n");
+  await writeFile(
+    join(folder, "main.ts"),
+    `import { word } from "./part.ts";
+import { createRequire } from "node:module";
+const koffi = createRequire(import.meta.filename)(word);
+export function main(): void { console.log(typeof koffi.load, __filename); }
+if (import.meta.main) main();
+`,
+  );
+  const tree = new FileTree();
+  const version = await addKoffi(tree, "image");
+  assert.match(version ?? "", /^\d+\.\d+/);
+  tree.addFile("image/agent.cjs", await bundleAgent(join(folder, "main.ts")));
+  for (const entry of tree.entries()) {
+    if (entry.type !== "file") continue;
+    await mkdir(dirname(join(folder, entry.path)), { recursive: true });
+    await writeFile(join(folder, entry.path), entry.content);
+  }
+  const agent = join(folder, "image", "agent.cjs");
+  assert.equal(execFileSync(process.execPath, [agent], { encoding: "utf8" }), `function ${agent}\n`);
+});
+
+test("an agent that cannot be bundled is a Fault that says why", async () => {
+  await assert.rejects(bundleAgent("/nowhere/main.ts"), { code: "BOOT_IMAGE_AGENT_UNBUILT", why: /nowhere/ });
+});
