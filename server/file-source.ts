@@ -1,6 +1,7 @@
 import { constants, type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { Fault } from "../fault.ts";
 import type { BlockSource } from "../images/block.ts";
+import { FORMAT_PROBE_BYTES, foreignFormatOf } from "../images/foreign-format.ts";
 
 /** A raw disk image file or a block device, opened for reading. */
 export interface FileSource extends BlockSource {
@@ -14,13 +15,16 @@ export interface FileSource extends BlockSource {
  *
  * A device is claimed while it is open, so that nobody mounts it meanwhile.
  *
- * @throws {Fault} FILE_MISSING, DEVICE_BUSY (mounted, or in use by LVM or RAID), FILE_KIND (a directory, a pipe), IMAGE_EMPTY, IMAGE_SIZE (no whole number of sectors)
+ * @throws {Fault} FILE_MISSING, DEVICE_BUSY (mounted, or in use by LVM or RAID), FILE_KIND (a directory, a pipe), IMAGE_EMPTY,
+ *   IMAGE_FORMAT (another format than raw), IMAGE_SIZE (no whole number of sectors)
  */
 export async function openFileSource(path: string): Promise<FileSource> {
   const file = await openForReading(path);
   try {
     const { sizeBytes, sectorBytes } = await sizeOf(file, path);
     if (sizeBytes === 0) throw empty(path);
+    const format = await formatOf(file, path, sizeBytes);
+    if (format !== undefined) throw notRaw(path, format);
     if (sizeBytes % sectorBytes !== 0) throw brokenSize(path, sizeBytes, sectorBytes);
     return {
       sizeBytes,
@@ -61,6 +65,12 @@ async function sizeOf(file: FileHandle, path: string): Promise<{ sizeBytes: numb
     readFile(`${device}/../queue/logical_block_size`, "utf8"),
   );
   return { sizeBytes, sectorBytes: Number(sectorText) };
+}
+
+async function formatOf(file: FileHandle, path: string, sizeBytes: number): Promise<string | undefined> {
+  const length = Math.min(FORMAT_PROBE_BYTES, sizeBytes);
+  const start = await readExactly(file, path, 0, length);
+  return foreignFormatOf(start, await readExactly(file, path, sizeBytes - length, length));
 }
 
 async function readExactly(file: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {
@@ -110,6 +120,14 @@ function empty(path: string): Fault {
     what: `${path} has no content.`,
     why: "Its size is 0 bytes.",
     fix: "Give the disk image itself; a device without a medium is empty, too.",
+  });
+}
+
+function notRaw(path: string, format: string): Fault {
+  return new Fault("IMAGE_FORMAT", {
+    what: `${path} is not a raw disk image.`,
+    why: `Its format is ${format}.`,
+    fix: 'Make it raw first: "qemu-img convert -O raw FROM TO" for disk images, or unpack it.',
   });
 }
 

@@ -1,5 +1,5 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { link, mkdir, open, readFile, stat, unlink } from "node:fs/promises";
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomUUID } from "node:crypto";
+import { link, mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
@@ -48,7 +48,7 @@ async function readKey(path: string): Promise<Buffer | undefined> {
 async function makeKey(directory: string, path: string): Promise<Buffer> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const { privateKey } = generateKeyPairSync("ed25519");
-  const temporary = `${path}.${process.pid}.temp`;
+  const temporary = `${path}.${randomUUID()}.temp`;
   await writeSynced(temporary, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), 0o600);
   try {
     // Unlike rename, link never replaces: of two processes that start at once, both use the first one's key.
@@ -64,11 +64,14 @@ async function makeKey(directory: string, path: string): Promise<Buffer> {
 async function writePublicKey(path: string, publicKey: KeyObject): Promise<void> {
   const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
   const written = await readFile(path, "utf8").catch(() => "");
-  if (written !== pem) await writeSynced(path, pem, 0o644);
+  if (written === pem) return;
+  const temporary = `${path}.${randomUUID()}.temp`;
+  await writeSynced(temporary, pem, 0o644);
+  await rename(temporary, path);
 }
 
 async function writeSynced(path: string, text: string, mode: number): Promise<void> {
-  const file = await open(path, "w", mode);
+  const file = await open(path, "wx", mode);
   try {
     await file.writeFile(text);
     await file.sync();

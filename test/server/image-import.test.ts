@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { openFileSource } from "../../server/file-source.ts";
+import { checkImage } from "../../server/image-check.ts";
+import { exportRaw } from "../../server/image-export.ts";
+import { importImage } from "../../server/image-import.ts";
+import { loadSiteKey } from "../../server/keys.ts";
+import { openStore } from "../../server/store.ts";
+import { sampleDisk } from "../images/sample-disk.ts";
+
+async function newSite(t: TestContext) {
+  const directory = await mkdtemp(join(tmpdir(), "bootcast-"));
+  t.after(() => rm(directory, { recursive: true }));
+  const siteKey = await loadSiteKey(directory);
+  const store = await openStore(join(directory, "store"), [siteKey.publicKey]);
+  const importFile = async (path: string, signal?: AbortSignal) => {
+    const source = await openFileSource(path);
+    const options = { store, siteKey, source, name: "debian", notes: "first", now: 5, ...(signal && { signal }) };
+    return importImage(options).finally(() => source.close());
+  };
+  return { directory, store, importFile };
+}
+
+test("an imported disk is exported the same, with holes", async (t) => {
+  const { directory, store, importFile } = await newSite(t);
+  const path = join(directory, "golden.raw");
+  await writeFile(path, sampleDisk(`?ab${"0".repeat(100)}ab${"?".repeat(30)}`, 1024).bytes);
+  const { manifest, writtenBytes } = await importFile(path);
+  assert.deepEqual([manifest.tag.name, manifest.tag.version, manifest.tag.createdAtMs], ["debian", 1, 5]);
+  assert(writtenBytes > 0);
+  const copy = join(directory, "copy.raw");
+  await exportRaw(store, manifest, copy);
+  assert(Buffer.from(await readFile(copy)).equals(await readFile(path)));
+  assert((await stat(copy)).blocks * 512 < 50 * 65536);
+  await assert.rejects(exportRaw(store, manifest, copy), { code: "FILE_EXISTS" });
+});
+
+test("the same disk again is the next version and needs no room", async (t) => {
+  const { directory, importFile } = await newSite(t);
+  const path = join(directory, "golden.raw");
+  await writeFile(path, sampleDisk("abcdef").bytes);
+  await importFile(path);
+  const { manifest, writtenBytes } = await importFile(path);
+  assert.deepEqual([manifest.tag.version, writtenBytes], [2, 0]);
+});
+
+test("damaged and missing packs are found, and no file is exported from them", async (t) => {
+  const { directory, store, importFile } = await newSite(t);
+  const path = join(directory, "golden.raw");
+  await writeFile(path, sampleDisk("?".repeat(60)).bytes);
+  const { manifest } = await importFile(path);
+  assert.deepEqual(await checkImage(store, manifest), []);
+  const [first, second] = manifest.packs;
+  await rm(store.packPath(first!.digest));
+  await truncate(store.packPath(second!.digest), 100);
+  const bad = await checkImage(store, manifest);
+  assert.deepEqual(
+    bad.map(({ pack, fault }) => [pack, fault.code]),
+    [
+      [0, "PACK_MISSING"],
+      [1, "PACK_DAMAGED"],
+    ],
+  );
+  const before = await readdir(directory);
+  await assert.rejects(exportRaw(store, manifest, join(directory, "copy.raw")), { code: "PACK_MISSING" });
+  assert.deepEqual(await readdir(directory), before);
+  // As the message says: the next import repairs it.
+  await importFile(path);
+  assert.deepEqual(await checkImage(store, manifest), []);
+});
+
+test("an interrupted import leaves no image and no lock", async (t) => {
+  const { directory, store, importFile } = await newSite(t);
+  const path = join(directory, "golden.raw");
+  await writeFile(path, sampleDisk("?".repeat(60)).bytes);
+  const stopped = AbortSignal.abort(new Error("stop"));
+  await assert.rejects(importFile(path, stopped), { message: "stop" });
+  assert.deepEqual(await store.listImages(), []);
+  assert.equal((await importFile(path)).manifest.tag.version, 1);
+});
+
+test("what is no whole raw disk is refused with the reason", async (t) => {
+  const { directory } = await newSite(t);
+  const file = async (name: string, content: string | Uint8Array) => {
+    await writeFile(join(directory, name), content);
+    return join(directory, name);
+  };
+  await assert.rejects(openFileSource(join(directory, "none")), { code: "FILE_MISSING" });
+  await assert.rejects(openFileSource(directory), { code: "FILE_KIND" });
+  await assert.rejects(openFileSource(await file("empty", "")), { code: "IMAGE_EMPTY" });
+  await assert.rejects(openFileSource(await file("cut", Buffer.alloc(1000))), { code: "IMAGE_SIZE" });
+  await assert.rejects(openFileSource(await file("disk.qcow2", Buffer.from("514649fb", "hex"))), {
+    code: "IMAGE_FORMAT",
+  });
+  await assert.rejects(openFileSource(await file("disk.gz", Buffer.from("1f8b0800", "hex"))), { code: "IMAGE_FORMAT" });
+  const pipe = join(directory, "pipe");
+  execFileSync("mkfifo", [pipe]);
+  await assert.rejects(openFileSource(pipe), { code: "FILE_KIND" });
+});
+
+test("a file that becomes shorter while it is read is noticed", async (t) => {
+  const { directory } = await newSite(t);
+  const path = join(directory, "golden.raw");
+  await writeFile(path, new Uint8Array(1 << 20));
+  const source = await openFileSource(path);
+  t.after(() => source.close());
+  await truncate(path, 1000);
+  await assert.rejects(source.read(0, 65536), { code: "SOURCE_CHANGED" });
+});

@@ -1,0 +1,49 @@
+import assert from "node:assert/strict";
+import { createPublicKey, generateKeyPairSync } from "node:crypto";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { loadSiteKey } from "../../server/keys.ts";
+
+async function dataDir(t: TestContext): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), "bootcast-"));
+  t.after(() => rm(directory, { recursive: true }));
+  return directory;
+}
+
+test("the key is made once, readable for its owner only, and stays the same", async (t) => {
+  const directory = await dataDir(t);
+  const first = await loadSiteKey(directory);
+  assert.equal((await stat(join(directory, "keys/site.key"))).mode & 0o777, 0o600);
+  assert.equal((await loadSiteKey(directory)).fingerprint, first.fingerprint);
+  assert.match(first.fingerprint, /^[0-9a-f]{64}$/);
+  const published = createPublicKey(await readFile(join(directory, "keys/site.pub")));
+  assert(published.equals(first.publicKey));
+  assert.deepEqual((await readdir(join(directory, "keys"))).sort(), ["site.key", "site.pub"]);
+});
+
+test("processes that start at the same moment use one key", async (t) => {
+  const directory = await dataDir(t);
+  const keys = await Promise.all(Array.from({ length: 8 }, () => loadSiteKey(directory)));
+  assert.equal(new Set(keys.map(({ fingerprint }) => fingerprint)).size, 1);
+});
+
+test("a key that others may read is refused", async (t) => {
+  const directory = await dataDir(t);
+  await loadSiteKey(directory);
+  await chmod(join(directory, "keys/site.key"), 0o640);
+  await assert.rejects(loadSiteKey(directory), { code: "KEY_EXPOSED" });
+});
+
+test("a file that is no Ed25519 key is refused and stays", async (t) => {
+  const directory = await dataDir(t);
+  const path = join(directory, "keys/site.key");
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  await mkdir(join(directory, "keys"));
+  for (const content of ["", "nonsense", privateKey.export({ type: "pkcs8", format: "pem" }).toString()]) {
+    await writeFile(path, content, { mode: 0o600 });
+    await assert.rejects(loadSiteKey(directory), { code: "KEY_INVALID" });
+    assert.equal(await readFile(path, "utf8"), content);
+  }
+});
