@@ -1,7 +1,8 @@
-import { copyFile, mkdir, open, rm, stat } from "node:fs/promises";
+import { mkdir, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import { ConsoleText } from "./console.ts";
+import { firmwareVariables } from "./firmware-variables.ts";
 import { type Monitor, openMonitor } from "./monitor.ts";
 import type { LabProcess, Namespace } from "./namespace.ts";
 import { type DiskPart, type MachineParts, ovmfVariables, qemuArguments } from "./qemu.ts";
@@ -91,7 +92,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     memoryMebibytes: options.memoryMebibytes ?? 1024,
   };
   const files = { variables: join(directory, `${name}-variables.fd`), monitor: join(directory, `${name}.monitor`) };
-  if (parts.firmware === "uefi") await copyFile(ovmfVariables, files.variables);
+  if (parts.firmware === "uefi") await writeFile(files.variables, await variablesOf(parts));
   const console = new ConsoleText(name);
   let running: { qemu: LabProcess; monitor: Monitor | undefined } | undefined;
 
@@ -157,6 +158,12 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     },
     stop: cutPower,
   };
+}
+
+/** Without an entry of ours, the firmware finds the disks before the network. */
+async function variablesOf(parts: MachineParts): Promise<Uint8Array> {
+  const empty = await readFile(ovmfVariables);
+  return parts.boot === "network" ? firmwareVariables(empty, parts.mac) : empty;
 }
 
 async function makeDisk(options: MachineOptions, disk: DiskOptions, index: number): Promise<DiskPart> {

@@ -1,3 +1,5 @@
+import { cardSlot } from "./firmware-variables.ts";
+
 /** A virtual machine as it stands on the table: everything but its state. */
 export type MachineParts = {
   readonly name: string;
@@ -54,7 +56,7 @@ export function qemuArguments(parts: MachineParts, files: MachineFiles): string[
     ],
     ...["-device", "virtio-rng-pci"],
     ...network(parts),
-    ...parts.disks.flatMap((disk, index) => drive(disk, index)),
+    ...parts.disks.flatMap((disk, index) => drive(parts, disk, index)),
   ];
 }
 
@@ -73,18 +75,20 @@ function network(parts: MachineParts): string[] {
   const isNetboot = parts.boot === "network";
   // BIOS: the card's ROM is iPXE. UEFI: no ROM, so that the firmware's own PXE client has to do it.
   const rom = parts.firmware === "bios" && isNetboot ? "" : ",romfile=";
-  const order = isNetboot ? ",bootindex=0" : "";
+  // On UEFI the order stands in the firmware's variables.
+  const order = isNetboot && parts.firmware === "bios" ? ",bootindex=0" : "";
   const cable =
     parts.tap === undefined
       ? ["user,id=cable,restrict=on"]
       : [`tap,id=cable,ifname=${parts.tap},script=no,downscript=no`];
-  return ["-netdev", ...cable, "-device", `${model},netdev=cable,mac=${parts.mac}${rom}${order}`];
+  return ["-netdev", ...cable, "-device", `${model},netdev=cable,addr=${cardSlot},mac=${parts.mac}${rom}${order}`];
 }
 
-function drive(disk: DiskPart, index: number): string[] {
+function drive(parts: MachineParts, disk: DiskPart, index: number): string[] {
   const snapshot = disk.isThrowAway ? ",snapshot=on" : "";
   // cache=unsafe: what the guest wrote is in this machine's memory, where a killed QEMU does not lose it.
   const file = `if=none,id=disk${index},format=raw,cache=unsafe,discard=unmap${snapshot},file=${disk.path}`;
   const model = disk.bus === "virtio" ? "virtio-blk-pci" : `ide-hd,bus=ide.${index}`;
-  return ["-drive", file, "-device", `${model},drive=disk${index},serial=${disk.serial},bootindex=${index + 1}`];
+  const order = parts.firmware === "bios" ? `,bootindex=${index + 1}` : "";
+  return ["-drive", file, "-device", `${model},drive=disk${index},serial=${disk.serial}${order}`];
 }

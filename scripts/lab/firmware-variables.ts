@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+
+/** EFI_GLOBAL_VARIABLE, as bytes. */
+const globalVariables = "61dfe48bca93d211aa0d00e098032b8c";
+/** OVMF marks with it the boot entries that it makes by itself, and then keeps them. */
+const madeByFirmware = "4eac0881119f594d850ee21a522c59b2";
+
+/** Where the first variable stands in an empty OVMF_VARS_4M.fd: behind the volume's and the store's header. */
+const firstVariableAt = 0x64;
+const nonVolatileBootRuntime = 7;
+
+/** The PCI slot of a machine's network card; the boot entry names it. */
+export const cardSlot = 2;
+
+/**
+ * The firmware's variables of a UEFI machine that a technician has set up:
+ * its first boot entry is PXE over IPv4. The firmware appends what it finds
+ * itself, disks before networks, and keeps the order that it is given later.
+ *
+ * QEMU's own boot order would be shorter to write, but it puts every network
+ * entry (PXE and HTTP, IPv4 and IPv6) before the disk, a minute each, and it
+ * undoes at every start what the restored system or the agent set.
+ *
+ * @param empty the file that comes with OVMF
+ * @param mac the card's address, with colons
+ */
+export function firmwareVariables(empty: Uint8Array, mac: string): Uint8Array {
+  const filled = new Uint8Array(empty);
+  assert(filled[firstVariableAt] === 0xff, "OVMF's variables are not empty");
+  let at = firstVariableAt;
+  const variables = { Boot0000: networkEntry(mac), BootOrder: Buffer.from([0, 0]) };
+  for (const [name, data] of Object.entries(variables)) {
+    const variable = variableOf(name, data);
+    filled.set(variable, at);
+    // Each begins at a multiple of four.
+    at += Math.ceil(variable.length / 4) * 4;
+  }
+  return filled;
+}
+
+/** An authenticated variable as EDK2 stores it (AUTHENTICATED_VARIABLE_HEADER, MdeModulePkg VariableFormat.h). */
+function variableOf(name: string, data: Uint8Array): Uint8Array {
+  const utf16 = Buffer.from(`${name}\0`, "utf16le");
+  const header = Buffer.alloc(60);
+  header.writeUInt16LE(0x55aa, 0);
+  // State: added, header valid.
+  header.writeUInt8(0x3f, 2);
+  header.writeUInt32LE(nonVolatileBootRuntime, 4);
+  // A counter, a time stamp and a key follow, all zero for a variable without a signature.
+  header.writeUInt32LE(utf16.length, 36);
+  header.writeUInt32LE(data.length, 40);
+  header.write(globalVariables, 44, "hex");
+  return Buffer.concat([header, utf16, data]);
+}
+
+/** An EFI_LOAD_OPTION (UEFI 2.9, 3.1.3), byte for byte as OVMF would write it. */
+function networkEntry(mac: string): Uint8Array {
+  const address = mac.replaceAll(":", "");
+  const path = Buffer.concat([
+    // ACPI PNP0A03, PciRoot(0).
+    node(2, 1, "d041030a00000000"),
+    node(1, 1, `00${cardSlot.toString(16).padStart(2, "0")}`),
+    // The address in 32 bytes, then the interface type: Ethernet.
+    node(3, 11, `${address.padEnd(64, "0")}01`),
+    // Local and remote address and port, protocol, whether static, gateway, mask: all left to DHCP.
+    node(3, 12, "00".repeat(23)),
+    node(0x7f, 0xff, ""),
+  ]);
+  const header = Buffer.alloc(6);
+  // LOAD_OPTION_ACTIVE.
+  header.writeUInt32LE(1, 0);
+  header.writeUInt16LE(path.length, 4);
+  const description = Buffer.from(`UEFI PXEv4 (MAC:${address.toUpperCase()})\0`, "utf16le");
+  return Buffer.concat([header, description, path, Buffer.from(madeByFirmware, "hex")]);
+}
+
+/** One node of a device path: type, subtype, length with this header, data. */
+function node(type: number, subtype: number, hex: string): Uint8Array {
+  const data = Buffer.from(hex, "hex");
+  return Buffer.concat([Buffer.from([type, subtype, data.length + 4, 0]), data]);
+}
