@@ -64,14 +64,11 @@ export class RestoreScreen {
   /** Everything is there: completes the line, and writes a full one when the last one had gaps. */
   complete(): string {
     let text = "";
-    if (this.#mark === 0 || this.#hasMissing) {
-      text = `${this.endLine()}\t${this.#label}  `;
-      this.#mark = 0;
-    }
+    if (this.#mark === 0 || this.#hasMissing) text = `${this.endLine()}\t${this.#label}  `;
     for (let mark = this.#mark + 1; mark <= MARKS_PER_PASS; mark += 1) text += this.#show(mark, false);
     this.#mark = 0;
     this.#hasMissing = false;
-    return text.endsWith("\n") ? text : `${text}\n`;
+    return text;
   }
 
   /** Ends a line that is open, so that a message can follow. */
