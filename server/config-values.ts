@@ -122,7 +122,7 @@ export const optionTable: Kind<Readonly<Record<string, OptionValue>>> = {
         ["string", "number", "boolean"].includes(typeof item) ||
         (Array.isArray(item) && item.every((part) => typeof part === "string" || typeof part === "number")),
     );
-    return isFine ? (value as Readonly<Record<string, OptionValue>>) : undefined;
+    return isFine ? { ...(value as Readonly<Record<string, OptionValue>>) } : undefined;
   },
 };
 

@@ -47,6 +47,10 @@ export function decide(facts: Facts): Decision {
   if (due !== undefined) return { kind: "deploy", ...due };
   const leftMs = facts.waitingSinceMs + facts.waitMs - facts.nowMs;
   const last = facts.ended.toSorted((a, b) => b.endedAtMs - a.endedAtMs)[0];
+  // The same start of the agent that did the work: there is nothing more to wait for.
+  if (last?.state === "done" && last.endedAtMs >= facts.waitingSinceMs) {
+    return { kind: "boot-disk", reason: `Session ${last.deployId} is done on this host.` };
+  }
   if (leftMs <= 0) {
     return { kind: "boot-disk", reason: `Nothing was ordered for this host in ${minutes(facts.waitMs)}.` };
   }

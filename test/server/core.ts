@@ -1,0 +1,127 @@
+import { pino } from "pino";
+import type { Inventory, Report } from "../../agent/contract.ts";
+import { Fault } from "../../fault.ts";
+import { type Database, openDatabase } from "../../server/db/database.ts";
+import { DeployStreams, type StreamNow, type StreamOpener, type StreamWanted } from "../../server/deploy-streams.ts";
+import { Deploys } from "../../server/deploys.ts";
+import { EventLog } from "../../server/events.ts";
+import { Hosts } from "../../server/hosts.ts";
+import { Orders } from "../../server/orders.ts";
+import { Sessions } from "../../server/sessions.ts";
+
+export const NETWORK = "10.77.0.1";
+
+/** The server's decisions with a database of their own, a clock that is moved by hand, and streams that only count. */
+export class Core {
+  nowMs = 1_000_000;
+  readonly log = pino({ level: "silent" });
+  readonly opened: StreamWanted[] = [];
+  readonly closed: string[] = [];
+  /** Set to make the next streams fail to open. */
+  streamFault: Fault | undefined;
+  readonly db: Database;
+  readonly events: EventLog;
+  readonly hosts: Hosts;
+  readonly streams: DeployStreams;
+  readonly orders: Orders;
+  readonly deploys: Deploys;
+  readonly sessions: Sessions;
+  readonly #running = new Map<string, StreamNow>();
+
+  constructor(db: Database, options: { isRegistering?: boolean } = {}) {
+    const now = () => this.nowMs;
+    this.db = db;
+    this.events = new EventLog(db, now);
+    this.hosts = new Hosts({ db, events: this.events, names: "lab-{nn}" });
+    this.streams = new DeployStreams({ db, opener: this.#opener(), log: this.log });
+    this.orders = new Orders({
+      db,
+      events: this.events,
+      hosts: this.hosts,
+      streams: this.streams,
+      isRegistering: options.isRegistering ?? true,
+      waitMs: 30 * 60_000,
+      now,
+    });
+    this.deploys = new Deploys({
+      db,
+      events: this.events,
+      hosts: this.hosts,
+      findImage: async (name, version = 1) => {
+        if (name === "lab-debian") return { name, version, diskBytes: 2e9, storedBytes: 1e9 };
+        throw new Fault("IMAGE_MISSING", { what: `No ${name}.`, why: "Never imported.", fix: "Import it." });
+      },
+    });
+    this.sessions = new Sessions({ db, events: this.events, streams: this.streams, now });
+  }
+
+  static async open(options: { path?: string; isRegistering?: boolean } = {}): Promise<Core> {
+    return new Core(await openDatabase(options.path ?? ":memory:"), options);
+  }
+
+  /** A stream that ended by itself. */
+  endStream(streamId: string): void {
+    this.#running.delete(streamId);
+  }
+
+  report(hostId: string, state: Report["state"], deployId: number | undefined, more: Partial<Report> = {}) {
+    const order = deployId === undefined ? {} : { deployId: String(deployId) };
+    return this.orders.report(hostId, { state, detail: "", ...order, ...more });
+  }
+
+  #opener(): StreamOpener {
+    return {
+      open: async (wanted) => {
+        if (this.streamFault !== undefined) throw this.streamFault;
+        const streamId = (this.opened.push(wanted) + 0xabc0).toString(16).padStart(16, "0");
+        const group = { group: "239.192.66.1", port: 7801, rateBytesPerSecond: 1e6 };
+        const { interfaceAddress } = wanted;
+        this.#running.set(streamId, {
+          streamId,
+          interfaceAddress,
+          state: "open",
+          waitingFor: "",
+          receivers: 0,
+          ...group,
+        });
+        return streamId;
+      },
+      now: (streamId) => this.#running.get(streamId),
+      close: async (streamId) => {
+        this.#running.delete(streamId);
+        this.closed.push(streamId);
+      },
+    };
+  }
+}
+
+/** A machine as its agent describes it. `number` makes its address. */
+export function machine(number: number, more: Partial<Inventory> = {}): Inventory {
+  return {
+    mac: `52:54:00:00:${(number >> 8).toString(16).padStart(2, "0")}:${(number & 255).toString(16).padStart(2, "0")}`,
+    uuid: "",
+    serial: "",
+    vendor: "QEMU",
+    model: "Standard PC",
+    firmware: "bios",
+    memoryBytes: 2 ** 30,
+    cpuCount: 1,
+    nics: [],
+    disks: [
+      {
+        path: "/dev/vda",
+        sizeBytes: 5e9,
+        sectorBytes: 512,
+        model: "",
+        serial: "",
+        wwn: "",
+        transport: "virtio",
+        isRemovable: false,
+        isReadOnly: false,
+        usedBy: [],
+      },
+    ],
+    agentVersion: "0.1.0",
+    ...more,
+  };
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { isGoodUuid, isHostName, nextName, recognise } from "../../server/host-identity.ts";
+import { Core, machine } from "./core.ts";
+
+const UUID = "6f0f6a5e-9a3c-4c1d-8a44-2d4cf1c0a001";
+const OTHER_UUID = "6f0f6a5e-9a3c-4c1d-8a44-2d4cf1c0a002";
+
+for (const uuid of [
+  "",
+  "not a uuid",
+  "00000000-0000-0000-0000-000000000000",
+  "ffffffff-ffff-ffff-ffff-ffffffffffff",
+  "03000200-0400-0500-0006-000700080009",
+]) {
+  test(`the UUID "${uuid}" tells no machine apart`, () => assert.equal(isGoodUuid(uuid), false));
+}
+test("a real UUID does", () => assert.equal(isGoodUuid(UUID), true));
+
+test("names fill the first gap and keep their width", () => {
+  assert.equal(nextName("lab-{nn}", new Set()), "lab-01");
+  assert.equal(nextName("lab-{nn}", new Set(["lab-01", "lab-03"])), "lab-02");
+  assert.equal(nextName("pc{n}-a", new Set(["pc1-a"])), "pc2-a");
+  const hundred = new Set(Array.from({ length: 99 }, (_, at) => `lab-${String(at + 1).padStart(2, "0")}`));
+  assert.equal(nextName("lab-{nn}", hundred), "lab-100");
+});
+
+test("a name is one label, no number, and not the word any", () => {
+  for (const name of ["a", "lab-07", "Teacher", "x".repeat(63)]) assert.equal(isHostName(name), true, name);
+  for (const name of ["", "-a", "a-", "a.b", "a b", "any", "ANY", "12", "ä", "x".repeat(64)]) {
+    assert.equal(isHostName(name), false, name);
+  }
+});
+
+test("a host keeps its name by its MAC address, and gets a new token each time", async () => {
+  const core = await Core.open();
+  const first = await core.hosts.register(machine(1));
+  const second = await core.hosts.register(machine(2));
+  const again = await core.hosts.register(machine(1));
+  assert.deepEqual([first.name, second.name, again.name], ["lab-01", "lab-02", "lab-01"]);
+  assert.equal(again.hostId, first.hostId);
+  assert.equal(await core.hosts.isToken(first.hostId, again.token), true);
+  assert.equal(await core.hosts.isToken(first.hostId, first.token), false);
+  assert.equal(await core.hosts.isToken(second.hostId, again.token), false);
+  assert.equal(await core.hosts.isToken("h-unknown", again.token), false);
+  const { token_hash } = await core.db
+    .selectFrom("hosts")
+    .select("token_hash")
+    .where("id", "=", first.hostId)
+    .executeTakeFirstOrThrow();
+  assert.notEqual(token_hash, again.token);
+});
+
+test("a changed network card is the same host, when its board says so and it is not running", async () => {
+  const core = await Core.open();
+  const before = await core.hosts.register(machine(1, { uuid: UUID, serial: "S1" }));
+  core.nowMs += 10 * 60_000;
+  const after = await core.hosts.register(machine(9, { uuid: UUID, serial: "S1" }));
+  assert.equal(after.hostId, before.hostId);
+  assert.equal(await core.hosts.idOfMac(machine(1).mac), before.hostId);
+  assert.equal(await core.hosts.idOfMac(machine(9).mac), before.hostId);
+});
+
+test("two machines with one UUID that run at the same time are two hosts", async () => {
+  const core = await Core.open();
+  const one = await core.hosts.register(machine(1, { uuid: UUID, serial: "S1" }));
+  core.nowMs += 5_000;
+  const two = await core.hosts.register(machine(2, { uuid: UUID, serial: "S1" }));
+  assert.notEqual(two.hostId, one.hostId);
+});
+
+test("an adapter that was carried to another machine does not take the host's orders along", async () => {
+  const core = await Core.open();
+  const first = await core.hosts.register(machine(1, { uuid: UUID }));
+  await core.deploys.create({ image: "lab-debian", to: [first.name] });
+  const other = await core.hosts.register(machine(1, { uuid: OTHER_UUID }));
+  assert.notEqual(other.hostId, first.hostId);
+  assert.equal((await core.orders.orderFor(other.hostId, "10.77.0.1")).kind, "wait");
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "disk" });
+});
+
+test("whatever is known, a machine is recognised by its MAC or by its UUID, or it is new", () => {
+  const uuid = fc.constantFrom("", UUID, OTHER_UUID, "00000000-0000-0000-0000-000000000000");
+  const known = fc.record({
+    id: fc.uuid(),
+    macs: fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 2 }),
+    uuid,
+    serial: fc.constantFrom("", "S1"),
+    model: fc.constant("PC"),
+    lastSeenMs: fc.integer({ min: 0, max: 1_000_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(known, { maxLength: 4 }), fc.constantFrom("a", "b", "d"), uuid, (hosts, mac, uuid) => {
+      const found = recognise({ mac, uuid, serial: "S1", model: "PC" }, hosts, 1_000_000);
+      if (found === undefined) return;
+      assert(found.macs.includes(mac) || (isGoodUuid(uuid) && found.uuid === uuid));
+      assert(!(isGoodUuid(uuid) && isGoodUuid(found.uuid)) || found.uuid === uuid, "two good UUIDs must agree");
+    }),
+  );
+});
+
+test("hosts are found by name, id and address; a wrong name brings a suggestion", async () => {
+  const core = await Core.open();
+  const { hostId } = await core.hosts.register(machine(1));
+  for (const word of ["lab-01", "LAB-01", hostId, machine(1).mac, machine(1).mac.toUpperCase()]) {
+    assert.equal((await core.hosts.find(word)).id, hostId, word);
+  }
+  await assert.rejects(core.hosts.find("lab-o1"), (error: Error & { fix: string }) => /Maybe "lab-01"/.test(error.fix));
+});
+
+test("rename keeps names single and valid, and survives the next registration", async () => {
+  const core = await Core.open();
+  await core.hosts.register(machine(1));
+  await core.hosts.register(machine(2));
+  await assert.rejects(core.hosts.rename("lab-01", "LAB-02"), { code: "NAME_TAKEN" });
+  await assert.rejects(core.hosts.rename("lab-01", "any"), { code: "NAME_INVALID" });
+  assert.equal((await core.hosts.rename("lab-01", "teacher")).name, "teacher");
+  assert.equal((await core.hosts.register(machine(1))).name, "teacher");
+});
+
+test("a host with an open order is not forgotten; afterwards it is a new host", async () => {
+  const core = await Core.open();
+  const { hostId } = await core.hosts.register(machine(1));
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  await assert.rejects(core.hosts.forget("lab-01"), { code: "HOST_BUSY" });
+  await core.deploys.cancel(deployId);
+  await core.hosts.forget("lab-01");
+  assert.deepEqual(await core.hosts.list(), []);
+  assert.notEqual((await core.hosts.register(machine(1))).hostId, hostId);
+  const kinds = (await core.events.list()).map(({ kind }) => kind);
+  assert(kinds.includes("host.forgotten"), "events outlive the host");
+});
