@@ -37,7 +37,9 @@ function macOf(text: string): string | undefined {
   const octets = text.toLowerCase().split(/[-:]/);
   const mac = octets.slice(-6);
   const isMac = (octets.length === 6 || (octets.length === 7 && octets[0] === "01")) && mac.every(isOctet);
-  return isMac ? mac.join(":") : undefined;
+  // No card has a group address: six octets that begin with 01 are a type and a cut-off address.
+  const isGroup = (Number.parseInt(mac[0] ?? "", 16) & 1) === 1;
+  return isMac && !isGroup ? mac.join(":") : undefined;
 }
 
 function isOctet(text: string): boolean {

@@ -22,6 +22,7 @@ import { bootNetwork } from "./network.ts";
 import { rereadPartitions, restoredVolumes } from "./partitions.ts";
 import type { AgentPorts } from "./ports.ts";
 import { restart } from "./restart.ts";
+import { RestoreScreen } from "./screen.ts";
 import { connect } from "./server-client.ts";
 import { formatSize } from "./sizes.ts";
 import { systemUuidBytes } from "./smbios.ts";
@@ -87,6 +88,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     },
 
     async receive({ server, streamId, stream, host, target, interfaceAddress, signal, onProgress, beforeWrite }) {
+      const marks = new RestoreScreen();
       const received = await receiveStream({
         server,
         streamId,
@@ -100,9 +102,14 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         signal,
         log,
         beforeWrite,
-        onProgress: ({ stage, percent, detail }) =>
-          onProgress(stage === "receiving" || stage === "finishing" ? { percent, detail } : { detail }),
+        onMark: (mark) => screen.raw(marks.mark(mark)),
+        onProgress: ({ stage, percent, detail }) => {
+          // The erase reports for itself.
+          if (stage === "arriving" || stage === "waiting") onProgress({ detail });
+          else if (stage !== "erasing") onProgress({ percent, detail });
+        },
       });
+      screen.raw(marks.complete());
       const { passes, symbolsReceived, symbolsLost, unicastPacks } = received;
       const lost =
         symbolsLost === 0 ? "nothing lost" : `${symbolsLost} of ${symbolsReceived + symbolsLost} packets lost`;
@@ -111,8 +118,9 @@ export function machinePorts(options: MachineOptions): AgentPorts {
 
     async verify({ disk, manifest, server, streamId, signal, onProgress }) {
       const control = new StreamControl({ server, signal });
+      const marks = new RestoreScreen();
       try {
-        return await verifyDisk(
+        const rewritten = await verifyDisk(
           manifest,
           {
             openSource: () => DiskSource.open(disk, tools),
@@ -125,13 +133,18 @@ export function machinePorts(options: MachineOptions): AgentPorts {
           },
           {
             signal,
-            onProgress: ({ doneBytes, totalBytes }) =>
+            onProgress: ({ doneBytes, totalBytes }) => {
+              const fraction = totalBytes === 0 ? 1 : doneBytes / totalBytes;
+              screen.raw(marks.progress("Verifying", fraction));
               onProgress({
-                percent: totalBytes === 0 ? 100 : (doneBytes / totalBytes) * 100,
+                percent: fraction * 100,
                 detail: `read back ${formatSize(doneBytes)} of ${formatSize(totalBytes)}`,
-              }),
+              });
+            },
           },
         );
+        screen.raw(marks.endLine());
+        return rewritten;
       } finally {
         await control.close();
       }

@@ -25,8 +25,6 @@ export type StepProgress = {
   readonly percent?: number;
   /** One sentence. */
   readonly detail: string;
-  /** Text for the open progress line on the screen; empty when nothing new. */
-  readonly screen?: string;
 };
 
 /** One restore from a stream. */

@@ -22,6 +22,7 @@ export class Reporter {
   #line: Line | undefined;
   #underway: Promise<unknown> = Promise.resolve();
   #isUnderway = false;
+  #waitingFor = "";
   #cancel = new AbortController();
 
   constructor(ports: Pick<AgentPorts, "clock" | "screen" | "log">) {
@@ -77,9 +78,11 @@ export class Reporter {
     this.#cancel.signal.throwIfAborted();
   }
 
-  /** What a step tells: the screen gets all of it, the server at most one a second and one at a time. */
-  progress({ percent, detail, screen }: StepProgress): void {
-    if (screen !== undefined) this.#ports.screen.raw(screen);
+  /** What a step tells while it goes on: the server hears at most one a second, and one at a time. */
+  progress({ percent, detail }: StepProgress): void {
+    // What goes on has its progress line; what is waited for is said once.
+    if (percent === undefined && detail !== this.#waitingFor) this.#ports.screen.state(this.#journey.state, detail);
+    this.#waitingFor = percent === undefined ? detail : "";
     if (this.#isUnderway) return;
     const report = this.#journey.progress(percent, detail, this.#ports.clock.now());
     if (report === undefined) return;

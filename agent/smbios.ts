@@ -16,7 +16,7 @@ export function systemUuidBytes(structure: Uint8Array | undefined): Uint8Array |
   // The length octet counts the formatted area: the UUID must lie inside it, and inside what we were given.
   const end = UUID_OFFSET + UUID_BYTES;
   if ((structure[1] ?? 0) < end || structure.length < end) return undefined;
-  const uuid = structure.slice(UUID_OFFSET, end);
+  const uuid = Uint8Array.from(structure.subarray(UUID_OFFSET, end));
   const isUnset = uuid.every((byte) => byte === 0) || uuid.every((byte) => byte === 0xff);
   return isUnset ? undefined : uuid;
 }

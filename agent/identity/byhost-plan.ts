@@ -24,7 +24,7 @@ export type ByHostPlan = {
   readonly renames: readonly { readonly from: string; readonly to: string }[];
   /** For 10.5, which reads either form: copies made after the renames. */
   readonly copies: readonly { readonly from: string; readonly to: string }[];
-  /** Files that two machines left under the same domain: the newer one became the live one. */
+  /** Files that two machines left under one domain: the newer one is live; the other is aside, or kept its old id. */
   readonly conflicts: readonly { readonly live: string; readonly aside: string }[];
   /** Left alone, and why. */
   readonly skipped: readonly { readonly name: string; readonly why: string }[];
@@ -39,8 +39,8 @@ export function parseByHostName(name: string): { domain: string; id: string } | 
 }
 
 /** The form in which ids are compared: HFS+ does not distinguish case. */
-function same(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
+function same(a: string, b: string | undefined): boolean {
+  return a.toLowerCase() === b?.toLowerCase();
 }
 
 /** Counts the ids of all by-host files of a volume; keys are in lower case. */
@@ -111,33 +111,33 @@ export function planByHost(files: readonly ByHostFile[], facts: ByHostFacts): By
       for (const file of group) plan.skipped.push({ name: file.name, why: "the machine's by-host id is not known" });
       continue;
     }
-    let live = group.find((file) => same(file.id, wanted.id));
-    const others = group.filter((file) => !same(file.id, wanted.id) && !isCopy(file, wanted.copyId));
+    const own = group.find((file) => same(file.id, wanted.id));
+    const ownCopy = group.find((file) => same(file.id, wanted.copyId));
+    const others = group.filter((file) => file !== own && file !== ownCopy);
     const source = masterFile(others, facts);
     for (const file of others) {
       if (file !== source) plan.skipped.push({ name: file.name, why: skipReason(file, facts) });
     }
-    if (source !== undefined) {
-      const to = `${source.domain}.${wanted.id}.plist`;
-      if (live === undefined) rename(source.name, to);
-      else if (source.modifiedAtMs > live.modifiedAtMs) {
-        const aside = asideName(live.name, taken);
-        rename(live.name, aside);
-        rename(source.name, to);
-        plan.conflicts.push({ live: to, aside });
-      } else {
-        const aside = asideName(source.name, taken);
-        rename(source.name, aside);
-        plan.conflicts.push({ live: live.name, aside });
+    let live = own;
+    if (source !== undefined && own !== undefined && source.modifiedAtMs <= own.modifiedAtMs) {
+      plan.conflicts.push({ live: own.name, aside: source.name });
+    } else if (source !== undefined) {
+      const name = `${source.domain}.${wanted.id}.plist`;
+      if (own !== undefined) {
+        const aside = asideName(own.name, taken);
+        rename(own.name, aside);
+        plan.conflicts.push({ live: name, aside });
       }
-      live = { ...source, name: to };
+      rename(source.name, name);
+      live = { ...source, name };
     }
-    if (live !== undefined && wanted.copyId !== undefined) {
-      const copy = `${live.domain}.${wanted.copyId}.plist`;
-      if (!taken.has(copy.toLowerCase())) {
-        plan.copies.push({ from: live.name, to: copy });
-        taken.add(copy.toLowerCase());
-      }
+    if (wanted.copyId === undefined) continue;
+    // Whichever of the two names is there is copied to the other.
+    const from = live ?? ownCopy;
+    const to = `${from?.domain}.${live === undefined ? wanted.id : wanted.copyId}.plist`;
+    if (from !== undefined && !taken.has(to.toLowerCase())) {
+      plan.copies.push({ from: from.name, to });
+      taken.add(to.toLowerCase());
     }
   }
   return plan;
@@ -150,15 +150,11 @@ function isDeleted(name: string): boolean {
   return parseByHostName(name)?.domain === "com.apple.Bluetooth";
 }
 
-function isCopy(file: { id: string }, copyId: string | undefined): boolean {
-  return copyId !== undefined && same(file.id, copyId);
-}
-
 /** Of the files that earlier machines left in one domain, the master's; without a record of it, the newest. */
 function masterFile<F extends ByHostFile & { id: string }>(files: readonly F[], facts: ByHostFacts): F | undefined {
   const certain = files.filter((file) => isCertainlyAnId(file.id, facts));
-  const masters = certain.filter((file) => facts.masterId !== undefined && same(file.id, facts.masterId));
-  const choice = masters.length > 0 ? masters : certain;
+  const { masterId } = facts;
+  const choice = masterId === undefined ? certain : certain.filter((file) => same(file.id, masterId));
   return choice.reduce<F | undefined>(
     (newest, file) => (newest === undefined || file.modifiedAtMs > newest.modifiedAtMs ? file : newest),
     undefined,
@@ -175,8 +171,10 @@ function isCertainlyAnId(id: string, facts: ByHostFacts): boolean {
   if (id.length !== 12) return true;
   if (facts.masterId !== undefined && same(id, facts.masterId)) return true;
   if (!isBuiltInAddress(id)) return false;
-  const macIds = [...facts.idCounts].filter(([other]) => other.length === 12 && isBuiltInAddress(other));
-  return (facts.idCounts.get(id.toLowerCase()) ?? 0) >= 2 || macIds.length <= 1;
+  const otherIds = [...facts.idCounts.keys()].filter(
+    (other) => !same(other, id) && (other.length > 12 || isBuiltInAddress(other)),
+  );
+  return (facts.idCounts.get(id.toLowerCase()) ?? 0) >= 2 || otherIds.length === 0;
 }
 
 /** Neither a group address nor a locally administered one (IEEE 802: the two lowest bits of the first octet). */

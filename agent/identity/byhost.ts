@@ -81,6 +81,7 @@ function leadsToByHost(directory: string, child: string): boolean {
     case "Data":
       return child === "Library";
     case "Containers":
+    case "User Template":
       return true;
     default:
       // A container, or a language of the user template.

@@ -38,7 +38,8 @@ export function renameInHosts(hosts: string, oldName: string, newName: string): 
   }
   // Without a line of its own the name may stand at 127.0.0.1, as Red Hat writes it.
   const renamed = kept.map((line) => renameAfterLocalhost(line, oldName, short));
-  if (renamed.some((line, index) => line !== kept[index])) return renamed.join("\n");
+  if (renamed.some((line) => /^127\.0\.0\.1\s/.test(line) && line.split(/\s+/).includes(short)))
+    return renamed.join("\n");
   const afterLocalhost = kept.findIndex((line) => /^127\.0\.0\.1\s/.test(line));
   kept.splice(afterLocalhost + 1, 0, own);
   return kept.join("\n");
