@@ -116,6 +116,8 @@ class Scanner {
       next = first + READ_CELLS < total ? read(first + READ_CELLS) : Promise.resolve(bytes);
       next.catch(() => {});
       for (let cell = first; cell < first + READ_CELLS && cell < total; cell += 1) {
+        // Packs end at every MiB of the disk, so that a change there leaves all other packs as they were.
+        if (cell % CELLS_PER_PACK === 0) await this.#closePack();
         const at = (cell - first) * CELL_BYTES;
         await this.#scanCell(cell, bytes.subarray(at, at + CELL_BYTES), cells);
       }

@@ -53,14 +53,21 @@ test("equal cells are stored once, zero cells not at all", async () => {
   );
 });
 
-test("packs are filled in disk order with up to 16 cells", async () => {
+test("packs are filled in disk order and end at every MiB", async () => {
   const { manifest } = await scanToMemory(sampleDisk("?".repeat(40)));
-  assert.deepEqual(manifest.packs.map(packCellCount), [16, 16, 7, 1]);
+  assert.deepEqual(manifest.packs.map(packCellCount), [15, 16, 8, 1]);
   const places = placesOfPack(manifest);
   assert.deepEqual(
     places.get(1).map(({ cell }) => cell),
-    Array.from({ length: 16 }, (_, index) => 17 + index),
+    Array.from({ length: 16 }, (_, index) => 16 + index),
   );
+});
+
+test("a change on the disk leaves the packs of all other places as they were", async () => {
+  const before = await scanToMemory(sampleDisk(`a00${"?".repeat(60)}`));
+  const after = await scanToMemory(sampleDisk(`ab0${"?".repeat(60)}`));
+  const isNew = after.manifest.packs.map(({ digest }) => !before.packs.has(digest));
+  assert.deepEqual(isNew, [true, false, false, false, false]);
 });
 
 test("the partition table is in packs of its own at the end, cell 0 in the last one", async () => {
