@@ -14,10 +14,11 @@ export type BootRouteOptions = {
   /** Put the server's address on the kernel's command line. */
   readonly passServer: boolean;
   readonly log: Logger;
+  /** A client that takes nothing for so long is gone. Default 60 000. */
+  readonly stallMs?: number;
 };
 
-/** A client that takes nothing for so long is gone. */
-const stallMs = 60_000;
+const defaultStallMs = 60_000;
 
 /**
  * What firmware and iPXE fetch by HTTP:
@@ -67,7 +68,7 @@ async function sendFile(
   request: FastifyRequest,
   reply: FastifyReply,
   name: string,
-  { directory, log }: BootRouteOptions,
+  { directory, log, stallMs = defaultStallMs }: BootRouteOptions,
 ): Promise<FastifyReply> {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   const file = await findBootFile(directory, parts);
@@ -92,44 +93,48 @@ async function sendFile(
   if (range !== undefined) reply.code(206).header("content-range", `bytes ${from}-${to - 1}/${file.sizeBytes}`);
   reply.header("content-length", to - from).type(contentTypeOf(file.path));
   if (request.method === "HEAD" || to === from) return reply.send();
-  const content = await contentOf(file, { from, to }, request, log);
-  if (content !== undefined) return reply.send(content);
+  const content = await contentOf(file, { from, to });
+  if (content !== undefined) {
+    watch(content, to - from, { request, reply, log, stallMs });
+    return reply.send(content);
+  }
   for (const header of ["content-length", "content-range", "etag", "last-modified"]) reply.removeHeader(header);
   return refuse(reply, 404, "There is no such boot file.");
 }
 
 /** A stream of the wanted bytes. The pipe to the socket waits whenever the client is slower than the disk. */
-async function contentOf(
-  file: BootFile,
-  { from, to }: ByteRange,
-  request: FastifyRequest,
-  log: Logger,
-): Promise<ReadStream | undefined> {
+async function contentOf(file: BootFile, { from, to }: ByteRange): Promise<ReadStream | undefined> {
   const handle = await openBootFile(file);
-  if (handle === undefined) return undefined;
-  const stream = handle.createReadStream({ start: from, end: to - 1, highWaterMark: 256 * 1024 });
+  return handle?.createReadStream({ start: from, end: to - 1, highWaterMark: 256 * 1024 });
+}
+
+/** Ends an answer that makes no progress or cannot be completed, and logs how it ended. */
+function watch(
+  content: ReadStream,
+  lengthBytes: number,
+  context: {
+    readonly request: FastifyRequest;
+    readonly reply: FastifyReply;
+    readonly log: Logger;
+    readonly stallMs: number;
+  },
+): void {
+  const { request, reply, log, stallMs } = context;
+  const line = { client: request.ip, url: request.url.slice(0, 200) };
   const startedMs = performance.now();
-  const { socket } = request.raw;
-  const drop = () => {
-    log.warn(
-      { client: request.ip, file: file.path, bytes: stream.bytesRead },
-      "boot: the client takes nothing, dropped",
-    );
-    socket.destroy();
-  };
-  // Injected requests of the tests have no real socket.
-  socket?.setTimeout?.(stallMs, drop);
-  stream.once("end", () => {
+  reply.raw.setTimeout(stallMs, () => {
+    log.warn({ ...line, stallMs }, "boot: the client takes nothing, dropped");
+    reply.raw.destroy();
+  });
+  content.once("end", () => {
     // The length was promised. A file that became shorter must not leave the client waiting for the rest.
-    if (stream.bytesRead < to - from) socket?.destroy();
+    if (content.bytesRead < lengthBytes) reply.raw.destroy();
   });
-  stream.once("close", () => {
-    socket?.setTimeout?.(0);
-    socket?.removeListener?.("timeout", drop);
+  reply.raw.once("close", () => {
     const ms = Math.round(performance.now() - startedMs);
-    log.info({ client: request.ip, file: file.path, bytes: stream.bytesRead, of: to - from, ms }, "boot: file sent");
+    const hasAll = reply.raw.writableFinished && content.bytesRead === lengthBytes;
+    log.info({ ...line, bytes: lengthBytes, ms, result: hasAll ? "done" : "aborted" }, "boot: file sent");
   });
-  return stream;
 }
 
 /** "52:54:00:12:34:56" from any usual spelling of a hardware address. */

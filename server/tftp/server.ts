@@ -5,6 +5,7 @@ import { type BootFile, findBootFile } from "../boot/files.ts";
 import { BlockSizeMemory, defaultMaxBlockSize } from "./block-size.ts";
 import { FileCache } from "./file-cache.ts";
 import { pathOfName } from "./file-names.ts";
+import { linkBlockSize } from "./link-mtu.ts";
 import { listen } from "./listen.ts";
 import { negotiate, type TransferTerms } from "./negotiation.ts";
 import { decodeTftp, ErrorCode, isRequest, type TftpPacket, type TftpRequest } from "./packet.ts";
@@ -22,7 +23,7 @@ export type TftpSettings = {
   readonly log: Logger;
   /** Milliseconds; only differences are used. */
   now(): number;
-  /** Largest block in bytes; default 1468. */
+  /** Largest block in bytes; default 1468, less where the interface's MTU is smaller. */
   readonly maxBlockSize?: number;
   /** Most blocks per acknowledgement; default 16, 0 never negotiates a window. */
   readonly maxWindowSize?: number;
@@ -78,7 +79,7 @@ export async function startTftp(settings: TftpSettings): Promise<TftpServer> {
     for (const { socket } of listeners) socket.close();
     throw error;
   }
-  const service = new TftpService(settings);
+  const service = new TftpService(settings, await linkLimits(settings.addresses));
   for (const { address, socket } of listeners) {
     socket.on("error", (error) => settings.log.warn({ err: error, address }, "tftp: socket error"));
     socket.on("message", (bytes, from) => service.onMessage(bytes, from, address));
@@ -116,13 +117,16 @@ class TftpService {
   readonly #settings: TftpSettings;
   readonly #cache = new FileCache();
   readonly #blockSizes = new BlockSizeMemory();
+  readonly #linkLimits: ReadonlyMap<string, number>;
   /** By our address and the client's address and port, which together name a transfer. */
   readonly #open = new Map<string, Open>();
   readonly #starting = new Set<Promise<void>>();
   #isStopped = false;
 
-  constructor(settings: TftpSettings) {
+  /** @param linkLimits our addresses with the largest block that their interface takes */
+  constructor(settings: TftpSettings, linkLimits: ReadonlyMap<string, number>) {
     this.#settings = settings;
+    this.#linkLimits = linkLimits;
   }
 
   onMessage(bytes: Uint8Array, from: RemoteInfo, address: string): void {
@@ -204,11 +208,7 @@ class TftpService {
     if (file === undefined) throw notFound(path);
     const terms = negotiate(request.options, {
       fileBytes: file.sizeBytes,
-      maxBlockSize: this.#blockSizes.limitFor(
-        from.address,
-        this.#settings.maxBlockSize ?? defaultMaxBlockSize,
-        this.#settings.now(),
-      ),
+      maxBlockSize: this.#maxBlockSize(from.address, address),
       maxWindowSize: this.#settings.maxWindowSize ?? 16,
     });
     const bytes = await this.#cache.read(file);
@@ -221,6 +221,12 @@ class TftpService {
         this.#report(end, { path, file, terms, transfer, peer: from, startedMs: open.startedMs });
       },
     });
+  }
+
+  #maxBlockSize(client: string, address: string): number {
+    const configured = this.#settings.maxBlockSize ?? defaultMaxBlockSize;
+    const limit = Math.min(configured, this.#linkLimits.get(address) ?? configured);
+    return this.#blockSizes.limitFor(client, limit, this.#settings.now());
   }
 
   /** One line for every transfer. */
@@ -286,6 +292,15 @@ class TftpService {
     this.#starting.add(work);
     void work.finally(() => this.#starting.delete(work));
   }
+}
+
+async function linkLimits(addresses: readonly string[]): Promise<Map<string, number>> {
+  const limits = new Map<string, number>();
+  for (const address of addresses) {
+    const limit = await linkBlockSize(address);
+    if (limit !== undefined) limits.set(address, limit);
+  }
+  return limits;
 }
 
 function closed(socket: Socket): Promise<void> {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,6 +32,7 @@ before(async () => {
     kernelArgs: "console=tty0",
     passServer: true,
     log,
+    stallMs: 300,
   });
   await app.listen({ host: "127.0.0.1", port: 0 });
   address = app.server.address() as AddressInfo;
@@ -252,4 +253,32 @@ test("boot routes: a client that resets in the middle of a file harms nobody", a
   await once(socket, "data");
   socket.resetAndDestroy();
   assert.equal((await ask("/boot/shimx64.efi")).statusCode, 200);
+});
+
+test("boot routes: a client that stops reading is dropped, others are served meanwhile", async () => {
+  const large = join(directory, "large.bin");
+  await writeFile(large, "");
+  await truncate(large, 100_000_000);
+  const accepted = once(app.server, "connection");
+  const socket = await open();
+  socket.pause();
+  const [served] = await accepted;
+  const dropped = once(served, "close", { signal: AbortSignal.timeout(10_000) });
+  socket.write("GET /boot/large.bin HTTP/1.1\r\nHost: x\r\n\r\n");
+  assert.equal((await ask("/boot/shimx64.efi")).rawPayload.length, loader.length);
+  await dropped;
+  assert(served.bytesWritten < 100_000_000, "the rest was never read from the disk");
+  socket.destroy();
+});
+
+test("boot routes: a file that became shorter ends the connection", async () => {
+  const shrinking = join(directory, "shrinking.bin");
+  await writeFile(shrinking, Buffer.alloc(50_000_000));
+  const socket = await open();
+  socket.on("error", () => {});
+  const closed = once(socket, "close", { signal: AbortSignal.timeout(10_000) });
+  socket.write("GET /boot/shrinking.bin HTTP/1.1\r\nHost: x\r\n\r\n");
+  await once(socket, "data");
+  await truncate(shrinking, 10);
+  await closed;
 });

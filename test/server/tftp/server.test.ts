@@ -9,7 +9,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
+import fc from "fast-check";
 import { pino } from "pino";
+import { linkBlockSize } from "../../../server/tftp/link-mtu.ts";
 import { decodeTftp, encodeTftp, type TftpOption, type TftpPacket } from "../../../server/tftp/packet.ts";
 import { startTftp, type TftpServer, type TftpSettings } from "../../../server/tftp/server.ts";
 
@@ -247,6 +249,38 @@ test("tftp server: a malformed request is told so, everything else malformed get
     const { packet: second } = await client.next();
     assert.equal(second.type === "error" && second.code, 1, "nothing came in between");
   });
+});
+
+test("tftp server: any bytes, on the listening port and in a transfer, change nothing", async () => {
+  const packets = fc.sample(
+    fc
+      .tuple(fc.integer({ min: 0, max: 7 }), fc.uint8Array({ maxLength: 40 }))
+      .map(([opcode, rest]) => Buffer.concat([Buffer.from([0, opcode]), rest])),
+    300,
+  );
+  await withClient(async (client) => {
+    client.ask("even");
+    const { from } = await client.next();
+    // Errors and the right ACKs end or continue a transfer: that is their purpose.
+    const harmless = packets.filter((bytes) => bytes[1] !== 5 && bytes[1] !== 4);
+    const stranger = await Client.open();
+    for (const bytes of packets) stranger.send(bytes, { address: "127.0.0.1", port: server.port });
+    for (const bytes of harmless) client.send(bytes, from);
+    client.send({ type: "ack", block: 1 }, from);
+    const { packet } = await client.next();
+    assert(packet.type === "data" && packet.block === 2);
+    client.send({ type: "error", code: 0, message: "enough" }, from);
+    stranger.close();
+  });
+  await withClient(async (client) => {
+    client.ask("missing");
+    assert.equal((await client.next()).packet.type, "error");
+  });
+});
+
+test("tftp server: the interface's MTU limits the block size", { skip: process.platform !== "linux" }, async () => {
+  assert.equal(await linkBlockSize("127.0.0.1"), 65536 - 32);
+  assert.equal(await linkBlockSize("203.0.113.1"), undefined);
 });
 
 test("tftp server: the reply comes from the address that was asked", async () => {
