@@ -1,0 +1,164 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { StreamLayout } from "../../multicast/layout.ts";
+import { encodePacket, PacketKind, packetFormat } from "../../multicast/packet.ts";
+import { MARKS_PER_PASS, StreamReceiver, UNICAST_LIMIT_BYTES } from "../../multicast/receiver.ts";
+import { descriptionOf } from "./streams.ts";
+
+function start(sizes: readonly number[], shape: { symbolBytes?: number; symbolsPerBlock?: number } = {}) {
+  const description = descriptionOf(sizes, shape);
+  const layout = new StreamLayout(
+    description,
+    sizes.map((storedBytes) => ({ storedBytes })),
+  );
+  const receiver = new StreamReceiver(description, layout, { memoryBytes: 1 << 20, silenceMs: 5_000, now: 0 });
+  const format = packetFormat(description);
+  let sequence = 0;
+  let now = 0;
+  return {
+    receiver,
+    layout,
+    /** Sends symbols of the stream; those in `lost` do not arrive. */
+    send(from: number, to: number, lost: (number: number) => boolean = () => false): void {
+      for (let number = from; number < to; number += 1, sequence += 1, now += 1) {
+        if (lost(number)) continue;
+        const block = Math.floor(number / layout.symbolsPerBlock);
+        const symbol = number % layout.symbolsPerBlock;
+        const payload = new Uint8Array(layout.symbolBytes);
+        const packet = { kind: PacketKind.symbol, symbol, plannedParity: 0, block, sequence, sendTimeUs: 0, payload };
+        receiver.onDatagram(encodePacket(packet, format), now);
+      }
+    },
+    canary(): string {
+      const packet = {
+        kind: PacketKind.canary,
+        symbol: 0,
+        plannedParity: 0,
+        block: 0,
+        sequence: sequence++,
+        sendTimeUs: 0,
+        payload: new Uint8Array(),
+      };
+      return receiver.onDatagram(encodePacket(packet, format), now);
+    },
+    takeAll(): number[] {
+      const packs: number[] = [];
+      for (let ready = receiver.takeReady(); ready !== undefined; ready = receiver.takeReady()) {
+        receiver.onPackDone(ready.pack);
+        packs.push(ready.pack);
+      }
+      return packs;
+    },
+    wanted: (at = now) => [...receiver.wantedByUnicast(at)],
+    marks: () =>
+      receiver
+        .takeMarks()
+        .map(({ isMissing }) => (isMissing ? "x" : "."))
+        .join(""),
+  };
+}
+
+const hundred = Array.from({ length: 10 }, () => 640);
+
+test("receiver: a whole pass gives every pack and fifty marks", () => {
+  const { receiver, send, takeAll, marks } = start(hundred);
+  send(0, 100);
+  assert.deepEqual(takeAll(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  assert.equal(receiver.isComplete, true);
+  assert.equal(receiver.fullPasses, 0);
+  receiver.onStreamState("ended", 100);
+  assert.equal(marks(), ".".repeat(MARKS_PER_PASS));
+});
+
+test("receiver: what is missing is marked, and wanted by unicast after a full pass", () => {
+  const { receiver, send, takeAll, marks, wanted } = start(hundred);
+  send(0, 100, (number) => number === 31 || number === 77);
+  assert.deepEqual(takeAll(), [0, 1, 2, 4, 5, 6, 8, 9]);
+  assert.deepEqual(wanted(), []);
+  send(0, 3);
+  assert.equal(receiver.fullPasses, 1);
+  assert.equal(marks(), `${".".repeat(15)}x${".".repeat(22)}x${".".repeat(11)}.`);
+  assert.deepEqual(wanted(), [3, 7]);
+  assert.deepEqual([receiver.datagramsReceived, receiver.datagramsLost], [101, 2]);
+  assert.equal(receiver.takeUnicast(3), true);
+  receiver.onPackDone(3);
+  send(3, 100);
+  assert.deepEqual(takeAll(), [7]);
+  assert.equal(receiver.takeUnicast(7), false, "it came from the group meanwhile");
+  assert.equal(receiver.isComplete, true);
+});
+
+test("receiver: a late one counts its pass from where it joined", () => {
+  const { receiver, send, takeAll, wanted } = start(hundred);
+  send(42, 100);
+  send(0, 42);
+  assert.equal(receiver.fullPasses, 0);
+  assert.equal(takeAll().length, 10);
+  send(42, 43);
+  assert.equal(receiver.fullPasses, 1);
+  assert.deepEqual(wanted(), []);
+});
+
+test("receiver: losing the place where the pass began does not hide its end", () => {
+  const { receiver, send } = start(hundred);
+  send(42, 100);
+  send(0, 100, (number) => number >= 35 && number < 60);
+  assert.equal(receiver.fullPasses, 1);
+});
+
+test("receiver: more than asr's 32 MB waits for the next pass", () => {
+  const big = Array.from({ length: 40 }, () => 1_000_000);
+  assert(big.length * 1_000_000 > UNICAST_LIMIT_BYTES);
+  const { send, wanted, receiver } = start(big, { symbolBytes: 1440, symbolsPerBlock: 128 });
+  send(0, 50);
+  send(0, 50);
+  assert.equal(receiver.fullPasses, 1);
+  assert.deepEqual(wanted(), []);
+});
+
+test("receiver: everything is wanted by unicast when the stream is over, or silent while it should run", () => {
+  const { receiver, send, wanted } = start(hundred);
+  receiver.onStreamState("open", 0);
+  assert.deepEqual(wanted(60_000), [], "an open stream may be silent");
+  receiver.onStreamState("streaming", 60_000);
+  assert.deepEqual(wanted(64_000), []);
+  assert.equal(wanted(65_000).length, 10);
+  send(0, 10);
+  receiver.onStreamState("ended", 65_000);
+  assert.equal(wanted(65_000).length, 9);
+});
+
+test("receiver: a wrong pack is wanted at once", () => {
+  const { receiver, send, wanted } = start(hundred);
+  send(0, 10);
+  const ready = receiver.takeReady();
+  assert.equal(ready?.pack, 0);
+  receiver.onPackWrong(0);
+  assert.deepEqual(wanted(), [0]);
+});
+
+test("receiver: canaries and strangers", () => {
+  const { receiver, canary, send } = start(hundred);
+  assert.equal(receiver.hasSymbols, false);
+  assert.equal(canary(), "canary");
+  assert.equal(receiver.datagramsReceived, 1);
+  assert.equal(receiver.onDatagram(Buffer.from("hello"), 1), "wrong-size");
+  send(0, 1);
+  assert.equal(receiver.hasSymbols, true);
+  assert.deepEqual(Object.fromEntries(receiver.fates), { canary: 1, "wrong-size": 1, kept: 1 });
+});
+
+test("receiver: a stream of one symbol ends its pass with the second time it comes", () => {
+  const { receiver, send, takeAll } = start([10]);
+  send(0, 1);
+  assert.equal(receiver.fullPasses, 0);
+  send(0, 1);
+  assert.equal(receiver.fullPasses, 1);
+  assert.deepEqual(takeAll(), [0]);
+});
+
+test("receiver: an image of zeros is complete at once", () => {
+  const { receiver, canary } = start([]);
+  assert.equal(canary(), "canary");
+  assert.equal(receiver.isComplete, true);
+});
