@@ -130,6 +130,11 @@ class TftpService {
   }
 
   onMessage(bytes: Uint8Array, from: RemoteInfo, address: string): void {
+    // Every answer takes a socket for a moment: a flood must not take all of them.
+    if (this.#starting.size >= maxTransfers) {
+      this.counters.overLimit += 1;
+      return;
+    }
     let packet: TftpPacket;
     try {
       packet = decodeTftp(bytes);
