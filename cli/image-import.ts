@@ -7,18 +7,21 @@ import { interruptSignal, openImageStore } from "./image-store.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
+type ImportFlags = { readonly name: string; readonly notes: string; readonly keepFreeBlocks?: boolean };
+
 export function imageImportCommand(): Command {
   const command = new Command("import")
     .description("Copies a raw disk image or a disk into the store. The same name again makes the next version.")
     .argument("<file>", "raw disk image, or a device such as /dev/sdb that is not mounted")
     .requiredOption("--name <name>", "name of the image")
-    .option("--notes <text>", "what people should know about this version", "");
+    .option("--notes <text>", "what people should know about this version", "")
+    .option("--keep-free-blocks", "keep also what lies in free blocks of a file system: deleted files");
   examples(command, [
     "bootcast image import golden.raw --name lab-debian",
     'bootcast image import golden.raw --name lab-debian --notes "with the new compiler"   # the next version',
     "sudo bootcast image import /dev/sdb --name kiosk",
   ]);
-  return globalOptions(configOptions(command)).action(async (path: string, given: { name: string; notes: string }) => {
+  return globalOptions(configOptions(command)).action(async (path: string, given: ImportFlags) => {
     const { store, siteKey } = await openImageStore(command);
     const source = await openFileSource(path);
     const progress = progressLine("importing");

@@ -3,6 +3,7 @@ import type { Manifest } from "../images/manifest.ts";
 import { encodeManifest } from "../images/manifest-codec.ts";
 import { readDiskLayout } from "../images/partition-table.ts";
 import { type ScanProgress, scan } from "../images/scan.ts";
+import { findUnusedCells } from "../images/unused-cells.ts";
 import type { FileSource } from "./file-source.ts";
 import type { SiteKey } from "./keys.ts";
 import type { ImageStore } from "./store.ts";
@@ -14,6 +15,8 @@ export type ImportOptions = {
   readonly name: string;
   readonly notes: string;
   readonly now: number;
+  /** Keeps also what lies in free blocks of a file system: deleted files. */
+  readonly keepFreeBlocks?: boolean;
   readonly onProgress?: (progress: ScanProgress) => void;
   readonly signal?: AbortSignal;
 };
@@ -38,11 +41,13 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
   const { version, release } = await store.reserveVersion(name);
   try {
     const layout = await readDiskLayout(source, source.sectorBytes);
+    const unused = options.keepFreeBlocks ? undefined : await findUnusedCells(source, layout);
     let writtenBytes = 0;
     const manifest = await scan(source, {
       tag: { name, version, builder: builderName(), createdAtMs: now, notes },
       codec: "zstd",
       layout,
+      ...(unused && { isUnused: unused.isUnused }),
       onPack: async ({ digest, bytes }) => {
         if (await store.writePack(digest, bytes)) writtenBytes += bytes.length;
       },
@@ -50,7 +55,7 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
       ...(signal && { signal }),
     });
     await store.writeManifest(encodeManifest(manifest, siteKey.privateKey));
-    return { manifest, writtenBytes, warnings: layout.warnings };
+    return { manifest, writtenBytes, warnings: [...layout.warnings, ...(unused?.warnings ?? [])] };
   } finally {
     await release();
   }
