@@ -1,0 +1,129 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { Client } from "undici";
+import { apiRoutes } from "../../server/api/routes.ts";
+import type { EventBody, SessionBody } from "../../server/api/schemas.ts";
+import { createHttp, type HttpServer } from "../../server/http.ts";
+import { Core, machine, NETWORK } from "./core.ts";
+
+let core: Core;
+let http: HttpServer;
+
+before(async () => {
+  core = await Core.open();
+  http = createHttp(core.log);
+  const { hosts, deploys, sessions, streams, events } = core;
+  apiRoutes(http, {
+    hosts,
+    deploys,
+    sessions,
+    streams,
+    events,
+    listImages: async () => [],
+    status: async () => assert.fail("not asked for here"),
+  });
+  await http.ready();
+});
+after(async () => {
+  await http.close();
+  await core.db.destroy();
+});
+
+test("hosts are listed without anything secret, renamed and forgotten", async () => {
+  await core.hosts.register(machine(1));
+  const { hosts } = (await http.inject("/api/v1/hosts")).json();
+  assert.equal(hosts.length, 1);
+  assert.equal(hosts[0].name, "lab-01");
+  assert.equal(hosts[0].disks[0].path, "/dev/vda");
+  assert.doesNotMatch(JSON.stringify(hosts), /token/i);
+  const renamed = await http.inject({ method: "PATCH", url: "/api/v1/hosts/lab-01", payload: { name: "teacher" } });
+  assert.equal(renamed.json().name, "teacher");
+  assert.equal((await http.inject("/api/v1/hosts/lab-01")).statusCode, 404);
+  assert.equal((await http.inject({ method: "DELETE", url: "/api/v1/hosts/teacher" })).statusCode, 200);
+  assert.deepEqual((await http.inject("/api/v1/hosts")).json(), { hosts: [] });
+});
+
+test("plan changes nothing, an order does, stop ends it", async () => {
+  const { name, hostId } = await core.hosts.register(machine(2));
+  const payload = { image: "lab-debian", to: [name] };
+  const plan = await http.inject({ method: "POST", url: "/api/v1/deploys/plan", payload });
+  assert.equal(plan.json().hosts[0].name, name);
+  assert.equal(plan.json().hosts[0].warning, "");
+  assert.deepEqual((await http.inject("/api/v1/sessions")).json(), { sessions: [] });
+  const ordered = await http.inject({ method: "POST", url: "/api/v1/deploys", payload });
+  assert.equal(ordered.statusCode, 201);
+  const { deployId } = ordered.json();
+  await core.orders.orderFor(hostId, NETWORK);
+  await core.report(hostId, "receiving", deployId, { percent: 12.5, detail: "5 MB/s" });
+  const session: SessionBody = (await http.inject(`/api/v1/sessions/${deployId}`)).json();
+  assert.deepEqual([session.state, session.hosts[0]?.state, session.hosts[0]?.percent], ["active", "receiving", 12.5]);
+  assert.equal(session.streams.length, 1);
+  const stopped = await http.inject({ method: "POST", url: `/api/v1/sessions/${deployId}/stop` });
+  assert.deepEqual([stopped.json().state, stopped.json().streams], ["cancelled", []]);
+  const again = await http.inject({ method: "POST", url: `/api/v1/sessions/${deployId}/stop` });
+  assert.deepEqual([again.statusCode, again.json().code], [409, "DEPLOY_ENDED"]);
+});
+
+test("an order must say exactly what it means", async () => {
+  for (const payload of [
+    { image: "lab-debian" },
+    { image: "lab-debian", to: [] },
+    { image: "lab-debian", to: "all" },
+    { image: "lab-debian", to: "any", erase: true },
+    { image: "", to: "any" },
+    { image: "lab-debian", to: "any", waitFor: 0 },
+  ]) {
+    const response = await http.inject({ method: "POST", url: "/api/v1/deploys", payload });
+    assert.equal(response.statusCode, 400, JSON.stringify(payload));
+  }
+});
+
+test("a disk that will not do is said in the plan", async () => {
+  const [disk] = machine(0).disks;
+  const small = await core.hosts.register(machine(3, { disks: [{ ...disk!, sizeBytes: 1e9 }] }));
+  const two = await core.hosts.register(machine(4, { disks: [disk!, { ...disk!, path: "/dev/vdb" }] }));
+  const usb = await core.hosts.register(machine(5, { disks: [{ ...disk!, transport: "usb" }] }));
+  const payload = { image: "lab-debian", to: [small.name, two.name, usb.name] };
+  const { hosts } = (await http.inject({ method: "POST", url: "/api/v1/deploys/plan", payload })).json();
+  assert.match(hosts[0].warning, /smaller/);
+  assert.match(hosts[1].warning, /several/);
+  assert.match(hosts[2].warning, /no disk/);
+});
+
+test("events: by number, by session, and as a feed that goes on", async () => {
+  const all: EventBody[] = (await http.inject("/api/v1/events")).json().events;
+  assert(all.length > 3);
+  const rest: EventBody[] = (await http.inject(`/api/v1/events?after=${all[1]!.id}&limit=2`)).json().events;
+  assert.deepEqual(
+    rest.map(({ id }) => id),
+    [all[2]!.id, all[3]!.id],
+  );
+  const directory = mkdtempSync(join(tmpdir(), "bootcast-api-"));
+  const socketPath = join(directory, "s");
+  await http.listen({ path: socketPath });
+  const client = new Client("http://bootcast", { socketPath });
+  try {
+    const last = all.at(-1)!.id;
+    const headers = { accept: "text/event-stream", "last-event-id": String(last - 1) };
+    const { body, headers: answered } = await client.request({ method: "GET", path: "/api/v1/events", headers });
+    assert.match(String(answered["content-type"]), /^text\/event-stream/);
+    let received = "";
+    let hasOrdered = false;
+    for await (const chunk of body) {
+      received += String(chunk);
+      if (!hasOrdered && received.includes(`id: ${last}\n`)) {
+        hasOrdered = true;
+        await core.hosts.register(machine(9));
+      }
+      if (received.includes("event: host.registered\n") && received.includes(machine(9).mac)) break;
+    }
+    const ids = [...received.matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id));
+    assert.deepEqual(ids, [last, last + 1], "what was missed, then what is new, each once");
+  } finally {
+    await client.destroy();
+    rmSync(directory, { recursive: true });
+  }
+});
