@@ -58,7 +58,7 @@ export async function makeRoot(root: string, rootUuid: string, say: (text: strin
   say("unpacking and configuring it");
   // Written before the packages are unpacked: what is not wanted is then never written to the disk at all.
   await put(root, "etc/dpkg/dpkg.cfg.d/lab", dpkgSettings());
-  await put(root, "etc/initramfs-tools/conf.d/lab", "MODULES=list\nBUSYBOX=n\nCOMPRESS=zstd\nFSTYPE=ext4\n");
+  await put(root, "etc/initramfs-tools/conf.d/lab", "MODULES=list\nBUSYBOX=n\nCOMPRESS=gzip\nFSTYPE=ext4\n");
   await put(root, "usr/share/initramfs-tools/modules.d/lab", `${bootModules.join("\n")}\n`);
   await put(root, "usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n", 0o755);
   await inside(root, "/debootstrap/debootstrap --second-stage");

@@ -75,7 +75,7 @@ export class ConsoleText {
 
   #late(pattern: RegExp, options: { deadlineMs: number; what: string }): Fault {
     return new Fault("LAB_TIMEOUT", {
-      what: `Machine ${this.#name}: waited ${Math.round(options.deadlineMs / 1000)} s for ${options.what} (${pattern}).`,
+      what: `Machine ${this.#name}: waited ${options.deadlineMs / 1000} s for ${options.what} (${pattern}).`,
       why: `It did not appear. The last ${shownLines} lines of its console:\n${this.tail()}`,
       fix: "Read the console from its beginning: the first line that is wrong is the cause.",
     });

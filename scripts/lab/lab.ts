@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Fault } from "../../fault.ts";
 import { ConsoleText } from "./console.ts";
@@ -70,7 +70,6 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const configFile = join(directory, "bootcast.toml");
   await mkdir(dataDir, { recursive: true });
   await writeFile(configFile, labConfig(options));
-  const httpPort = Number(options.settings?.["http.port"] ?? 8440);
   const namespace = await openNamespace();
   const env = { ...process.env, BOOTCAST_CONFIG: configFile, BOOTCAST_DATA_DIR: dataDir };
   const command = (args: readonly string[]) => [join(projectRoot, "cli/main.ts"), ...args];
@@ -90,18 +89,12 @@ export async function openLab(options: LabOptions): Promise<Lab> {
       const own = namespace.spawn(process.execPath, command(["serve"]), { env, cwd: projectRoot });
       server = own;
       read(own, serverText);
-      let isOver = false;
       void own.exited.then((exit) => {
-        isOver = true;
         if (server === own) server = undefined;
         serverText.end(serverEnded(exit.signal ?? `exit code ${exit.exitCode}`, serverText.tail()));
       });
-      for (const deadline = performance.now() + serveDeadlineMs; ; ) {
-        if (isOver) throw serverEnded("before it served", serverText.tail());
-        if (own.pid !== undefined && (await isListening(own.pid, httpPort))) return;
-        if (performance.now() > deadline) throw neverServed(httpPort, serverText.tail());
-        await new Promise((done) => setTimeout(done, 100));
-      }
+      const from = serverText.text.length;
+      await serverText.waitFor(/^bootcast: ready/m, { deadlineMs: serveDeadlineMs, what: "the server to serve", from });
     },
 
     async stopServer() {
@@ -194,29 +187,9 @@ function read(process: LabProcess, text: ConsoleText): void {
   process.stderr.on("data", (bytes: Buffer) => text.append(bytes));
 }
 
-/** Whether the network that a process lives in has a TCP listener on `port`; it need not be our network. */
-async function isListening(pid: number, port: number): Promise<boolean> {
-  const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  const listen = "0A";
-  for (const name of ["tcp", "tcp6"]) {
-    const table = await readFile(`/proc/${pid}/net/${name}`, "latin1").catch(() => "");
-    const rows = table.split("\n").map((line) => line.trim().split(/\s+/));
-    if (rows.some(([, local, , state]) => state === listen && local?.endsWith(wanted))) return true;
-  }
-  return false;
-}
-
 function serverEnded(how: string, tail: string): Fault {
   return new Fault("SERVER_ENDED", {
     what: `The lab's server ended (${how}).`,
-    why: `The end of what it wrote:\n${tail}`,
-    fix: "See what it says.",
-  });
-}
-
-function neverServed(port: number, tail: string): Fault {
-  return new Fault("LAB_TIMEOUT", {
-    what: `The lab's server did not listen on port ${port} within ${serveDeadlineMs / 1000} s.`,
     why: `The end of what it wrote:\n${tail}`,
     fix: "See what it says.",
   });

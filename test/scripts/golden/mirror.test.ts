@@ -1,0 +1,34 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { mirrorOf } from "../../../scripts/golden/mirror.ts";
+
+/** Lines as `apt-get indextargets --format` gives them: identifier, component, release, origin, address. */
+const lines = (...rows: string[]) => rows.join("\n");
+
+test("the archive itself is chosen, not its updates, its security archive or somebody else's", () => {
+  const targets = lines(
+    "Packages|main|nodistro|. nodistro|https://packages.example/node/",
+    "Packages|main|bookworm-security|Debian|http://mirror.example/debian-security/",
+    "Packages|main|bookworm-updates|Debian|http://mirror.example/debian/",
+    "Translations|main|bookworm|Debian|http://wrong.example/debian/",
+    "Packages|contrib|bookworm|Debian|http://wrong.example/debian/",
+    "Packages|main|bookworm|Debian|file:/srv/debian/",
+    "Packages|main|bookworm|Debian|http://mirror.example/debian/",
+    "",
+  );
+  assert.equal(mirrorOf(targets), "http://mirror.example/debian/");
+});
+
+test("before the first update of apt's lists, the address decides", () => {
+  const unknown = "$(ORIGIN)";
+  const targets = lines(
+    `Packages|main|stable|${unknown}|https://packages.example/tool/`,
+    `Packages|main|trixie|${unknown}|https://mirror.example/debian`,
+  );
+  assert.equal(mirrorOf(targets), "https://mirror.example/debian");
+});
+
+test("no archive is no mirror", () => {
+  assert.equal(mirrorOf(""), undefined);
+  assert.equal(mirrorOf("Packages|main|noble|Ubuntu|http://mirror.example/ubuntu/"), undefined);
+});
