@@ -55,6 +55,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./status.ts")).statusCommand(),
   },
   {
+    name: "doctor",
+    summary: "check that boot files can be fetched as machines fetch them",
+    load: async () => (await import("./doctor.ts")).doctorCommand(),
+  },
+  {
+    name: "agent",
+    summary: "the agent's own command, inside the boot image",
+    load: async () => (await import("./agent.ts")).agentCommand(),
+  },
+  {
     name: "version",
     summary: "print the versions of bootcast and Node",
     load: async () => (await import("./version.ts")).versionCommand(),
