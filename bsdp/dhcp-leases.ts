@@ -136,7 +136,8 @@ function decideRequest(client: Client): LeaseDecision {
     return silence("another-server-named", takeBackOffers(client));
   }
   // SELECTING and INIT-REBOOT name the address in option 50, RENEWING and REBINDING in ciaddr.
-  const address = request.ciaddr === "0.0.0.0" ? requested : request.ciaddr;
+  const wished = requested === "0.0.0.0" ? undefined : requested;
+  const address = request.ciaddr === "0.0.0.0" ? (wished ?? heldAddress(client)) : request.ciaddr;
   if (address === undefined) return silence("nothing-requested");
   if (!mayHave(client, address)) {
     return { type: "refuse", why: `${address} is not yours here`, changes: takeBackOffers(client) };
@@ -144,6 +145,12 @@ function decideRequest(client: Client): LeaseDecision {
   const untilMs = client.nowMs + settings.leaseSeconds * 1000;
   const bound: Lease = { address, mac: client.mac, state: "bound", untilMs };
   return { type: "acknowledge", address, changes: [bound, ...giveUpOthers(client, address)] };
+}
+
+// Some clients (npm dhcp) answer an offer without naming its address; it is the one that we hold for them.
+function heldAddress({ table, mac, nowMs }: Client): string | undefined {
+  const held = [...table.values()].filter((lease) => lease.mac === mac && lease.untilMs > nowMs);
+  return held.find((lease) => lease.state === "offered" || lease.state === "bound")?.address;
 }
 
 function decideDecline(client: Client): LeaseDecision {

@@ -34,9 +34,6 @@ import type { DhcpSettings } from "./dhcp-settings.ts";
 /** What to send, and where. */
 export type Answer = { readonly bytes: Uint8Array; readonly to: Destination };
 
-/** What a reply is made of before it is written. */
-type Reply = { readonly packet: DhcpPacket; readonly to: Destination; readonly maximumBytes: number };
-
 /** How long the host list may take to say what a machine should boot. */
 const POLICY_DEADLINE_MS = 1000;
 /** Machines whose loops are watched, and whose silences were logged, at the same time. */
@@ -82,18 +79,6 @@ export class DhcpAnswerer {
     }
     // Our own broadcasts and those of other servers come back on port 67.
     if (request.op !== 1) return this.#drop("not-a-request", undefined);
-    const reply = await this.#reply(request, arrival, network);
-    if (reply === undefined) return undefined;
-    try {
-      return { bytes: encodeDhcpPacket(reply.packet, { maximumBytes: reply.maximumBytes }), to: reply.to };
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      this.#log.error({ ...error.toJSON(), mac: clientMac(request) }, "an answer could not be written");
-      return this.#drop(error.code, undefined);
-    }
-  }
-
-  async #reply(request: DhcpPacket, arrival: Arrival, network?: FullSettings): Promise<Reply | undefined> {
     const isMac = parseBsdpVendorClass(optionData(request, Option.vendorClass) ?? new Uint8Array(0)) !== undefined;
     const isInform = messageTypeOf(request) === MessageType.inform;
     // A Mac's DISCOVER and REQUEST are ordinary DHCP; boot discovery is in its INFORM.
@@ -104,7 +89,18 @@ export class DhcpAnswerer {
     return this.#replyAsServer(request, arrival, network);
   }
 
-  async #replyToMac(request: DhcpPacket, arrival: Arrival): Promise<Reply | undefined> {
+  /** The bytes of a reply; undefined, and told, when it is longer than the client can take. */
+  #write(request: DhcpPacket, packet: DhcpPacket, maximumBytes = roomFor(request)): Uint8Array | undefined {
+    try {
+      return encodeDhcpPacket(packet, { maximumBytes });
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      this.#log.error({ ...error.toJSON(), mac: clientMac(request) }, "an answer could not be written");
+      return this.#drop(error.code, undefined);
+    }
+  }
+
+  async #replyToMac(request: DhcpPacket, arrival: Arrival): Promise<Answer | undefined> {
     if (!this.#mayAnswer(request)) return undefined;
     const { bootFiles } = this.#settings;
     const policy = await this.#policyOf(clientMac(request));
@@ -118,25 +114,29 @@ export class DhcpAnswerer {
       const isPolicy = decision.reason === "no-image" && policy.boot !== "agent";
       return this.#drop(isPolicy ? policyReason(policy) : decision.reason, request);
     }
+    // The decision keeps to the client's own limit, which is larger than that of other firmware.
+    const bytes = this.#write(request, decision.packet, MAXIMUM_PAYLOAD_BYTES);
+    if (bytes === undefined) return undefined;
     const image = decision.image?.toString(16).padStart(8, "0");
     this.#said(request, `BSDP ${decision.message}`, { to: decision.to, file: decision.packet.file, image });
-    // The decision keeps to the client's own limit, which is larger than that of other firmware.
-    return { packet: decision.packet, to: decision.to, maximumBytes: MAXIMUM_PAYLOAD_BYTES };
+    return { bytes, to: decision.to };
   }
 
-  async #replyAsProxy(request: DhcpPacket, arrival: Arrival): Promise<Reply | undefined> {
+  async #replyAsProxy(request: DhcpPacket, arrival: Arrival): Promise<Answer | undefined> {
     const client = proxyQuestion(request, arrival);
     if (typeof client === "string") return this.#drop(client, request, client === "not-a-boot-client");
     if (!this.#mayAnswer(request)) return undefined;
     const boot = await this.#bootFor(request, client, arrival);
     if (boot.type === "nothing") return this.#drop(boot.reason, request);
     const reply = proxyReply(request, arrival, client, boot);
+    const bytes = this.#write(request, reply.packet);
+    if (bytes === undefined) return undefined;
     const name = `${messageTypeName(messageTypeOf(reply.packet))}${arrival.port === PROXY_PORT ? " on 4011" : ""}`;
     this.#said(request, name, { to: reply.to, file: boot.file, architecture: client.architecture, is: client.kind });
-    return { ...reply, maximumBytes: roomFor(request) };
+    return { bytes, to: reply.to };
   }
 
-  async #replyAsServer(request: DhcpPacket, arrival: Arrival, network: FullSettings): Promise<Reply | undefined> {
+  async #replyAsServer(request: DhcpPacket, arrival: Arrival, network: FullSettings): Promise<Answer | undefined> {
     if (!this.#mayAnswer(request)) return undefined;
     const client = pxeClientOf(request);
     // Boot data is asked for first: between a look at the leases and their change nothing may wait.
@@ -149,7 +149,8 @@ export class DhcpAnswerer {
     }
     const boot = client === undefined || choice === undefined ? undefined : { client, choice };
     const reply = fullReply(request, decision, network, boot);
-    if (reply === undefined) return undefined;
+    const bytes = reply === undefined ? undefined : this.#write(request, reply.packet);
+    if (reply === undefined || bytes === undefined) return undefined;
     this.#said(request, messageTypeName(messageTypeOf(reply.packet)), {
       to: reply.to,
       address: "address" in decision ? decision.address : undefined,
@@ -157,7 +158,7 @@ export class DhcpAnswerer {
       ...(choice === undefined ? {} : choice.type === "boot" ? { file: choice.file } : { noBoot: choice.reason }),
       architecture: client?.architecture,
     });
-    return { ...reply, maximumBytes: roomFor(request) };
+    return { bytes, to: reply.to };
   }
 
   #mayAnswer(request: DhcpPacket): boolean {

@@ -38,7 +38,7 @@ export type DhcpSettings = {
     readonly probeMs?: number;
   };
   readonly log: Logger;
-  /** Milliseconds; only differences and lease ends are made of it. */
+  /** The time of day in milliseconds (`Date.now`): leases outlive the process. */
   now(): number;
 };
 

@@ -152,6 +152,13 @@ test("RENEWING and REBINDING: the lease is made longer; a client without an addr
   assert.equal(outcome(bench.ask(MessageType.request, { client: 2 })), "nothing-requested");
 });
 
+test("a client that takes an offer without naming its address gets what was offered", () => {
+  const bench = new Bench();
+  const offered = bench.discover(1);
+  assert.equal(outcome(bench.ask(MessageType.request, { client: 1, requested: "0.0.0.0" })), offered);
+  assert.equal(outcome(bench.ask(MessageType.request, { client: 1, server: "10.77.0.1" })), offered);
+});
+
 test("INFORM is answered without a lease", () => {
   const bench = new Bench();
   assert.equal(bench.ask(MessageType.inform, { client: 1, ciaddr: "10.77.0.200" }).type, "inform");

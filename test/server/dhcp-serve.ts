@@ -1,0 +1,54 @@
+/**
+ * A DHCP server in a process of its own, for tests in network namespaces:
+ * `node dhcp-serve.ts '{"mode":"full","name":"s0","address":"10.77.0.1"}'`.
+ * It logs to stdout and ends with its input.
+ */
+import { pino } from "pino";
+import { standardLoaders } from "../../bsdp/boot-files.ts";
+import type { BootPolicy } from "../../bsdp/policy.ts";
+import { Fault } from "../../fault.ts";
+import { startDhcp } from "../../server/dhcp.ts";
+import { memoryLeases } from "../../server/memory-leases.ts";
+
+const given = JSON.parse(process.argv[2] ?? "{}") as {
+  mode: "full" | "proxy";
+  name: string;
+  address: string;
+  pool?: string;
+  probeMs?: number;
+  policy?: BootPolicy;
+};
+const log = pino();
+
+try {
+  const server = await startDhcp({
+    interfaces: [{ name: given.name, address: given.address, netmask: "255.255.255.0" }],
+    mode: given.mode,
+    policyOf: async () => given.policy ?? { boot: "agent" },
+    bootFiles: {
+      httpPort: 8440,
+      loaders: standardLoaders,
+      macImages: [{ index: 137, name: "DOE-Image", bootFile: "nbi/booter" }],
+      macPriority: 32768,
+    },
+    full: {
+      pools: [given.pool ?? "10.77.0.50-10.77.0.99"],
+      router: given.address,
+      dns: [given.address],
+      leaseSeconds: 600,
+      leases: memoryLeases(),
+      probeMs: given.probeMs ?? 0,
+    },
+    log,
+    now: Date.now,
+  });
+  log.info("serving");
+  process.stdin.on("end", () => {
+    log.info({ counters: server.counters }, "stopping");
+    void server.stop();
+  });
+  process.stdin.resume();
+} catch (error) {
+  if (!(error instanceof Fault)) throw error;
+  log.error(error.toJSON(), "refused");
+}
