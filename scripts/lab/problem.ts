@@ -3,7 +3,7 @@ import { delimiter, join } from "node:path";
 
 /** The Debian package of every program that the lab calls. `packages.txt` lists the same packages. */
 const networkPrograms = { ip: "iproute2", nsenter: "util-linux", setpriv: "util-linux", unshare: "util-linux" };
-const machinePrograms = { "qemu-system-x86_64": "qemu-system-x86" };
+const machinePrograms = { dnsmasq: "dnsmasq-base", "qemu-system-x86_64": "qemu-system-x86" };
 const machineFiles = {
   "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
   "/usr/share/OVMF/OVMF_VARS_4M.fd": "ovmf",
