@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Logger, pino } from "pino";
 import { configOf, configOptions, setOption } from "./configuration.ts";
@@ -46,6 +48,9 @@ export function serveCommand(): Command {
         () =>
           `bootcast: ready, ${addresses.join(" ")} (tftp ${ready.tftpPort}, dhcp ${ready.dhcp}, data ${ready.dataDir})`,
       );
+      if (!existsSync(join(config.dataDir, "boot", "vmlinuz"))) {
+        say("No boot image is there yet, so no machine can start. Build it: bootcast boot-image build");
+      }
       await stopOn(await signal, server.stop, log);
     });
 }

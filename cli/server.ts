@@ -16,7 +16,7 @@ import { startDhcp } from "../server/dhcp.ts";
 import { advertise } from "../server/dnssd.ts";
 import { EventLog } from "../server/events.ts";
 import { Hosts } from "../server/hosts.ts";
-import { createHttp, listenTcp } from "../server/http.ts";
+import { createHttp, listenTcp, onlyAt, plainAddress } from "../server/http.ts";
 import { type ServedInterface, servedInterfaces } from "../server/interfaces.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { Orders } from "../server/orders.ts";
@@ -100,7 +100,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     orders,
     events,
     now,
-    interfaceAddressOf: (local) => addresses.find((address) => local?.endsWith(address)) ?? addresses[0]!,
+    interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,
   });
   await http.register(streamRoutes(hub));
   await http.register(bootRoutes, {
@@ -110,7 +110,8 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     passServer: values["boot.pass_server"],
     log: log.child({ part: "boot" }),
   });
-  // One network: that address only. Several: all of them have the same port.
+  // One network: that address only. Several: one listener, which serves these addresses only.
+  onlyAt(http, addresses);
   const httpPort = await listenTcp(http, addresses.length === 1 ? addresses[0]! : "0.0.0.0", values["http.port"]);
 
   const tftp = await startTftp({

@@ -100,6 +100,20 @@ export function statusOf(fault: Pick<Fault, "code">): number {
   return kind === "INVALID" ? 400 : 500;
 }
 
+/** The IPv4 address that a socket is bound to, also when it was reached through an IPv6 one. */
+export function plainAddress(address: string | undefined): string | undefined {
+  return address?.replace(/^::ffff:(?=\d+\.)/, "");
+}
+
+/** Cuts off whoever reaches us at an address that is not served: a listener on several networks has all of them. */
+export function onlyAt(http: HttpServer, addresses: readonly string[]): void {
+  http.addHook("onRequest", async (request) => {
+    const { socket } = request.raw;
+    const local = plainAddress(socket.localAddress);
+    if (local !== undefined && !addresses.includes(local)) socket.destroy();
+  });
+}
+
 /**
  * Listens, with an error that names the port.
  *
