@@ -17,6 +17,8 @@ export type ScanProgress = {
   readonly storedBytes: number;
 };
 
+export type PackRecord = { readonly digest: string; readonly storedBytes: number };
+
 export type ScanOptions = {
   readonly tag: ImageTag;
   /** "zstd" to import, "stored" for `rawFilePacks`. */
@@ -28,6 +30,8 @@ export type ScanOptions = {
   readonly layout?: DiskLayout;
   /** Cells that no file system uses; their content is not kept. */
   readonly isUnused?: (cell: number) => boolean;
+  /** A pack with exactly these cells that is kept already, and need not be made again. */
+  readonly findPack?: (cellIds: Uint8Array) => Promise<PackRecord | undefined>;
   /** Keeps one pack. Several calls may be under way; they may end in any order. */
   readonly onPack: (pack: EncodedPack) => Promise<void>;
   readonly onProgress?: (progress: ScanProgress) => void;
@@ -68,14 +72,12 @@ export async function scan(source: BlockSource, options: ScanOptions): Promise<M
   };
 }
 
-type PackRecord = { digest: string; storedBytes: number; cellIds: Uint8Array };
-
 class Scanner {
   readonly #source: BlockSource;
   readonly #options: ScanOptions;
   readonly #tableCells: ReadonlySet<number>;
   readonly #ids = new CellIdTable();
-  readonly #packs: PackRecord[] = [];
+  readonly #packs: (PackRecord & { readonly cellIds: Uint8Array })[] = [];
   readonly #inFlight = new Set<Promise<void>>();
   // The cells of the pack that is being filled.
   #open: { cell: Uint8Array; id: Uint8Array }[] = [];
@@ -183,11 +185,16 @@ class Scanner {
   }
 
   async #makePack(number: number, cells: readonly Uint8Array[], cellIds: Uint8Array): Promise<void> {
-    const { codec, level, onPack } = this.#options;
-    const pack = await encodePack(cells, codec, { cellIds, ...(level !== undefined && { level }) });
-    await onPack(pack);
-    this.#packs[number] = { digest: pack.digest, storedBytes: pack.bytes.length, cellIds };
-    this.#storedBytes += pack.bytes.length;
+    const { codec, level, onPack, findPack } = this.#options;
+    let record = await findPack?.(cellIds);
+    if (record === undefined) {
+      const pack = await encodePack(cells, codec, { cellIds, ...(level !== undefined && { level }) });
+      await onPack(pack);
+      record = { digest: pack.digest, storedBytes: pack.bytes.length };
+    }
+    const { digest, storedBytes } = record;
+    this.#packs[number] = { digest, storedBytes, cellIds };
+    this.#storedBytes += storedBytes;
   }
 
   #check(): void {

@@ -1,4 +1,6 @@
 import { userInfo } from "node:os";
+import { Fault } from "../fault.ts";
+import { KnownPacks } from "../images/known-packs.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { encodeManifest } from "../images/manifest-codec.ts";
 import { readDiskLayout } from "../images/partition-table.ts";
@@ -42,12 +44,17 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
   try {
     const layout = await readDiskLayout(source, source.sectorBytes);
     const unused = options.keepFreeBlocks ? undefined : await findUnusedCells(source, layout);
+    const known = await packsOfNewest(store, name);
     let writtenBytes = 0;
     const manifest = await scan(source, {
       tag: { name, version, builder: builderName(), createdAtMs: now, notes },
       codec: "zstd",
       layout,
       ...(unused && { isUnused: unused.isUnused }),
+      findPack: async (cellIds) => {
+        const pack = known?.find(cellIds);
+        return pack !== undefined && (await store.isSound(pack.digest)) ? pack : undefined;
+      },
       onPack: async ({ digest, bytes }) => {
         if (await store.writePack(digest, bytes)) writtenBytes += bytes.length;
       },
@@ -58,6 +65,16 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
     return { manifest, writtenBytes, warnings: [...layout.warnings, ...(unused?.warnings ?? [])] };
   } finally {
     await release();
+  }
+}
+
+async function packsOfNewest(store: ImageStore, name: string): Promise<KnownPacks | undefined> {
+  try {
+    return new KnownPacks((await store.readManifest(name)).manifest);
+  } catch (error) {
+    // None yet, or one of another site's key or damaged: then every pack is made anew.
+    if (error instanceof Fault) return undefined;
+    throw error;
   }
 }
 

@@ -70,14 +70,19 @@ export class ImageStore implements PackReader {
 
   /** Keeps a pack. One that is there already stays, unless it is damaged. Returns whether it was written. */
   async writePack(digest: string, bytes: Uint8Array): Promise<boolean> {
-    const path = this.packPath(digest);
-    const there = await readFile(path).catch((error) => {
-      if (isMissing(error)) return undefined;
-      throw error;
-    });
-    if (there !== undefined && packDigest(there) === digest) return false;
-    await this.#publish(path, bytes, "replace");
+    if (await this.isSound(digest)) return false;
+    await this.#publish(this.packPath(digest), bytes, "replace");
     return true;
+  }
+
+  /** True when the pack is there and has the bytes that its name says. */
+  async isSound(digest: string): Promise<boolean> {
+    try {
+      return packDigest(await readFile(this.packPath(digest))) === digest;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
   }
 
   packPath(digest: string): string {

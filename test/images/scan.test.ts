@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { CELL_BYTES } from "../../images/cell.ts";
+import { KnownPacks } from "../../images/known-packs.ts";
 import { isTableCell, type Manifest, packCellCount, tablePacks } from "../../images/manifest.ts";
 import { checkManifest } from "../../images/manifest-rules.ts";
 import { decodePack } from "../../images/pack.ts";
@@ -68,6 +69,20 @@ test("a change on the disk leaves the packs of all other places as they were", a
   const after = await scanToMemory(sampleDisk(`ab0${"?".repeat(60)}`));
   const isNew = after.manifest.packs.map(({ digest }) => !before.packs.has(digest));
   assert.deepEqual(isNew, [true, false, false, false, false]);
+});
+
+test("packs that are known already are used as they are, whatever they were compressed with", async () => {
+  const disk = sampleDisk("?".repeat(60));
+  const first = await scanToMemory(disk, { codec: "stored" });
+  disk.bytes[20 * CELL_BYTES]! ^= 1;
+  const known = new KnownPacks(first.manifest);
+  const second = await scanToMemory(disk, { codec: "zstd", findPack: async (cellIds) => known.find(cellIds) });
+  assert.equal(second.packs.size, 1);
+  checkManifest(second.manifest);
+  const packs = new Map([...first.packs, ...second.packs]);
+  const reader = { read: async ({ digest }: { digest: string }) => packs.get(digest)!.bytes };
+  const restored = await restore(second.manifest, reader, [...second.manifest.packs.keys()]);
+  assert.equal(digestOf(restored), digestOf(disk.bytes));
 });
 
 test("the partition table is in packs of its own at the end, cell 0 in the last one", async () => {

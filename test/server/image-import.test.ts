@@ -48,6 +48,15 @@ test("the same disk again is the next version and needs no room", async (t) => {
   assert.deepEqual([manifest.tag.version, writtenBytes], [2, 0]);
 });
 
+test("a version that cannot be trusted does not keep the next one from being made", async (t) => {
+  const { directory, store, importFile } = await newSite(t);
+  const path = join(directory, "golden.raw");
+  await writeFile(path, sampleDisk("abcdef").bytes);
+  await importFile(path);
+  await truncate(join(store.directory, "manifests/debian/1.manifest"), 50);
+  assert.equal((await importFile(path)).manifest.tag.version, 2);
+});
+
 test("damaged and missing packs are found, and no file is exported from them", async (t) => {
   const { directory, store, importFile } = await newSite(t);
   const path = join(directory, "golden.raw");
