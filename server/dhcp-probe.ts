@@ -10,8 +10,8 @@ import type { DhcpInterface } from "./dhcp-settings.ts";
 
 /**
  * Asks whether another DHCP server answers on an interface: as a client that
- * looks for an address (DISCOVER), and as one that has ours (INFORM), because
- * some servers check an address for seconds before they offer it. Where this
+ * has our address (INFORM), and as one that looks for an address (DISCOVER),
+ * which some servers answer only after three seconds of checking it. Where this
  * machine's own DHCP client holds port 68, we ask as a relay does.
  *
  * @param waitMs how long to listen for an answer
@@ -48,8 +48,9 @@ export async function findOtherServer(on: DhcpInterface, waitMs: number): Promis
     const client = { ...emptyRequest(xid, on.name), giaddr: relay };
     const ask = (packet: DhcpPacket, type: number) =>
       socket.send(encodeDhcpPacket({ ...packet, options: [byteOption(Option.messageType, type)] }), to);
-    await ask(client, MessageType.discover);
+    // First the question that is answered at once: dnsmasq does nothing else while it checks an address.
     await ask({ ...client, ciaddr: on.address }, MessageType.inform);
+    await ask(client, MessageType.discover);
     return await answer;
   } finally {
     clearTimeout(timer);

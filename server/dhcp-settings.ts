@@ -34,7 +34,7 @@ export type DhcpSettings = {
     /** Further options (`dhcpOptions` of dhcp-options.ts makes them from the configuration). */
     readonly options?: readonly DhcpOption[];
     readonly leases: LeaseStore;
-    /** How long to listen for another DHCP server before starting; 0 switches the probe off. Default 2000. */
+    /** How long to listen for another DHCP server before starting; 0 switches the probe off. Default 4000. */
     readonly probeMs?: number;
   };
   readonly log: Logger;

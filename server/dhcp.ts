@@ -8,7 +8,8 @@ import { networkOf } from "./dhcp-network.ts";
 import { findOtherServer } from "./dhcp-probe.ts";
 import type { DhcpInterface, DhcpServer, DhcpSettings } from "./dhcp-settings.ts";
 
-const DEFAULT_PROBE_MS = 2000;
+/** dnsmasq looks for three seconds whether an address is in use before it offers it. */
+const DEFAULT_PROBE_MS = 4000;
 
 /**
  * Starts answering DHCP, PXE and BSDP on ports 67 and 4011 of each interface.

@@ -215,6 +215,33 @@ describe("leases for independent clients", { skip: withoutNamespaces() }, () => 
   });
 });
 
+test("beside dnsmasq full mode refuses to start, and proxy mode does not", {
+  skip: withoutNamespaces("dnsmasq"),
+}, async () => {
+  const [server, other] = await Namespace.pair([
+    ["s0", "10.77.0.1/24"],
+    ["c0", "10.77.0.3/24"],
+  ]);
+  const work = mkdtempSync(join(tmpdir(), "bootcast-dnsmasq-"));
+  try {
+    const leases = `--dhcp-leasefile=${join(work, "leases")}`;
+    const options = ["--no-daemon", "--user=root", "--port=0", "--interface=c0", leases];
+    const dnsmasq = other.start("dnsmasq", ...options, "--dhcp-range=10.77.0.100,10.77.0.200");
+    await dnsmasq.until("DHCP, IP range");
+    const full = server.startNode(
+      serve,
+      JSON.stringify({ mode: "full", name: "s0", address: "10.77.0.1", probeMs: 8000 }),
+    );
+    const fault = JSON.parse(await full.until("refused"));
+    assert.equal(fault.code, "DHCP_OTHER_SERVER");
+    assert.match(fault.what, /10\.77\.0\.3 /);
+    await serving(server, { mode: "proxy", name: "s0", address: "10.77.0.1" });
+  } finally {
+    await Promise.all([server.close(), other.close()]);
+    rmSync(work, { recursive: true });
+  }
+});
+
 test("without koffi: one interface works, broadcasts in both directions", { skip: withoutNamespaces() }, async () => {
   const [server, client] = await Namespace.pair([
     ["s0", "10.77.0.1/24"],
