@@ -25,6 +25,8 @@ export const limits = {
   failureShownMs: { untouched: 60_000, changed: 600_000 },
 } as const;
 
+const AGAIN_MS = 5000;
+
 type Deploy = Extract<Order, { kind: "deploy" }>;
 type Host = { readonly client: ServerClient; readonly host: Registration; readonly network: BootNetwork };
 
@@ -164,7 +166,12 @@ class AgentRun {
         if (ports.clock.now() - askedAt < 1000) await ports.clock.sleep(1000);
       } catch (error) {
         // It restarted without its database, or was told to forget us: it is not lost, it must only know us again.
-        if (asFault(error).code === "TOKEN_WRONG") return "lost server";
+        if (asFault(error).code === "TOKEN_WRONG") {
+          reporter.say("waiting", asFault(error).what);
+          // Two machines with one address would register in turn without end.
+          await ports.clock.sleep(AGAIN_MS);
+          return "lost server";
+        }
         lostSince ??= askedAt;
         if (ports.clock.now() - lostSince > limits.lostServerMs) return "lost server";
         const waitMs = backoffMs(failures, 16_000);

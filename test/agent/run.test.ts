@@ -1,0 +1,433 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pino } from "pino";
+import type { AgentState, Disk, Order, Report, ReportAnswer } from "../../agent/contract.ts";
+import type { AgentPorts, LocalDisk } from "../../agent/ports.ts";
+import { limits, runAgent } from "../../agent/run.ts";
+import type { ServerClient } from "../../agent/server-client.ts";
+import { Fault } from "../../fault.ts";
+import { fakeClock } from "./fake-clock.ts";
+
+const disk: Disk = {
+  path: "/dev/vda",
+  sizeBytes: 1024 ** 3,
+  sectorBytes: 512,
+  model: "",
+  serial: "disk-7",
+  wwn: "",
+  transport: "virtio",
+  isRemovable: false,
+  isReadOnly: false,
+  usedBy: [],
+};
+
+const order: Order = {
+  kind: "deploy",
+  deployId: "12",
+  image: "lab-debian",
+  imageVersion: 3,
+  hostName: "lab-07",
+  streamId: "00112233445566aa",
+  reason: "Session 12.",
+};
+
+const stop: ReportAnswer = { proceed: false, reason: "stopped by anna" };
+
+type Room = {
+  /** Everything that happened, in order: reports, orders, what was done to the disk. */
+  readonly happened: string[];
+  readonly reports: Report[];
+  readonly failures: { code: string; disk: string }[];
+  readonly ports: AgentPorts;
+};
+
+type Scene = {
+  orders?: Order[];
+  /** What the server answers to a report; a Fault is thrown. */
+  answer?: (report: Report) => ReportAnswer | Fault;
+  /** Replaces ports. */
+  change?: (ports: AgentPorts, room: Room) => Partial<AgentPorts>;
+  client?: Partial<ServerClient>;
+};
+
+const lost = () => new Fault("SERVER_UNREACHABLE", { what: "Lost.", why: "Cable.", fix: "Plug." });
+
+/** A machine and its server in which everything works, except what `scene` changes. */
+function room(scene: Scene = {}): Room {
+  const happened: string[] = [];
+  const reports: Report[] = [];
+  const failures: { code: string; disk: string }[] = [];
+  const orders = [...(scene.orders ?? [order])];
+  const client: ServerClient = {
+    url: new URL("http://10.77.0.1:8440"),
+    register: async () => ({ hostId: "7", name: "lab-07", token: "t" }),
+    order: async () => orders.shift() ?? { kind: "boot-disk", reason: "nothing to do" },
+    report: async (_, report) => {
+      const answer = scene.answer?.(report) ?? { proceed: true, reason: "" };
+      if (answer instanceof Fault) throw answer;
+      happened.push(`report ${report.state}`);
+      reports.push(report);
+      return answer;
+    },
+    close: async () => undefined,
+    ...scene.client,
+  };
+  const target: LocalDisk = {
+    sizeBytes: disk.sizeBytes,
+    open: async () => void happened.push("disk open"),
+    close: async () => void happened.push("disk close"),
+    write: async () => void happened.push("disk write"),
+    read: async (_, length) => new Uint8Array(length),
+    flush: async () => undefined,
+  };
+  const ports: AgentPorts = {
+    version: "1",
+    clock: fakeClock(),
+    screen: {
+      state: (state, detail) => void happened.push(`screen ${state}: ${detail}`),
+      raw: () => undefined,
+      failed: ({ code }, diskState) => void failures.push({ code, disk: diskState }),
+    },
+    log: pino({ level: "silent" }),
+    givenServer: new URL("http://10.77.0.1:8440"),
+    network: () => ({ name: "eth0", mac: "52:54:00:00:00:07", address: "10.77.0.57" }),
+    findServer: async () => {
+      happened.push("mdns");
+      return new URL("http://10.77.0.2:8440");
+    },
+    connect: () => client,
+    addressTowards: async () => "10.77.0.57",
+    inventory: () => ({
+      mac: "52:54:00:00:00:07",
+      uuid: "",
+      serial: "",
+      vendor: "QEMU",
+      model: "PC",
+      firmware: "bios",
+      memoryBytes: 1e9,
+      cpuCount: 1,
+      nics: [],
+      disks: [disk],
+      agentVersion: "1",
+    }),
+    availableMemoryBytes: () => 1e9,
+    power: () => "unknown",
+    describe: async () => {
+      happened.push("manifest");
+      const manifest = { diskBytes: disk.sizeBytes, sectorBytes: 512 };
+      return { info: {}, manifest } as unknown as Awaited<ReturnType<AgentPorts["describe"]>>;
+    },
+    localDisk: () => target,
+    erase: async () => {
+      happened.push("erase");
+      return { isZeroed: true, how: "zeroed" };
+    },
+    async receive({ target: to, beforeWrite, onProgress }) {
+      onProgress({ detail: "waiting for the stream" });
+      await beforeWrite();
+      await to.write(0, new Uint8Array(1));
+      onProgress({ percent: 50, detail: "receiving" });
+      return "1 pass";
+    },
+    verify: async () => {
+      happened.push("verify");
+      return 0;
+    },
+    name: async ({ hostName }) => {
+      happened.push(`name ${hostName}`);
+      return { changes: 2, modules: ["linux-hostname"], notes: ["a note"] };
+    },
+    finish: async () => {
+      happened.push("finish");
+      return ["boot entry set"];
+    },
+    reboot: async () => void happened.push("reboot"),
+  };
+  const built: Room = { happened, reports, failures, ports };
+  return { ...built, ports: { ...ports, ...scene.change?.(ports, built) } };
+}
+
+const statesOf = (reports: readonly Report[]) =>
+  reports.map(({ state }) => state).filter((state, index, all) => state !== all[index - 1]);
+
+/** Nothing was opened, erased or written. */
+function assertUntouched({ happened }: Room): void {
+  for (const word of ["disk open", "erase", "disk write"]) assert(!happened.includes(word), `${word} in ${happened}`);
+}
+
+test("from the order to the reboot, in the design's order", async () => {
+  const all = room();
+  assert.equal(await runAgent(all.ports), "done");
+  assert.deepEqual(statesOf(all.reports), [
+    "waiting",
+    "preflight",
+    "erasing",
+    "receiving",
+    "verifying",
+    "naming",
+    "finishing",
+    "rebooting",
+    "done",
+  ] satisfies AgentState[]);
+  const done = all.happened.filter((line) => !line.startsWith("screen") && !line.startsWith("report"));
+  assert.deepEqual(done, [
+    "manifest",
+    "disk open",
+    "erase",
+    "disk write",
+    "disk close",
+    "verify",
+    "name lab-07",
+    "finish",
+    "reboot",
+  ]);
+  const last = all.reports.at(-1);
+  assert.equal(last?.deployId, "12");
+  const timed = ["booting", "finding", "registering", "waiting", "preflight", "erasing", "receiving", "verifying"];
+  assert.deepEqual(Object.keys(last?.timings ?? {}), [...timed, "naming", "finishing", "rebooting"]);
+  assert.equal(all.happened.at(-1), "reboot");
+});
+
+test("the server is asked twice before the disk is opened", async () => {
+  const all = room();
+  await runAgent(all.ports);
+  const before = all.happened.slice(0, all.happened.indexOf("disk open"));
+  assert(before.filter((line) => line === "report preflight").length >= 2);
+  assert.equal(before.filter((line) => line === "report erasing").length, 1);
+});
+
+test("nothing is erased that nobody ordered: without an order the machine starts its own disk", async () => {
+  const orders: Order[] = [
+    { kind: "wait", reason: "unknown host" },
+    { kind: "wait", reason: "unknown host" },
+    { kind: "boot-disk", reason: "nothing to do" },
+  ];
+  const all = room({ orders });
+  assert.equal(await runAgent(all.ports), "not ordered");
+  assertUntouched(all);
+  assert(!all.happened.includes("manifest"));
+  const reasons = all.reports.filter(({ state, detail }) => state === "waiting" && detail === "unknown host");
+  assert.equal(reasons.length, 1, "a reason is told once");
+  assert(all.reports.every(({ deployId }) => deployId === undefined));
+});
+
+test("a machine that nobody gives an order starts its own disk in the end", async () => {
+  const all = room({ client: { order: async () => ({ kind: "wait", reason: "unknown host" }) } });
+  assert.equal(await runAgent(all.ports), "not ordered");
+  assertUntouched(all);
+  assert(all.ports.clock.now() >= limits.orderMs);
+});
+
+for (const state of ["preflight", "erasing"] as const) {
+  test(`an order that is taken back in ${state} touches nothing, and the host waits again`, async () => {
+    let isStopped = false;
+    const all = room({
+      answer: (report) => {
+        if (report.state !== state || isStopped) return { proceed: true, reason: "" };
+        isStopped = true;
+        return stop;
+      },
+    });
+    assert.equal(await runAgent(all.ports), "not ordered");
+    assertUntouched(all);
+    assert.deepEqual(all.failures, []);
+    assert.equal(statesOf(all.reports).filter((name) => name === "waiting").length, 2);
+  });
+}
+
+test("an order can be carried out after an earlier one was taken back", async () => {
+  let stops = 1;
+  const all = room({
+    orders: [order, { ...order, deployId: "13" }],
+    answer: ({ state }) => (state === "preflight" && stops-- > 0 ? stop : { proceed: true, reason: "" }),
+  });
+  assert.equal(await runAgent(all.ports), "done");
+  assert.equal(all.reports.at(-1)?.deployId, "13");
+});
+
+test("without the server's permission nothing is erased, however long it is asked", async () => {
+  const all = room({ answer: ({ state }) => (state === "erasing" ? lost() : { proceed: true, reason: "" }) });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "SERVER_UNREACHABLE", disk: "untouched" }]);
+});
+
+test("an order that is taken back while receiving stops the restore, and says what the disk is", async () => {
+  const all = room({
+    answer: ({ state, percent }) =>
+      state === "receiving" && percent !== undefined ? stop : { proceed: true, reason: "" },
+    change: (ports) => ({
+      async receive({ beforeWrite, onProgress, signal }) {
+        await beforeWrite();
+        await ports.clock.sleep(2000);
+        onProgress({ percent: 10, detail: "receiving" });
+        await new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+        return "";
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assert.deepEqual(all.failures, [{ code: "DEPLOY_CANCELLED", disk: "partly written" }]);
+  assert.equal(all.reports.at(-1)?.fault?.code, "DEPLOY_CANCELLED");
+  assert(all.happened.includes("disk close"));
+});
+
+const broken = new Fault("BROKEN", { what: "It broke.", why: "A test.", fix: "None." });
+const fails = async (): Promise<never> => {
+  throw broken;
+};
+
+const failures: { name: string; change: Scene["change"]; disk: string }[] = [
+  { name: "the manifest", change: () => ({ describe: fails }), disk: "untouched" },
+  { name: "preflight", change: () => ({ power: () => "battery" }), disk: "untouched" },
+  { name: "the stream before the erase", change: () => ({ receive: fails }), disk: "untouched" },
+  { name: "the erase", change: () => ({ erase: fails }), disk: "erased" },
+  {
+    name: "the stream after the erase",
+    change: () => ({
+      receive: async ({ beforeWrite }) => {
+        await beforeWrite();
+        throw broken;
+      },
+    }),
+    disk: "partly written",
+  },
+  { name: "reading back", change: () => ({ verify: fails }), disk: "partly written" },
+  { name: "naming", change: () => ({ name: fails }), disk: "complete" },
+  { name: "finishing", change: () => ({ finish: fails }), disk: "complete" },
+];
+for (const { name, change, disk: diskState } of failures) {
+  test(`when ${name} fails, the screen and the server hear it, the disk is ${diskState}, the machine restarts`, async () => {
+    const all = room({ change: change! });
+    const before = all.ports.clock.now();
+    assert.equal(await runAgent(all.ports), "failed");
+    assert.equal(all.failures[0]?.disk, diskState);
+    assert.equal(all.failures.length, 1);
+    const last = all.reports.at(-1);
+    assert.equal(last?.state, "failed");
+    assert.equal(last?.deployId, "12");
+    assert.equal(last?.fault?.code, all.failures[0]?.code);
+    assert.equal(all.happened.at(-1), "reboot");
+    assert.equal(all.reports.filter(({ state }) => state === "rebooting" || state === "done").length, 0);
+    const shownMs = limits.failureShownMs[diskState === "untouched" ? "untouched" : "changed"];
+    assert(all.ports.clock.now() - before >= shownMs, "it can be read");
+    assert(all.happened.some((line) => /^screen failed: restarts in/.test(line)));
+    if (diskState === "untouched") assertUntouched(all);
+  });
+}
+
+test("another disk under the chosen one's name is not opened", async () => {
+  let looks = 0;
+  const all = room({
+    change: (ports) => ({
+      inventory: (network) => {
+        looks += 1;
+        const inventory = ports.inventory(network);
+        return looks < 3 ? inventory : { ...inventory, disks: [{ ...disk, serial: "another" }] };
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "DISK_CHANGED", disk: "untouched" }]);
+});
+
+test("a stream that asks for the erase twice is stopped by an assertion", async () => {
+  const all = room({
+    change: () => ({
+      receive: async ({ beforeWrite }) => {
+        await beforeWrite();
+        await beforeWrite();
+        return "";
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assert.equal(all.happened.filter((line) => line === "erase").length, 1);
+  assert.equal(all.failures[0]?.code, "AGENT_DEFECT");
+});
+
+test("a server on the command line that does not answer: mDNS finds another", async () => {
+  let registrations = 0;
+  const all = room({
+    change: (ports) => ({
+      connect: (url) => ({
+        ...ports.connect(url),
+        register: async () => {
+          registrations += 1;
+          if (url.hostname === "10.77.0.1") throw lost();
+          return { hostId: "7", name: "lab-07", token: "t" };
+        },
+      }),
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "done");
+  assert(all.happened.includes("mdns"));
+  assert(registrations > 2);
+});
+
+test("no server at all: the machine says so and restarts", async () => {
+  const all = room({
+    client: {
+      register: async () => {
+        throw lost();
+      },
+    },
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.equal(all.happened.at(-1), "reboot");
+});
+
+test("a server that is gone while waiting is looked for again; one that forgot the host is registered with again", async () => {
+  for (const code of ["SERVER_UNREACHABLE", "TOKEN_WRONG"]) {
+    let asked = 0;
+    const all = room({
+      client: {
+        order: async () => {
+          asked += 1;
+          if (asked < 30 && (code === "SERVER_UNREACHABLE" || asked === 1)) {
+            throw new Fault(code, { what: "No.", why: "No.", fix: "No." });
+          }
+          return order;
+        },
+      },
+    });
+    assert.equal(await runAgent(all.ports), "done", code);
+    const registered = all.happened.filter((line) => line.startsWith("screen registering"));
+    assert(registered.length >= 2, code);
+  }
+});
+
+test("lost reports in between do not stop a restore; the last one is tried again", async () => {
+  let tries = 0;
+  const all = room({
+    answer: ({ state }) => {
+      if (state === "done") return ++tries < 4 ? lost() : { proceed: true, reason: "" };
+      return ["receiving", "verifying", "naming", "finishing", "rebooting"].includes(state)
+        ? lost()
+        : { proceed: true, reason: "" };
+    },
+  });
+  assert.equal(await runAgent(all.ports), "done");
+  assert.equal(all.reports.at(-1)?.state, "done");
+  assert.equal(tries, 4);
+});
+
+test("a server that never hears the last word does not keep the machine", async () => {
+  const all = room({ answer: ({ state }) => (state === "done" ? lost() : { proceed: true, reason: "" }) });
+  assert.equal(await runAgent(all.ports), "done");
+  assert.equal(all.happened.at(-1), "reboot");
+});
+
+test("a machine without a network says so", async () => {
+  const all = room({
+    change: () => ({
+      network: () => {
+        throw broken;
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assert.deepEqual(all.failures, [{ code: "BROKEN", disk: "untouched" }]);
+});
