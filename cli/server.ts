@@ -91,6 +91,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     waitMs: values["hosts.wait_minutes"] * 60_000,
     now,
   });
+  await streams.resume();
   const policyOf = (mac: string) => orders.bootPolicyOf(mac);
 
   const http = createHttp(log.child({ part: "http" }));

@@ -20,6 +20,7 @@ export function streamOpener(options: {
     async open(wanted) {
       const { bytes, manifest } = await store.readManifest(wanted.image, wanted.imageVersion);
       const stream = await hub.create({
+        ...(wanted.streamId === undefined ? {} : { streamId: wanted.streamId }),
         manifest,
         manifestBytes: bytes,
         signer: key.publicKey,

@@ -10,6 +10,8 @@ export type StreamWanted = {
   readonly imageVersion: number;
   readonly waitFor: number;
   readonly maxWaitMs: number;
+  /** The id to go on under; a new one unless given. */
+  readonly streamId?: string;
 };
 
 /** A running stream, as the lists show it. */
@@ -37,8 +39,8 @@ export type StreamOpener = {
 /**
  * The streams of deploys whose hosts are at work: one for each deploy and
  * network, opened for the first host that asks, joined by the others, closed
- * when no order of the deploy is open. Nothing of this is stored: after a
- * restart the next host that asks opens a new one.
+ * when no order of the deploy is open. The ids are stored, so that hosts in the
+ * middle of it find their stream again after a restart of the server.
  */
 export class DeployStreams {
   readonly #db: Database;
@@ -63,7 +65,7 @@ export class DeployStreams {
     // Two hosts that ask at the same moment wait for the same stream.
     let opening = ofDeploy.get(wanted.interfaceAddress);
     if (opening === before || opening === undefined) {
-      opening = this.#opener.open(wanted);
+      opening = this.#open(wanted);
       ofDeploy.set(wanted.interfaceAddress, opening);
       opening.then(
         (streamId) => this.#log.info({ ...wanted, streamId }, "stream of a session opened"),
@@ -73,6 +75,39 @@ export class DeployStreams {
     return opening;
   }
 
+  /** After a start: opens the streams again that hosts may be in the middle of. */
+  async resume(): Promise<void> {
+    const rows = await this.#db
+      .selectFrom("deploy_streams")
+      .innerJoin("deploys", "deploys.id", "deploy_streams.deploy_id")
+      .selectAll("deploys")
+      .select(["interface_address", "stream_id"])
+      .where("deploys.state", "=", "active")
+      .where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom("deploy_hosts")
+            .select("host_id")
+            .whereRef("deploy_hosts.deploy_id", "=", "deploys.id")
+            .where("deploy_hosts.state", "=", "running"),
+        ),
+      )
+      .execute();
+    for (const row of rows) {
+      const wanted = {
+        deployId: row.id,
+        interfaceAddress: row.interface_address,
+        image: row.image,
+        imageVersion: row.image_version,
+        // Whoever was in the middle of it does not wait for others a second time.
+        waitFor: 1,
+        maxWaitMs: row.max_wait_ms,
+        streamId: row.stream_id,
+      };
+      // One that cannot be opened is tried again, with its reason shown, when a host asks.
+      await this.open(wanted).catch(() => this.#streams.get(row.id)?.delete(row.interface_address));
+    }
+  }
+
   /** The streams of a deploy that run now. */
   async nowOf(deployId: number): Promise<StreamNow[]> {
     const opened = await Promise.allSettled(this.#streams.get(deployId)?.values() ?? []);
@@ -80,6 +115,18 @@ export class DeployStreams {
       const now = result.status === "fulfilled" ? this.#opener.now(result.value) : undefined;
       return now === undefined ? [] : [now];
     });
+  }
+
+  async #open(wanted: StreamWanted): Promise<string> {
+    const streamId = await this.#opener.open(wanted);
+    await this.#db
+      .insertInto("deploy_streams")
+      .values({ deploy_id: wanted.deployId, interface_address: wanted.interfaceAddress, stream_id: streamId })
+      .onConflict((conflict) =>
+        conflict.columns(["deploy_id", "interface_address"]).doUpdateSet({ stream_id: streamId }),
+      )
+      .execute();
+    return streamId;
   }
 
   /** Closes the streams of a deploy with no open order. */

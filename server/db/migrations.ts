@@ -83,6 +83,14 @@ async function first(db: Kysely<unknown>): Promise<void> {
   );
 
   await db.schema
+    .createTable("deploy_streams")
+    .addColumn("deploy_id", "integer", (column) => column.notNull().references("deploys.id"))
+    .addColumn("interface_address", "text", (column) => column.notNull())
+    .addColumn("stream_id", "text", (column) => column.notNull())
+    .addPrimaryKeyConstraint("deploy_streams_key", ["deploy_id", "interface_address"])
+    .execute();
+
+  await db.schema
     .createTable("leases")
     .addColumn("address", "text", (column) => column.primaryKey())
     .addColumn("mac", "text", (column) => column.notNull())

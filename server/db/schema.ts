@@ -10,6 +10,7 @@ export type Tables = {
   host_macs: HostMacTable;
   deploys: DeployTable;
   deploy_hosts: DeployHostTable;
+  deploy_streams: DeployStreamTable;
   leases: LeaseTable;
 };
 
@@ -81,6 +82,14 @@ export type DeployHostTable = {
   started_at_ms: number | null;
   ended_at_ms: number | null;
   fault: string | null;
+};
+
+/** The last stream of a deploy in one network: after a restart it goes on under the same id. */
+export type DeployStreamTable = {
+  deploy_id: number;
+  /** Our own IPv4 address in that network. */
+  interface_address: string;
+  stream_id: string;
 };
 
 /** Addresses that our own DHCP server gave out (network.dhcp = "full"); as `Lease` of bsdp/lease.ts. */

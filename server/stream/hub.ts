@@ -23,6 +23,8 @@ const DEFAULT_IDLE_END_MS = 5 * 60_000;
 const KEPT_AFTER_END_MS = 10 * 60_000;
 
 export type StreamOptions = {
+  /** Goes on under this id, after a restart of the server; a new one unless given. */
+  readonly streamId?: string;
   readonly manifest: Manifest;
   /** The signed manifest as receivers will get it. */
   readonly manifestBytes: Uint8Array;
@@ -136,7 +138,7 @@ export function openStreamHub(options: { readonly log: Logger; readonly now?: ()
 function describe(wanted: StreamOptions): StreamDescription {
   const { packs } = wanted.manifest;
   return {
-    streamId: randomBytes(8).toString("hex"),
+    streamId: wanted.streamId ?? randomBytes(8).toString("hex"),
     manifestDigest: createHash("sha256").update(wanted.manifestBytes).digest("hex"),
     group: wanted.group,
     port: wanted.port,

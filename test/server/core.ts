@@ -73,7 +73,8 @@ export class Core {
     return {
       open: async (wanted) => {
         if (this.streamFault !== undefined) throw this.streamFault;
-        const streamId = (this.opened.push(wanted) + 0xabc0).toString(16).padStart(16, "0");
+        const fresh = (this.opened.push(wanted) + 0xabc0).toString(16).padStart(16, "0");
+        const streamId = wanted.streamId ?? fresh;
         const group = { group: "239.192.66.1", port: 7801, rateBytesPerSecond: 1e6 };
         const { interfaceAddress } = wanted;
         this.#running.set(streamId, {

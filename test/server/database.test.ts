@@ -30,6 +30,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "ended_at_ms",
   ],
   deploy_hosts: ["deploy_id", "host_id", "state", "attempts", "started_at_ms", "ended_at_ms", "fault"],
+  deploy_streams: ["deploy_id", "interface_address", "stream_id"],
   leases: ["address", "mac", "state", "until_ms"],
 };
 

@@ -233,17 +233,25 @@ test("a restart of the server loses nothing, and opens the stream again", async 
     const before = await Core.open({ path });
     const { hostId, token } = await before.hosts.register(machine(1));
     const { deployId } = await before.deploys.create({ image: "lab-debian", to: ["lab-01"] });
-    await before.orders.orderFor(hostId, NETWORK);
+    const first = await before.orders.orderFor(hostId, NETWORK);
     await before.report(hostId, "receiving", deployId, { percent: 40 });
     await before.db.destroy();
     const after = await Core.open({ path });
     after.nowMs = before.nowMs + 5_000;
+    await after.streams.resume();
+    assert.equal(after.opened.length, 1, "before anybody asks");
     assert.equal(await after.hosts.isToken(hostId, token), true);
     assert.equal((await after.hosts.find("lab-01")).percent, 40);
     const order = await after.orders.orderFor(hostId, NETWORK);
     assert(order.kind === "deploy" && order.deployId === String(deployId));
+    assert(first.kind === "deploy" && order.streamId === first.streamId, "the same stream");
     assert.equal(after.opened.length, 1);
+    await after.report(hostId, "done", deployId);
     await after.db.destroy();
+    const later = await Core.open({ path });
+    await later.streams.resume();
+    assert.equal(later.opened.length, 0, "what is done is not opened again");
+    await later.db.destroy();
   } finally {
     rmSync(directory, { recursive: true });
   }
