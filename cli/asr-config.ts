@@ -73,7 +73,7 @@ function decodeDictionary(bytes: Uint8Array, path: string): Readonly<Record<stri
   let value: unknown;
   try {
     const isBinary = Buffer.from(bytes.subarray(0, BINARY_MAGIC.length)).toString("latin1") === BINARY_MAGIC;
-    value = isBinary ? parseBinary(bytes as never) : parse(Buffer.from(bytes).toString("utf8"));
+    value = isBinary ? parseBinary(bytes as never) : parseXml(bytes);
   } catch (error) {
     throw invalid(path, `It is not a property list: ${(error as Error).message}`, error);
   }
@@ -81,6 +81,13 @@ function decodeDictionary(bytes: Uint8Array, path: string): Readonly<Record<stri
     typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
   if (!isDictionary) throw invalid(path, "It is a property list, but not a dictionary.");
   return value as Record<string, PlistValue>;
+}
+
+// The parser writes to the console about what is no property list at all, so it does not get that.
+function parseXml(bytes: Uint8Array): unknown {
+  const text = Buffer.from(bytes).toString("utf8");
+  if (!/<plist[\s>]/.test(text)) throw new Error("it has no <plist>");
+  return parse(text);
 }
 
 function checked(

@@ -101,17 +101,25 @@ export type Received = {
  */
 export async function receiveStream(options: ReceiveOptions): Promise<Received> {
   const control = new StreamControl(options);
+  // Without the signal: the last word, that the restore was stopped, must still be said.
+  const reports = new StreamControl({ server: options.server, token: options.token });
   let reception: Reception | undefined;
   try {
     const described = options.described ?? (await describeStream(control, options.streamId, options.trusted));
     const { manifest, info } = described;
     if (options.target.sizeBytes < manifest.diskBytes)
       throw targetTooSmall(options.target.sizeBytes, manifest.diskBytes);
-    reception = new Reception(options, control, described, new StreamLayout(info.description, manifest.packs));
+    reception = new Reception(
+      options,
+      { control, reports },
+      described,
+      new StreamLayout(info.description, manifest.packs),
+    );
     return await reception.run();
   } finally {
     await reception?.close();
     await control.close();
+    await reports.close();
   }
 }
 
@@ -136,9 +144,15 @@ class Reception {
   #unicastAt = 0;
   #fetchAgainAt = 0;
   #shownAt = 0;
+  #areZerosWritten = false;
   #wake: () => void = () => undefined;
 
-  constructor(options: ReceiveOptions, control: StreamControl, described: DescribedStream, layout: StreamLayout) {
+  constructor(
+    options: ReceiveOptions,
+    { control, reports }: { readonly control: StreamControl; readonly reports: StreamControl },
+    described: DescribedStream,
+    layout: StreamLayout,
+  ) {
     const { description } = described.info;
     this.#options = options;
     this.#control = control;
@@ -147,11 +161,12 @@ class Reception {
     const memoryBytes = options.memoryBytes ?? memoryToUse();
     this.#receiver = new StreamReceiver(description, layout, { memoryBytes, silenceMs: SILENCE_MS, now: now() });
     this.#writer = new PackWriter(described.manifest, options.target);
-    this.#reporter = new Reporter(control, options.streamId, this.#receiver, layout.packCount, options.log);
+    this.#reporter = new Reporter(reports, options.streamId, this.#receiver, layout.packCount, options.log);
   }
 
   async run(): Promise<Received> {
     const options = this.#options;
+    this.#enter("arriving");
     const { description } = this.#described.info;
     const { hostname, port } = options.server;
     this.#interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
@@ -239,7 +254,9 @@ class Reception {
       await this.#pause();
     }
     this.#showMarks();
+    this.#enter("finishing");
     await zeros;
+    this.#areZerosWritten = true;
   }
 
   async #writeFromGroup(pack: number, stored: Uint8Array): Promise<void> {
@@ -366,7 +383,7 @@ class Reception {
         if (this.#fetching.size === 0) return "Receiving the stream.";
         return `Fetching what is missing from the server; ${this.#unicastPacks} packs so far.`;
       case "finishing":
-        return "Writing the partition table.";
+        return this.#areZerosWritten ? "Writing the partition table." : "Writing the zeros of the image.";
     }
   }
 

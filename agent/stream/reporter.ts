@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
@@ -6,6 +7,8 @@ import type { StreamControl } from "./control.ts";
 
 const REPORT_EVERY_MS = 1_000;
 const LAST_REPORT_TRIES = 3;
+/** The end of a restore does not wait longer than this for a server that does not answer. */
+const LAST_REPORT_WITHIN_MS = 5_000;
 
 export type ReportedState = Progress["state"];
 
@@ -72,6 +75,15 @@ export class Reporter {
   async stop(state: ReportedState): Promise<void> {
     this.#isStopped = true;
     clearTimeout(this.#timer);
+    const deadline = new AbortController();
+    await Promise.race([
+      this.#lastWord(state),
+      sleep(LAST_REPORT_WITHIN_MS, undefined, { signal: deadline.signal }).catch(() => undefined),
+    ]);
+    deadline.abort();
+  }
+
+  async #lastWord(state: ReportedState): Promise<void> {
     await this.#reporting;
     if (this.#receiverId === undefined) return;
     for (let tries = 0; tries < LAST_REPORT_TRIES; tries += 1) {

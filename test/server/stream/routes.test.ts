@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { Value } from "typebox/value";
+import { FaultBody, StreamInfo, StreamList } from "../../../agent/contract.ts";
+import { decodePack } from "../../../images/pack.ts";
+import { openSite } from "../../agent/stream/local-stream.ts";
+
+test("stream routes: what the contract says, byte for byte", async () => {
+  const site = await openSite();
+  try {
+    const stream = await site.open({ waitFor: 2 });
+    const list = (await site.app.inject("/agent/v1/streams")).json();
+    assert(Value.Check(StreamList, list));
+    assert.equal(list.streams[0]?.image, "golden");
+    const info = (await site.app.inject(`/agent/v1/streams/${stream.streamId}`)).json();
+    assert(Value.Check(StreamInfo, info));
+    assert.deepEqual(info.description, { ...stream.description, packs: [[0, site.manifest.packs.length]] });
+    const manifest = await site.app.inject(`/agent/v1/streams/${stream.streamId}/manifest`);
+    assert.deepEqual(manifest.rawPayload, Buffer.from(stream.manifestBytes));
+    assert.equal(manifest.headers["content-length"], String(stream.manifestBytes.length));
+    const entry = site.manifest.packs[0]!;
+    const pack = await site.app.inject(`/agent/v1/streams/${stream.streamId}/packs/${entry.digest}`);
+    assert.equal(pack.headers["content-length"], String(entry.storedBytes));
+    assert.equal(decodePack(pack.rawPayload, entry).length, entry.cellIds.length / 32);
+    assert.match(
+      (await site.app.inject(`/agent/v1/streams/${stream.streamId}/key`)).payload,
+      /^-----BEGIN PUBLIC KEY-----/,
+    );
+  } finally {
+    await site.close();
+  }
+});
+
+test("stream routes: a receiver joins, reports, and hears what the stream waits for", async () => {
+  const site = await openSite();
+  try {
+    const stream = await site.open({ waitFor: 2 });
+    const url = `/agent/v1/streams/${stream.streamId}/receivers`;
+    const { receiverId } = (await site.app.inject({ method: "POST", url, payload: { name: "pc-1" } })).json();
+    const payload = { state: "ready", packsDone: 0, packsTotal: 3, symbolsReceived: 4, symbolsLost: 1 };
+    const answer = await site.app.inject({ method: "POST", url: `${url}/${receiverId}`, payload });
+    assert.deepEqual(answer.json(), { streamState: "open", waitingFor: "1 of 2 hosts ready" });
+    const [receiver] = stream.receivers;
+    assert.deepEqual([receiver?.name, receiver?.state, receiver?.symbolsLost], ["pc-1", "ready", 1]);
+  } finally {
+    await site.close();
+  }
+});
+
+test("stream routes: what is not there or not understood is a Fault", async () => {
+  const site = await openSite();
+  try {
+    const { streamId } = await site.open();
+    const post = { method: "POST" as const };
+    const cases = [
+      [404, "STREAM_UNKNOWN", { url: "/agent/v1/streams/0000000000000000" }],
+      [404, "STREAM_UNKNOWN", { url: "/agent/v1/streams/..%2f..%2fetc/manifest" }],
+      [404, "PACK_UNKNOWN", { url: `/agent/v1/streams/${streamId}/packs/${"0".repeat(64)}` }],
+      [400, "BODY_INVALID", { ...post, url: `/agent/v1/streams/${streamId}/receivers`, payload: { nme: "x" } }],
+      [
+        404,
+        "RECEIVER_UNKNOWN",
+        {
+          ...post,
+          url: `/agent/v1/streams/${streamId}/receivers/none`,
+          payload: { state: "ready", packsDone: 0, packsTotal: 0, symbolsReceived: 0, symbolsLost: 0 },
+        },
+      ],
+    ] as const;
+    for (const [status, code, request] of cases) {
+      const answer = await site.app.inject(request);
+      assert.deepEqual([answer.statusCode, answer.json().code], [status, code]);
+      assert(Value.Check(FaultBody, answer.json()));
+    }
+  } finally {
+    await site.close();
+  }
+});
+
+test("stream routes: any report is taken or refused, and the stream goes on", async () => {
+  const site = await openSite();
+  try {
+    const stream = await site.open({ waitFor: 1_000, once: false });
+    const { receiverId } = stream.join("odd", undefined);
+    const url = `/agent/v1/streams/${stream.streamId}/receivers/${receiverId}`;
+    await fc.assert(
+      fc.asyncProperty(fc.jsonValue(), async (payload) => {
+        const answer = await site.app.inject({
+          method: "POST",
+          url,
+          payload: JSON.stringify(payload),
+          headers: { "content-type": "application/json" },
+        });
+        assert([200, 400].includes(answer.statusCode));
+      }),
+      { numRuns: 50 },
+    );
+    assert.equal(stream.isOver, false);
+  } finally {
+    await site.close();
+  }
+});
+
+test("hub: groups and addresses that cannot be are refused", async () => {
+  const site = await openSite();
+  try {
+    await assert.rejects(site.open({ group: "224.0.0.5" }), { code: "GROUP_REFUSED" });
+    await assert.rejects(site.open({ group: "10.1.2.3" }), { code: "GROUP_REFUSED" });
+    await assert.rejects(site.open({ interfaceAddress: "192.0.2.77" }), { code: "INTERFACE_UNKNOWN" });
+    assert.equal(site.hub.list().length, 0);
+  } finally {
+    await site.close();
+  }
+});
+
+test("hub: a source that cannot be read any more ends the stream with its reason", async () => {
+  const site = await openSite({
+    packs: () => ({
+      read: async () => {
+        throw new Error("the disk is gone");
+      },
+    }),
+  });
+  try {
+    const problems: string[] = [];
+    const stream = await site.open({ onEvent: (event) => event.type === "problem" && problems.push(event.fault.code) });
+    const { receiverId } = stream.join("pc", undefined);
+    stream.report(receiverId, { state: "ready", packsDone: 0, packsTotal: 3, symbolsReceived: 0, symbolsLost: 0 });
+    await stream.ended;
+    assert.deepEqual(problems, ["STREAM_BROKEN"]);
+    assert.equal(stream.state, "ended");
+  } finally {
+    await site.close();
+  }
+});
