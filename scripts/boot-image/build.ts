@@ -64,11 +64,11 @@ export async function buildBootImage(options: BuildOptions): Promise<BootImage &
   const runtime = await findRuntime();
   const strip = (await run("strip", ["--version"])).toString("utf8").split("\n")[0];
   const agent = options.agentFile === undefined ? await bundleAgent() : await readFile(options.agentFile);
-  const own = await ownFiles(agent, options.siteKey);
+  const own = await ownFiles(agent, options);
   const recipe = await recipeDigest();
   const runtimeInputs = { runtime: runtime.sha256, strip };
   const systemInputs = { recipe, runtime: runtime.sha256, packages: chosen.map(({ name, sha256 }) => [name, sha256]) };
-  const inputs = digestOf([runtimeInputs, systemInputs, own.digest, options.version, compressorVersion]);
+  const inputs = digestOf([runtimeInputs, systemInputs, own.digest, compressorVersion]);
 
   const there = await readBootImage(outputDir).catch(() => undefined);
   if (there?.inputs === inputs && (await isWhole(outputDir, there))) return { ...there, isUnchanged: true };
@@ -139,12 +139,13 @@ export async function readBootImage(directory: string): Promise<BootImage> {
 /** What is ours in the image: /init and its helper, the agent, koffi, the keys it trusts. */
 async function ownFiles(
   agent: Uint8Array,
-  siteKey: string,
+  { siteKey, version }: { readonly siteKey: string; readonly version: string },
 ): Promise<{ tree: FileTree; digest: string; koffi: string | undefined }> {
   const tree = new FileTree();
   tree.addFile("init", await readFile(join(import.meta.dirname, "init")), 0o755);
   tree.addFile("etc/bootcast/lease", await readFile(join(import.meta.dirname, "lease")), 0o755);
   tree.addFile("etc/bootcast/site.pub", siteKey);
+  tree.addFile("etc/bootcast/version", `${version}\n`);
   tree.addFile("usr/lib/bootcast/agent.cjs", agent);
   const koffi = await addKoffi(tree, "usr/lib/bootcast");
   const digest = digestOf(tree.entries().map((entry) => [entry.path, entry.type === "file" && sha256(entry.content)]));

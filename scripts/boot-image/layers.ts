@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { promisify } from "node:util";
 import { constants, zstdCompress } from "node:zlib";
 import { type ArchiveEntry, encodeCpio } from "./cpio.ts";
@@ -19,8 +20,13 @@ export type CachedLayer<Notes> = Layer & { readonly notes: Notes; readonly files
 const ZSTD_LEVEL = 19;
 const compress = promisify(zstdCompress);
 
-/** What the compressor adds to the inputs of every layer. */
+/** How layers are packed: one of the inputs of each. */
 export const compressorVersion = `zstd ${process.versions["zstd"] ?? process.versions.node} level ${ZSTD_LEVEL}`;
+const packer = ["cpio", "layers"].map((name) =>
+  createHash("sha256")
+    .update(readFileSync(join(import.meta.dirname, name + extname(import.meta.filename))))
+    .digest("hex"),
+);
 
 /** Makes a layer, padded so that the next one starts at a multiple of four bytes, where the kernel looks for it. */
 export async function makeLayer(entries: readonly ArchiveEntry[]): Promise<Layer> {
@@ -43,7 +49,7 @@ export async function cachedLayer<Notes>(
   inputs: unknown,
   make: () => Promise<{ entries: ArchiveEntry[]; notes: Notes; files: Map<string, Uint8Array> }>,
 ): Promise<CachedLayer<Notes>> {
-  const directory = join(cacheDir, "layers", `${name}-${digestOf([inputs, compressorVersion]).slice(0, 32)}`);
+  const directory = join(cacheDir, "layers", `${name}-${digestOf([inputs, compressorVersion, packer]).slice(0, 32)}`);
   const kept = await readLayer<Notes>(directory);
   if (kept !== undefined) return kept;
 

@@ -76,28 +76,17 @@ export const modules = [
   ...["lan78xx", "aqc111", "mcs7830", "dm9601", "rtl8150", "pegasus", "kaweth", "sr9700", "sr9800", "rndis_host"],
   // File systems with their names' character sets and checksums.
   ...["hfs", "xfs", "btrfs", "exfat", "ntfs3", "isofs", "squashfs", "overlay"],
-  ...["nls_ascii", "nls_iso8859_1", "nls_cp850", "nls_cp1252"],
+  ...["nls_ascii", "nls_iso8859_1", "nls_cp850"],
   ...["crc32c_generic", "crc32c_intel", "crc32_pclmul", "crct10dif_pclmul", "xxhash_generic", "blake2b_generic"],
   ...["rtc_cmos"],
 ] as const;
 
-/** Loaders: where Debian's packages may have them, and what TFTP and BSDP call them. */
-export const loaders: readonly {
-  readonly name: string;
-  readonly from: readonly string[];
-  readonly required: boolean;
-}[] = [
-  { name: "undionly.kpxe", from: ["usr/lib/ipxe/undionly.kpxe"], required: true },
-  { name: "x64/snponly.efi", from: ["usr/lib/ipxe/snponly.efi", "usr/lib/ipxe/x64/snponly.efi"], required: true },
-  { name: "nbi/booter", from: ["usr/lib/ipxe/snponly.efi", "usr/lib/ipxe/x64/snponly.efi"], required: true },
-  {
-    name: "ia32/snponly.efi",
-    from: ["usr/lib/ipxe/ia32/snponly.efi", "usr/lib/ipxe/i386/snponly.efi"],
-    required: false,
-  },
-  {
-    name: "arm64/snponly.efi",
-    from: ["usr/lib/ipxe/arm64/snponly.efi", "usr/lib/ipxe/snponly-arm64.efi"],
-    required: false,
-  },
-];
+/**
+ * Loaders, as TFTP and BSDP call them, and where Debian's package ipxe has them. Debian makes snponly.efi for
+ * x86-64 alone, and so is our kernel.
+ */
+export const loaders = [
+  { name: "undionly.kpxe", from: "usr/lib/ipxe/undionly.kpxe" },
+  { name: "x64/snponly.efi", from: "usr/lib/ipxe/snponly.efi" },
+  { name: "nbi/booter", from: "usr/lib/ipxe/snponly.efi" },
+] as const;

@@ -41,10 +41,9 @@ export async function makeSystem(options: {
 
     const files = new Map<string, Uint8Array>([["vmlinuz", kernel.image]]);
     const loaderFiles: Record<string, string> = {};
-    for (const { name, from, required } of loaders) {
-      const content = await firstOf(unpacked, from);
-      if (content === undefined && required) throw loaderMissing(name);
-      if (content === undefined) continue;
+    for (const { name, from } of loaders) {
+      const content = await unpacked.read(from);
+      if (content === undefined) throw loaderMissing(name);
       loaderFiles[name] = name.replaceAll("/", "_");
       files.set(loaderFiles[name], content);
     }
@@ -82,14 +81,6 @@ function addFolders(tree: FileTree): void {
   tree.addFile("etc/hosts", "127.0.0.1 localhost\n::1 localhost\n");
   tree.addFile("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n");
   tree.addSymlink("etc/mtab", "/proc/self/mounts");
-}
-
-async function firstOf(unpacked: Unpacked, paths: readonly string[]): Promise<Buffer | undefined> {
-  for (const path of paths) {
-    const content = await unpacked.read(path);
-    if (content !== undefined) return content;
-  }
-  return undefined;
 }
 
 function loaderMissing(name: string): Fault {
