@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { Logger } from "pino";
 import type { BlockTarget } from "../images/block.ts";
 import { isZero } from "../images/cell.ts";
+import type { Clock } from "./backoff.ts";
 import type { Disk } from "./contract.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import type { Tools } from "./tools.ts";
@@ -10,8 +11,13 @@ import type { Tools } from "./tools.ts";
 const TABLE_BYTES = 1024 * 1024;
 const SAMPLES = 64;
 const SAMPLE_BYTES = 4096;
-/** Devices that zero by really writing get this long; then the restore writes the zeros that matter itself. */
-const ZERO_TIMEOUT_MS = 5 * 60_000;
+/** The kernel cannot be interrupted in the middle of a request, so it gets small ones. */
+const SLICE_BYTES = 1024 * 1024 * 1024;
+const SLICE_TIMEOUT_MS = 60_000;
+/** A device that would take longer zeroes by really writing: then only the zeros that matter are written, with the image. */
+const ZERO_WITHIN_MS = 60_000;
+/** The speed is judged after this. */
+const JUDGE_AFTER_MS = 3000;
 
 /** What an erase left behind. */
 export type Erased = {
@@ -37,29 +43,47 @@ type ErasableTarget = BlockTarget & { read(offset: number, length: number): Prom
 export async function eraseDisk(
   disk: Disk,
   target: ErasableTarget,
-  machine: { files: MachineFiles; tools: Tools; log: Logger },
+  machine: { files: MachineFiles; tools: Tools; clock: Clock; log: Logger },
 ): Promise<Erased> {
-  const { files, tools, log } = machine;
+  const { files, log } = machine;
   await wipeEnds(target);
   const queue = `/sys/block/${basename(disk.path)}/queue`;
-  // --force: blkdiscard would ask for the disk alone, and we hold it alone already.
   if (Number(files.text(`${queue}/write_zeroes_max_bytes`)) > 0) {
-    try {
-      await tools.run("blkdiscard", ["--force", "--zeroout", disk.path], { timeoutMs: ZERO_TIMEOUT_MS });
+    if (await inSlices(disk, ["--zeroout"], machine)) {
       if (await samplesAreZero(target)) return { isZeroed: true, how: "zeroed by the device" };
       log.warn({ disk: disk.path }, "the device says it zeroed itself, but samples are not zero");
-    } catch (error) {
-      log.warn({ disk: disk.path, error }, "the device cannot zero itself");
     }
-  } else if (Number(files.text(`${queue}/discard_max_bytes`)) > 0) {
-    try {
-      await tools.run("blkdiscard", ["--force", disk.path], { timeoutMs: ZERO_TIMEOUT_MS });
-      return { isZeroed: false, how: "partition tables wiped, old content discarded" };
-    } catch (error) {
-      log.warn({ disk: disk.path, error }, "the device cannot discard");
-    }
+  } else if (Number(files.text(`${queue}/discard_max_bytes`)) > 0 && (await inSlices(disk, [], machine))) {
+    return { isZeroed: false, how: "partition tables wiped, old content discarded" };
   }
   return { isZeroed: false, how: "partition tables wiped; zeros are written with the image" };
+}
+
+/** Runs blkdiscard over the whole disk; false when the device refuses or would take too long. */
+async function inSlices(
+  disk: Disk,
+  mode: readonly string[],
+  { tools, clock, log }: { tools: Tools; clock: Clock; log: Logger },
+): Promise<boolean> {
+  const startedAt = clock.now();
+  for (let offset = 0; offset < disk.sizeBytes; offset += SLICE_BYTES) {
+    const length = Math.min(SLICE_BYTES, disk.sizeBytes - offset);
+    // --force: blkdiscard would ask for the disk alone, and we hold it alone already.
+    const args = ["--force", ...mode, "--offset", String(offset), "--length", String(length), disk.path];
+    try {
+      await tools.run("blkdiscard", args, { timeoutMs: SLICE_TIMEOUT_MS });
+    } catch (error) {
+      log.warn({ disk: disk.path, err: error }, "blkdiscard was refused");
+      return false;
+    }
+    const tookMs = clock.now() - startedAt;
+    const wholeMs = (tookMs / (offset + length)) * disk.sizeBytes;
+    if (tookMs > JUDGE_AFTER_MS && wholeMs > ZERO_WITHIN_MS) {
+      log.info({ disk: disk.path, wholeMs }, "blkdiscard would take too long");
+      return false;
+    }
+  }
+  return true;
 }
 
 /** Writes zeros over the first and the last MiB and waits until the disk has them. */

@@ -16,6 +16,7 @@ import { CellMapBuilder } from "../../images/cell-map.ts";
 import { type Manifest, rootOf } from "../../images/manifest.ts";
 import { encodePack } from "../../images/pack.ts";
 import { PackTable } from "../../images/pack-table.ts";
+import { fakeClock } from "./fake-clock.ts";
 import { treeFiles } from "./machine-tree.ts";
 
 const MIB = 1024 * 1024;
@@ -123,8 +124,8 @@ test("erasing wipes both ends before anything else, and the middle where the dev
   const target = new DiskTarget(disk);
   await target.open();
   const files = queue({ write_zeroes_max_bytes: "4294966784\n" });
-  assert.equal((await eraseDisk(disk, target, { files, tools, log })).isZeroed, true);
-  assert.deepEqual(tools.ran, [`blkdiscard --force --zeroout ${disk.path}`]);
+  assert.equal((await eraseDisk(disk, target, { files, tools, clock: fakeClock(), log })).isZeroed, true);
+  assert.deepEqual(tools.ran, [`blkdiscard --force --zeroout --offset 0 --length ${4 * MIB} ${disk.path}`]);
   await target.close();
 });
 
@@ -133,13 +134,19 @@ test("a device that says it zeroed itself and did not is not believed", async (t
   const target = new DiskTarget(disk);
   await target.open();
   const files = queue({ write_zeroes_max_bytes: "1" });
-  assert.equal((await eraseDisk(disk, target, { files, tools: recordingTools(), log })).isZeroed, false);
+  assert.equal(
+    (await eraseDisk(disk, target, { files, tools: recordingTools(), clock: fakeClock(), log })).isZeroed,
+    false,
+  );
   await target.close();
 });
 
 test("a discard promises no zeros; a device that can do neither, or fails, is wiped at its ends", async (t) => {
   const cases: { values: Record<string, string>; act?: () => void; ran: RegExp[] }[] = [
-    { values: { write_zeroes_max_bytes: "0", discard_max_bytes: "2147450880" }, ran: [/^blkdiscard --force \S+$/] },
+    {
+      values: { write_zeroes_max_bytes: "0", discard_max_bytes: "2147450880" },
+      ran: [/^blkdiscard --force --offset 0 --length \d+ \S+$/],
+    },
     { values: { write_zeroes_max_bytes: "0", discard_max_bytes: "0" }, ran: [] },
     { values: {}, ran: [] },
     { values: { write_zeroes_max_bytes: "1" }, act: () => assert.fail("refused"), ran: [/--zeroout/] },
@@ -149,13 +156,32 @@ test("a discard promises no zeros; a device that can do neither, or fails, is wi
     const target = new DiskTarget(disk);
     await target.open();
     const tools = recordingTools(act);
-    const erased = await eraseDisk(disk, target, { files: queue(values), tools, log });
+    const erased = await eraseDisk(disk, target, { files: queue(values), tools, clock: fakeClock(), log });
     assert.equal(erased.isZeroed, false);
     assert.equal(tools.ran.length, ran.length);
     for (const [at, pattern] of ran.entries()) assert.match(tools.ran[at] ?? "", pattern);
     await target.close();
     const now = readFileSync(disk.path);
     assert(now.subarray(0, MIB).every((byte) => byte === 0) && now.subarray(2 * MIB).every((byte) => byte === 0));
+  }
+});
+
+test("a device that zeroes by writing is not waited for; one that is quick is", async (t) => {
+  const small = diskFile(t, Buffer.alloc(4 * MIB));
+  for (const { msPerSlice, isZeroed, slices } of [
+    { msPerSlice: 10, isZeroed: true, slices: 100 },
+    { msPerSlice: 8000, isZeroed: false, slices: 1 },
+    { msPerSlice: 1000, isZeroed: false, slices: 4 },
+  ]) {
+    const clock = fakeClock();
+    const tools = recordingTools(() => void clock.sleep(msPerSlice));
+    const target = new DiskTarget(small);
+    await target.open();
+    const large = { ...small, sizeBytes: 100 * 1024 * MIB };
+    const erased = await eraseDisk(large, target, { files: queue({ write_zeroes_max_bytes: "1" }), tools, clock, log });
+    assert.deepEqual([erased.isZeroed, tools.ran.length], [isZeroed, slices]);
+    if (isZeroed) assert.match(tools.ran.at(-1) ?? "", /--offset 106300440576 --length 1073741824 /);
+    await target.close();
   }
 });
 
