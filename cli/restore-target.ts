@@ -1,6 +1,7 @@
 import { access, constants, realpath, stat, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Logger } from "pino";
+import { realClock } from "../agent/backoff.ts";
 import { describeDisk } from "../agent/disk-choice.ts";
 import { DiskSource } from "../agent/disk-source.ts";
 import { DiskTarget } from "../agent/disk-target.ts";
@@ -90,7 +91,7 @@ async function checkDisk(path: string, log: Logger): Promise<CheckedTarget> {
         blocks,
         async erase() {
           await blocks.open();
-          return eraseDisk(disk, blocks, { files: thisMachine, tools, log });
+          return eraseDisk(disk, blocks, { files: thisMachine, tools, clock: realClock, log });
         },
         readBack: () => DiskSource.open(disk, tools),
         async settle() {

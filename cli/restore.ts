@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { createInterface } from "node:readline/promises";
 import { Command, InvalidArgumentError } from "commander";
@@ -35,6 +36,7 @@ type RestoreFlags = {
 /** Faults that mean: a safety check said no. */
 const refusals = new Set([
   "TARGET_BUSY",
+  "TARGET_IS_SOURCE",
   "TARGET_KIND",
   "TARGET_TOO_SMALL",
   "TARGET_NO_SPACE",
@@ -177,7 +179,10 @@ async function restoreStream({ flags, output, log, signal }: Job, url: AsrUrl): 
 
 async function restoreLocal(job: Job): Promise<Manifest> {
   const { flags, output, log, signal } = job;
-  const checked = await output.step("Validating target", "validate", () => checkTarget(flags.target, log));
+  const checked = await output.step("Validating target", "validate", async () => {
+    await refuseSameFile(flags.source, flags.target);
+    return checkTarget(flags.target, log);
+  });
   const source = await output.step("Validating source", "validate", () =>
     openImageSource(flags.source, { dataDir: flags.dataDir, onScan: () => undefined, signal }),
   );
@@ -205,6 +210,17 @@ async function restoreLocal(job: Job): Promise<Manifest> {
   } finally {
     await source.close();
   }
+}
+
+// By device and inode: a link, or another spelling, is the same file.
+async function refuseSameFile(source: string, target: string): Promise<void> {
+  const [from, to] = await Promise.all([source, target].map((path) => stat(path).catch(() => undefined)));
+  if (from === undefined || to === undefined || from.dev !== to.dev || from.ino !== to.ino) return;
+  throw new Fault("TARGET_IS_SOURCE", {
+    what: `${target} is the source itself. Nothing was erased.`,
+    why: "Erasing the target would destroy what is to be restored.",
+    fix: "Give another target.",
+  });
 }
 
 async function verifyAndSettle(

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { goldenDisk } from "../agent/stream/local-stream.ts";
+import { bootcast, clean, type Ended, ended, root } from "./program.ts";
+
+const marks = "  ....10....20....30....40....50....60....70....80....90....100\n";
+
+describe("bootcast restore", { concurrency: 2 }, () => {
+  const directory = mkdtempSync(join(tmpdir(), "bootcast-restore-"));
+  const golden = join(directory, "golden.raw");
+  const dataDir = join(directory, "data");
+  const bytes = Buffer.from(goldenDisk().bytes);
+  before(() => writeFile(golden, bytes));
+  after(() => rmSync(directory, { recursive: true, force: true }));
+
+  function words(target: string, ...more: string[]): string[] {
+    return ["restore", "--source", golden, "--target", join(directory, target), "--data-dir", dataDir, ...more];
+  }
+
+  /** Runs it with something typed on standard input. */
+  function answered(typed: string, given: readonly string[]): Promise<Ended> {
+    const child = spawn(process.execPath, [join(root, "cli/main.ts"), ...given], { env: clean(), timeout: 60_000 });
+    child.stdin.write(typed);
+    return ended(child);
+  }
+
+  test("a raw file to a file: the bytes, asr's screen", async () => {
+    const { code, stdout, stderr } = await bootcast(words("copy.raw", "--erase", "--noprompt", "--no-input"));
+    assert.equal(code, 0, stderr);
+    assert.equal(
+      stdout,
+      `\tValidating target...done\n\tValidating source...done\n\tErasing target device ${join(directory, "copy.raw")}...done\n` +
+        `\tValidating sizes...done\n\tRestoring${marks}\tVerifying${marks}\tRemounting target volume...done\n`,
+    );
+    assert.equal(Buffer.compare(await readFile(join(directory, "copy.raw")), bytes), 0);
+  });
+
+  test("an existing file is replaced as a whole", async () => {
+    await writeFile(join(directory, "old.raw"), Buffer.alloc(bytes.length + 5_000, 0xee));
+    const { code, stdout } = await bootcast(words("old.raw", "--erase", "--noprompt", "--noverify"));
+    assert.equal(code, 0);
+    assert.doesNotMatch(stdout, /Verifying/);
+    assert.equal(Buffer.compare(await readFile(join(directory, "old.raw")), bytes), 0);
+  });
+
+  test("an image of the store, with JSON", async () => {
+    const imported = await bootcast(["image", "import", golden, "--name", "lab", "--data-dir", dataDir]);
+    assert.equal(imported.code, 0, imported.stderr);
+    const given = ["restore", "--source", "lab@1", "--target", join(directory, "stored.raw"), "--data-dir", dataDir];
+    const { code, stdout, stderr } = await bootcast([...given, "--erase", "--noprompt", "--json"]);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(JSON.parse(stdout), {
+      image: "lab",
+      version: 1,
+      target: join(directory, "stored.raw"),
+      bytes: bytes.length,
+      isVerified: true,
+    });
+    assert.equal(Buffer.compare(await readFile(join(directory, "stored.raw")), bytes), 0);
+  });
+
+  test("--puppetstrings: one event a line", async () => {
+    const { code, stdout } = await bootcast(words("puppet.raw", "--erase", "--noprompt", "--puppetstrings"));
+    assert.equal(code, 0);
+    assert.match(stdout, /^XSTA\tstart\n/);
+    assert.match(stdout, /\nPINF\t100\t100\trestore\n/);
+    assert.match(stdout, /\nPINF\t100\t100\tverify\n/);
+    assert.match(stdout, /\nXSTA\tfinish\n$/);
+    for (const line of stdout.trimEnd().split("\n")) assert.match(line, /^(XSTA|PINF|PASS)\t/);
+  });
+
+  test("without --erase nothing happens", async () => {
+    for (const source of [golden, "asr://127.0.0.1:1"]) {
+      const { code, stderr } = await bootcast(["restore", "--source", source, "--target", join(directory, "no.raw")]);
+      assert.equal(code, 5);
+      assert.match(stderr, /ERASE_NOT_ORDERED/);
+    }
+    assert.equal(existsSync(join(directory, "no.raw")), false);
+  });
+
+  for (const typed of ["yes\n", "Y\n"]) {
+    test(`the question, answered ${JSON.stringify(typed)}, goes on`, async () => {
+      const { code, stdout, stderr } = await answered(typed, words(`${typed.trim()}.raw`, "--erase", "--noverify"));
+      assert.equal(code, 0, stderr);
+      assert(stdout.includes(`\tErase contents of ${join(directory, `${typed.trim()}.raw`)}? [ny]: `), stdout);
+    });
+  }
+
+  for (const typed of ["n\n", "", "yep\n"]) {
+    test(`the question, answered ${JSON.stringify(typed)}, erases nothing`, async () => {
+      const { code, stderr } = await answered(typed, words("refused.raw", "--erase"));
+      assert.equal(code, 5, stderr);
+      assert.match(stderr, /CONFIRM_WRONG/);
+      assert.equal(existsSync(join(directory, "refused.raw")), false);
+    });
+  }
+
+  test("nobody to ask: refused", async () => {
+    const { code, stderr } = await bootcast(words("refused.raw", "--erase", "--no-input"));
+    assert.deepEqual([code, /CONFIRM_MISSING/.test(stderr)], [5, true]);
+  });
+
+  test("targets that cannot be are refused before anything", async () => {
+    const cases: [string, string][] = [
+      ["/dev/null", "TARGET_KIND"],
+      [directory, "TARGET_KIND"],
+      ["/dev/no-such-disk", "TARGET_UNKNOWN"],
+      [join(directory, "none/x.raw"), "TARGET_UNKNOWN"],
+    ];
+    for (const [target, faultCode] of cases) {
+      const { code, stderr } = await bootcast([
+        "restore",
+        "--source",
+        golden,
+        "--target",
+        target,
+        "--erase",
+        "--noprompt",
+      ]);
+      assert.notEqual(code, 0);
+      assert.match(stderr, new RegExp(`\\[${faultCode}\\]`));
+    }
+  });
+
+  test("the source is never its own target", async () => {
+    const { code, stderr } = await bootcast(words("golden.raw", "--erase", "--noprompt"));
+    assert.equal(code, 5);
+    assert.match(stderr, /TARGET_IS_SOURCE/);
+    assert.equal(Buffer.compare(await readFile(golden), bytes), 0);
+  });
+
+  test("sources that do not work yet say what does", async () => {
+    for (const source of ["afp://fileserver.com/image.dmg", "https://h/image", "System_asr.dmg", "disk.qcow2"]) {
+      const given = ["restore", "--source", source, "--target", join(directory, "x.raw"), "--erase", "--noprompt"];
+      const { code, stderr } = await bootcast(given);
+      assert.equal(code, 1);
+      assert.match(stderr, /SOURCE_KIND[\s\S]*fix: Give a raw disk image/);
+    }
+  });
+
+  test("a server that is not there", async () => {
+    const given = [
+      "restore",
+      "--source",
+      "asr://127.0.0.1:1",
+      "--target",
+      join(directory, "x.raw"),
+      "--erase",
+      "--noprompt",
+    ];
+    const { code, stderr } = await bootcast(given);
+    assert.equal(code, 10);
+    assert.match(stderr, /SERVER_UNREACHABLE/);
+  });
+});
