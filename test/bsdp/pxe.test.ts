@@ -16,7 +16,13 @@ import { pxeClientOf } from "../../bsdp/pxe-client.ts";
 import { Fault } from "../../fault.ts";
 import { bytesOf, hexOf, packetVectors, vectorNamed } from "./packet-vectors.ts";
 
-const files: BootFiles = { httpPort: 8440, loaders: standardLoaders, macImages: [], macPriority: 0x8000 };
+const files: BootFiles = {
+  httpPort: 8440,
+  loaders: standardLoaders,
+  diskLoaders: {},
+  macImages: [],
+  macPriority: 0x8000,
+};
 const agent: BootPolicy = { boot: "agent" };
 const server = "10.77.0.1";
 const on67: Arrival = { port: 67, serverAddress: server, source: { address: "0.0.0.0", port: 68 } };
@@ -178,6 +184,16 @@ test("policy disk: iPXE gets the script that says exit, firmware gets nothing", 
   for (const name of ["ovmf-x64-discover", "pixiecore-pcap-discover", "ovmf-x64-http-discover"]) {
     assert.deepEqual(choiceOf(requestOf(name), disk), { type: "nothing", reason: "boots its own disk" });
   }
+});
+
+test("policy disk, where there is a program that starts the disk: firmware is given that, iPXE still its script", () => {
+  const some = { ...files, diskLoaders: { x64: "x64/disk.efi" } };
+  const disk: BootPolicy = { boot: "disk" };
+  assert.equal(fileOf(choiceOf(requestOf("ovmf-x64-discover"), disk, some)), "x64/disk.efi");
+  assert.equal(fileOf(choiceOf(requestOf("ipxe-efi-discover"), disk, some)), script("52:54:00:77:00:01"));
+  assert.equal(choiceOf(requestOf("aavmf-arm64-discover"), disk, some).type, "nothing");
+  const client = pxeClientOf(requestOf("ovmf-x64-discover")) as PxeClient;
+  assert.equal(fileOf(chooseBoot(client, disk, some, server, "script")), "x64/disk.efi");
 });
 
 test("policy nothing: nobody gets anything, and the reason is told", () => {
