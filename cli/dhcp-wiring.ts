@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type BootFiles, standardLoaders } from "../bsdp/boot-files.ts";
+import { type BootFiles, standardDiskLoaders, standardLoaders } from "../bsdp/boot-files.ts";
 import type { ConfigValues } from "../server/config.ts";
 import { dhcpOptions } from "../server/dhcp-options.ts";
 import type { DhcpSettings, LeaseStore } from "../server/dhcp-settings.ts";
@@ -14,10 +14,15 @@ const MAC_BOOTER = "nbi/booter";
  */
 export function bootFilesOf(values: ConfigValues, bootDirectory: string, httpPort: number): BootFiles {
   const isThere = (name: string) => existsSync(join(bootDirectory, name));
+  const present = (loaders: BootFiles["loaders"]) =>
+    Object.fromEntries(Object.entries(loaders).filter(([, name]) => isThere(name)));
   return {
     httpPort,
     get loaders() {
-      return Object.fromEntries(Object.entries(standardLoaders).filter(([, name]) => isThere(name)));
+      return present(standardLoaders);
+    },
+    get diskLoaders() {
+      return present(standardDiskLoaders);
     },
     get macImages() {
       if (!isThere(MAC_BOOTER)) return [];
