@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { FileTree } from "./file-tree.ts";
 
@@ -9,11 +9,13 @@ const projectDir = join(import.meta.dirname, "..", "..");
 const require = createRequire(import.meta.url);
 
 /**
- * The agent as one file: agent/main.ts with everything it imports, for `node agent.cjs`.
+ * The agent as one file: agent/main with everything it imports, for `node agent.cjs`.
  *
  * @throws {Fault} BOOT_IMAGE_AGENT_UNBUILT
  */
-export async function bundleAgent(entry = join(projectDir, "agent", "main.ts")): Promise<Uint8Array> {
+export async function bundleAgent(
+  entry = join(projectDir, "agent", `main${extname(import.meta.filename)}`),
+): Promise<Uint8Array> {
   try {
     const { build } = await import("esbuild");
     const result = await build({

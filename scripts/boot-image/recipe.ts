@@ -1,3 +1,5 @@
+import { diskLoaderPackages } from "./disk-loader.ts";
+
 /** What goes into the boot image. Libraries, and modules that these modules need, follow by themselves. */
 
 /** Debian packages that hold the kernel, the loaders and the programs. */
@@ -15,6 +17,7 @@ export const packages = [
   "ntfs-3g",
   "partclone",
   "efibootmgr",
+  ...diskLoaderPackages,
 ] as const;
 
 /** Firmware of wired cards: taken where the machine's apt offers it (Debian's non-free-firmware). */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { Runtime } from "./bundle.ts";
 import type { ArchiveEntry } from "./cpio.ts";
+import { diskLoaderName, makeDiskLoader } from "./disk-loader.ts";
 import { FileTree } from "./file-tree.ts";
 import { addKernel } from "./kernel.ts";
 import { loaders, programs } from "./recipe.ts";
@@ -41,12 +42,16 @@ export async function makeSystem(options: {
 
     const files = new Map<string, Uint8Array>([["vmlinuz", kernel.image]]);
     const loaderFiles: Record<string, string> = {};
+    const addLoader = (name: string, content: Uint8Array) => {
+      loaderFiles[name] = name.replaceAll("/", "_");
+      files.set(loaderFiles[name], content);
+    };
     for (const { name, from } of loaders) {
       const content = await unpacked.read(from);
       if (content === undefined) throw loaderMissing(name);
-      loaderFiles[name] = name.replaceAll("/", "_");
-      files.set(loaderFiles[name], content);
+      addLoader(name, content);
     }
+    addLoader(diskLoaderName, await makeDiskLoader(root));
     const notes = { kernel: kernel.version, absentModules: kernel.absentModules, loaders: loaderFiles };
     return { entries: tree.entries(), notes, files };
   } finally {
