@@ -1,0 +1,281 @@
+import { Fault } from "../../fault.ts";
+import type { StreamLayout } from "../../multicast/layout.ts";
+import { StreamReceiver } from "../../multicast/receiver.ts";
+import type { StreamControl } from "./control.ts";
+import type { DescribedStream } from "./describe.ts";
+import { notArriving, silent } from "./faults.ts";
+import { PackWriter } from "./pack-writer.ts";
+import type { Received, ReceiveOptions, ReceiveProgress } from "./receive.ts";
+import { type ReportedState, Reporter } from "./reporter.ts";
+import { type GroupSocket, joinGroup, localAddressTowards } from "./socket.ts";
+import { UnicastFetcher } from "./unicast.ts";
+
+/** Without the first canary for so long, the group does not arrive. */
+const ARRIVE_MS = 20_000;
+/** A running stream that is silent for so long has lost us: the rest is fetched by unicast. */
+const SILENCE_MS = 5_000;
+/** Without any data for so long, group or unicast, the restore is given up. */
+const TIMEOUT_MS = 60_000;
+const TICK_MS = 200;
+const MEMORY_MIN_BYTES = 32 * 1024 * 1024;
+const MEMORY_MAX_BYTES = 1024 * 1024 * 1024;
+
+/** One restore from its joining to its end. `receiveStream` makes it, runs it and closes it. */
+export class Reception {
+  readonly #options: ReceiveOptions;
+  readonly #control: StreamControl;
+  readonly #described: DescribedStream;
+  readonly #layout: StreamLayout;
+  readonly #receiver: StreamReceiver;
+  readonly #writer: PackWriter;
+  readonly #reporter: Reporter;
+  readonly #stopped = new AbortController();
+  readonly #unicast: UnicastFetcher;
+  #socket: GroupSocket | undefined;
+  #interfaceAddress = "";
+  #stage: ReceiveProgress["stage"] = "arriving";
+  #lastState: ReportedState = "failed";
+  #failure: unknown;
+  #wrongPacks = 0;
+  #shownAt = 0;
+  #zeros: Promise<void> = Promise.resolve();
+  #areZerosWritten = false;
+  #wake: () => void = () => undefined;
+
+  constructor(
+    options: ReceiveOptions,
+    { control, reports }: { readonly control: StreamControl; readonly reports: StreamControl },
+    described: DescribedStream,
+    layout: StreamLayout,
+  ) {
+    const { description } = described.info;
+    this.#options = options;
+    this.#control = control;
+    this.#described = described;
+    this.#layout = layout;
+    const memoryBytes = options.memoryBytes ?? memoryToUse();
+    this.#receiver = new StreamReceiver(description, layout, { memoryBytes, silenceMs: SILENCE_MS, now: now() });
+    this.#writer = new PackWriter(described.manifest, options.target);
+    this.#reporter = new Reporter(reports, options.streamId, this.#receiver, layout.packCount, options.log);
+    this.#unicast = new UnicastFetcher({
+      control,
+      streamId: options.streamId,
+      manifest: described.manifest,
+      layout,
+      receiver: this.#receiver,
+      writer: this.#writer,
+      now,
+      onUnreachable: (fault) => this.#reporter.noteFault(fault),
+      onEnd: (failure) => (failure === undefined ? this.#wake() : this.#fail(failure)),
+      log: options.log,
+    });
+  }
+
+  async run(): Promise<Received> {
+    const options = this.#options;
+    this.#enter("arriving");
+    const { description } = this.#described.info;
+    const { hostname, port } = options.server;
+    this.#interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
+    this.#socket = await joinGroup({
+      group: description.group,
+      port: description.port,
+      interfaceAddress: this.#interfaceAddress,
+      onDatagram: (bytes) => this.#onDatagram(bytes),
+    });
+    try {
+      const join =
+        options.hostId === undefined ? { name: options.name } : { name: options.name, hostId: options.hostId };
+      await this.#reporter.start(join);
+      await this.#arrive();
+      this.#enter("erasing");
+      const { isZeroed } = await options.beforeWrite(this.#described.manifest);
+      this.#enter("waiting");
+      this.#reporter.say("ready");
+      await this.#receive(isZeroed);
+      this.#enter("finishing");
+      await this.#writer.finish();
+      this.#lastState = "done";
+    } catch (error) {
+      if (options.signal?.aborted === true) this.#lastState = "left";
+      throw error;
+    }
+    const { fullPasses, datagramsReceived, datagramsLost } = this.#receiver;
+    return {
+      manifest: this.#described.manifest,
+      passes: fullPasses,
+      symbolsReceived: datagramsReceived,
+      symbolsLost: datagramsLost,
+      unicastPacks: this.#unicast.packs,
+      wrongPacks: this.#wrongPacks,
+    };
+  }
+
+  /** Stops everything that still runs, and tells the server how it ended. */
+  async close(): Promise<void> {
+    this.#stopped.abort();
+    this.#socket?.close();
+    await this.#control.close();
+    // Nothing may write to the target when the caller closes it.
+    await Promise.all([this.#unicast.stop(), this.#zeros.catch(() => undefined)]);
+    await this.#reporter.stop(this.#lastState);
+  }
+
+  // The first canary or symbol shows that the group comes through; before it nothing is erased.
+  async #arrive(): Promise<void> {
+    const from = now();
+    const arriveMs = this.#options.arriveMs ?? ARRIVE_MS;
+    // Nothing is sent any more after the pass of a `once` stream: then everything is fetched.
+    while (this.#receiver.datagramsReceived === 0 && this.#reporter.streamState !== "ended") {
+      if (now() - from >= arriveMs) {
+        const { group, port } = this.#described.info.description;
+        throw notArriving({
+          group,
+          port,
+          interfaceAddress: this.#interfaceAddress,
+          arriveMs,
+          fates: this.#receiver.fates,
+        });
+      }
+      this.#show();
+      await this.#pause();
+    }
+  }
+
+  async #receive(isZeroed: boolean): Promise<void> {
+    if (!isZeroed) this.#zeros = this.#writer.writeZeros(this.#stopped.signal);
+    this.#zeros.catch((error: unknown) => this.#fail(error));
+    while (!this.#receiver.isComplete) {
+      this.#throwIfStopped();
+      if (this.#stage === "waiting" && this.#receiver.hasSymbols) {
+        this.#enter("receiving");
+        this.#reporter.say("receiving");
+      }
+      const ready = this.#receiver.takeReady();
+      if (ready !== undefined) {
+        await this.#writeFromGroup(ready.pack, ready.bytes);
+        this.#show();
+        continue;
+      }
+      this.#receiver.onStreamState(this.#reporter.streamState, now());
+      this.#unicast.fetchWanted();
+      this.#checkSilence();
+      this.#show();
+      await this.#pause();
+    }
+    this.#showMarks();
+    this.#enter("finishing");
+    await this.#zeros;
+    this.#areZerosWritten = true;
+  }
+
+  async #writeFromGroup(pack: number, stored: Uint8Array): Promise<void> {
+    const number = this.#layout.packNumbers[pack]!;
+    let cells: readonly Uint8Array[];
+    try {
+      cells = this.#writer.unpack(number, stored);
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      // Every symbol had a right checksum, so this was forged, or the server's memory is bad.
+      this.#wrongPacks += 1;
+      this.#options.log.warn(
+        { pack: number, code: error.code },
+        "a pack from the group was wrong and is fetched again",
+      );
+      this.#receiver.onPackWrong(pack);
+      return;
+    }
+    await this.#writer.write(number, cells);
+    this.#receiver.onPackDone(pack);
+  }
+
+  #checkSilence(): void {
+    const timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS;
+    const silentMs = now() - Math.max(this.#receiver.heardAt, this.#unicast.heardAt);
+    if (timeoutMs > 0 && silentMs >= timeoutMs) throw silent(silentMs, this.#reporter.lastFault);
+  }
+
+  #onDatagram(bytes: Uint8Array): void {
+    this.#receiver.onDatagram(bytes, now());
+    if (this.#receiver.hasReady) this.#wake();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+    this.#wake();
+  }
+
+  #enter(stage: ReceiveProgress["stage"]): void {
+    this.#stage = stage;
+    this.#shownAt = 0;
+    this.#show();
+  }
+
+  #show(): void {
+    this.#showMarks();
+    if (now() < this.#shownAt + TICK_MS) return;
+    this.#shownAt = now();
+    const { packsDone, bytesDone, fullPasses, datagramsReceived, datagramsLost } = this.#receiver;
+    const bytesTotal = this.#layout.streamBytes;
+    this.#options.onProgress?.({
+      stage: this.#stage,
+      detail: this.#detail(),
+      percent: bytesTotal === 0 ? 100 : (bytesDone / bytesTotal) * 100,
+      bytesDone,
+      bytesTotal,
+      packsDone,
+      packsTotal: this.#layout.packCount,
+      passes: fullPasses,
+      symbolsReceived: datagramsReceived,
+      symbolsLost: datagramsLost,
+      unicastPacks: this.#unicast.packs,
+    });
+  }
+
+  #detail(): string {
+    const { group, port } = this.#described.info.description;
+    switch (this.#stage) {
+      case "arriving":
+        return `Waiting for packets of ${group}:${port} on ${this.#interfaceAddress}.`;
+      case "erasing":
+        return "The stream arrives; erasing the target.";
+      case "waiting": {
+        const reason = this.#reporter.waitingFor;
+        return reason === "" ? "The stream is about to start." : `The stream waits: ${reason}.`;
+      }
+      case "receiving":
+        if (!this.#unicast.isBusy) return "Receiving the stream.";
+        return `Fetching what is missing from the server; ${this.#unicast.packs} packs so far.`;
+      case "finishing":
+        return this.#areZerosWritten ? "Writing the partition table." : "Writing the zeros of the image.";
+    }
+  }
+
+  #showMarks(): void {
+    for (const mark of this.#receiver.takeMarks()) this.#options.onMark?.(mark);
+  }
+
+  async #pause(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, TICK_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#throwIfStopped();
+  }
+
+  #throwIfStopped(): void {
+    this.#options.signal?.throwIfAborted();
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+function now(): number {
+  return performance.now();
+}
+
+function memoryToUse(): number {
+  return Math.min(MEMORY_MAX_BYTES, Math.max(MEMORY_MIN_BYTES, Math.floor(process.availableMemory() / 3)));
+}
