@@ -42,17 +42,18 @@ export function chooseBoot(
     return { type: "boot", what: "script", file, loader: "", vendorClass: "PXEClient", skipsDiscovery: false };
   };
   if (client.kind === "ours" || client.kind === "ipxe") return script();
-  // The script would say "exit"; firmware that gets no boot data does the same by itself, and faster.
-  if (policy.boot === "disk") return nothing("boots its own disk");
   if (client.platform === undefined) return nothing(`no loader for architecture ${client.architecture ?? "unknown"}`);
-  const loader = files.loaders[client.platform];
-  if (loader === undefined) return nothing(`there is no boot file for ${client.platform}`);
+  const isForDisk = policy.boot === "disk";
+  const loader = (isForDisk ? files.diskLoaders : files.loaders)[client.platform];
+  if (loader === undefined) {
+    return nothing(isForDisk ? "boots its own disk" : `there is no boot file for ${client.platform}`);
+  }
   if (loop === "stop") return nothing("it loaded the same loader again and again");
   if (client.kind === "http") {
     const file = loaderUrl(serverAddress, files.httpPort, loader);
     return { type: "boot", what: "loader", file, loader, vendorClass: "HTTPClient", skipsDiscovery: false };
   }
-  if (loop === "script") return script();
+  if (loop === "script" && !isForDisk) return script();
   // iPXE's idea of the server may be the router's address: the whole URL leaves no doubt.
   const file = client.kind === "small-ipxe" ? `tftp://${serverAddress}/${loader}` : loader;
   if (file.length > MAXIMUM_FILE_BYTES) return nothing("the loader's path is longer than 127 bytes");
