@@ -68,6 +68,7 @@ export async function openLab(options: LabOptions): Promise<Lab> {
   const directory = resolve(options.directory);
   const dataDir = resolve(options.dataDir ?? join(directory, "data"));
   const configFile = join(directory, "bootcast.toml");
+  await mkdir(directory, { recursive: true });
   await mkdir(dataDir, { recursive: true });
   await writeFile(configFile, labConfig(options));
   const namespace = await openNamespace();
