@@ -170,23 +170,24 @@ function namespaceOf(holder: ChildProcess, holderPid: number, ended: Promise<Exi
     async addBridge(name, address) {
       // Without a querier, snooping would cut multicast off after some minutes; a lab's switch floods.
       const kind = ["type", "bridge", "stp_state", "0", "forward_delay", "0", "mcast_snooping", "0"];
-      await namespace.run("ip", ["link", "add", name, ...kind]);
+      await namespace.run("ip", ["link", "add", "name", name, ...kind]);
       if (address !== undefined) await namespace.run("ip", ["address", "add", address, "dev", name]);
-      await namespace.run("ip", ["link", "set", name, "up"]);
+      await namespace.run("ip", ["link", "set", "dev", name, "up"]);
     },
 
     async addNetns(name, address, bridge) {
       await namespace.run("ip", ["netns", "add", name]);
-      await namespace.run("ip", ["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name]);
-      await namespace.run("ip", ["link", "set", name, "master", bridge, "up"]);
+      // "name" and "dev" first: by themselves short names are read as abbreviated words ("a" is "address").
+      await namespace.run("ip", ["link", "add", "name", name, "type", "veth", "peer", "name", "eth0", "netns", name]);
+      await namespace.run("ip", ["link", "set", "dev", name, "master", bridge, "up"]);
       await namespace.run("ip", ["-n", name, "address", "add", address, "dev", "eth0"]);
       await namespace.run("ip", ["-n", name, "link", "set", "lo", "up"]);
       await namespace.run("ip", ["-n", name, "link", "set", "eth0", "up"]);
     },
 
     async addTap(name, bridge) {
-      await namespace.run("ip", ["tuntap", "add", name, "mode", "tap"]);
-      await namespace.run("ip", ["link", "set", name, "master", bridge, "up"]);
+      await namespace.run("ip", ["tuntap", "add", "dev", name, "mode", "tap"]);
+      await namespace.run("ip", ["link", "set", "dev", name, "master", bridge, "up"]);
     },
 
     async close() {

@@ -48,6 +48,15 @@ describe("the lab's network", { skip: labProblem() ?? false }, () => {
     assert.equal((await listener.stop()).signal, null);
   });
 
+  test("takes names that ip itself has a meaning for", async (t) => {
+    const namespace = await open(t);
+    await namespace.addBridge("b", "10.77.0.1/24");
+    await namespace.addNetns("a", "10.77.0.2/24", "b");
+    await namespace.addTap("t", "b");
+    const { stdout } = await namespace.run("ls", ["/sys/class/net"]);
+    assert.deepEqual(stdout.trim().split("\n").toSorted(), ["a", "b", "lo", "t"]);
+  });
+
   test("gives a command's input, directory, environment and exit code", async (t) => {
     const namespace = await open(t);
     const script = 'cat; pwd; echo "$WORD" >&2; exit 3';
