@@ -19,10 +19,10 @@ const maxReasonCharacters = 69;
 /**
  * The iPXE script for one machine: what it boots now.
  *
- * The local disk is reached by leaving iPXE with an error. A BIOS goes on to its next boot device either way; UEFI only
- * does after a failure, because success ends its boot order and opens the setup menu (UEFI specification 3.1;
- * tinkerbell/tinkerbell#984, netbootxyz/netboot.xyz#1276; seen with OVMF: `exit` ends in the setup menu, `exit 1` starts
- * the next boot option; SeaBIOS boots the disk after either).
+ * The local disk is reached by leaving iPXE with an error. UEFI goes on to its next boot option only after a failure:
+ * success ends its boot order and opens the setup menu (UEFI specification 3.1; tinkerbell/tinkerbell#984,
+ * netbootxyz/netboot.xyz#1276; seen with OVMF both ways). After `exit 1` SeaBIOS boots the disk; with a plain `exit`
+ * it was not tried.
  */
 export function renderScript(input: ScriptInput): string {
   const lines = input.policy.boot === "agent" ? agentLines(input) : localLines(input.mac, input.policy);
