@@ -75,7 +75,7 @@ export function idsFor(
 /**
  * Plans the renames of one ByHost directory (rules: merged from updatebyhostprefs
  * and DeployStudio's fixByHostPrefs). Contents are never touched, nothing is ever
- * overwritten, and a second run finds nothing to do.
+ * overwritten, and a second run touches nothing that the first one renamed.
  */
 export function planByHost(files: readonly ByHostFile[], facts: ByHostFacts): ByHostPlan {
   const plan = {

@@ -41,21 +41,26 @@ function facts(names: readonly string[], changes: Partial<ByHostFacts> = {}): By
 
 const dated = (names: readonly string[]): ByHostFile[] => names.map((name, at) => ({ name, modifiedAtMs: at }));
 
-/** What a directory holds after a plan was carried out. */
-function after(names: readonly string[], plan: ReturnType<typeof planByHost>): string[] {
-  const now = new Set(names);
+/** What a directory holds after a plan was carried out. A renamed or copied file keeps its time, as on the volume. */
+function after(files: readonly ByHostFile[], plan: ReturnType<typeof planByHost>): ByHostFile[] {
+  const now = new Map(files.map(({ name, modifiedAtMs }) => [name, modifiedAtMs]));
   for (const name of plan.deletes) assert(now.delete(name), `${name} is deleted twice or was never there`);
   for (const { from, to } of plan.renames) {
-    assert(now.delete(from), `${from} is not there`);
-    assert(![...now].some((name) => name.toLowerCase() === to.toLowerCase()), `${to} would be overwritten`);
-    now.add(to);
+    const modifiedAtMs = now.get(from);
+    assert(modifiedAtMs !== undefined, `${from} is not there`);
+    now.delete(from);
+    assert(![...now.keys()].some((name) => name.toLowerCase() === to.toLowerCase()), `${to} would be overwritten`);
+    now.set(to, modifiedAtMs);
   }
   for (const { from, to } of plan.copies) {
-    assert(now.has(from) && !now.has(to));
-    now.add(to);
+    const modifiedAtMs = now.get(from);
+    assert(modifiedAtMs !== undefined && !now.has(to));
+    now.set(to, modifiedAtMs);
   }
-  return [...now].sort();
+  return [...now].map(([name, modifiedAtMs]) => ({ name, modifiedAtMs }));
 }
+
+const namesOf = (files: readonly ByHostFile[]): string[] => files.map(({ name }) => name).sort();
 
 for (const { systemIdHex, hardwareUuid, ioPlatformUuid, byHostId } of cases.hardwareUuid) {
   test(`hardware UUID: ${systemIdHex ?? ioPlatformUuid}`, () => {
@@ -143,14 +148,20 @@ test("what was moved aside before is not overwritten", () => {
 test("10.5 gets both names", () => {
   const names = [`com.apple.dock.${OLD_MAC_ID}.plist`];
   const plan = planByHost(dated(names), facts(names, { osVersion: "10.5.8" }));
-  assert.deepEqual(after(names, plan), [`com.apple.dock.${MAC_ID}.plist`, `com.apple.dock.${UUID}.plist`].sort());
+  assert.deepEqual(
+    namesOf(after(dated(names), plan)),
+    [`com.apple.dock.${MAC_ID}.plist`, `com.apple.dock.${UUID}.plist`].sort(),
+  );
 });
 
 test("10.5 gets the other name when the image was made on this very machine", () => {
   for (const id of [MAC_ID, UUID]) {
     const names = [`com.apple.dock.${id}.plist`];
     const plan = planByHost(dated(names), facts(names, { osVersion: "10.5.8" }));
-    assert.deepEqual(after(names, plan), [`com.apple.dock.${MAC_ID}.plist`, `com.apple.dock.${UUID}.plist`].sort());
+    assert.deepEqual(
+      namesOf(after(dated(names), plan)),
+      [`com.apple.dock.${MAC_ID}.plist`, `com.apple.dock.${UUID}.plist`].sort(),
+    );
   }
 });
 
@@ -208,7 +219,7 @@ const nameOfFile = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 12 }).filter((name) => !name.includes("/")),
 );
 
-test("any directory: nothing is overwritten or lost, and a second run finds nothing to do", () => {
+test("any directory: nothing is overwritten or lost, and a second run touches nothing of the first", () => {
   const directory = fc.uniqueArray(nameOfFile, { maxLength: 10, selector: (name) => name.toLowerCase() });
   const releases = fc.constantFrom("10.4.11", "10.5.8", "10.6", "13.1", undefined);
   fc.assert(
@@ -221,11 +232,17 @@ test("any directory: nothing is overwritten or lost, and a second run finds noth
         const files = names.map((name) => ({ name, modifiedAtMs: ages.next().value as number }));
         const all = facts(names, { osVersion: os, uuid });
         const plan = planByHost(files, all);
-        const now = after(names, plan);
+        const now = after(files, plan);
         assert.equal(now.length, names.length - plan.deletes.length + plan.copies.length);
-        const second = planByHost(dated(now), { ...all, idCounts: countIds(now) });
-        assert.deepEqual([second.deletes, second.copies], [[], []]);
-        // A file that stays for a reason of that one run may be looked at again, but never one that was renamed.
+        const second = planByHost(now, { ...all, idCounts: countIds(namesOf(now)) });
+        assert.deepEqual(second.deletes, []);
+        // A file that stayed may be looked at again (what was deleted can have been the other id of the volume), but
+        // never one that was renamed, and nothing else is copied.
+        const again = new Set(second.renames.map(({ to }) => to));
+        assert(
+          second.copies.every(({ from }) => again.has(from)),
+          JSON.stringify([plan, second]),
+        );
         const renamed = new Set(plan.renames.map(({ to }) => to));
         assert(!second.renames.some(({ from }) => renamed.has(from)), JSON.stringify([plan, second]));
       },
