@@ -15,12 +15,15 @@ const machineFiles = {
  * Tests use it as the reason they are skipped.
  *
  * @param part "network": namespaces, bridges and cables only; "machines": QEMU in them as well
+ * @param more further programs that are needed, each with its Debian package
  */
-export function labProblem(part: "network" | "machines" = "network"): string | undefined {
+export function labProblem(
+  part: "network" | "machines" = "network",
+  more: Readonly<Record<string, string>> = {},
+): string | undefined {
   if (process.platform !== "linux") return "The lab needs Linux.";
   if (process.getuid?.() !== 0) return "The lab needs root, to make a network of its own.";
-  const programs: Record<string, string> =
-    part === "network" ? networkPrograms : { ...networkPrograms, ...machinePrograms };
+  const programs = { ...networkPrograms, ...(part === "machines" ? machinePrograms : {}), ...more };
   for (const [program, debianPackage] of Object.entries(programs)) {
     if (!isOnPath(program)) return `The lab needs ${program}: apt-get install ${debianPackage}`;
   }

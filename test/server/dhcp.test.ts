@@ -4,24 +4,32 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { decodeDhcpPacket, optionAddress, optionData } from "../../bsdp/dhcp-packet.ts";
+import { labProblem } from "../../scripts/lab/namespace.ts";
 import { bytesOf, vectorNamed } from "../bsdp/packet-vectors.ts";
-import { type Lines, Namespace, withoutNamespaces } from "./namespaces.ts";
+import { type Computer, type Lines, openNetwork } from "./computers.ts";
 
 const serve = new URL("./dhcp-serve.ts", import.meta.url);
 const replay = new URL("./dhcp-replay.ts", import.meta.url);
 const npmClient = new URL("./dhcp-npm-client.ts", import.meta.url);
 
+const debianPackages = { dhclient: "isc-dhcp-client", dnsmasq: "dnsmasq-base", udhcpc: "udhcpc" };
+
+/** Why a test in a network of its own cannot run here, with one of these foreign programs or without; false when it can. */
+function skipWithout(program?: keyof typeof debianPackages): string | false {
+  return labProblem("network", program === undefined ? {} : { [program]: debianPackages[program] }) ?? false;
+}
+
 type Received = { hex: string; address: string; port: number; on: number };
 
-async function serving(namespace: Namespace, settings: object): Promise<Lines> {
-  const server = namespace.startNode(serve, JSON.stringify(settings));
+async function serving(computer: Computer, settings: object): Promise<Lines> {
+  const server = computer.startNode(serve, JSON.stringify(settings));
   await server.until("serving");
   return server;
 }
 
 /** An ordinary socket can send to 255.255.255.255 only where there is a default route. */
-function sendsBroadcasts(namespace: Namespace): void {
-  namespace.run("ip", "route", "replace", "default", "dev", "c0");
+async function sendsBroadcasts(computer: Computer): Promise<void> {
+  await computer.run("ip", "route", "replace", "default", "dev", "eth0");
 }
 
 /** Sends a recorded packet and waits for the answer that has its exchange number. */
@@ -35,24 +43,20 @@ async function exchange(
   return JSON.parse(await client.until(`"hex":"0201060${hex.slice(7, 16)}`)) as Received;
 }
 
-describe("Macs and PXE clients, recorded packets through real sockets", { skip: withoutNamespaces() }, () => {
-  let server: Namespace;
-  let client: Namespace;
+describe("Macs and PXE clients, recorded packets through real sockets", { skip: skipWithout() }, () => {
+  let network: { close(): Promise<void> } | undefined;
+  let server: Computer;
+  let client: Computer;
   before(async () => {
-    [server, client] = await Namespace.pair([
-      ["s0", "10.0.1.5/24"],
-      ["c0", "10.0.1.50/24"],
-    ]);
-    client.run("ip", "addr", "add", "10.77.0.199/24", "dev", "c0");
-    sendsBroadcasts(client);
-    server.run("ip", "addr", "add", "10.77.0.1/24", "dev", "s0");
+    network = { server, client } = await openNetwork({ server: "10.0.1.5/24", client: "10.0.1.50/24" });
+    await client.run("ip", "addr", "add", "10.77.0.199/24", "dev", "eth0");
+    await sendsBroadcasts(client);
+    await server.run("ip", "addr", "add", "10.77.0.1/24", "dev", "eth0");
   });
-  after(async () => {
-    await Promise.all([server.close(), client.close()]);
-  });
+  after(() => network?.close());
 
   test("a Mac's LIST gets the bytes that Apple's server sends, from port 67, on the port it asked for", async () => {
-    const process = await serving(server, { mode: "proxy", name: "s0", address: "10.0.1.5" });
+    const process = await serving(server, { mode: "proxy", name: "eth0", address: "10.0.1.5" });
     const mac = client.startNode(replay, "68", "993");
     await mac.until("ready");
     const way = { to: "255.255.255.255", port: 67 };
@@ -64,7 +68,7 @@ describe("Macs and PXE clients, recorded packets through real sockets", { skip: 
   });
 
   test("a Mac's SELECT gets the booter; one for another server gets nothing", async () => {
-    const process = await serving(server, { mode: "proxy", name: "s0", address: "10.0.1.5" });
+    const process = await serving(server, { mode: "proxy", name: "eth0", address: "10.0.1.5" });
     const mac = client.startNode(replay, "993");
     await mac.until("ready");
     const way = { to: "255.255.255.255", port: 67, from: 993 };
@@ -83,7 +87,7 @@ describe("Macs and PXE clients, recorded packets through real sockets", { skip: 
   });
 
   test("PXE: a broadcast offer from port 67, then an answer from port 4011 to the client's own port", async () => {
-    const process = await serving(server, { mode: "proxy", name: "s0", address: "10.77.0.1" });
+    const process = await serving(server, { mode: "proxy", name: "eth0", address: "10.77.0.1" });
     const pxe = client.startNode(replay, "68", "4011");
     await pxe.until("ready");
     const offer = await exchange(pxe, "ovmf-x64-discover", { to: "255.255.255.255", port: 67, from: 68 });
@@ -100,7 +104,7 @@ describe("Macs and PXE clients, recorded packets through real sockets", { skip: 
   });
 
   test("what is no DHCP packet is counted, and the next one is answered", async () => {
-    const process = await serving(server, { mode: "proxy", name: "s0", address: "10.77.0.1" });
+    const process = await serving(server, { mode: "proxy", name: "eth0", address: "10.77.0.1" });
     const pxe = client.startNode(replay, "68");
     await pxe.until("ready");
     const way = { to: "255.255.255.255", port: 67, from: 68 };
@@ -116,28 +120,23 @@ describe("Macs and PXE clients, recorded packets through real sockets", { skip: 
   });
 });
 
-describe("leases for independent clients", { skip: withoutNamespaces() }, () => {
-  let server: Namespace;
-  let client: Namespace;
+describe("leases for independent clients", { skip: skipWithout() }, () => {
+  let network: { close(): Promise<void> } | undefined;
+  let server: Computer;
+  let client: Computer;
   let process: Lines;
   before(async () => {
-    [server, client] = await Namespace.pair([
-      ["s0", "10.77.0.1/24"],
-      ["c0", ""],
-    ]);
     // The npm client sends through an ordinary socket and so needs an address to send from.
-    process = await serving(server, { mode: "full", name: "s0", address: "10.77.0.1" });
+    network = { server, client } = await openNetwork({ server: "10.77.0.1/24", client: "192.0.2.2/24" });
+    process = await serving(server, { mode: "full", name: "eth0", address: "10.77.0.1" });
   });
-  after(async () => {
-    await Promise.all([server.close(), client.close()]);
-  });
+  after(() => network?.close());
 
   test("npm dhcp's client is bound to an address of the pool", async () => {
-    client.run("ip", "addr", "add", "192.0.2.2/24", "dev", "c0");
-    sendsBroadcasts(client);
+    await sendsBroadcasts(client);
     const npm = client.startNode(npmClient, "02-00-00-00-00-07");
     const state = JSON.parse((await npm.until("bound ")).slice("bound ".length));
-    client.run("ip", "addr", "flush", "dev", "c0");
+    await client.run("ip", "addr", "flush", "dev", "eth0");
     assert.equal(state.address, "10.77.0.50");
     assert.equal(state.server, "10.77.0.1");
     assert.equal(state.leasePeriod, 600);
@@ -147,7 +146,7 @@ describe("leases for independent clients", { skip: withoutNamespaces() }, () => 
   });
 
   test("udhcpc gets an address, the same one again, and can give it back", {
-    skip: withoutNamespaces("udhcpc"),
+    skip: skipWithout("udhcpc"),
   }, async () => {
     const work = mkdtempSync(join(tmpdir(), "bootcast-udhcpc-"));
     const script = join(work, "script");
@@ -155,30 +154,30 @@ describe("leases for independent clients", { skip: withoutNamespaces() }, () => 
     writeFileSync(script, `#!/bin/sh\n[ "$1" = bound ] && { ${bound}; }\nexit 0\n`, { mode: 0o755 });
     try {
       const ask = async () => {
-        const udhcpc = client.start("udhcpc", "-i", "c0", "-n", "-f", "-R", "-t", "3", "-s", script);
+        const udhcpc = client.start("udhcpc", "-i", "eth0", "-n", "-f", "-R", "-t", "3", "-s", script);
         return (await udhcpc.until("got ")).split(/ (?=\d+$)/) as [lease: string, pid: string];
       };
       const [first, firstPid] = await ask();
       assert.match(first, /^got 10\.77\.0\.\d+ 255\.255\.255\.0 10\.77\.0\.1 10\.77\.0\.1 600 10\.77\.0\.1$/);
-      client.run("kill", firstPid);
+      await client.run("kill", firstPid);
       await process.until('"reason":"released"');
-      client.run("ip", "addr", "flush", "dev", "c0");
+      await client.run("ip", "addr", "flush", "dev", "eth0");
       const [second, secondPid] = await ask();
       assert.equal(second, first);
-      client.run("kill", "-9", secondPid);
-      client.run("ip", "addr", "flush", "dev", "c0");
+      await client.run("kill", "-9", secondPid);
+      await client.run("ip", "addr", "flush", "dev", "eth0");
     } finally {
       rmSync(work, { recursive: true });
     }
   });
 
-  test("dhclient gets an address", { skip: withoutNamespaces("dhclient") }, () => {
+  test("dhclient gets an address", { skip: skipWithout("dhclient") }, async () => {
     const work = mkdtempSync(join(tmpdir(), "bootcast-dhclient-"));
     try {
       const leases = join(work, "leases");
       const options = ["-1", "-sf", "/bin/true", "-lf", leases, "-pf", join(work, "pid")];
-      client.run("dhclient", ...options, "c0");
-      const lease = client.run("cat", leases);
+      await client.run("dhclient", ...options, "eth0");
+      const lease = await client.run("cat", leases);
       assert.match(lease, /fixed-address 10\.77\.0\.\d+;/);
       assert.match(lease, /option dhcp-server-identifier 10\.77\.0\.1;/);
     } finally {
@@ -187,8 +186,8 @@ describe("leases for independent clients", { skip: withoutNamespaces() }, () => 
   });
 
   test("a PXE client gets address and boot data in one offer", async () => {
-    client.run("ip", "addr", "add", "192.0.2.2/24", "dev", "c0");
-    sendsBroadcasts(client);
+    await client.run("ip", "addr", "add", "192.0.2.2/24", "dev", "eth0");
+    await sendsBroadcasts(client);
     const pxe = client.startNode(replay, "68");
     await pxe.until("ready");
     const offer = await exchange(pxe, "ovmf-x64-discover", { to: "255.255.255.255", port: 67, from: 68 }).finally(() =>
@@ -202,54 +201,50 @@ describe("leases for independent clients", { skip: withoutNamespaces() }, () => 
   });
 
   test("a second server finds the first one and refuses to start", async () => {
-    client.run("ip", "addr", "flush", "dev", "c0");
-    client.run("ip", "addr", "add", "10.77.0.2/24", "dev", "c0");
-    const second = { mode: "full", name: "c0", address: "10.77.0.2", probeMs: 3000 };
+    await client.run("ip", "addr", "flush", "dev", "eth0");
+    await client.run("ip", "addr", "add", "10.77.0.2/24", "dev", "eth0");
+    const second = { mode: "full", name: "eth0", address: "10.77.0.2", probeMs: 3000 };
     const startedMs = Date.now();
     const refused = client.startNode(serve, JSON.stringify(second));
     const fault = JSON.parse(await refused.until("refused"));
     assert.equal(fault.code, "DHCP_OTHER_SERVER");
-    assert.match(fault.what, /10\.77\.0\.1 .* c0/);
+    assert.match(fault.what, /10\.77\.0\.1 .* eth0/);
     // The answer ends the wait, not the deadline.
     assert(Date.now() - startedMs < 3000);
   });
 });
 
 test("beside dnsmasq full mode refuses to start, and proxy mode does not", {
-  skip: withoutNamespaces("dnsmasq"),
+  skip: skipWithout("dnsmasq"),
 }, async () => {
-  const [server, other] = await Namespace.pair([
-    ["s0", "10.77.0.1/24"],
-    ["c0", "10.77.0.3/24"],
-  ]);
+  const network = await openNetwork({ server: "10.77.0.1/24", other: "10.77.0.3/24" });
+  const { server, other } = network;
   const work = mkdtempSync(join(tmpdir(), "bootcast-dnsmasq-"));
   try {
     const leases = `--dhcp-leasefile=${join(work, "leases")}`;
-    const options = ["--no-daemon", "--user=root", "--port=0", "--interface=c0", leases];
+    const options = ["--no-daemon", "--user=root", "--port=0", "--interface=eth0", leases];
     const dnsmasq = other.start("dnsmasq", ...options, "--dhcp-range=10.77.0.100,10.77.0.200");
     await dnsmasq.until("DHCP, IP range");
     const full = server.startNode(
       serve,
-      JSON.stringify({ mode: "full", name: "s0", address: "10.77.0.1", probeMs: 8000 }),
+      JSON.stringify({ mode: "full", name: "eth0", address: "10.77.0.1", probeMs: 8000 }),
     );
     const fault = JSON.parse(await full.until("refused"));
     assert.equal(fault.code, "DHCP_OTHER_SERVER");
     assert.match(fault.what, /10\.77\.0\.3 /);
-    await serving(server, { mode: "proxy", name: "s0", address: "10.77.0.1" });
+    await serving(server, { mode: "proxy", name: "eth0", address: "10.77.0.1" });
   } finally {
-    await Promise.all([server.close(), other.close()]);
+    await network.close();
     rmSync(work, { recursive: true });
   }
 });
 
-test("without koffi: one interface works, broadcasts in both directions", { skip: withoutNamespaces() }, async () => {
-  const [server, client] = await Namespace.pair([
-    ["s0", "10.77.0.1/24"],
-    ["c0", "10.77.0.199/24"],
-  ]);
-  sendsBroadcasts(client);
+test("without koffi: one interface works, broadcasts in both directions", { skip: skipWithout() }, async () => {
+  const network = await openNetwork({ server: "10.77.0.1/24", client: "10.77.0.199/24" });
+  const { server, client } = network;
+  await sendsBroadcasts(client);
   try {
-    const plain = server.startNode(new URL("./device-echo.ts", import.meta.url), "s0", "10.77.0.1", "plain");
+    const plain = server.startNode(new URL("./device-echo.ts", import.meta.url), "eth0", "10.77.0.1", "plain");
     await plain.until("ready");
     const peer = client.startNode(replay, "68");
     await peer.until("ready");
@@ -258,32 +253,30 @@ test("without koffi: one interface works, broadcasts in both directions", { skip
     peer.write(`${JSON.stringify({ hex: "bb", to: "10.77.0.1", port: 67, from: 68 })}\n`);
     assert.equal(JSON.parse(await peer.until('"hex":"bb"')).address, "10.77.0.1");
     // A second interface: which one a broadcast came from could not be told any more.
-    server.run("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
-    for (const name of ["d0", "d1"]) server.run("ip", "link", "set", name, "up");
-    server.run("ip", "addr", "add", "10.88.0.1/24", "dev", "d0");
-    const refused = server.startNode(new URL("./device-echo.ts", import.meta.url), "s0", "10.77.0.1", "plain");
+    await server.run("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
+    for (const name of ["d0", "d1"]) await server.run("ip", "link", "set", name, "up");
+    await server.run("ip", "addr", "add", "10.88.0.1/24", "dev", "d0");
+    const refused = server.startNode(new URL("./device-echo.ts", import.meta.url), "eth0", "10.77.0.1", "plain");
     assert.match(await refused.until("UDP_"), /UDP_NEEDS_KOFFI.*d0/);
   } finally {
-    await Promise.all([server.close(), client.close()]);
+    await network.close();
   }
 });
 
 test("with koffi: a broadcast on another interface is not heard, and port or name faults are told", {
-  skip: withoutNamespaces(),
+  skip: skipWithout(),
 }, async () => {
-  const [server, client] = await Namespace.pair([
-    ["s0", "10.77.0.1/24"],
-    ["c0", "10.77.0.199/24"],
-  ]);
-  sendsBroadcasts(client);
+  const network = await openNetwork({ server: "10.77.0.1/24", client: "10.77.0.199/24" });
+  const { server, client } = network;
+  await sendsBroadcasts(client);
   try {
     const echo = new URL("./device-echo.ts", import.meta.url);
-    server.run("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
-    for (const name of ["d0", "d1"]) server.run("ip", "link", "set", name, "up");
-    server.run("ip", "addr", "add", "10.88.0.1/24", "dev", "d0");
+    await server.run("ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1");
+    for (const name of ["d0", "d1"]) await server.run("ip", "link", "set", name, "up");
+    await server.run("ip", "addr", "add", "10.88.0.1/24", "dev", "d0");
     const onOther = server.startNode(echo, "d0", "10.88.0.1", "koffi");
     await onOther.until("ready");
-    const onCable = server.startNode(echo, "s0", "10.77.0.1", "koffi");
+    const onCable = server.startNode(echo, "eth0", "10.77.0.1", "koffi");
     await onCable.until("ready");
     const peer = client.startNode(replay, "68");
     await peer.until("ready");
@@ -293,6 +286,6 @@ test("with koffi: a broadcast on another interface is not heard, and port or nam
     assert(!onOther.seen.includes("heard aa"));
     assert.match(await server.startNode(echo, "nope0", "10.77.0.1", "koffi").until("UDP_"), /UDP_NO_INTERFACE/);
   } finally {
-    await Promise.all([server.close(), client.close()]);
+    await network.close();
   }
 });

@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
-import { accessSync, constants } from "node:fs";
-import { createInterface } from "node:readline";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type LabProcess, labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
+import { labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
+import { Lines } from "./computers.ts";
 
 const part = fileURLToPath(new URL("dnssd-part.ts", import.meta.url));
 const skip = labProblem() ?? false;
@@ -24,40 +23,10 @@ after(async () => {
   if (skip === false) await lab.close();
 });
 
-type Line = Record<string, unknown>;
-
-/** Runs one side, and hands out the JSON lines that it prints. */
-function start(
-  args: readonly string[],
-  netns?: string,
-): LabProcess & { line(matches: (line: Line) => boolean): Promise<Line> } {
-  const running = lab.spawn(process.execPath, [part, ...args], netns === undefined ? {} : { netns });
-  const seen: Line[] = [];
-  let wake = () => {};
-  let errors = "";
-  running.stderr.on("data", (bytes) => {
-    errors += String(bytes);
-  });
-  createInterface({ input: running.stdout }).on("line", (text) => {
-    seen.push(JSON.parse(text));
-    wake();
-  });
-  return Object.assign(running, {
-    async line(matches: (line: Line) => boolean): Promise<Line> {
-      const late = AbortSignal.timeout(15_000);
-      for (let at = 0; ; ) {
-        for (; at < seen.length; at += 1) if (matches(seen[at]!)) return seen[at]!;
-        await new Promise<void>((resolve, reject) => {
-          wake = resolve;
-          late.onabort = () =>
-            reject(new Error(`${args[0]} did not say it; it said ${JSON.stringify(seen)} ${errors}`));
-        });
-      }
-    },
-  });
+/** Runs one side, whose lines are JSON. */
+function start(args: readonly string[], netns?: string): Lines {
+  return new Lines(lab.spawn(process.execPath, [part, ...args], netns === undefined ? {} : { netns }));
 }
-
-const advertised = (line: Line) => line["msg"] === "dns-sd: advertised";
 
 test("dns-sd: each network sees the server under its address there, and its end", { skip }, async () => {
   const server = start(["advertise", "8440", key, "7", "br0=10.77.0.1", "br1=10.88.0.1"]);
@@ -66,7 +35,7 @@ test("dns-sd: each network sees the server under its address there, and its end"
     { address: "10.88.0.1", browser: start(["browse", "10.88.0.20"], "client1") },
   ];
   for (const { address, browser } of browsers) {
-    const { name, ...service } = await browser.line((line) => line["event"] === "up");
+    const { name, ...service } = JSON.parse(await browser.until('"event":"up"'));
     assert.match(String(name), new RegExp(`^bootcast \\S+ ${address.replaceAll(".", "-")}$`));
     assert.deepEqual(service, {
       event: "up",
@@ -77,22 +46,19 @@ test("dns-sd: each network sees the server under its address there, and its end"
     });
   }
   const agent = start(["find", "10.77.0.20", key], "client0");
-  assert.equal((await agent.line((line) => "found" in line))["found"], "http://10.77.0.1:8440/");
+  assert.equal(JSON.parse(await agent.until('"found"')).found, "http://10.77.0.1:8440/");
 
-  server.stdin.write("stop\n");
-  for (const { browser } of browsers) await browser.line((line) => line["event"] === "down");
-  assert.equal((await server.exited).exitCode, 0);
-  for (const { browser } of browsers) await browser.stop(0);
+  server.write("stop\n");
+  for (const { browser } of browsers) await browser.until('"event":"down"');
+  assert.equal(await server.exited, 0);
+  for (const { browser } of browsers) await browser.stop();
 });
 
-const avahi = ["/usr/sbin/avahi-daemon", "/usr/bin/avahi-browse", "/usr/bin/dbus-daemon"].find(
-  (path) => !isThere(path),
-);
-const skipAvahi = skip !== false ? skip : avahi !== undefined && `${avahi} is not installed`;
+const avahi = { "avahi-daemon": "avahi-daemon", "avahi-browse": "avahi-utils", "dbus-daemon": "dbus" };
 
-test("dns-sd: avahi-browse resolves it", { skip: skipAvahi }, async () => {
+test("dns-sd: avahi-browse resolves it", { skip: labProblem("network", avahi) ?? false }, async () => {
   const server = start(["advertise", "8440", key, "0", "br0=10.77.0.1"]);
-  await server.line(advertised);
+  await server.until("dns-sd: advertised");
   // A message bus and an avahi of their own: /run is private to this command.
   const script = `
     set -e
@@ -124,35 +90,25 @@ test("dns-sd: avahi-browse resolves it", { skip: skipAvahi }, async () => {
     },
   );
   for (const record of ["v=1", `key=${key}`, "priority=0"]) assert(txt?.includes(`"${record}"`), txt);
-  server.stdin.write("stop\n");
-  assert.equal((await server.exited).exitCode, 0);
+  server.write("stop\n");
+  assert.equal(await server.exited, 0);
 });
 
 test("dns-sd: an interface without the address is logged, the other one works", { skip }, async () => {
   const server = start(["advertise", "8440", key, "0", "eth9=10.99.0.1", "br0=10.77.0.1"]);
-  await server.line((line) => line["address"] === "10.99.0.1" && line["level"] === 40);
-  await server.line(advertised);
-  server.stdin.write("stop\n");
-  assert.equal((await server.exited).exitCode, 0);
+  await server.until('"address":"10.99.0.1"', '"level":40');
+  await server.until("dns-sd: advertised");
+  server.write("stop\n");
+  assert.equal(await server.exited, 0);
 });
 
 test("dns-sd: a taken port 5353 is logged and ends nothing", { skip }, async () => {
   const other = start(["occupy"]);
-  await other.line((line) => line["msg"] === "occupied");
+  await other.until("occupied");
   const server = start(["advertise", "8440", key, "0", "br0=10.77.0.1"]);
-  const line = await server.line((line) => line["level"] === 40);
-  assert.match(JSON.stringify(line["err"]), /EADDRINUSE/);
-  server.stdin.write("stop\n");
-  await server.line((said) => said["msg"] === "stopped");
-  assert.equal((await server.exited).exitCode, 0);
-  other.stdin.end();
+  assert.match(JSON.stringify(JSON.parse(await server.until('"level":40')).err), /EADDRINUSE/);
+  server.write("stop\n");
+  await server.until("stopped");
+  assert.equal(await server.exited, 0);
+  other.end();
 });
-
-function isThere(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return true;
-  } catch {
-    return false;
-  }
-}

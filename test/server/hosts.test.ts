@@ -109,6 +109,15 @@ test("hosts are found by name, id and address; a wrong name brings a suggestion"
   await assert.rejects(core.hosts.find("lab-o1"), (error: Error & { fix: string }) => /Maybe "lab-01"/.test(error.fix));
 });
 
+test("an address stands for the machine that used it last, an id for nobody else", async () => {
+  const core = await Core.open();
+  const first = await core.hosts.register(machine(1, { uuid: UUID }));
+  const last = await core.hosts.register(machine(1, { uuid: OTHER_UUID }));
+  assert.equal((await core.hosts.find(machine(1).mac)).id, last.hostId);
+  await core.hosts.rename(first.name, last.hostId);
+  assert.equal((await core.hosts.find(last.hostId)).id, last.hostId);
+});
+
 test("rename keeps names single and valid, and survives the next registration", async () => {
   const core = await Core.open();
   await core.hosts.register(machine(1));

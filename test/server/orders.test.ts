@@ -206,6 +206,41 @@ test("stop: hosts in the middle are told not to go on, the others are left alone
   await assert.rejects(core.deploys.cancel(99), { code: "DEPLOY_UNKNOWN" });
 });
 
+test("a host that is through with an order is not permitted to begin it again; its last words are heard", async () => {
+  const { core, ids } = await room(1);
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  for (const state of work) assert.equal((await core.report(ids[0]!, state, deployId)).proceed, true, state);
+  for (const state of work.slice(0, 6)) {
+    assert.equal((await core.report(ids[0]!, state, deployId)).proceed, false, `a replayed "${state}"`);
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "disk" });
+  }
+});
+
+test("an order that is stopped while a host asks for it is not given, and opens no stream", async () => {
+  for (const to of [["lab-01"], "any"] as const) {
+    const { core, ids } = await room(1);
+    const { deployId } = await core.deploys.create({ image: "lab-debian", to });
+    // The question is asked first and looks the order up first; the stop is written before the answer.
+    const [order] = await Promise.all([core.orders.orderFor(ids[0]!, NETWORK), core.deploys.cancel(deployId)]);
+    if (order.kind === "deploy") {
+      assert.equal((await core.report(ids[0]!, "erasing", deployId)).proceed, false);
+      continue;
+    }
+    assert.equal(order.kind, "wait");
+    assert.deepEqual(core.opened, []);
+  }
+});
+
+test("a host that had its turn under any is not forgotten while that goes on: it would be erased again", async () => {
+  const { core, ids } = await room(1);
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any" });
+  await core.orders.orderFor(ids[0]!, NETWORK);
+  for (const state of work) await core.report(ids[0]!, state, deployId);
+  await assert.rejects(core.hosts.forget("lab-01"), { code: "HOST_BUSY" });
+  await core.deploys.cancel(deployId);
+  await core.hosts.forget("lab-01");
+});
+
 test("a report about an order that this host never had stops it", async () => {
   const { core, ids } = await room(2);
   const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
