@@ -32,7 +32,9 @@ export class DemoStory {
       this.#shownOfLine = text.trimStart().length;
     } else if (isWhole) {
       const told = sentenceOf(text);
-      if (told !== undefined) this.#write(`  ${this.#clock()}  ${told}\n`);
+      // A line that goes on below has no time of its own.
+      const clock = told?.startsWith(" ") ? " ".repeat(this.#clock().length) : this.#clock();
+      if (told !== undefined) this.#write(`  ${clock}  ${told}\n`);
     }
   }
 
