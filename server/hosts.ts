@@ -118,7 +118,11 @@ export class Hosts {
   async find(word: string): Promise<Host> {
     const hosts = await this.list();
     const key = word.toLowerCase();
-    const host = hosts.find(({ name, id, mac }) => name.toLowerCase() === key || id === key || mac === key);
+    // An id first: nobody's name may stand for another host. An address is its last user's, as for the firmware.
+    const host =
+      hosts.find(({ id }) => id === key) ??
+      hosts.find(({ name }) => name.toLowerCase() === key) ??
+      (await this.#ownerOf(key, hosts));
     if (host !== undefined) return host;
     const suggestion = nearest(
       word,
@@ -129,6 +133,11 @@ export class Hosts {
       why: hosts.length === 0 ? "No host has appeared yet." : `${hosts.length} others are known.`,
       fix: `${suggestion === undefined ? "" : `Maybe "${suggestion}" was meant. `}"bootcast host list" shows all.`,
     });
+  }
+
+  async #ownerOf(mac: string, hosts: readonly Host[]): Promise<Host | undefined> {
+    const owner = await this.idOfMac(mac);
+    return hosts.find(({ id }) => id === owner);
   }
 
   /** The host that last used this MAC address. */
@@ -181,6 +190,22 @@ export class Hosts {
           what: `${host.name} cannot be forgotten now.`,
           why: `Session ${busy.deploy_id} still has an order for it.`,
           fix: `Wait until it is done, or stop it: bootcast session stop ${busy.deploy_id}`,
+        });
+      }
+      // Forgotten, it would be new, and an order to each new host would erase it a second time.
+      const any = await change.tables
+        .selectFrom("deploy_hosts")
+        .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
+        .select("deploy_id")
+        .where("host_id", "=", host.id)
+        .where("deploys.state", "=", "active")
+        .where("to_any", "=", 1)
+        .executeTakeFirst();
+      if (any !== undefined) {
+        throw new Fault("HOST_BUSY", {
+          what: `${host.name} cannot be forgotten now.`,
+          why: `Session ${any.deploy_id} is for each host that appears, once; forgotten, this one would appear again and be erased again.`,
+          fix: `Stop that first: bootcast session stop ${any.deploy_id}`,
         });
       }
       await change.tables.deleteFrom("hosts").where("id", "=", host.id).execute();

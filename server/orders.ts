@@ -47,7 +47,7 @@ export class Orders {
     const decision = decide(await factsOf(db, hostId, waitMs, now()));
     if (decision.kind !== "deploy") return decision;
     const deploy = await events.change(async (change) => {
-      if (decision.isNew) await this.#join(change, decision.deployId, hostId);
+      if (!(await this.#isStillDue(change, decision.deployId, hostId))) return undefined;
       return change.tables
         .selectFrom("deploys")
         .innerJoin("hosts", (join) => join.on("hosts.id", "=", hostId))
@@ -63,6 +63,8 @@ export class Orders {
         .where("deploys.id", "=", decision.deployId)
         .executeTakeFirstOrThrow();
     });
+    if (deploy === undefined)
+      return { kind: "wait", reason: "The order was taken back just now. Waiting for another." };
     let streamId: string;
     try {
       streamId = await streams.open({
@@ -153,7 +155,11 @@ export class Orders {
       // The host's own last word about it is agreed to; going on is not.
       return { proceed: report.state === "failed", reason: `Session ${deployId} has failed on this host.` };
     }
-    if (state === "done") return { proceed: true, reason: "" };
+    if (state === "done") {
+      // Its last words are agreed to; beginning again is not: whatever is on the disk since is somebody's.
+      const isLastWord = report.state === "rebooting" || report.state === "done";
+      return { proceed: isLastWord, reason: isLastWord ? "" : `Session ${deployId} is done on this host.` };
+    }
     const attempts = row.attempts + (report.state === "erasing" && !wasErasing ? 1 : 0);
     const gaveUp = attempts > MAX_ATTEMPTS ? gaveUpFault(deployId, MAX_ATTEMPTS) : undefined;
     const next = gaveUp !== undefined ? "failed" : nextState(report);
@@ -200,10 +206,12 @@ export class Orders {
     await change.record({ kind: "deploy.ended", deployId });
   }
 
-  /** Once more inside the transaction: the order may have been stopped since it was looked up. */
-  async #join(change: Change, deployId: number, hostId: string): Promise<void> {
-    const facts = await factsOf(change.tables, hostId, this.#options.waitMs, change.nowMs);
-    if (dueDeploy(facts)?.deployId === deployId && facts.open === undefined) await addHost(change, deployId, hostId);
+  /** Once more inside the transaction: the order may have been stopped since it was looked up. Joins an order to any. */
+  async #isStillDue(change: Change, deployId: number, hostId: string): Promise<boolean> {
+    const due = dueDeploy(await factsOf(change.tables, hostId, this.#options.waitMs, change.nowMs));
+    if (due?.deployId !== deployId) return false;
+    if (due.isNew) await addHost(change, deployId, hostId);
+    return true;
   }
 
   /** How many hosts the stream of this deploy can still expect; no limit for "any". */

@@ -28,9 +28,9 @@ function open(path: string): SqliteDatabase {
   let sqlite: DatabaseSync;
   try {
     sqlite = new DatabaseSync(path, { timeout: 5_000 });
-    // WAL: readers do not wait for the writer; NORMAL: a power cut may lose the
-    // last moments but never damages the file.
-    sqlite.exec("pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on");
+    // WAL: readers do not wait for the writer; FULL: what was written survives a power cut. A lost "done" or a
+    // lost "stop" would give an order to erase once more.
+    sqlite.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on");
   } catch (error) {
     throw new Fault(
       "DATABASE_UNREADABLE",
