@@ -3,7 +3,10 @@ import type { Inventory } from "../agent/contract.ts";
 /** What is remembered of a host to know it again. */
 export type KnownHost = {
   readonly id: string;
+  /** Addresses it booted from. */
   readonly macs: readonly string[];
+  /** Addresses of all cards that were in it when it registered last, an adapter among them perhaps. */
+  readonly nics: readonly string[];
   readonly uuid: string;
   readonly serial: string;
   readonly model: string;
@@ -27,29 +30,56 @@ export function isGoodUuid(uuid: string): boolean {
   return new Set(uuid.replaceAll("-", "")).size > 1 && !sharedUuids.has(uuid);
 }
 
+/** What a machine shows of itself. */
+export type Shown = Pick<Inventory, "mac" | "uuid" | "serial" | "model"> & {
+  readonly nics: readonly { readonly mac: string }[];
+};
+
 /**
  * Which known host this machine is, or undefined for a new one.
  *
  * An order to erase follows the host, so in doubt the answer is "a new one":
- * - its MAC address is known, and no good UUID on both sides contradicts. (A
- *   network adapter that is carried from one machine to the next does.)
- * - its MAC address is new, but UUID, serial and model are those of a host that
- *   is not running now: its network card was changed.
+ * - its MAC address is known, and neither UUID nor serial nor model contradict.
+ *   (A network adapter that is carried from one machine to the next does.)
+ * - its MAC address is new, but UUID, serial and model are those of a host: it
+ *   booted from another of its cards, or its card was changed. Board makers and
+ *   copied virtual machines repeat UUIDs, so without a card in common there must
+ *   be a serial number, and the known one must not be running now.
  */
-export function recognise(
-  inventory: Pick<Inventory, "mac" | "uuid" | "serial" | "model">,
-  known: readonly KnownHost[],
-  nowMs: number,
-): KnownHost | undefined {
-  const isNamed = isGoodUuid(inventory.uuid);
-  const byMac = known.find((host) => host.macs.includes(inventory.mac));
-  if (byMac !== undefined && (!isNamed || !isGoodUuid(byMac.uuid) || byMac.uuid === inventory.uuid)) return byMac;
-  if (!isNamed) return undefined;
+export function recognise(shown: Shown, known: readonly KnownHost[], nowMs: number): KnownHost | undefined {
+  const byMac = known.find((host) => host.macs.includes(shown.mac));
+  if (byMac !== undefined && !contradicts(shown, byMac)) return byMac;
+  if (!isGoodUuid(shown.uuid)) return undefined;
   const sameBoard = known.filter(
-    (host) => host.uuid === inventory.uuid && host.serial === inventory.serial && host.model === inventory.model,
+    (host) => host.uuid === shown.uuid && host.serial === shown.serial && host.model === shown.model,
   );
   const [only] = sameBoard;
-  return sameBoard.length === 1 && only !== undefined && nowMs - only.lastSeenMs > ALIVE_FOR_MS ? only : undefined;
+  if (only === undefined || sameBoard.length !== 1) return undefined;
+  if (hasCardOf(shown, only)) return only;
+  return shown.serial !== "" && nowMs - only.lastSeenMs > ALIVE_FOR_MS ? only : undefined;
+}
+
+/** Whether two records that share an address can be of two machines. */
+function contradicts(shown: Shown, host: KnownHost): boolean {
+  // Firmware shows a UUID always or never.
+  if (isGoodUuid(shown.uuid) !== isGoodUuid(host.uuid)) return true;
+  if (isGoodUuid(shown.uuid)) return shown.uuid !== host.uuid;
+  return shown.serial !== host.serial || shown.model !== host.model;
+}
+
+function hasCardOf(shown: Pick<Shown, "mac" | "nics">, host: Pick<KnownHost, "macs" | "nics">): boolean {
+  const cards = [shown.mac, ...shown.nics.map(({ mac }) => mac)];
+  return cards.some((mac) => host.macs.includes(mac) || host.nics.includes(mac));
+}
+
+/**
+ * Whether two hosts may be one machine that came by another card: they have a
+ * card in common, and no UUID tells them apart. An order to each machine once
+ * takes such a pair once.
+ */
+export function mayBeSame(one: KnownHost, other: KnownHost): boolean {
+  if (isGoodUuid(one.uuid) && isGoodUuid(other.uuid) && one.uuid !== other.uuid) return false;
+  return [...one.macs, ...one.nics].some((mac) => other.macs.includes(mac) || other.nics.includes(mac));
 }
 
 /**

@@ -4,8 +4,8 @@ import type { AgentState, Inventory, Registration } from "../agent/contract.ts";
 import { Fault, type FaultText } from "../fault.ts";
 import type { Database } from "./db/database.ts";
 import type { HostTable } from "./db/schema.ts";
-import type { Change, EventLog } from "./events.ts";
-import { isHostName, type KnownHost, nextName, recognise } from "./host-identity.ts";
+import type { EventLog } from "./events.ts";
+import { isGoodUuid, isHostName, type KnownHost, nextName, recognise } from "./host-identity.ts";
 import { nearest } from "./nearest.ts";
 
 /** A host as the API and the pages show it. */
@@ -46,7 +46,7 @@ export class Hosts {
   async register(inventory: Inventory): Promise<Registration> {
     const token = randomBytes(32).toString("base64url");
     return this.#events.change(async (change) => {
-      const known = await this.#known(change);
+      const known = await knownHosts(change.tables);
       const before = recognise(inventory, known, change.nowMs);
       const id = before?.id ?? `h-${randomBytes(6).toString("hex")}`;
       const seen = {
@@ -88,6 +88,16 @@ export class Hosts {
         .values({ mac: inventory.mac, host_id: id })
         .onConflict((conflict) => conflict.column("mac").doUpdateSet({ host_id: id }))
         .execute();
+      // Its other cards, so that firmware that goes on to the next one is told the same. Only where the UUID can tell a
+      // machine with a borrowed adapter from this one; an address that has a host keeps it.
+      const others = isGoodUuid(inventory.uuid) ? inventory.nics : [];
+      for (const { mac } of others) {
+        await change.tables
+          .insertInto("host_macs")
+          .values({ mac, host_id: id })
+          .onConflict((conflict) => conflict.column("mac").doNothing())
+          .execute();
+      }
       await change.record({
         kind: "host.registered",
         hostId: id,
@@ -218,19 +228,24 @@ export class Hosts {
   async touch(hostId: string, nowMs: number): Promise<void> {
     await this.#db.updateTable("hosts").set({ last_seen_ms: nowMs }).where("id", "=", hostId).execute();
   }
+}
 
-  async #known({ tables }: Change): Promise<KnownHost[]> {
-    const macs = await tables.selectFrom("host_macs").selectAll().execute();
-    const rows = await tables.selectFrom("hosts").select(["id", "uuid", "serial", "model", "last_seen_ms"]).execute();
-    return rows.map((row) => ({
-      id: row.id,
-      uuid: row.uuid,
-      serial: row.serial,
-      model: row.model,
-      lastSeenMs: row.last_seen_ms,
-      macs: macs.filter(({ host_id }) => host_id === row.id).map(({ mac }) => mac),
-    }));
-  }
+/** All hosts, as far as they are told apart by it. */
+export async function knownHosts(db: Pick<Database, "selectFrom">): Promise<KnownHost[]> {
+  const macs = await db.selectFrom("host_macs").selectAll().execute();
+  const rows = await db
+    .selectFrom("hosts")
+    .select(["id", "mac", "uuid", "serial", "model", "last_seen_ms", "inventory"])
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    uuid: row.uuid,
+    serial: row.serial,
+    model: row.model,
+    lastSeenMs: row.last_seen_ms,
+    macs: macs.filter(({ host_id }) => host_id === row.id).map(({ mac }) => mac),
+    nics: [row.mac, ...(JSON.parse(row.inventory) as Inventory).nics.map(({ mac }) => mac)],
+  }));
 }
 
 function hashOf(token: string): string {

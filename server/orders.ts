@@ -6,7 +6,8 @@ import { decide, dueDeploy, type Facts, MAX_ATTEMPTS, type OrderState } from "./
 import type { DeployStreams } from "./deploy-streams.ts";
 import { addHost } from "./deploys.ts";
 import type { Change, EventLog } from "./events.ts";
-import type { Hosts } from "./hosts.ts";
+import { mayBeSame } from "./host-identity.ts";
+import { type Hosts, knownHosts } from "./hosts.ts";
 
 type OrdersOptions = {
   readonly db: Database;
@@ -255,16 +256,38 @@ async function factsOf(
   const isOpen = (row: (typeof rows)[number]) =>
     row.deploy_state === "active" && (row.state === "pending" || row.state === "running");
   const open = rows.find(isOpen);
+  // Most hosts need no look at all the others.
+  const isAskedFor = any !== undefined && hostId !== "" && rows.every(({ deploy_id }) => deploy_id !== any.id);
+  const isTwin = isAskedFor && open === undefined && (await hadTwin(db, hostId, any));
   return {
     nowMs,
     open: open && { deployId: open.deploy_id },
-    any: any && { deployId: any.id, createdAtMs: any.created_at_ms },
+    any: any === undefined || isTwin ? undefined : { deployId: any.id, createdAtMs: any.created_at_ms },
     ended: rows
       .filter((row) => !isOpen(row))
       .map((row) => ({ deployId: row.deploy_id, endedAtMs: row.ended_at_ms ?? 0, state: row.state as OrderState })),
     waitingSinceMs: host?.waiting_since_ms ?? nowMs,
     waitMs,
   };
+}
+
+/** Whether an order to each machine once has met this machine already, as a host of another of its cards. */
+async function hadTwin(
+  db: Pick<Database, "selectFrom">,
+  hostId: string,
+  any: { readonly id: number; readonly created_at_ms: number },
+): Promise<boolean> {
+  const met = await db
+    .selectFrom("deploy_hosts")
+    .select("host_id")
+    .where("host_id", "!=", hostId)
+    .where((where) => where.or([where("deploy_id", "=", any.id), where("ended_at_ms", ">=", any.created_at_ms)]))
+    .execute();
+  if (met.length === 0) return false;
+  const known = await knownHosts(db);
+  const self = known.find(({ id }) => id === hostId);
+  if (self === undefined) return false;
+  return known.some((other) => met.some(({ host_id }) => host_id === other.id) && mayBeSame(self, other));
 }
 
 function gaveUpFault(deployId: number, attempts: number): Fault {

@@ -70,6 +70,52 @@ test("two machines with one UUID that run at the same time are two hosts", async
   assert.notEqual(two.hostId, one.hostId);
 });
 
+test("machines that a maker or a copy gave one UUID and no serial are never taken for each other", async () => {
+  const core = await Core.open();
+  const one = await core.hosts.register(machine(1, { uuid: UUID }));
+  await core.deploys.create({ image: "lab-debian", to: [one.name] });
+  core.nowMs += 24 * 3600_000;
+  const two = await core.hosts.register(machine(2, { uuid: UUID }));
+  assert.notEqual(two.hostId, one.hostId);
+  assert.equal((await core.orders.orderFor(two.hostId, "10.77.0.1")).kind, "wait");
+});
+
+test("without UUIDs, a carried adapter is seen by serial or model, and takes no order along", async () => {
+  for (const other of [{ serial: "S2" }, { model: "Laptop" }, { uuid: UUID, serial: "S1" }]) {
+    const core = await Core.open();
+    const first = await core.hosts.register(machine(1, { serial: "S1" }));
+    await core.deploys.create({ image: "lab-debian", to: [first.name] });
+    const second = await core.hosts.register(machine(1, other));
+    assert.notEqual(second.hostId, first.hostId);
+    assert.equal((await core.orders.orderFor(second.hostId, "10.77.0.1")).kind, "wait");
+  }
+});
+
+const twoCards = [1, 2].map((number) => ({ name: `eth${number}`, mac: machine(number).mac }));
+
+for (const uuid of [UUID, ""]) {
+  test(`a machine with two cards and ${uuid === "" ? "no" : "a"} UUID is erased once by an order to any`, async () => {
+    const core = await Core.open();
+    const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any" });
+    const first = await core.hosts.register(machine(1, { uuid, nics: twoCards }));
+    assert.equal((await core.orders.orderFor(first.hostId, "10.77.0.1")).kind, "deploy");
+    for (const state of ["preflight", "erasing", "rebooting", "done"] as const) {
+      await core.report(first.hostId, state, deployId);
+    }
+    // At once: the firmware is told to start the disk by the first card, and asks by the second.
+    core.nowMs += 5_000;
+    if (uuid !== "") assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "disk" });
+    const second = await core.hosts.register(machine(2, { uuid, nics: twoCards }));
+    assert.equal(second.hostId === first.hostId, uuid !== "");
+    assert.notEqual((await core.orders.orderFor(second.hostId, "10.77.0.1")).kind, "deploy");
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "disk" });
+    // Another machine, with the adapter of the first one or not, has its turn.
+    const other = machine(3, { uuid: OTHER_UUID, nics: [{ name: "eth0", mac: machine(3).mac }] });
+    const third = await core.hosts.register(other);
+    assert.equal((await core.orders.orderFor(third.hostId, "10.77.0.1")).kind, "deploy");
+  });
+}
+
 test("an adapter that was carried to another machine does not take the host's orders along", async () => {
   const core = await Core.open();
   const first = await core.hosts.register(machine(1, { uuid: UUID }));
@@ -85,6 +131,7 @@ test("whatever is known, a machine is recognised by its MAC or by its UUID, or i
   const known = fc.record({
     id: fc.uuid(),
     macs: fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 2 }),
+    nics: fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 2 }),
     uuid,
     serial: fc.constantFrom("", "S1"),
     model: fc.constant("PC"),
@@ -92,10 +139,12 @@ test("whatever is known, a machine is recognised by its MAC or by its UUID, or i
   });
   fc.assert(
     fc.property(fc.array(known, { maxLength: 4 }), fc.constantFrom("a", "b", "d"), uuid, (hosts, mac, uuid) => {
-      const found = recognise({ mac, uuid, serial: "S1", model: "PC" }, hosts, 1_000_000);
+      const found = recognise({ mac, uuid, serial: "S1", model: "PC", nics: [{ mac }] }, hosts, 1_000_000);
       if (found === undefined) return;
       assert(found.macs.includes(mac) || (isGoodUuid(uuid) && found.uuid === uuid));
-      assert(!(isGoodUuid(uuid) && isGoodUuid(found.uuid)) || found.uuid === uuid, "two good UUIDs must agree");
+      assert.equal(isGoodUuid(uuid), isGoodUuid(found.uuid), "a UUID is there always or never");
+      assert(!isGoodUuid(uuid) || found.uuid === uuid, "two good UUIDs must agree");
+      assert(isGoodUuid(uuid) || found.serial === "S1", "without them the serials must");
     }),
   );
 });
