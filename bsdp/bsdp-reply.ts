@@ -149,9 +149,10 @@ export function failedReply(request: DhcpPacket, server: BsdpServer): DhcpPacket
   };
 }
 
-// Apple's client drops a reply whose xid, chaddr or ciaddr differ from its own.
+// Apple's client drops a reply whose xid, chaddr or ciaddr differ from its own. A request's yiaddr should be
+// 0; copied from one where it is not, our ACK would give an address away.
 function replyHeader(request: DhcpPacket): DhcpPacket {
-  return { ...request, op: 2, hops: 0, secs: 0, sname: "", file: "", options: [] };
+  return { ...request, op: 2, hops: 0, secs: 0, yiaddr: "0.0.0.0", sname: "", file: "", options: [] };
 }
 
 function commonOptions(type: number, server: BsdpServer): DhcpOption[] {

@@ -160,6 +160,18 @@ test("the other packets that must be ignored", () => {
   assert.equal(reasonOf(listWith({}, "010103" + "02020101")), "bad-bsdp-message");
 });
 
+test("no address is given away, whatever a request says about one", () => {
+  for (const [name, ours] of [
+    ["fw-inform-list-port68", images],
+    ["inform-select-startup-disk", images],
+    ["inform-select-startup-disk", []],
+  ] as const) {
+    const decision = decideBsdp({ ...requestOf(name), yiaddr: "10.0.1.77" }, { ...settings, images: ours });
+    assert(decision.type === "reply", name);
+    assert.equal(decision.packet.yiaddr, "0.0.0.0", decision.message);
+  }
+});
+
 test("our own address or name in sname and siaddr is no reason to be silent", () => {
   assert.equal(listWith({ sname: "10.0.1.5", siaddr: "10.0.1.5" }).type, "reply");
 });
