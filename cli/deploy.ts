@@ -5,7 +5,7 @@ import type { DeployPlanBody, DeployRequestBody } from "../server/api/schemas.ts
 import { withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
 import { ago, parseCount, parseDuration } from "./duration.ts";
-import { imageReference } from "./image-store.ts";
+import { imageReference } from "./image-reference.ts";
 import { confirm, examples, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
 

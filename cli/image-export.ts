@@ -2,7 +2,9 @@ import { Command, Option } from "commander";
 import { formatSize } from "../agent/sizes.ts";
 import { exportRaw } from "../server/image-export.ts";
 import { configOptions } from "./configuration.ts";
-import { imageReference, interruptSignal, openImageStore } from "./image-store.ts";
+import { imageReference } from "./image-reference.ts";
+import { openImageStore } from "./image-store.ts";
+import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
@@ -23,7 +25,7 @@ export function imageExportCommand(): Command {
     const progress = progressLine("exporting");
     await exportRaw(store, manifest, path, {
       onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-      signal: interruptSignal("The export was interrupted; no file was made."),
+      signal: interruption("The export was interrupted; no file was made.").signal,
     }).finally(() => progress.end());
     const { tag, diskBytes } = manifest;
     printResult(

@@ -3,7 +3,8 @@ import { formatDuration, formatSize } from "../agent/sizes.ts";
 import { openFileSource } from "../server/file-source.ts";
 import { importImage } from "../server/image-import.ts";
 import { configOptions } from "./configuration.ts";
-import { interruptSignal, openImageStore } from "./image-store.ts";
+import { openImageStore } from "./image-store.ts";
+import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
@@ -34,7 +35,7 @@ export function imageImportCommand(): Command {
         ...given,
         now: Date.now(),
         onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-        signal: interruptSignal("The import was interrupted; no image was made."),
+        signal: interruption("The import was interrupted; no image was made.").signal,
       }).finally(() => progress.end());
       for (const warning of warnings) say(`warning: ${warning}`);
       const { tag, diskBytes } = manifest;

@@ -4,7 +4,8 @@ import { CELL_BYTES } from "../images/cell.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { usedBytes } from "../images/verify.ts";
 import { configOptions } from "./configuration.ts";
-import { imageReference, openImageStore } from "./image-store.ts";
+import { imageReference } from "./image-reference.ts";
+import { openImageStore } from "./image-store.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 
 export function imageInfoCommand(): Command {

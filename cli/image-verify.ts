@@ -3,7 +3,9 @@ import { formatSize } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
 import { type BadPack, checkImage } from "../server/image-check.ts";
 import { configOptions } from "./configuration.ts";
-import { imageReference, interruptSignal, openImageStore } from "./image-store.ts";
+import { imageReference } from "./image-reference.ts";
+import { openImageStore } from "./image-store.ts";
+import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
@@ -19,7 +21,7 @@ export function imageVerifyCommand(): Command {
     const progress = progressLine("verifying");
     const bad = await checkImage(store, manifest, {
       onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-      signal: interruptSignal("The check was interrupted."),
+      signal: interruption("The check was interrupted.").signal,
     }).finally(() => progress.end());
     const { tag, packs } = manifest;
     if (bad.length > 0) throw damagedImage(`${tag.name}:${tag.version}`, bad, packs.length);

@@ -10,6 +10,7 @@ import { type ScanProgress, scan } from "../images/scan.ts";
 import { openFileSource } from "../server/file-source.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { openStore } from "../server/store.ts";
+import { parseImageReference } from "./image-reference.ts";
 
 /** An image that can be sent or written: from the store, or a raw file that stays where it is. */
 export type ImageSource = {
@@ -22,7 +23,7 @@ export type ImageSource = {
 };
 
 /**
- * Opens what `--source` names: a path of a raw disk image, or NAME[@VERSION] in the store.
+ * Opens what `--source` names: a path of a raw disk image, or NAME[:VERSION] in the store.
  * A raw file is scanned in place: nothing is converted or copied.
  *
  * @throws {Fault} SOURCE_UNKNOWN, SOURCE_KIND; those of the store and of `scan`
@@ -37,12 +38,12 @@ export async function openImageSource(
 ): Promise<ImageSource> {
   refuseOtherKinds(source);
   if (existsSync(source) && !statSync(source).isDirectory()) return openRawFile(source, options);
-  const [name = "", version] = source.split("@");
-  const isStored = isImageName(name) && (version === undefined || /^[1-9][0-9]{0,8}$/.test(version));
+  const reference = parseImageReference(source);
+  const isStored = reference !== undefined && isImageName(reference.name);
   if (!isStored || !existsSync(join(options.dataDir, "store"))) throw unknown(source, options.dataDir);
   const { publicKey } = await loadSiteKey(options.dataDir);
   const store = await openStore(join(options.dataDir, "store"), [publicKey]);
-  const { bytes, manifest } = await store.readManifest(name, version === undefined ? undefined : Number(version));
+  const { bytes, manifest } = await store.readManifest(reference.name, reference.version);
   return { manifest, manifestBytes: bytes, signer: publicKey, packs: store, close: async () => undefined };
 }
 
@@ -116,7 +117,7 @@ function refuseOtherKinds(source: string): void {
 function unknown(source: string, dataDir: string): Fault {
   return new Fault("SOURCE_UNKNOWN", {
     what: `There is no file ${source}, and no image of that name in ${join(dataDir, "store")}.`,
-    why: "A source is the path of a raw disk image, or the NAME or NAME@VERSION of an image of the store.",
+    why: "A source is the path of a raw disk image, or the NAME or NAME:VERSION of an image of the store.",
     fix: '"bootcast image list" shows the images; check the spelling of a path.',
   });
 }

@@ -41,7 +41,7 @@ export function streamCommand(): Command {
         "Nothing is sent before the first receiver joins. Without --once the stream loops while there are receivers. " +
         "The control connection (TCP) and the data (UDP) use the same port number.",
     )
-    .requiredOption("--source <file|image>", "a raw disk image, read in place, or NAME[@VERSION] of the store")
+    .requiredOption("--source <file|image>", "a raw disk image, read in place, or NAME[:VERSION] of the store")
     .option(
       "--data-dir <dir>",
       "where the store and the site's key are",

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { imageReference } from "../../cli/image-store.ts";
+import { imageReference } from "../../cli/image-reference.ts";
 import { progressText } from "../../cli/progress.ts";
 import { sampleDisk } from "../images/sample-disk.ts";
 

@@ -51,7 +51,7 @@ describe("bootcast restore", { concurrency: 2 }, () => {
   test("an image of the store, with JSON", async () => {
     const imported = await bootcast(["image", "import", golden, "--name", "lab", "--data-dir", dataDir]);
     assert.equal(imported.code, 0, imported.stderr);
-    const given = ["restore", "--source", "lab@1", "--target", join(directory, "stored.raw"), "--data-dir", dataDir];
+    const given = ["restore", "--source", "lab:1", "--target", join(directory, "stored.raw"), "--data-dir", dataDir];
     const { code, stdout, stderr } = await bootcast([...given, "--erase", "--noprompt", "--json"]);
     assert.equal(code, 0, stderr);
     assert.deepEqual(JSON.parse(stdout), {
