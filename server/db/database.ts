@@ -1,3 +1,4 @@
+import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { Kysely, type SqliteDatabase, SqliteDialect } from "kysely";
 import { Migrator } from "kysely/migration";
@@ -27,17 +28,21 @@ export async function openDatabase(path: string): Promise<Database> {
 function open(path: string): SqliteDatabase {
   let sqlite: DatabaseSync;
   try {
+    if (path !== ":memory:") keepPrivate(path);
     sqlite = new DatabaseSync(path, { timeout: 5_000 });
     // WAL: readers do not wait for the writer; FULL: what was written survives a power cut. A lost "done" or a
     // lost "stop" would give an order to erase once more.
     sqlite.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on");
+    // Better no server than one that fails in the middle of an evening.
+    const { quick_check: damage } = sqlite.prepare("pragma quick_check(1)").get() as { quick_check: string };
+    if (damage !== "ok") throw new Error(`It is damaged: ${damage.replaceAll("\n", " ")}.`);
   } catch (error) {
     throw new Fault(
       "DATABASE_UNREADABLE",
       {
         what: `The database ${path} cannot be opened.`,
         why: (error as Error).message,
-        fix: "Check that the directory can be written and is on a local disk (not NFS), or put a backup in its place.",
+        fix: "Check that the directory can be written and is on a local disk (not NFS), or put a backup in its place. Moved away, it is made anew, without the hosts and sessions.",
       },
       error,
     );
@@ -54,6 +59,12 @@ function open(path: string): SqliteDatabase {
       };
     },
   };
+}
+
+/** Who the hosts are and what was ordered is the owner's alone. SQLite gives its side files the mode of this one. */
+function keepPrivate(path: string): void {
+  closeSync(openSync(path, "a", 0o600));
+  chmodSync(path, 0o600);
 }
 
 async function migrate(db: Database, path: string): Promise<void> {

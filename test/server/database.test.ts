@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -50,6 +50,29 @@ test("an empty file gets the tables of the schema, in WAL mode; opening again ch
     assert.equal(sqlite.prepare("pragma journal_mode").get()?.["journal_mode"], "wal");
     sqlite.close();
   }
+});
+
+test("the file and those beside it are for their owner only, an older one too", async () => {
+  const path = join(directory, "private.db");
+  for (const modeLeft of [0o644, 0o600]) {
+    const db = await openDatabase(path);
+    await new EventLog(db, () => 1).change(({ record }) => record({ kind: "tried" }));
+    for (const file of [path, `${path}-wal`, `${path}-shm`]) assert.equal(statSync(file).mode & 0o777, 0o600, file);
+    await db.destroy();
+    chmodSync(path, modeLeft);
+  }
+});
+
+test("a damaged file is refused at once, with what to do", async () => {
+  const path = join(directory, "damaged.db");
+  const db = await openDatabase(path);
+  const log = new EventLog(db, () => 1);
+  for (let at = 0; at < 50; at += 1) await log.change(({ record }) => record({ kind: "x".repeat(500) }));
+  await db.destroy();
+  const bytes = readFileSync(path);
+  bytes.fill(0x5a, bytes.length - 8192);
+  writeFileSync(path, bytes);
+  await assert.rejects(openDatabase(path), { code: "DATABASE_UNREADABLE", fix: /backup/ });
 });
 
 test("a database of a newer bootcast is refused, and not changed", async () => {
