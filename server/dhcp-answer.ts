@@ -196,7 +196,7 @@ export class DhcpAnswerer {
     try {
       return await Promise.race([this.#settings.policyOf(mac), late]);
     } catch (error) {
-      this.#log.error({ mac, error }, "the host list could not say what to boot");
+      this.#log.error({ mac, err: error }, "the host list could not say what to boot");
       return { boot: "nothing", reason: "the host list failed" };
     } finally {
       clearTimeout(timer);
@@ -210,7 +210,7 @@ export class DhcpAnswerer {
       if (lease.state === "offered") continue;
       this.#settings.full?.leases
         .save(lease)
-        .catch((error) => this.#log.error({ error, ...lease }, "a lease could not be saved"));
+        .catch((error) => this.#log.error({ err: error, ...lease }, "a lease could not be saved"));
     }
   }
 

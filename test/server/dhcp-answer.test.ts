@@ -8,8 +8,8 @@ import type { BootPolicy } from "../../bsdp/policy.ts";
 import { DhcpAnswerer } from "../../server/dhcp-answer.ts";
 import { networkOf } from "../../server/dhcp-network.ts";
 import type { DhcpInterface, DhcpSettings } from "../../server/dhcp-settings.ts";
-import { memoryLeases } from "../../server/memory-leases.ts";
 import { bytesOf, vectorNamed } from "../bsdp/packet-vectors.ts";
+import { memoryLeases } from "./memory-leases.ts";
 
 const on: DhcpInterface = { name: "s0", address: "10.77.0.1", netmask: "255.255.255.0" };
 const full = { pools: ["10.77.0.50-10.77.0.99"], leaseSeconds: 600, leases: memoryLeases() };
@@ -74,6 +74,7 @@ describe("one packet in, at most one answer out", () => {
     const failing = bench({ policyOf: () => Promise.reject(new Error("no database")) });
     assert.equal(await failing.answerer.answer(packet("ovmf-x64-discover"), at67), undefined);
     assert.deepEqual(failing.answerer.counters.dropped, { "the host list failed": 1 });
+    assert.match(JSON.stringify(failing.lines), /no database/, "the log says why");
     const late = bench({ policyOf: () => new Promise<BootPolicy>(() => {}) });
     const waiting = late.answerer.answer(packet("ovmf-x64-discover"), at67);
     context.mock.timers.tick(1000);
