@@ -32,7 +32,7 @@ export function readInventory(
 }
 
 /** Ethernet cards that are hardware: no loopback, bridges, tunnels or VLANs. Sorted by name. */
-export function readNics(files: MachineFiles): Nic[] {
+function readNics(files: MachineFiles): Nic[] {
   const nics: Nic[] = [];
   for (const name of files.list("/sys/class/net")) {
     const at = `/sys/class/net/${name}`;

@@ -145,7 +145,7 @@ export class Reporter {
   }
 }
 
-export function cancelledFault(reason: string): Fault {
+function cancelledFault(reason: string): Fault {
   return new Fault("DEPLOY_CANCELLED", {
     what: "The order was taken back.",
     why: reason === "" ? "The server says that it no longer stands." : `The server says: ${reason}`,

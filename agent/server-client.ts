@@ -7,7 +7,7 @@ import { FaultBody, type Inventory, Order, Registration, type Report, ReportAnsw
 /** Every answer that is not the order comes within this, or not at all. */
 const ANSWER_WITHIN_MS = 10_000;
 /** The server may hold the question for an order so long (contract: at most 25). */
-export const ORDER_WAIT_SECONDS = 25;
+const ORDER_WAIT_SECONDS = 25;
 const MOST_JSON_BYTES = 4 * 1024 * 1024;
 
 /** The server as a host sees it; streams have their own client (stream/control.ts). */

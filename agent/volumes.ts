@@ -41,7 +41,7 @@ export type VolumeMachine = {
 };
 
 /** True for a file system that `withVolume` can mount. */
-export function isMountable(fileSystem: string): boolean {
+function isMountable(fileSystem: string): boolean {
   return Object.hasOwn(mountable, fileSystem);
 }
 

@@ -15,10 +15,8 @@ export type BootImage = {
 /** An image id: `install(1 bit) kind(7) reserved(8) index(16)`, big-endian. */
 export type BootImageId = Omit<BootImage, "name">;
 
-/** From here on an index means the same image on every server. */
-export const FIRST_SHARED_INDEX = 4096;
 /** Longest name in bytes, so that one image always fits one option 43 (bootplib/bsdp.h). */
-export const MAXIMUM_NAME_BYTES = 246;
+const MAXIMUM_NAME_BYTES = 246;
 
 /** The id as the number that it is on the wire, 0 to 2^32 - 1. Two ids are equal when all bits are. */
 export function numberOfImageId(id: BootImageId): number {

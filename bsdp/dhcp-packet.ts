@@ -48,7 +48,7 @@ const OVERLOAD = 52;
 const VENDOR_OPTIONS = 43;
 
 /** RFC 951: shorter packets are dropped by old clients and relays. */
-export const MINIMUM_REPLY_BYTES = 300;
+const MINIMUM_REPLY_BYTES = 300;
 /** The largest reply that an Apple client reads: 8192 with IP and UDP headers. */
 export const MAXIMUM_PAYLOAD_BYTES = 8164;
 export const BROADCAST_FLAG = 0x8000;

@@ -84,7 +84,7 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
  * The word that must be typed: "any", the host's name, or for several hosts
  * how many there are ("12-hosts"); their names with commas do as well.
  */
-export function confirmationOf(plan: Pick<DeployPlanBody, "to" | "hosts">, given?: string): string {
+function confirmationOf(plan: Pick<DeployPlanBody, "to" | "hosts">, given?: string): string {
   if (plan.to === "any") return "any";
   const names = plan.hosts.map(({ name }) => name);
   const joined = names.join(",");
@@ -93,7 +93,7 @@ export function confirmationOf(plan: Pick<DeployPlanBody, "to" | "hosts">, given
 }
 
 /** What a person reads before saying yes. */
-export function planText(plan: DeployPlanBody, nowMs: number = Date.now()): string {
+function planText(plan: DeployPlanBody, nowMs: number = Date.now()): string {
   const image = `${plan.image.name} version ${plan.image.version} (${formatSize(plan.image.diskBytes)} disk, ${formatSize(plan.image.storedBytes)} to send)`;
   const wait = `The stream starts when ${plan.waitFor} ${plan.waitFor === 1 ? "host is" : "hosts are"} ready, or ${formatDuration(plan.maxWaitMs)} after the first.`;
   if (plan.to === "any") {

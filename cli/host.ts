@@ -77,7 +77,7 @@ function pathOf(word: string): string {
 }
 
 /** One line a host. */
-export function hostTable(hosts: readonly HostBody[], nowMs: number): string {
+function hostTable(hosts: readonly HostBody[], nowMs: number): string {
   if (hosts.length === 0) {
     return "No host has appeared yet. Start a machine with network boot, and it will be here.";
   }

@@ -182,7 +182,7 @@ function countText({ hosts }: SessionBody): string {
 }
 
 /** The whole session, with the time that each host spent in each state. */
-export function sessionText(session: SessionBody): string {
+function sessionText(session: SessionBody): string {
   const head = `Session ${session.id}: ${session.image} version ${session.imageVersion} to ${session.to === "any" ? "any host" : "named hosts"}, ${session.state}, ${countText(session)}`;
   const streams = session.streams.map((stream) => `Stream ${streamText(stream)}`);
   const rows = session.hosts.map((host) => [

@@ -2,7 +2,7 @@ import { Fault } from "../fault.ts";
 import type { StreamDescription } from "./description.ts";
 
 /** The largest payload that fits an Ethernet frame of 1500 with IP, UDP and our header. */
-export const MAX_SYMBOL_BYTES = 1444;
+const MAX_SYMBOL_BYTES = 1444;
 const MAX_SYMBOLS_PER_BLOCK = 200;
 const MAX_BLOCKS = 0xffffffff;
 
@@ -104,17 +104,6 @@ export class StreamLayout {
     }
     return low;
   }
-}
-
-/** Runs of consecutive numbers, as a description lists packs; `numbers` ascend. */
-export function runsOf(numbers: readonly number[]): [number, number][] {
-  const runs: [number, number][] = [];
-  for (const number of numbers) {
-    const run = runs.at(-1);
-    if (run !== undefined && run[0] + run[1] === number) run[1] += 1;
-    else runs.push([number, 1]);
-  }
-  return runs;
 }
 
 function isWithin(value: number, low: number, high: number): boolean {

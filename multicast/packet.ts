@@ -37,7 +37,7 @@ export type Packet = {
 export const PacketKind = { symbol: 0, canary: 1 } as const;
 export type PacketKind = (typeof PacketKind)[keyof typeof PacketKind];
 
-export const PACKET_VERSION = 0xb1;
+const PACKET_VERSION = 0xb1;
 export const PACKET_HEADER_BYTES = 28;
 
 /** What a datagram costs on the wire besides itself: IPv4 20, UDP 8, Ethernet 14. */

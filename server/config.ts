@@ -6,7 +6,7 @@ import * as kind from "./config-values.ts";
 import { nearest } from "./nearest.ts";
 
 /** Where the configuration is looked for when nobody says otherwise; it need not exist. */
-export const DEFAULT_CONFIG_FILE = "/etc/bootcast.toml";
+const DEFAULT_CONFIG_FILE = "/etc/bootcast.toml";
 
 type Setting = { readonly of: kind.Kind<unknown>; readonly otherwise: unknown };
 

@@ -48,7 +48,7 @@ export type PlannedHost = {
   readonly warning: string;
 };
 
-export const DEFAULT_MAX_WAIT_MS = 10 * 60_000;
+const DEFAULT_MAX_WAIT_MS = 10 * 60_000;
 
 /** Orders: which image goes to which hosts. What a single host is told is in `orders.ts`. */
 export class Deploys {

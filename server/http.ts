@@ -92,7 +92,7 @@ function faultOfRequest(error: FastifyError): Fault {
 }
 
 /** The HTTP status of a Fault, by the last word of its code. */
-export function statusOf(fault: Pick<Fault, "code">): number {
+function statusOf(fault: Pick<Fault, "code">): number {
   if (fault.code === "TOKEN_WRONG") return 401;
   const kind = fault.code.split("_").at(-1) ?? "";
   if (["UNKNOWN", "MISSING"].includes(kind)) return 404;

@@ -104,7 +104,7 @@ export class Sessions {
 }
 
 /** How long a host was in each state: from the event that entered it to the next, or to `endMs`. */
-export function timingsOf(events: readonly StoredEvent[], endMs: number): Record<string, number> {
+function timingsOf(events: readonly StoredEvent[], endMs: number): Record<string, number> {
   const timings: Record<string, number> = {};
   for (const [at, event] of events.entries()) {
     const state = String(event.data["state"]);

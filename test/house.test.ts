@@ -23,7 +23,8 @@ const pureModules: Record<string, readonly string[]> = {
   multicast: ["node:zlib"],
 };
 
-const impure = /\b(Date\.now|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|process\.)\b|new Date\(\)/;
+const impure =
+  /\b(Date\.now|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|process\.)\b|new Date\(\)/;
 
 function sourcesOf(room: string): string[] {
   return readdirSync(join(root, room), { recursive: true, encoding: "utf8" })
@@ -32,7 +33,7 @@ function sourcesOf(room: string): string[] {
 }
 
 /** The module names that a source imports, statically or not, types included. */
-export function importsOf(source: string): string[] {
+function importsOf(source: string): string[] {
   const found = source.matchAll(/(?:\bfrom\s*|\bimport\s*\(\s*|^\s*import\s+)"([^"]+)"/gm);
   return [...found].map((match) => match[1] ?? "");
 }
@@ -45,7 +46,8 @@ for (const [room, allowed] of Object.entries(arrows)) {
         if (name.startsWith(".")) {
           const target = relative(root, normalize(join(root, dirname(file), name)));
           const isAllowed =
-            target.startsWith(`${room}/`) || allowed.some((place) => target === place || target.startsWith(`${place}/`));
+            target.startsWith(`${room}/`) ||
+            allowed.some((place) => target === place || target.startsWith(`${place}/`));
           assert(isAllowed, `${file} may not import ${target}`);
         } else if (room in pureModules) {
           assert(pureModules[room]?.includes(name), `${file} is pure and may not import ${name}`);
@@ -65,6 +67,7 @@ for (const room of Object.keys(pureModules)) {
 }
 
 test("the import reader sees every form", () => {
-  const source = 'import a from "./a.ts";\nimport "./b.ts";\nexport { c } from "./c.ts";\nconst d = await import("./d.ts");';
+  const source =
+    'import a from "./a.ts";\nimport "./b.ts";\nexport { c } from "./c.ts";\nconst d = await import("./d.ts");';
   assert.deepEqual(importsOf(source), ["./a.ts", "./b.ts", "./c.ts", "./d.ts"]);
 });

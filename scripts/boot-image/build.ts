@@ -46,7 +46,7 @@ export type BuildOptions = {
   readonly say: (text: string) => void;
 };
 
-export const DESCRIPTION_FILE = "boot-image.json";
+const DESCRIPTION_FILE = "boot-image.json";
 /** Half of the smallest client's memory (1 GiB) is all that the kernel gives to an unpacked initramfs. */
 const MOST_UNPACKED_BYTES = 400e6;
 const MOST_INITRAMFS_BYTES = 60e6;

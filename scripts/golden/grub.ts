@@ -5,7 +5,7 @@ import { command } from "./command.ts";
 const biosDirectory = "/usr/lib/grub/i386-pc";
 const sectorBytes = 512;
 /** Of the boot sector's bytes those before the partition table and the disk's signature. */
-export const bootCodeBytes = 440;
+const bootCodeBytes = 440;
 /** boot.img: where the 64-bit number of core.img's first sector stands (GRUB_BOOT_MACHINE_KERNEL_SECTOR). */
 const kernelSectorAt = 0x5c;
 /** diskboot.img, core.img's first sector: where the 64-bit number of its second sector stands. */

@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { command } from "./command.ts";
 import { debianMirror } from "./mirror.ts";
 
-export const suite = "bookworm";
+const suite = "bookworm";
 export const hostName = "golden";
 
 /** Beyond debootstrap's minbase. */

@@ -7,7 +7,7 @@ import { type LabProcess, type Namespace, openNamespace, type RunOptions, type R
 
 export const bridge = "br0";
 export const serverAddress = "10.77.0.1";
-export const routerAddress = "10.77.0.2";
+const routerAddress = "10.77.0.2";
 const routerPool = "10.77.0.100,10.77.0.150,255.255.255.0,1h";
 const serverPool = "10.77.0.50-10.77.0.99";
 

@@ -35,7 +35,7 @@ export type MachineFiles = {
   readonly monitor: string;
 };
 
-export const ovmfCode = "/usr/share/OVMF/OVMF_CODE_4M.fd";
+const ovmfCode = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 export const ovmfVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
 
 /** QEMU's command line. The serial console is QEMU's standard input and output. */

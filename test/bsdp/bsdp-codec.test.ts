@@ -6,7 +6,6 @@ import {
   attributesOf,
   decodeBootImageList,
   encodeBootImage,
-  FIRST_SHARED_INDEX,
   imageIdOfNumber,
   numberOfImageId,
 } from "../../bsdp/boot-image.ts";
@@ -27,7 +26,7 @@ function wordsOfId(id: BootImageId) {
     kind: id.kind,
     attributes: hex(attributesOf(id), 4),
     index: id.index,
-    serverLocal: id.index < FIRST_SHARED_INDEX,
+    serverLocal: id.index < 4096,
   };
 }
 

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../../fault.ts";
-import { runsOf, StreamLayout } from "../../multicast/layout.ts";
+import { StreamLayout } from "../../multicast/layout.ts";
 import { descriptionOf } from "./streams.ts";
 
 test("layout: packs end to end, cut into symbols and blocks", () => {
@@ -109,15 +109,6 @@ test("layout: a description that cannot be true is refused", () => {
       JSON.stringify(description),
     );
   }
-});
-
-test("runs of numbers", () => {
-  assert.deepEqual(runsOf([]), []);
-  assert.deepEqual(runsOf([0, 1, 2, 5, 7, 8]), [
-    [0, 3],
-    [5, 1],
-    [7, 2],
-  ]);
 });
 
 function packs(sizes: readonly number[]): { storedBytes: number }[] {

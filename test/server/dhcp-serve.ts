@@ -8,7 +8,7 @@ import { standardLoaders } from "../../bsdp/boot-files.ts";
 import type { BootPolicy } from "../../bsdp/policy.ts";
 import { Fault } from "../../fault.ts";
 import { startDhcp } from "../../server/dhcp.ts";
-import { memoryLeases } from "../../server/memory-leases.ts";
+import { memoryLeases } from "./memory-leases.ts";
 
 const given = JSON.parse(process.argv[2] ?? "{}") as {
   mode: "full" | "proxy";

@@ -1,7 +1,7 @@
-import type { Lease } from "../bsdp/lease.ts";
-import type { LeaseStore } from "./dhcp-settings.ts";
+import type { Lease } from "../../bsdp/lease.ts";
+import type { LeaseStore } from "../../server/dhcp-settings.ts";
 
-/** Leases that end with the process: for tests, and for benches that start from nothing each time. */
+/** Leases that end with the process. */
 export function memoryLeases(): LeaseStore {
   const leases = new Map<string, Lease>();
   return {
