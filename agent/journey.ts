@@ -5,7 +5,7 @@ import type { AgentState, Report } from "./contract.ts";
 /** What a person finds on the disk when the agent stops now. */
 export type DiskState = "untouched" | "erased" | "partly written" | "complete";
 
-/** Which state may follow which (DESIGN §7). `failed` may follow every one but the last. */
+/** Which state may follow which. `failed` may follow every one but the last. */
 const next: Readonly<Record<AgentState, readonly AgentState[]>> = {
   booting: ["finding"],
   finding: ["registering"],
