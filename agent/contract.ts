@@ -23,7 +23,7 @@ import { type Static, Type } from "typebox";
 export const SERVICE_TYPE = "bootcast";
 export const SERVICE_VERSION = "1";
 
-/** One word each; the same on the client's screen, in the API and on the pages (DESIGN §7). */
+/** One word each; the same on the client's screen, in the API and on the pages. */
 export const agentStates = [
   "booting",
   "finding",
@@ -129,14 +129,37 @@ export const Report = Type.Object({
   percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
   /** With state "failed". */
   fault: Type.Optional(FaultBody),
+  /** With state "erasing": 32 random bytes as hex, which the server signs as a part of its permit. */
+  challenge: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })),
   /** With state "done": milliseconds spent in each state. */
   timings: Type.Optional(Type.Record(Type.String(), Type.Number())),
 });
 export type Report = Static<typeof Report>;
 
 /** `proceed` false: the order was cancelled; stop before the next step that changes the disk. */
-export const ReportAnswer = Type.Object({ proceed: Type.Boolean(), reason: Type.String() });
+export const ReportAnswer = Type.Object({
+  proceed: Type.Boolean(),
+  reason: Type.String(),
+  /** To a challenge, when the order stands: Ed25519 of the site's key over `permitText`, base64. */
+  permit: Type.Optional(Type.String()),
+});
 export type ReportAnswer = Static<typeof ReportAnswer>;
+
+/**
+ * What a server signs to permit one erase. HTTP proves nothing about who
+ * answers, and anybody can send an old, rightly signed manifest again; only the
+ * site's own server can sign this, and only for this start of this machine.
+ */
+export function permitText(permit: {
+  readonly challenge: string;
+  readonly mac: string;
+  readonly deployId: string;
+  readonly image: string;
+  readonly imageVersion: number;
+}): string {
+  const { challenge, mac, deployId, image, imageVersion } = permit;
+  return `bootcast erase permit 1\n${JSON.stringify([challenge, mac, deployId, image, imageVersion])}`;
+}
 
 /** "open": joining, canaries are sent; "streaming"; "ended": only unicast and the receivers' last words. */
 export const StreamState = Type.Union([Type.Literal("open"), Type.Literal("streaming"), Type.Literal("ended")]);
@@ -168,7 +191,7 @@ export type StreamList = Static<typeof StreamList>;
 export const Join = Type.Object({
   /** The registered host, when there is one (a restore from the command line has none). */
   hostId: Type.Optional(Type.String()),
-  name: Type.String(),
+  name: Type.String({ maxLength: 255, pattern: "^[^\\p{Cc}]*$" }),
 });
 export type Join = Static<typeof Join>;
 

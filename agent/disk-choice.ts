@@ -69,6 +69,9 @@ export function changeOfDisk(chosen: Disk, now: Disk | undefined): string | unde
   if (now.sizeBytes !== chosen.sizeBytes) return `${chosen.path} changed its size to ${now.sizeBytes} bytes`;
   if (now.serial !== chosen.serial) return `${chosen.path} changed its serial number to "${now.serial}"`;
   if (now.wwn !== chosen.wwn) return `${chosen.path} changed its WWN to "${now.wwn}"`;
+  if (now.model !== chosen.model || now.transport !== chosen.transport || now.isRemovable !== chosen.isRemovable) {
+    return `${chosen.path} is ${describeDisk(now)} now`;
+  }
   if (now.sectorBytes !== chosen.sectorBytes) return `${chosen.path} changed its sector size`;
   if (now.usedBy.length > 0) return `${chosen.path} is in use now (${now.usedBy.join(", ")})`;
   if (now.isReadOnly) return `${chosen.path} is read-only now`;

@@ -20,6 +20,7 @@ import type { MachineFiles } from "./machine-files.ts";
 import { browseMdns } from "./mdns.ts";
 import { bootNetwork } from "./network.ts";
 import { rereadPartitions, restoredVolumes } from "./partitions.ts";
+import { checkPermit, newChallenge } from "./permit.ts";
 import type { AgentPorts } from "./ports.ts";
 import { restart } from "./restart.ts";
 import { RestoreScreen } from "./screen.ts";
@@ -75,6 +76,8 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     inventory: (network) => readInventory(files, { bootMac: network.mac, agentVersion: version }),
     availableMemoryBytes: () => availableMemoryBytes(files),
     power: () => readPower(files),
+    challenge: newChallenge,
+    checkPermit: (text, permit) => checkPermit(text, permit, trusted),
     localDisk: (disk) => new DiskTarget(disk),
     erase: (disk, target) => eraseDisk(disk, target, machine),
 
@@ -116,7 +119,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
       return `${lost}, ${passes} full passes, ${unicastPacks} packs by unicast`;
     },
 
-    async verify({ disk, manifest, server, streamId, signal, onProgress }) {
+    async verify({ disk, manifest, server, streamId, signal, onProgress, beforeWrite }) {
       const control = new StreamControl({ server, signal });
       const marks = new RestoreScreen();
       try {
@@ -125,6 +128,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
           {
             openSource: () => DiskSource.open(disk, tools),
             openTarget: async () => {
+              beforeWrite();
               const target = new DiskTarget(disk);
               await target.open();
               return target;

@@ -63,6 +63,10 @@ export type AgentPorts = {
   power(): Power;
   /** What a stream offers, and its manifest, checked against the site's keys. */
   describe(server: URL, streamId: string): Promise<DescribedStream>;
+  /** A new random question to the server, 64 hex digits. */
+  challenge(): string;
+  /** Throws Fault ERASE_NOT_PERMITTED unless a key of the site signed `text`. */
+  checkPermit(text: string, permit: string | undefined): void;
   localDisk(disk: Disk): LocalDisk;
   erase(disk: Disk, target: LocalDisk): Promise<Erased>;
   /** Returns what is worth telling about it: passes, losses. */
@@ -75,6 +79,8 @@ export type AgentPorts = {
     streamId: string;
     signal: AbortSignal;
     onProgress(progress: StepProgress): void;
+    /** Called before the disk is opened again for writing; throws when it is another one now. */
+    beforeWrite(): void;
   }): Promise<number>;
   name(request: { disk: Disk; manifest: Manifest; hostName: string; mac: string }): Promise<NamingResult>;
   /** Partition table to the end of a larger disk, boot entry. Returns lines for the screen. */

@@ -68,14 +68,23 @@ export class Reporter {
   /**
    * Enters a state only with the server's word that the order still stands.
    *
+   * @param challenge what the server's permit is to contain
+   * @returns the permit, if one came; not checked yet
    * @throws {Fault} DEPLOY_CANCELLED, or why the server could not be asked
    */
-  async enterWithPermission(state: AgentState, detail: string, withinMs: number): Promise<void> {
-    const report = this.#journey.enter(state, detail, this.#ports.clock.now());
+  async enterWithPermission(
+    state: AgentState,
+    detail: string,
+    withinMs: number,
+    challenge?: string,
+  ): Promise<string | undefined> {
+    const entered = this.#journey.enter(state, detail, this.#ports.clock.now());
+    const report = challenge === undefined ? entered : { ...entered, challenge };
     this.#ports.screen.state(state, detail);
     const answer = await this.#deliver(report, withinMs);
     if (!answer.proceed) throw cancelledFault(answer.reason);
     this.#cancel.signal.throwIfAborted();
+    return answer.permit;
   }
 
   /** What a step tells while it goes on: the server hears at most one a second, and one at a time. */

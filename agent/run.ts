@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { backoffMs } from "./backoff.ts";
-import type { Disk, Order, Registration } from "./contract.ts";
-import { changeOfDisk, describeDisk } from "./disk-choice.ts";
+import { type Disk, type Order, permitText, type Registration } from "./contract.ts";
+import { changeOfDisk, chooseDisk, describeDisk } from "./disk-choice.ts";
 import type { BootNetwork } from "./network.ts";
 import type { AgentPorts } from "./ports.ts";
 import { preflight } from "./preflight.ts";
@@ -31,14 +31,14 @@ type Deploy = Extract<Order, { kind: "deploy" }>;
 type Host = { readonly client: ServerClient; readonly host: Registration; readonly network: BootNetwork };
 
 /**
- * The agent, from power-on to the reboot (DESIGN §7):
+ * The agent, from power-on to the reboot:
  *
  *     booting ► finding ► registering ► waiting ► preflight ► erasing ► receiving
  *       ► verifying ► naming ► finishing ► rebooting ► done         any ► failed
  *
  * Nothing is erased that nobody ordered: the disk is opened for writing only in
  * `#erase`, with an order of the server, after the preflight, while the stream
- * arrives, and after the server was asked once more.
+ * arrives, after the server was asked once more, and with its signed permit.
  *
  * Always ends in a reboot. A host that failed is not given the agent again by
  * the server, so it does not loop.
@@ -237,8 +237,13 @@ class AgentRun {
           assert(!isErased, "the erase was asked for twice");
           isErased = true;
           await reporter.enterWithPermission("preflight", "all is checked; asking to erase", limits.permissionMs);
-          await reporter.enterWithPermission("erasing", describeDisk(disk), limits.permissionMs);
-          this.#recheck(host, disk);
+          const challenge = ports.challenge();
+          const detail = describeDisk(disk);
+          const permit = await reporter.enterWithPermission("erasing", detail, limits.permissionMs, challenge);
+          const { name: image, version: imageVersion } = stream.manifest.tag;
+          const { mac } = host.network;
+          ports.checkPermit(permitText({ challenge, mac, deployId: order.deployId, image, imageVersion }), permit);
+          this.#recheckBeforeErase(host, disk, stream.manifest);
           await target.open();
           reporter.diskIs("erased");
           const erased = await ports.erase(disk, target);
@@ -253,16 +258,24 @@ class AgentRun {
     }
   }
 
-  /** A device name is no identity: the disk is looked at again right before it is opened. */
+  /**
+   * A device name is no identity: the disks are looked at again right before one
+   * is opened. A second one that appeared meanwhile makes the choice a person's.
+   */
+  #recheckBeforeErase(host: Host, disk: Disk, { diskBytes, sectorBytes }: Manifest): void {
+    const { disks } = this.#ports.inventory(host.network);
+    const now = disks.find(({ path }) => path === disk.path);
+    const change = changeOfDisk(disk, now);
+    if (change !== undefined) throw diskChanged(change, "Nothing was erased.");
+    const chosen = chooseDisk(disks, { imageBytes: diskBytes, sectorBytes });
+    assert.equal(chosen.path, disk.path);
+  }
+
+  /** The restored disk, before it is opened again: a controller that was reset may have given its name away. */
   #recheck(host: Host, disk: Disk): void {
     const now = this.#ports.inventory(host.network).disks.find(({ path }) => path === disk.path);
-    const change = changeOfDisk(disk, now);
-    if (change === undefined) return;
-    throw new Fault("DISK_CHANGED", {
-      what: "The disk is not the one any more that was chosen before the erase.",
-      why: `${change}.`,
-      fix: "Check the cables and start the machine again. Nothing was erased.",
-    });
+    const change = changeOfDisk(disk, now && { ...now, usedBy: [] });
+    if (change !== undefined) throw diskChanged(change, "Nothing was written to another disk.");
   }
 
   async #verify(host: Host, order: Deploy, disk: Disk, manifest: Manifest, received: string): Promise<void> {
@@ -276,6 +289,7 @@ class AgentRun {
       streamId: order.streamId,
       signal: reporter.cancelled,
       onProgress: (progress) => reporter.progress(progress),
+      beforeWrite: () => this.#recheck(host, disk),
     });
     reporter.diskIs("complete");
     reporter.say("verifying", repaired === 0 ? "every cell is right" : `${repaired} cells had to be written again`);
@@ -287,11 +301,13 @@ class AgentRun {
     await reporter.enter("naming", order.hostName);
     reporter.cancelled.throwIfAborted();
     const mac = host.network.mac;
+    this.#recheck(host, disk);
     const naming = await ports.name({ disk, manifest, hostName: order.hostName, mac });
     const modules = naming.modules.length > 0 ? naming.modules.join(", ") : "no known system on the disk";
     reporter.say("naming", `${naming.changes} changes: ${modules}`);
     for (const note of naming.notes) reporter.say("naming", note);
     await reporter.enter("finishing", "partition table and boot entry");
+    this.#recheck(host, disk);
     for (const line of await ports.finish({ disk, manifest, image: order.image })) reporter.say("finishing", line);
     await reporter.enter("rebooting", `into ${order.image} as ${order.hostName}`);
     await reporter.finally({ done: `${order.hostName} is ready` }, limits.lastReportMs);
@@ -310,6 +326,14 @@ class AgentRun {
       await ports.clock.sleep(Math.min(30_000, leftMs));
     }
   }
+}
+
+function diskChanged(change: string, what: string): Fault {
+  return new Fault("DISK_CHANGED", {
+    what: "The disk is not the one any more that was chosen.",
+    why: `${change}.`,
+    fix: `Check the cables and start the machine again. ${what}`,
+  });
 }
 
 /** Whatever was thrown, as something that can be told. */

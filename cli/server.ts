@@ -1,5 +1,7 @@
+import { sign } from "node:crypto";
 import { once } from "node:events";
-import { chmod, mkdir, unlink } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import type { Logger } from "pino";
@@ -17,6 +19,7 @@ import { advertise } from "../server/dnssd.ts";
 import { EventLog } from "../server/events.ts";
 import { Hosts } from "../server/hosts.ts";
 import { createHttp, listenTcp, onlyAt, plainAddress } from "../server/http.ts";
+import { InterfaceWatch } from "../server/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../server/interfaces.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { Orders } from "../server/orders.ts";
@@ -67,10 +70,12 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const interfaces = servedInterfaces(values["network.interfaces"]);
   const addresses = interfaces.map(({ address }) => address);
   const bootDirectory = join(dataDir, "boot");
-  await mkdir(dataDir, { recursive: true, mode: 0o750 });
-  await mkdir(bootDirectory, { recursive: true });
+  await makeDirectories(dataDir, bootDirectory);
   const controlSocket = controlSocketOf(dataDir);
   await freeControlSocket(controlSocket);
+  const watch = new InterfaceWatch({ served: interfaces, log });
+  watch.start();
+  parts.defer(() => watch.stop());
 
   const key = await loadSiteKey(dataDir);
   const store = await openStore(join(dataDir, "store"), [key.publicKey]);
@@ -89,6 +94,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     streams,
     isRegistering: values["network.register"],
     waitMs: values["hosts.wait_minutes"] * 60_000,
+    sign: (text) => sign(null, Buffer.from(text), key.privateKey).toString("base64"),
     now,
   });
   await streams.resume();
@@ -184,6 +190,40 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   return { interfaces, httpPort, tftpPort: tftp.port, controlSocket };
 }
 
+/** @throws {Fault} DATA_DIR_INVALID, NOT_PERMITTED */
+async function makeDirectories(dataDir: string, bootDirectory: string): Promise<void> {
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o750 });
+    await mkdir(bootDirectory, { recursive: true });
+    await access(dataDir, constants.W_OK);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isPermission = code === "EACCES" || code === "EPERM";
+    throw new Fault(
+      isPermission ? "NOT_PERMITTED" : "DATA_DIR_INVALID",
+      {
+        what: `The data directory ${dataDir} cannot be written.`,
+        why: reasons[code ?? ""] ?? message,
+        fix: isPermission
+          ? "Run bootcast as root (sudo), or name a directory of your own with --data-dir."
+          : "Make it a writable directory on a local disk, or name another one with --data-dir.",
+      },
+      error,
+    );
+  }
+}
+
+/** Node's own words for these name a step and not the cause: a read-only disk is ENOENT for its mkdir. */
+const reasons: Readonly<Record<string, string>> = {
+  EACCES: "This user may not.",
+  EPERM: "This user may not.",
+  EEXIST: "A file stands where the directory should be.",
+  ENOTDIR: "A file stands where the directory should be.",
+  ENOENT: "Nothing can be made there: the disk may be mounted read-only.",
+  EROFS: "The disk is mounted read-only.",
+  ENOSPC: "The disk is full.",
+};
+
 /**
  * A socket file that nobody answers on is a leftover and is removed.
  *
@@ -202,9 +242,14 @@ async function freeControlSocket(path: string): Promise<void> {
     await once(probe, "connect");
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === "ECONNREFUSED") await unlink(path);
-    else if (code !== "ENOENT") throw error;
-    return;
+    if (code === "ENOENT") return;
+    if (code !== "ECONNREFUSED") throw error;
+    if ((await lstat(path)).isSocket()) return await unlink(path);
+    throw new Fault("DATA_DIR_INVALID", {
+      what: `${path} is in the way of the API's socket.`,
+      why: "It is something else than a socket, and bootcast does not delete what it has not made.",
+      fix: "Move it away, or give another --data-dir.",
+    });
   } finally {
     probe.destroy();
   }

@@ -1,4 +1,4 @@
-import type { Order, Report, ReportAnswer } from "../agent/contract.ts";
+import { type Order, permitText, type Report, type ReportAnswer } from "../agent/contract.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
@@ -18,6 +18,8 @@ type OrdersOptions = {
   readonly isRegistering: boolean;
   /** How long a host with nothing to do waits before it boots its disk. */
   readonly waitMs: number;
+  /** Signs with the site's key: Ed25519, base64. */
+  readonly sign: (text: string) => string;
   readonly now: () => number;
 };
 
@@ -98,10 +100,25 @@ export class Orders {
     const answer = await this.#options.events.change(async (change) => {
       const wasErasing = await this.#noteState(change, hostId, report, deployId);
       if (report.deployId === undefined) return { proceed: true, reason: "" };
-      return this.#noteOrder(change, hostId, report, deployId, wasErasing);
+      const word = await this.#noteOrder(change, hostId, report, deployId, wasErasing);
+      const { state, challenge } = report;
+      if (!word.proceed || state !== "erasing" || challenge === undefined) return word;
+      return { ...word, permit: await this.#permit(change, hostId, deployId, challenge) };
     });
     if (report.deployId !== undefined) await this.#options.streams.closeIdle(deployId);
     return answer;
+  }
+
+  /** Only for an order that stands: of this host, for the address that it registered with. */
+  async #permit(change: Change, hostId: string, deployId: number, challenge: string): Promise<string> {
+    const { mac, image, image_version } = await change.tables
+      .selectFrom("deploys")
+      .innerJoin("hosts", (join) => join.on("hosts.id", "=", hostId))
+      .select(["hosts.mac", "image", "image_version"])
+      .where("deploys.id", "=", deployId)
+      .executeTakeFirstOrThrow();
+    const text = permitText({ challenge, mac, deployId: String(deployId), image, imageVersion: image_version });
+    return this.#options.sign(text);
   }
 
   /** @returns whether the host was erasing already before this report */

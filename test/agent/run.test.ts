@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";
-import type { AgentState, Disk, Order, Report, ReportAnswer } from "../../agent/contract.ts";
+import {
+  type AgentState,
+  type Disk,
+  type Order,
+  permitText,
+  type Report,
+  type ReportAnswer,
+} from "../../agent/contract.ts";
 import type { AgentPorts, LocalDisk } from "../../agent/ports.ts";
 import { limits, runAgent } from "../../agent/run.ts";
 import type { ServerClient } from "../../agent/server-client.ts";
@@ -114,9 +121,11 @@ function room(scene: Scene = {}): Room {
     power: () => "unknown",
     describe: async () => {
       happened.push("manifest");
-      const manifest = { diskBytes: disk.sizeBytes, sectorBytes: 512 };
+      const manifest = { diskBytes: disk.sizeBytes, sectorBytes: 512, tag: { name: "lab-debian", version: 3 } };
       return { info: {}, manifest } as unknown as Awaited<ReturnType<AgentPorts["describe"]>>;
     },
+    challenge: () => "0".repeat(64),
+    checkPermit: () => void happened.push("permit"),
     localDisk: () => target,
     erase: async () => {
       happened.push("erase");
@@ -172,6 +181,7 @@ test("from the order to the reboot, in the design's order", async () => {
   const done = all.happened.filter((line) => !line.startsWith("screen") && !line.startsWith("report"));
   assert.deepEqual(done, [
     "manifest",
+    "permit",
     "disk open",
     "erase",
     "disk write",
@@ -331,6 +341,76 @@ test("another disk under the chosen one's name is not opened", async () => {
   assertUntouched(all);
   assert.deepEqual(all.failures, [{ code: "DISK_CHANGED", disk: "untouched" }]);
 });
+
+test("a server that cannot prove its order, whatever else it says, erases nothing", async () => {
+  const asked: { text: string; permit: string | undefined }[] = [];
+  const all = room({
+    answer: ({ challenge }) => ({ proceed: true, reason: "", ...(challenge && { permit: "forged" }) }),
+    change: () => ({
+      challenge: () => "c".repeat(64),
+      checkPermit: (text, permit) => {
+        asked.push({ text, permit });
+        throw broken;
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "BROKEN", disk: "untouched" }]);
+  // What is to be proved is what this agent is about to do, not what the server says.
+  const text = permitText({
+    challenge: "c".repeat(64),
+    mac: "52:54:00:00:00:07",
+    deployId: "12",
+    image: "lab-debian",
+    imageVersion: 3,
+  });
+  assert.deepEqual(asked, [{ text, permit: "forged" }]);
+});
+
+test("a second disk that appears after the choice makes it a person's: nothing is erased", async () => {
+  let looks = 0;
+  const all = room({
+    change: (ports) => ({
+      inventory: (network) => {
+        looks += 1;
+        const inventory = ports.inventory(network);
+        return looks < 3 ? inventory : { ...inventory, disks: [disk, { ...disk, path: "/dev/vdb", serial: "disk-8" }] };
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "DISK_REFUSED", disk: "untouched" }]);
+});
+
+for (const step of ["verify", "name", "finish"] as const) {
+  test(`another disk under the restored one's name is not written to: ${step}`, async () => {
+    let isSwapped = false;
+    const all = room({
+      change: (ports, { happened }) => ({
+        inventory: (network) => {
+          const inventory = ports.inventory(network);
+          return isSwapped ? { ...inventory, disks: [{ ...disk, serial: "another" }] } : inventory;
+        },
+        verify: async ({ beforeWrite }) => {
+          if (step !== "finish") isSwapped = true;
+          if (step === "verify") beforeWrite();
+          happened.push("verify");
+          return 0;
+        },
+        name: async () => {
+          isSwapped = true;
+          happened.push("name");
+          return { changes: 0, modules: [], notes: [] };
+        },
+      }),
+    });
+    assert.equal(await runAgent(all.ports), "failed");
+    assert.equal(all.failures[0]?.code, "DISK_CHANGED");
+    assert(!all.happened.includes(step), all.happened.join("\n"));
+  });
+}
 
 test("a stream that asks for the erase twice is stopped by an assertion", async () => {
   const all = room({

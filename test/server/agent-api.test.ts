@@ -47,6 +47,21 @@ test("a machine registers, asks, reports", async () => {
   assert.deepEqual([host.state, host.detail], ["waiting", "for an order"]);
 });
 
+test("the permit to erase goes over the wire; a challenge of another form does not", async () => {
+  const { hostId, name, token } = await register(11);
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: [name] });
+  const ask = (challenge: string) =>
+    http.inject({
+      method: "POST",
+      url: `/agent/v1/hosts/${hostId}/reports`,
+      headers: bearer(token),
+      payload: { state: "erasing", detail: "", deployId: String(deployId), challenge },
+    });
+  assert.match((await ask("0a".repeat(32))).json<ReportAnswer>().permit ?? "", /^[A-Za-z0-9+/]{86}==$/);
+  assert.equal((await ask("0A".repeat(32))).statusCode, 400);
+  await core.deploys.cancel(deployId);
+});
+
 test("without its own token a host gets nothing and changes nothing", async () => {
   const mine = await register(2);
   const other = await register(3);

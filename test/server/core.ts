@@ -1,3 +1,4 @@
+import { generateKeyPairSync, sign } from "node:crypto";
 import { pino } from "pino";
 import type { Inventory, Report } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
@@ -14,6 +15,7 @@ export const NETWORK = "10.77.0.1";
 /** The server's decisions with a database of their own, a clock that is moved by hand, and streams that only count. */
 export class Core {
   nowMs = 1_000_000;
+  readonly siteKey = generateKeyPairSync("ed25519");
   readonly log = pino({ level: "silent" });
   readonly opened: StreamWanted[] = [];
   readonly closed: string[] = [];
@@ -41,6 +43,7 @@ export class Core {
       streams: this.streams,
       isRegistering: options.isRegistering ?? true,
       waitMs: 30 * 60_000,
+      sign: (text) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64"),
       now,
     });
     this.deploys = new Deploys({

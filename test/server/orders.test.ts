@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type AgentState, agentStates } from "../../agent/contract.ts";
+import { type AgentState, agentStates, permitText } from "../../agent/contract.ts";
+import { checkPermit, newChallenge } from "../../agent/permit.ts";
 import { Fault } from "../../fault.ts";
 import { MAX_ATTEMPTS } from "../../server/deploy-rules.ts";
 import { Core, machine, NETWORK } from "./core.ts";
@@ -239,6 +240,35 @@ test("a host that had its turn under any is not forgotten while that goes on: it
   await assert.rejects(core.hosts.forget("lab-01"), { code: "HOST_BUSY" });
   await core.deploys.cancel(deployId);
   await core.hosts.forget("lab-01");
+});
+
+test("a permit to erase is signed for the host that has the order, while it stands, and for nothing else", async () => {
+  const { core, ids } = await room(2);
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  const [hostId, other] = [ids[0]!, ids[1]!];
+  const challenge = newChallenge();
+  const ask = (id: string, state: AgentState = "erasing") => core.report(id, state, deployId, { challenge });
+  const text = permitText({
+    challenge,
+    mac: machine(1).mac,
+    deployId: String(deployId),
+    image: "lab-debian",
+    imageVersion: 1,
+  });
+  const trusted = [core.siteKey.publicKey];
+
+  assert.equal((await core.report(hostId, "erasing", deployId)).permit, undefined, "without a challenge");
+  assert.equal((await core.report(hostId, "erasing", undefined, { challenge })).permit, undefined, "without an order");
+  assert.equal((await ask(hostId, "receiving")).permit, undefined);
+  checkPermit(text, (await ask(hostId)).permit, trusted);
+  assert.equal((await ask(other)).permit, undefined, "another host");
+
+  await core.report(hostId, "done", deployId);
+  assert.equal((await ask(hostId)).permit, undefined, "it is done");
+  const stopped = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  await core.orders.orderFor(hostId, NETWORK);
+  await core.deploys.cancel(stopped.deployId);
+  assert.equal((await core.report(hostId, "erasing", stopped.deployId, { challenge })).permit, undefined, "stopped");
 });
 
 test("a report about an order that this host never had stops it", async () => {

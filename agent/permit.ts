@@ -1,0 +1,27 @@
+import { type KeyObject, randomBytes, verify } from "node:crypto";
+import { Fault } from "../fault.ts";
+
+/** A question that no server has answered before. */
+export function newChallenge(): string {
+  return randomBytes(32).toString("hex");
+}
+
+/**
+ * Checks that one of the site's keys signed the permit to erase.
+ *
+ * @param text `permitText` of what is about to be done
+ * @param permit the signature as base64, if one came
+ * @throws {Fault} ERASE_NOT_PERMITTED
+ */
+export function checkPermit(text: string, permit: string | undefined, trusted: readonly KeyObject[]): void {
+  const signature = Buffer.from(permit ?? "", "base64");
+  if (trusted.some((key) => verify(null, Buffer.from(text), key, signature))) return;
+  throw new Fault("ERASE_NOT_PERMITTED", {
+    what: "The server did not prove that this machine is to be erased.",
+    why:
+      permit === undefined
+        ? "It gave no permit: it is of another version, or is not a server of this site."
+        : "Its permit was not signed by a key in this boot image, or is for another machine, order or image.",
+    fix: 'Nothing was erased. Build the boot image on this server ("bootcast boot-image build"), and look for other servers on this network.',
+  });
+}
