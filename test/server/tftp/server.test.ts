@@ -13,7 +13,8 @@ import fc from "fast-check";
 import { pino } from "pino";
 import { linkBlockSize } from "../../../server/tftp/link-mtu.ts";
 import { decodeTftp, encodeTftp, type TftpOption, type TftpPacket } from "../../../server/tftp/packet.ts";
-import { startTftp, type TftpServer, type TftpSettings } from "../../../server/tftp/server.ts";
+import { startTftp, type TftpServer } from "../../../server/tftp/server.ts";
+import type { TftpSettings } from "../../../server/tftp/service.ts";
 
 const home = await mkdtemp(join(tmpdir(), "bootcast-tftp-"));
 const root = join(home, "boot");
