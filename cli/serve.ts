@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Logger, pino } from "pino";
 import { configOf, configOptions, setOption } from "./configuration.ts";
-import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
+import { Exit, examples, globalOptions, printResult } from "./output.ts";
 import { startServer } from "./server.ts";
 
 /** After a signal everything has this long to end; then the process ends anyway. */
@@ -31,8 +31,15 @@ export function serveCommand(): Command {
         { level, base: null, redact: ["req.headers.authorization"] },
         pino.destination({ fd: 2, sync: true }),
       );
+      // Whatever is made from here on is not for everybody, and nobody else writes it.
+      process.umask(process.umask() | 0o027);
       const signal = nextSignal();
-      const server = await startServer(config, log);
+      // A start may take seconds (it looks for other DHCP servers). Stopped in the middle, nothing is there to lose.
+      const server = await Promise.race([startServer(config, log), signal]);
+      if (typeof server === "string") {
+        log.info({ signal: server }, "stopped before it was ready");
+        process.exit(Exit.done);
+      }
       const addresses = server.interfaces.map(({ address }) => `http://${address}:${server.httpPort}`);
       const ready = {
         ready: true,
@@ -49,7 +56,7 @@ export function serveCommand(): Command {
           `bootcast: ready, ${addresses.join(" ")} (tftp ${ready.tftpPort}, dhcp ${ready.dhcp}, data ${ready.dataDir})`,
       );
       if (!existsSync(join(config.dataDir, "boot", "vmlinuz"))) {
-        say("No boot image is there yet, so no machine can start. Build it: bootcast boot-image build");
+        log.warn({ fix: "bootcast boot-image build" }, "no boot image is there yet, so no machine can start");
       }
       await stopOn(await signal, server.stop, log);
     });
@@ -68,7 +75,7 @@ function nextSignal(): Promise<string> {
 }
 
 async function stopOn(signal: string, stop: () => Promise<void>, log: Logger): Promise<void> {
-  say(`bootcast: ${signal}, stopping`);
+  log.info({ signal }, "stopping");
   const late = setTimeout(() => {
     log.error(`not stopped after ${STOP_WITHIN_MS} ms, ending anyway`);
     process.exit(Exit.failed);

@@ -4,7 +4,8 @@ import { Fault } from "../fault.ts";
 /** A network that is served: its interface, and our first IPv4 address in it. */
 export type ServedInterface = { readonly name: string; readonly address: string; readonly netmask: string };
 
-type SystemInterfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>;
+/** What `os.networkInterfaces()` says. */
+export type SystemInterfaces = Readonly<Record<string, NetworkInterfaceInfo[] | undefined>>;
 
 /**
  * The interfaces to serve: those named, or every one with an IPv4 address that is not loopback.

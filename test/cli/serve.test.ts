@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -176,6 +176,46 @@ test("a port that is taken is named, and what was started before is stopped agai
   } finally {
     other.close();
     rmSync(dataDir, { recursive: true });
+  }
+});
+
+test("a data directory that cannot be one is named with its reason, and nothing in it is deleted", async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), "bootcast-bad-"));
+  try {
+    const file = join(dataDir, "file");
+    writeFileSync(file, "");
+    const set = ["network.interfaces=lo", "network.dhcp=off"].flatMap((pair) => ["--set", pair]);
+    const onFile = await bootcast(["serve", "--data-dir", file, ...set]);
+    assert.match(onFile.stderr, /cannot be written\. \[DATA_DIR_INVALID\]\n {2}why: A file stands where/);
+    writeFileSync(join(dataDir, "control.sock"), "mine");
+    const inTheWay = await bootcast(["serve", "--data-dir", dataDir, ...set]);
+    assert.match(inTheWay.stderr, /control\.sock is in the way.*DATA_DIR_INVALID/);
+    assert.equal(readFileSync(join(dataDir, "control.sock"), "utf8"), "mine");
+  } finally {
+    rmSync(dataDir, { recursive: true });
+  }
+});
+
+test("every line on stderr of a server is JSON, and no token or key is in one", async () => {
+  const one = await ServerProcess.start();
+  const before = server;
+  try {
+    server = one;
+    const host = await register(9);
+    await orderFor(host);
+    await orderFor({ ...host, token: "wrong-token" });
+    const { stderr } = await one.stop();
+    const lines = stderr.trim().split("\n");
+    for (const line of lines) assert.doesNotThrow(() => JSON.parse(line), line);
+    assert(lines.some((line) => line.includes("no boot image is there yet")));
+    const key = readFileSync(join(one.dataDir, "keys/site.key"), "utf8").split("\n")[1]!;
+    for (const secret of [host.token, "wrong-token", key]) assert(!stderr.includes(secret));
+    for (const file of ["bootcast.db", "keys/site.key"]) {
+      assert.equal(statSync(join(one.dataDir, file)).mode & 0o777, 0o600, file);
+    }
+  } finally {
+    server = before;
+    one.remove();
   }
 });
 
