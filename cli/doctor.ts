@@ -15,7 +15,7 @@ export function doctorCommand(): Command {
     .requiredOption("--server <address>", "the server's address or name, as the machines reach it")
     .option("--tftp-port <port>", "its TFTP port", portOf, 69)
     .option("--http-port <port>", "its HTTP port", portOf, 8440)
-    .option("--deadline <seconds>", "the longest time for each probe", secondsOf, 10)
+    .option("--deadline <seconds>", "the longest time for each probe", secondsOf, 4)
     .action(async (options: { server: string; tftpPort: number; httpPort: number; deadline: number }) => {
       const { server, tftpPort, httpPort } = options;
       say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
