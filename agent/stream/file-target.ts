@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { constants, type FileHandle, open } from "node:fs/promises";
+import { Fault } from "../../fault.ts";
 import type { BlockSource, BlockTarget } from "../../images/block.ts";
 import { readFully } from "../disk-target.ts";
 
@@ -17,11 +18,25 @@ export class FileTarget implements BlockTarget, BlockSource {
     this.sizeBytes = sizeBytes;
   }
 
-  /** Makes the file anew: sparse, so it reads as zero and takes no room yet. */
-  async create(): Promise<void> {
+  /**
+   * Makes the file anew: sparse, so it reads as zero and takes no room yet.
+   *
+   * @param onBegin called when it is open, before its content is lost
+   */
+  async create(onBegin?: () => void): Promise<void> {
     assert(this.#handle === undefined, `${this.path} is open already`);
     const handle = await open(this.path, constants.O_RDWR | constants.O_CREAT, 0o644);
+    // Whatever took the name since it was looked at: only a file is emptied.
+    if (!(await handle.stat()).isFile()) {
+      await handle.close();
+      throw new Fault("TARGET_KIND", {
+        what: `${this.path} is no plain file any more. Nothing was erased.`,
+        why: "Something else took its name while the restore was prepared.",
+        fix: "Look at what is there, and start again.",
+      });
+    }
     this.#handle = handle;
+    onBegin?.();
     await handle.truncate(0);
     await handle.truncate(this.sizeBytes);
   }

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { link, readFile, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { FileTarget } from "../../agent/stream/file-target.ts";
+import { loopDisksOf } from "../../cli/restore-refusals.ts";
+import { treeFiles } from "../agent/machine-tree.ts";
 import { goldenDisk } from "../agent/stream/local-stream.ts";
 import { bootcast, clean, type Ended, ended, root } from "./program.ts";
 
@@ -62,6 +65,17 @@ describe("bootcast restore", { concurrency: 2 }, () => {
       isVerified: true,
     });
     assert.equal(Buffer.compare(await readFile(join(directory, "stored.raw")), bytes), 0);
+  });
+
+  test("an end after the erase says what state the target is in", async () => {
+    const damaged = join(directory, "damaged");
+    await bootcast(["image", "import", golden, "--name", "lab", "--data-dir", damaged]);
+    rmSync(join(damaged, "store", "packs"), { recursive: true });
+    const target = join(directory, "half.raw");
+    const given = ["restore", "--source", "lab", "--target", target, "--data-dir", damaged, "--erase", "--noprompt"];
+    const { code, stderr } = await bootcast(given);
+    assert.equal(code, 1);
+    assert.match(stderr, /half\.raw is incomplete and does not boot\. \[PACK_MISSING\]/);
   });
 
   test("--puppetstrings: one event a line", async () => {
@@ -132,6 +146,47 @@ describe("bootcast restore", { concurrency: 2 }, () => {
     assert.equal(code, 5);
     assert.match(stderr, /TARGET_IS_SOURCE/);
     assert.equal(Buffer.compare(await readFile(golden), bytes), 0);
+  });
+
+  test("a file of the data directory is never a target: it may hold the source, or the site's key", async () => {
+    mkdirSync(join(dataDir, "store"), { recursive: true });
+    const file = join(dataDir, "store", "some-pack");
+    await writeFile(file, "content");
+    await symlink(file, join(directory, "to-pack"));
+    for (const target of ["data/store/some-pack", "to-pack"]) {
+      const { code, stderr } = await bootcast(words(target, "--erase", "--noprompt"));
+      assert.deepEqual([code, /TARGET_IS_SOURCE/.test(stderr)], [5, true], stderr);
+    }
+    assert.equal(await readFile(file, "utf8"), "content");
+  });
+
+  test("a link to the source, or to nothing, is refused", async () => {
+    await symlink(golden, join(directory, "to-golden"));
+    await link(golden, join(directory, "hard-golden"));
+    await symlink(join(directory, "absent"), join(directory, "to-nothing"));
+    for (const [target, wanted] of [
+      ["to-golden", "TARGET_IS_SOURCE"],
+      ["hard-golden", "TARGET_IS_SOURCE"],
+      ["to-nothing", "TARGET_UNKNOWN"],
+    ] as const) {
+      const { code, stderr } = await bootcast(words(target, "--erase", "--noprompt"));
+      assert.notEqual(code, 0);
+      assert.match(stderr, new RegExp(wanted));
+    }
+    assert.equal(existsSync(join(directory, "absent")), false);
+    assert.equal(Buffer.compare(await readFile(golden), bytes), 0);
+  });
+
+  test("a file that a loop device is made of is found by its path", () => {
+    const files: Record<string, string> = { "/sys/block/loop3/loop/backing_file": "/srv/disk.raw\n" };
+    const machine = treeFiles({ files, links: {} });
+    assert.deepEqual(loopDisksOf("/srv/disk.raw", machine), ["/dev/loop3"]);
+    assert.deepEqual(loopDisksOf("/srv/other.raw", machine), []);
+  });
+
+  test("something that took the file's name is not emptied", async () => {
+    const target = new FileTarget("/dev/null", 1);
+    await assert.rejects(target.create(), { code: "TARGET_KIND" });
   });
 
   test("sources that do not work yet say what does", async () => {

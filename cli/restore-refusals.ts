@@ -1,0 +1,36 @@
+import { realpath, stat } from "node:fs/promises";
+import type { MachineFiles } from "../agent/machine-files.ts";
+import { Fault } from "../fault.ts";
+
+/**
+ * Refuses a target that holds the source: the same file (by device and inode: a
+ * link, or another spelling, is the same), the same disk under another node, or
+ * a file of the data directory, where the store and the site's key are.
+ *
+ * @throws {Fault} TARGET_IS_SOURCE
+ */
+export async function refuseSource(source: string, target: string, dataDir: string): Promise<void> {
+  const [from, to] = await Promise.all([source, target].map((path) => stat(path).catch(() => undefined)));
+  const isSameFile = from !== undefined && to !== undefined && from.dev === to.dev && from.ino === to.ino;
+  const isSameDisk = from?.isBlockDevice() === true && to?.isBlockDevice() === true && from.rdev === to.rdev;
+  if (isSameFile || isSameDisk) throw targetIsSource(`${target} is the source itself.`);
+  const [data, inside] = await Promise.all([dataDir, target].map((path) => realpath(path).catch(() => undefined)));
+  if (data === undefined || inside === undefined || !inside.startsWith(`${data}/`)) return;
+  throw targetIsSource(`${target} is a file of the data directory ${dataDir}.`);
+}
+
+/** The loop devices (losetup, mount -o loop) whose content is the file `path`; emptying it would take their ground away. */
+export function loopDisksOf(path: string, files: MachineFiles): string[] {
+  return files
+    .list("/sys/block")
+    .filter((name) => /^loop\d+$/.test(name) && files.text(`/sys/block/${name}/loop/backing_file`) === path)
+    .map((name) => `/dev/${name}`);
+}
+
+function targetIsSource(what: string): Fault {
+  return new Fault("TARGET_IS_SOURCE", {
+    what: `${what} Nothing was erased.`,
+    why: "Erasing the target would destroy what is to be restored.",
+    fix: "Give another target.",
+  });
+}
