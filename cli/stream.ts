@@ -5,12 +5,14 @@ import { Fault } from "../fault.ts";
 import { checkGroup } from "../multicast/group.ts";
 import { formatRate, parseRate } from "../multicast/rate.ts";
 import type { Receiver } from "../multicast/sender.ts";
-import { createHttp } from "../server/http.ts";
+import { createHttp, listenTcp } from "../server/http.ts";
 import { openStreamHub, type RunningStream, type StreamEvent } from "../server/stream/hub.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { type AsrConfig, decodeAsrConfig } from "./asr-config.ts";
+import { dataDirOf } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
+import { parsePort, wholeNumber } from "./option-values.ts";
 import { Exit, examples, fail, globalOptions, outputOptions, print, say } from "./output.ts";
 import { type ImageSource, openImageSource } from "./stream-source.ts";
 
@@ -42,11 +44,7 @@ export function streamCommand(): Command {
         "The control connection (TCP) and the data (UDP) use the same port number.",
     )
     .requiredOption("--source <file|image>", "a raw disk image, read in place, or NAME[:VERSION] of the store")
-    .option(
-      "--data-dir <dir>",
-      "where the store and the site's key are",
-      process.env["BOOTCAST_DATA_DIR"] ?? "/var/lib/bootcast",
-    )
+    .option("--data-dir <dir>", "where the store and the site's key are (BOOTCAST_DATA_DIR)")
     .option("--config <asr.plist>", "an asr server configuration; the options below win over it")
     .option(
       "--rate <rate>",
@@ -54,7 +52,7 @@ export function streamCommand(): Command {
       rateOf,
     )
     .option("--group <address>", `multicast group (default ${DEFAULT_GROUP})`)
-    .option("--port <number>", `TCP and UDP port (default ${DEFAULT_PORT})`, wholeNumber(1, 65535))
+    .option("--port <number>", `TCP and UDP port (default ${DEFAULT_PORT})`, parsePort)
     .option("--interface <name|address>", "the network to send to; needed when there are several")
     .option("--ttl <number>", "how many networks far (default 3)", wholeNumber(1, 255))
     .option("--wait-for <number>", "start when so many receivers are ready", wholeNumber(1, 100_000), 1)
@@ -65,9 +63,9 @@ export function streamCommand(): Command {
       DEFAULT_MAX_WAIT_SECONDS,
     )
     .option("--once", "one pass, then the rest by unicast, then end")
-    .action(async (flags: StreamFlags) => {
+    .action(async ({ dataDir, ...flags }: Omit<StreamFlags, "dataDir"> & { dataDir?: string }) => {
       try {
-        process.exitCode = await runStream(flags);
+        process.exitCode = await runStream({ ...flags, dataDir: dataDirOf(dataDir) });
       } catch (error) {
         fail(error);
       }
@@ -100,9 +98,9 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
   const http = createHttp(log);
   try {
     await http.register(streamRoutes(hub));
-    await listen(http, address, port);
-    const observer = new Observer();
-    const stream = await hub.create({
+    await listenTcp(http, address, port, "--port");
+    const observer = new Observer(() => stream.waitingFor);
+    const stream: RunningStream = await hub.create({
       manifest: source.manifest,
       manifestBytes: source.manifestBytes,
       signer: source.signer,
@@ -137,7 +135,21 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
 /** Says what happens while the stream runs. */
 class Observer {
   problem: Fault | undefined;
+  readonly #waitingFor: () => string;
+  #waitShown = "";
+
+  constructor(waitingFor: () => string) {
+    this.#waitingFor = waitingFor;
+  }
+
   onEvent(event: StreamEvent): void {
+    this.#show(event);
+    const waitingFor = event.type === "state" || event.type === "receiver" ? this.#waitingFor() : "";
+    if (waitingFor !== "" && waitingFor !== this.#waitShown) say(`Waiting: ${waitingFor}.`);
+    this.#waitShown = waitingFor;
+  }
+
+  #show(event: StreamEvent): void {
     switch (event.type) {
       case "state":
         if (event.state === "streaming") showLine(`Starting stream ${asrTime(new Date())}`);
@@ -228,23 +240,6 @@ async function readConfig(path: string): Promise<Uint8Array> {
   }
 }
 
-async function listen(http: ReturnType<typeof createHttp>, host: string, port: number): Promise<void> {
-  try {
-    await http.listen({ host, port });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    throw new Fault(
-      "PORT_TAKEN",
-      {
-        what: `Port ${port}/tcp on ${host} is already in use.`,
-        why: "Another stream or another program listens there.",
-        fix: 'Give another one with --port, or end the other program; "ss -ltnp" shows it.',
-      },
-      error,
-    );
-  }
-}
-
 /** "Tue May 31 05:09:31 2005", as asr and ctime(3) write it, in local time. */
 function asrTime(time: Date): string {
   const [day = "", month = "", date = "", year = ""] = time.toDateString().split(" ");
@@ -257,12 +252,4 @@ function rateOf(text: string): number {
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Fault ? `${error.why} ${error.fix}` : String(error));
   }
-}
-
-function wholeNumber(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
-  };
 }

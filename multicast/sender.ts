@@ -3,10 +3,10 @@ import type { Pacer } from "./pacer.ts";
 import { PacketKind } from "./packet.ts";
 
 /** Before the stream starts: shows the receivers that the group arrives. */
-export const CANARY_EVERY_MS = 250;
+const CANARY_EVERY_MS = 250;
 
 /** A receiver that has not reported for so long is lost. */
-export const LOST_AFTER_MS = 60_000;
+const LOST_AFTER_MS = 60_000;
 
 export type SenderState = "open" | "streaming" | "ended";
 
@@ -116,11 +116,10 @@ export class SenderSession {
 
   /** What the stream waits for, for people: "1 of 2 hosts ready"; empty while it runs. */
   get waitingFor(): string {
-    if (this.#state === "ended") return "the last receivers to report";
+    if (this.#state === "ended") return `${this.#active} of ${this.#receivers.size} hosts still to report their end`;
     if (this.#state === "streaming") return "";
-    const ready = this.#count("ready", "receiving");
     const hosts = this.#options.waitFor === 1 ? "host" : "hosts";
-    return `${ready} of ${this.#options.waitFor} ${hosts} ready`;
+    return `${this.#readyCount()} of ${this.#options.waitFor} ${hosts} ready`;
   }
 
   /** @param id chosen by the caller, hard to guess */
@@ -151,7 +150,7 @@ export class SenderSession {
       reportedAt: now,
     };
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#furtherAt = now;
-    if (receiver.state === "ready" || receiver.state === "receiving") this.#firstReadyAt ??= now;
+    if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
     if (receiver.state === before.state) this.#receivers.set(id, receiver);
     else this.#note(receiver);
     return true;
@@ -191,7 +190,7 @@ export class SenderSession {
   }
 
   #startWhenReady(now: number): void {
-    const ready = this.#count("ready", "receiving");
+    const ready = this.#readyCount();
     if (ready === 0) return;
     const { waitFor, maxWaitMs } = this.#options;
     if (ready >= waitFor) this.#start(`${ready} of ${waitFor} hosts are ready`);
@@ -199,6 +198,11 @@ export class SenderSession {
     else if (maxWaitMs > 0 && now >= (this.#firstReadyAt ?? now) + maxWaitMs) {
       this.#start(`${ready} of ${waitFor} hosts are ready and the longest wait is over`);
     }
+  }
+
+  // Before its only pass a receiver is done at once when the image has nothing to send: it does not wait for the others.
+  #readyCount(): number {
+    return this.#options.once ? this.#count("ready", "receiving", "done") : this.#count("ready", "receiving");
   }
 
   #start(reason: string): void {

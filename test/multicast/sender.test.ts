@@ -206,6 +206,21 @@ test("sender: an image of zeros has nothing to send but canaries", () => {
   assert(words.includes("open"));
 });
 
+test("sender, once: who needs nothing and is done before the others come is waited for no more", () => {
+  const { runUntil, join, report, words } = start({ once: true, waitFor: 2 }, []);
+  join("a");
+  report("a", "ready");
+  runUntil(500);
+  report("a", "done");
+  runUntil(1_000);
+  assert(!words.includes("over"), "the second one has not come yet");
+  join("b");
+  report("b", "ready");
+  report("b", "done");
+  runUntil(2_000);
+  assert.deepEqual(words.slice(-3), ["streaming", "ended", "over"]);
+});
+
 test("sender: nobody reports for a receiver that is not there", () => {
   const { report } = start();
   assert.equal(report("ghost", "ready"), false);
