@@ -2,6 +2,7 @@ import { PuppetStrings, RestoreScreen } from "../agent/screen.ts";
 import type { ReceiveProgress } from "../agent/stream/receive.ts";
 import type { Fault } from "../fault.ts";
 import type { Mark } from "../multicast/receiver.ts";
+import { say } from "./output.ts";
 
 /** What a restore shows: asr's lines for people, puppet strings for programs, or nothing. */
 export class RestoreOutput {
@@ -10,6 +11,7 @@ export class RestoreOutput {
   readonly #screen = new RestoreScreen();
   readonly #puppet = new PuppetStrings();
   #pass = 0;
+  #waitShown = "";
 
   constructor(kind: "people" | "programs" | "nothing", write: (text: string) => void) {
     this.#kind = kind;
@@ -41,9 +43,10 @@ export class RestoreOutput {
   }
 
   /** From a stream: waits and percents. Its marks come by `mark`. */
-  received({ stage, detail, percent }: ReceiveProgress): void {
-    if (stage === "arriving" || stage === "waiting") this.#forPrograms(() => this.#puppet.phase("wait", detail));
-    if (stage === "receiving") {
+  received({ stage, waitingFor, percent }: ReceiveProgress): void {
+    this.#forPeople(() => this.#sayWait(waitingFor));
+    if (waitingFor !== "") this.#forPrograms(() => this.#puppet.phase("wait", waitingFor));
+    else if (stage === "receiving") {
       this.#forPrograms(() => this.#puppet.phase("restore") + this.#puppet.percent(percent, "restore"));
     }
   }
@@ -68,6 +71,15 @@ export class RestoreOutput {
   fail(fault: Pick<Fault, "code" | "what">): void {
     this.#forPeople(() => this.#screen.endLine());
     this.#forPrograms(() => this.#puppet.fail(fault.code, fault.what));
+  }
+
+  // asr's own lines have no words for a wait, and programs compare them: so it is said on stderr.
+  #sayWait(waitingFor: string): string {
+    if (waitingFor === this.#waitShown) return "";
+    this.#waitShown = waitingFor;
+    // On a terminal a line of marks may be open.
+    if (waitingFor !== "") say(process.stderr.isTTY && this.#pass > 0 ? `\n${waitingFor}` : waitingFor);
+    return "";
   }
 
   #forPeople(text: () => string): void {

@@ -14,6 +14,8 @@ export type ReceiveProgress = {
   readonly stage: "arriving" | "erasing" | "waiting" | "receiving" | "finishing";
   /** What is done or waited for now, one sentence. */
   readonly detail: string;
+  /** What keeps the restore from going on, one sentence; empty while it goes on. */
+  readonly waitingFor: string;
   /** Of the stream's bytes, what is written: 0 to 100. */
   readonly percent: number;
   readonly bytesDone: number;

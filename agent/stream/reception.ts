@@ -73,10 +73,10 @@ export class Reception {
 
   async run(): Promise<Received> {
     const options = this.#options;
-    this.#enter("arriving");
     const { description } = this.#described.info;
     const { hostname, port } = options.server;
     this.#interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
+    this.#enter("arriving");
     this.#socket = await joinGroup({
       group: description.group,
       port: description.port,
@@ -115,9 +115,11 @@ export class Reception {
   async close(): Promise<void> {
     this.#stopped.abort();
     this.#socket?.close();
+    // Before the connection is closed, so that a fetch which that ends is not taken for a failure.
+    const fetched = this.#unicast.stop();
     await this.#control.close();
     // Nothing may write to the target when the caller closes it.
-    await Promise.all([this.#unicast.stop(), this.#zeros.catch(() => undefined)]);
+    await Promise.all([fetched, this.#zeros.catch(() => undefined)]);
     await this.#reporter.stop(this.#lastState);
   }
 
@@ -143,6 +145,7 @@ export class Reception {
   }
 
   async #receive(isZeroed: boolean): Promise<void> {
+    this.#areZerosWritten = isZeroed;
     if (!isZeroed) this.#zeros = this.#writer.writeZeros(this.#stopped.signal);
     this.#zeros.catch((error: unknown) => this.#fail(error));
     while (!this.#receiver.isComplete) {
@@ -190,9 +193,17 @@ export class Reception {
   }
 
   #checkSilence(): void {
-    const timeoutMs = this.#options.timeoutMs ?? TIMEOUT_MS;
-    const silentMs = now() - Math.max(this.#receiver.heardAt, this.#unicast.heardAt);
+    const silentMs = this.#silentMs();
+    const timeoutMs = this.#timeoutMs();
     if (timeoutMs > 0 && silentMs >= timeoutMs) throw silent(silentMs, this.#reporter.lastFault);
+  }
+
+  #silentMs(): number {
+    return now() - Math.max(this.#receiver.heardAt, this.#unicast.heardAt);
+  }
+
+  #timeoutMs(): number {
+    return this.#options.timeoutMs ?? TIMEOUT_MS;
   }
 
   #onDatagram(bytes: Uint8Array): void {
@@ -220,6 +231,7 @@ export class Reception {
     this.#options.onProgress?.({
       stage: this.#stage,
       detail: this.#detail(),
+      waitingFor: this.#waitingFor(),
       percent: bytesTotal === 0 ? 100 : (bytesDone / bytesTotal) * 100,
       bytesDone,
       bytesTotal,
@@ -240,15 +252,38 @@ export class Reception {
       case "erasing":
         return "The stream arrives; erasing the target.";
       case "waiting": {
+        if (this.#silentMs() >= SILENCE_MS) return this.#silenceDetail();
         const reason = this.#reporter.waitingFor;
         return reason === "" ? "The stream is about to start." : `The stream waits: ${reason}.`;
       }
       case "receiving":
+        if (this.#silentMs() >= SILENCE_MS) return this.#silenceDetail();
         if (!this.#unicast.isBusy) return "Receiving the stream.";
         return `Fetching what is missing from the server; ${this.#unicast.packs} packs so far.`;
       case "finishing":
         return this.#areZerosWritten ? "Writing the partition table." : "Writing the zeros of the image.";
     }
+  }
+
+  #waitingFor(): string {
+    switch (this.#stage) {
+      case "arriving":
+      case "waiting":
+        return this.#detail();
+      case "receiving":
+        return this.#silentMs() >= SILENCE_MS ? this.#silenceDetail() : "";
+      case "finishing":
+        return this.#areZerosWritten ? "" : this.#detail();
+      case "erasing":
+        return "";
+    }
+  }
+
+  #silenceDetail(): string {
+    const why = this.#reporter.lastFault?.what ?? "The server answers, but sends nothing.";
+    const timeoutMs = this.#timeoutMs();
+    const end = timeoutMs === 0 ? "" : ` Giving up after ${Math.round(timeoutMs / 1000)} s of silence.`;
+    return `Nothing comes from the stream. ${why}${end}`;
   }
 
   #showMarks(): void {
