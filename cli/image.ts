@@ -1,13 +1,13 @@
 import { Command } from "commander";
 import { formatSize } from "../agent/sizes.ts";
-import type { ImageSummary } from "../server/store.ts";
+import type { DamagedImage, ImageSummary } from "../server/store.ts";
 import { configOptions } from "./configuration.ts";
 import { imageExportCommand } from "./image-export.ts";
 import { imageImportCommand } from "./image-import.ts";
 import { imageInfoCommand } from "./image-info.ts";
 import { openImageStore } from "./image-store.ts";
 import { imageVerifyCommand } from "./image-verify.ts";
-import { examples, globalOptions, printResult } from "./output.ts";
+import { examples, globalOptions, printResult, say } from "./output.ts";
 
 /** `bootcast image …`: works on the store in the data directory, with or without a running server. */
 export function imageCommand(): Command {
@@ -32,21 +32,22 @@ function imageListCommand(): Command {
   examples(command, ["bootcast image list", "bootcast image list --json"]);
   return globalOptions(configOptions(command)).action(async () => {
     const { store } = await openImageStore(command);
-    const images = await store.listImages();
-    printResult(
-      images.map(({ tag, diskBytes, scheme, storedBytes, packs }) => ({
-        ...tag,
-        diskBytes,
-        scheme,
-        storedBytes,
-        packs,
-      })),
-      () => listText(images),
-    );
+    const damaged: DamagedImage[] = [];
+    const images = await store.listImages((image) => damaged.push(image));
+    for (const { name, version, fault } of damaged) say(`warning: ${name}:${version} is damaged: ${fault.what}`);
+    const rows = images.map(({ tag, diskBytes, scheme, storedBytes, packs }) => ({
+      ...tag,
+      diskBytes,
+      scheme,
+      storedBytes,
+      packs,
+    }));
+    printResult({ images: rows, damaged }, () => listText(images, damaged.length));
   });
 }
 
-function listText(images: readonly ImageSummary[]): string {
+function listText(images: readonly ImageSummary[], damagedCount: number): string {
+  if (images.length === 0 && damagedCount > 0) return "No image can be read.";
   if (images.length === 0) return 'No images yet. Make one: "bootcast image import FILE --name NAME"';
   const rows = images.map(({ tag, diskBytes, storedBytes }) => [
     `${tag.name}:${tag.version}`,

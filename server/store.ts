@@ -20,6 +20,9 @@ export type StoredManifest = { readonly bytes: Uint8Array; readonly manifest: Ma
 /** One image version in a list; not checked against its signature. */
 export type ImageSummary = ManifestSummary;
 
+/** One image version whose manifest cannot be read. */
+export type DamagedImage = { readonly name: string; readonly version: number; readonly fault: Fault };
+
 /**
  * The site's images in a directory:
  *
@@ -90,11 +93,21 @@ export class ImageStore implements PackReader {
     return join(this.directory, "packs", digest.slice(0, 2), `${digest}.pack`);
   }
 
-  /** All versions of all images, by name and then version. */
-  async listImages(): Promise<ImageSummary[]> {
+  /**
+   * All versions of all images, by name and then version.
+   *
+   * @param onDamaged told of each whose manifest cannot be read; it is left out, and hides no other
+   */
+  async listImages(onDamaged?: (image: DamagedImage) => void): Promise<ImageSummary[]> {
     const images: ImageSummary[] = [];
     for (const name of (await this.#names()).sort()) {
-      for (const version of await this.versions(name)) images.push(await this.#readSummary(name, version));
+      for (const version of await this.versions(name)) {
+        try {
+          images.push(await this.#readSummary(name, version));
+        } catch (error) {
+          onDamaged?.({ name, version, fault: error instanceof Fault ? error : unreadable(name, version, error) });
+        }
+      }
     }
     return images;
   }
@@ -265,6 +278,18 @@ function missingImage(name: string, version: number | undefined, names: readonly
     why: names.length === 0 ? "The store has no images yet." : `The store has: ${names.join(", ")}.`,
     fix: 'See "bootcast image list", or make it with "bootcast image import FILE --name NAME".',
   });
+}
+
+function unreadable(name: string, version: number, cause: unknown): Fault {
+  return new Fault(
+    "MANIFEST_UNREADABLE",
+    {
+      what: `The manifest of ${name}:${version} cannot be read.`,
+      why: cause instanceof Error ? cause.message : String(cause),
+      fix: "Check the disk of the store and the owner of its files, or put the manifest back from a backup.",
+    },
+    cause,
+  );
 }
 
 function missingPack(digest: string, cause: unknown): Fault {

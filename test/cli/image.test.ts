@@ -28,6 +28,8 @@ test("an image goes in, is listed, described, checked and comes out the same", (
     /^lab:2 {2}448\.0 KiB, 0 B new in the store/,
   );
   assert.match(bootcast("image", "list").stdout, /^IMAGE .*\nlab:1 .* n1\nlab:2 /);
+  const list = JSON.parse(bootcast("image", "list", "--json").stdout);
+  assert.deepEqual([list.images.length, list.images[0].notes, list.damaged], [2, "n1", []]);
   assert.match(bootcast("image", "info", "lab:1").stdout, /^lab:1\n.*\n {2}notes {7}n1\n/);
   assert.match(bootcast("image", "verify", "lab").stdout, /^lab:2 is sound/);
   const copy = join(directory, "copy.raw");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -58,6 +58,28 @@ test("a digest that is none never becomes a path", async (t) => {
   const store = await newStore(t);
   for (const digest of ["", "../../etc/passwd", "A".repeat(64), `${"a".repeat(64)}/`])
     await assert.rejects(store.readPack(digest), RangeError);
+});
+
+test("a damaged manifest is told, and hides no other image", async (t) => {
+  const store = await newStore(t);
+  for (const version of [1, 2, 3, 4]) await addImage(store, "debian", version, "a?");
+  await addImage(store, "kiosk", 1, "ab");
+  const path = (version: number) => join(store.directory, "manifests", "debian", `${version}.manifest`);
+  await truncate(path(1), 20);
+  await truncate(path(2), 0);
+  await rm(path(3));
+  await mkdir(path(3));
+  const damaged: string[] = [];
+  const listed = await store.listImages(({ name, version, fault }) => damaged.push(`${name}:${version} ${fault.code}`));
+  assert.deepEqual(
+    listed.map(({ tag }) => `${tag.name}:${tag.version}`),
+    ["debian:4", "kiosk:1"],
+  );
+  assert.deepEqual(damaged, [
+    "debian:1 MANIFEST_TRUNCATED",
+    "debian:2 MANIFEST_UNKNOWN",
+    "debian:3 MANIFEST_UNREADABLE",
+  ]);
 });
 
 test("images are listed by name and version, and read by name, newest first", async (t) => {
