@@ -64,6 +64,13 @@ export function decide(facts: Facts): Decision {
 /** How often a disk is begun before the server gives up on a host: a power cut or two, not a loop. */
 export const MAX_ATTEMPTS = 5;
 
+/**
+ * A host that began and was silent for so long is not begun again by itself. It
+ * may have come through without our hearing of it (we were off, or a backup of
+ * our database was put back), and somebody may have worked on it since.
+ */
+export const LOST_AFTER_MS = 12 * 3_600_000;
+
 function minutes(ms: number): string {
   const whole = Math.max(1, Math.ceil(ms / 60_000));
   return whole === 1 ? "1 minute" : `${whole} minutes`;

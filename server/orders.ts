@@ -2,7 +2,7 @@ import { type Order, permitText, type Report, type ReportAnswer } from "../agent
 import type { BootPolicy } from "../bsdp/policy.ts";
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
-import { decide, dueDeploy, type Facts, MAX_ATTEMPTS, type OrderState } from "./deploy-rules.ts";
+import { decide, dueDeploy, type Facts, LOST_AFTER_MS, MAX_ATTEMPTS, type OrderState } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { addHost } from "./deploys.ts";
 import type { Change, EventLog } from "./events.ts";
@@ -34,6 +34,7 @@ export class Orders {
   /** What the machine with this MAC address is to boot. */
   async bootPolicyOf(mac: string): Promise<BootPolicy> {
     const { db, hosts, isRegistering, now } = this.#options;
+    await this.endLost();
     const hostId = await hosts.idOfMac(mac.toLowerCase());
     const facts = await factsOf(db, hostId ?? "", this.#options.waitMs, now());
     if (hostId !== undefined) return dueDeploy(facts) === undefined ? { boot: "disk" } : { boot: "agent" };
@@ -94,9 +95,39 @@ export class Orders {
     };
   }
 
+  /**
+   * Ends the orders of hosts that began and were silent for too long. Called
+   * before anything is heard of a host again, because that ends the silence.
+   */
+  async endLost(): Promise<void> {
+    const { db, events, now } = this.#options;
+    const lost = (tables: Pick<Database, "selectFrom">, nowMs: number) =>
+      tables
+        .selectFrom("deploy_hosts")
+        .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
+        .select(["deploy_id", "host_id", "hosts.state as last_state"])
+        .where("deploy_hosts.state", "=", "running")
+        .where("last_seen_ms", "<", nowMs - LOST_AFTER_MS)
+        .execute();
+    if ((await lost(db, now())).length === 0) return;
+    await events.change(async (change) => {
+      for (const { deploy_id, host_id, last_state } of await lost(change.tables, change.nowMs)) {
+        const fault = JSON.stringify(lostFault(deploy_id, last_state));
+        await change.tables
+          .updateTable("deploy_hosts")
+          .set({ state: "failed", ended_at_ms: change.nowMs, fault })
+          .where("deploy_id", "=", deploy_id)
+          .where("host_id", "=", host_id)
+          .execute();
+        await this.#endOfOrder(change, host_id, deploy_id, "failed");
+      }
+    });
+  }
+
   /** A host says how far it is. The answer tells it whether to go on. */
   async report(hostId: string, report: Report): Promise<ReportAnswer> {
     const deployId = Number(report.deployId ?? Number.NaN);
+    await this.endLost();
     const answer = await this.#options.events.change(async (change) => {
       const wasErasing = await this.#noteState(change, hostId, report, deployId);
       if (report.deployId === undefined) return { proceed: true, reason: "" };
@@ -312,6 +343,14 @@ function gaveUpFault(deployId: number, attempts: number): Fault {
     what: `Session ${deployId} was given up for this host: its disk was begun ${attempts} times and never finished.`,
     why: "It starts over again and again: power, memory, disk or cable may be at fault.",
     fix: "Look at its events (bootcast host show NAME), repair it, and order the image again.",
+  });
+}
+
+function lostFault(deployId: number, lastState: string): Fault {
+  return new Fault("DEPLOY_LOST", {
+    what: `Session ${deployId} was given up for this host: nothing was heard of it for ${LOST_AFTER_MS / 3_600_000} hours.`,
+    why: `Its last word was "${lastState}". It may have come through since, and be in use: it is not erased again by itself.`,
+    fix: "Look at the machine, and order the image again if it needs it.",
   });
 }
 

@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 import { request } from "undici";
 import type { Order, Registration, ReportAnswer } from "../../agent/contract.ts";
 import { agentRoutes } from "../../server/agent-api.ts";
+import { LOST_AFTER_MS } from "../../server/deploy-rules.ts";
 import { createHttp, type HttpServer, listenTcp } from "../../server/http.ts";
 import { Core, machine, NETWORK } from "./core.ts";
 
@@ -60,6 +61,21 @@ test("the permit to erase goes over the wire; a challenge of another form does n
   assert.match((await ask("0a".repeat(32))).json<ReportAnswer>().permit ?? "", /^[A-Za-z0-9+/]{86}==$/);
   assert.equal((await ask("0A".repeat(32))).statusCode, 400);
   await core.deploys.cancel(deployId);
+});
+
+test("a host that comes back after half a day, by whatever way, is not given its old order", async () => {
+  for (const [number, way] of [
+    [21, "register"],
+    [22, "ask"],
+  ] as const) {
+    let host = await register(number);
+    const { deployId } = await core.deploys.create({ image: "lab-debian", to: [host.name] });
+    await core.report(host.hostId, "receiving", deployId);
+    core.nowMs += LOST_AFTER_MS + 1;
+    if (way === "register") host = await register(number);
+    const asked = await http.inject({ url: `/agent/v1/hosts/${host.hostId}/order`, headers: bearer(host.token) });
+    assert.notEqual(asked.json<Order>().kind, "deploy", way);
+  }
 });
 
 test("without its own token a host gets nothing and changes nothing", async () => {

@@ -7,7 +7,7 @@ import fc from "fast-check";
 import { type AgentState, agentStates, permitText } from "../../agent/contract.ts";
 import { checkPermit, newChallenge } from "../../agent/permit.ts";
 import { Fault } from "../../fault.ts";
-import { MAX_ATTEMPTS } from "../../server/deploy-rules.ts";
+import { LOST_AFTER_MS, MAX_ATTEMPTS } from "../../server/deploy-rules.ts";
 import { Core, machine, NETWORK } from "./core.ts";
 
 const work: readonly AgentState[] = [
@@ -136,6 +136,21 @@ for (const state of work.slice(0, 6)) {
     assert(order.kind === "deploy" && order.deployId === String(deployId));
   });
 }
+
+test("a host that began and was silent for half a day is not erased again by itself", async () => {
+  const { core, ids } = await room(2);
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01", "lab-02"] });
+  await core.orders.orderFor(ids[0]!, NETWORK);
+  for (const state of work.slice(0, 6)) await core.report(ids[0]!, state, deployId);
+  core.nowMs += LOST_AFTER_MS;
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "agent" }, "not yet");
+  core.nowMs += 1;
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "disk" });
+  assert.equal((await core.sessions.show(deployId)).hosts[0]?.fault?.code, "DEPLOY_LOST");
+  assert.equal((await core.report(ids[0]!, "erasing", deployId)).proceed, false);
+  assert.notEqual(await kindOf(core, ids[0]!), "deploy");
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "agent" }, "one that never began stays");
+});
 
 test("a host whose disk is begun again and again is given up", async () => {
   const { core, ids } = await room(1);
@@ -395,6 +410,7 @@ test("whatever happens, no host is given a deploy that was not ordered for it, n
               through.add(`${deployId}/${one.host}`);
           }
         }
+        await core.orders.endLost();
         // Everything still open is told again after a restart: state is in the tables only.
         const rows = await core.db
           .selectFrom("deploy_hosts")
