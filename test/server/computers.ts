@@ -92,6 +92,11 @@ export class Lines {
     this.#process.stdin.write(text);
   }
 
+  /** Nothing happens when it has ended. */
+  signal(name: NodeJS.Signals): void {
+    this.#process.signal(name);
+  }
+
   /** Closes its input, which ends our own helpers. */
   end(): void {
     this.#process.stdin.end();
