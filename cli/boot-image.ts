@@ -1,6 +1,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
+import { formatSize } from "../agent/sizes.ts";
 import { type BootImage, buildBootImage, readBootImage } from "../scripts/boot-image/build.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { configOf, configOptions } from "./configuration.ts";
@@ -62,9 +63,9 @@ function describe(directory: string, image: BootImage): string {
   const lines = [
     `${directory}: bootcast ${image.bootcast}, Linux ${image.kernel}, Node ${image.node}`,
     ...image.files.map(({ name, sizeBytes, sha256 }) => {
-      return `  ${name.padEnd(18)} ${megabytes(sizeBytes).padStart(8)}  sha256 ${sha256.slice(0, 16)}`;
+      return `  ${name.padEnd(18)} ${formatSize(sizeBytes).padStart(9)}  sha256 ${sha256.slice(0, 16)}`;
     }),
-    `  unpacked on a client: ${megabytes(image.unpackedBytes)} of memory`,
+    `  unpacked on a client: ${formatSize(image.unpackedBytes)} of memory`,
   ];
   return lines.join("\n");
 }
@@ -78,8 +79,4 @@ function packageLines(image: BootImage): string {
 
 function cacheDirectory(): string {
   return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "bootcast", "boot-image");
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }

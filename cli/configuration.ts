@@ -45,3 +45,9 @@ export function configOf(command: Command): Config {
   if (dataDir !== undefined) flags["data_dir"] = dataDir;
   return loadConfig({ flags, env: process.env, file: config });
 }
+
+/** The data directory alone, for commands that have no `--config` of ours. */
+export function dataDirOf(flag: string | undefined): string {
+  const flags: Record<string, string> = flag === undefined ? {} : { data_dir: flag };
+  return loadConfig({ flags, env: process.env, file: undefined }).dataDir;
+}

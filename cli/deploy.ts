@@ -2,10 +2,11 @@ import { Command } from "commander";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
 import type { DeployPlanBody, DeployRequestBody } from "../server/api/schemas.ts";
+import { ago } from "./ago.ts";
 import { withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
-import { ago, parseCount, parseDuration } from "./duration.ts";
 import { imageReference } from "./image-reference.ts";
+import { parseCount, parseDuration } from "./option-values.ts";
 import { confirm, examples, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
 

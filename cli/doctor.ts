@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from "commander";
 import { type ProbeResult, probeBootFiles } from "./boot-probes.ts";
+import { parsePort } from "./option-values.ts";
 import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
 
 /** `bootcast doctor`: fetches what a booting machine fetches, and says what is wrong and what to do about it. */
@@ -13,8 +14,8 @@ export function doctorCommand(): Command {
   ]);
   return globalOptions(command)
     .requiredOption("--server <address>", "the server's address or name, as the machines reach it")
-    .option("--tftp-port <port>", "its TFTP port", portOf, 69)
-    .option("--http-port <port>", "its HTTP port", portOf, 8440)
+    .option("--tftp-port <port>", "its TFTP port", parsePort, 69)
+    .option("--http-port <port>", "its HTTP port", parsePort, 8440)
     .option("--deadline <seconds>", "the longest time for each probe", secondsOf, 4)
     .action(async (options: { server: string; tftpPort: number; httpPort: number; deadline: number }) => {
       const { server, tftpPort, httpPort } = options;
@@ -29,12 +30,6 @@ export function doctorCommand(): Command {
 function lineOf({ status, probe, detail, fix }: ProbeResult): string {
   const line = `${status.padEnd(4)}  ${probe.padEnd(24)}  ${detail}`;
   return fix === undefined ? line : `${line}\n      fix: ${fix}`;
-}
-
-function portOf(text: string): number {
-  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (port < 1 || port > 65535) throw new InvalidArgumentError("A port is a number from 1 to 65535.");
-  return port;
 }
 
 function secondsOf(text: string): number {

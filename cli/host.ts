@@ -1,9 +1,9 @@
 import { Command } from "commander";
 import { formatSize } from "../agent/sizes.ts";
 import type { EventBody, HostBody } from "../server/api/schemas.ts";
+import { ago } from "./ago.ts";
 import { withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
-import { ago } from "./duration.ts";
 import { examples, faultText, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
 

@@ -1,7 +1,6 @@
-import { stat } from "node:fs/promises";
 import { hostname } from "node:os";
 import { createInterface } from "node:readline/promises";
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { type Logger, pino } from "pino";
 import { StreamControl } from "../agent/stream/control.ts";
 import { describeStream } from "../agent/stream/describe.ts";
@@ -11,8 +10,12 @@ import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { differingCells } from "../images/verify.ts";
 import { type AsrUrl, parseAsrUrl, pickStream } from "./asr-url.ts";
+import { dataDirOf } from "./configuration.ts";
+import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
+import { wholeNumber } from "./option-values.ts";
 import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, print, say } from "./output.ts";
+import { refuseSource } from "./restore-refusals.ts";
 import { RestoreOutput } from "./restore-screen.ts";
 import { checkTarget, type RestoreTarget } from "./restore-target.ts";
 import { openImageSource } from "./stream-source.ts";
@@ -36,6 +39,7 @@ type RestoreFlags = {
 /** Faults that mean: a safety check said no. */
 const refusals = new Set([
   "TARGET_BUSY",
+  "TARGET_CHANGED",
   "TARGET_IS_SOURCE",
   "TARGET_KIND",
   "TARGET_TOO_SMALL",
@@ -62,25 +66,25 @@ export function restoreCommand(): Command {
     .option("--noprompt", "do not ask before erasing")
     .option("--noverify", "do not read the target back")
     .option("--puppetstrings", "progress for programs: one event a line, fields separated by tabs")
-    .option("--timeout <seconds>", "give up when no data came for so long; 0 never (default 60)", seconds)
-    .option("--interface <address>", "own address on the network that the stream arrives at")
-    .option("--trust <file>", "public keys (PEM) whose images are accepted")
     .option(
-      "--data-dir <dir>",
-      "where the store and the site's key are",
-      process.env["BOOTCAST_DATA_DIR"] ?? "/var/lib/bootcast",
+      "--timeout <seconds>",
+      "give up when no data came for so long; 0 never (default 60)",
+      wholeNumber(0, 999_999),
     )
+    .option("--interface <name|address>", "the network that the stream arrives at (default: where the server is)")
+    .option("--trust <file>", "public keys (PEM) whose images are accepted")
+    .option("--data-dir <dir>", "where the store and the site's key are (BOOTCAST_DATA_DIR)")
     .addHelpText(
       "after",
       "\n--puppetstrings prints: XSTA <phase> [detail] (start, validate, wait, erase, restore, verify, finish),\n" +
         "PINF <percent> 100 <phase>, PASS <number>, FAIL <code> <what>.",
     )
-    .action(async (flags: RestoreFlags) => {
+    .action(async ({ dataDir, ...flags }: Omit<RestoreFlags, "dataDir"> & { dataDir?: string }) => {
       const write = (text: string) => void process.stdout.write(text);
       const { json, quiet } = outputOptions();
       const output = new RestoreOutput(flags.puppetstrings ? "programs" : json || quiet ? "nothing" : "people", write);
       try {
-        await restore(flags, output);
+        await restore({ ...flags, dataDir: dataDirOf(dataDir) }, output);
       } catch (error) {
         const fault = asFault(error);
         output.fail(fault);
@@ -101,9 +105,13 @@ async function restore(flags: RestoreFlags, output: RestoreOutput): Promise<void
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
   try {
     output.start();
-    const job = { flags, output, log, signal: interrupted.signal };
+    const progress: TargetState = { target: "untouched" };
+    const job = { flags, output, log, signal: interrupted.signal, progress };
     const url = parseAsrUrl(flags.source);
-    const manifest = url === undefined ? await restoreLocal(job) : await restoreStream(job, url);
+    const restored = url === undefined ? restoreLocal(job) : restoreStream(job, url);
+    const manifest = await restored.catch((error: unknown) => {
+      throw withTargetState(error, flags.target, progress);
+    });
     output.finish();
     const { tag } = manifest;
     if (outputOptions().json) {
@@ -128,12 +136,21 @@ type Job = {
   readonly output: RestoreOutput;
   readonly log: Logger;
   readonly signal: AbortSignal;
+  readonly progress: TargetState;
 };
 
-async function restoreStream({ flags, output, log, signal }: Job, url: AsrUrl): Promise<Manifest> {
+/** What a restore that ends early leaves behind; it is said with the error. */
+type TargetState = { target: "untouched" | "incomplete" | "written" };
+
+async function restoreStream(job: Job, url: AsrUrl): Promise<Manifest> {
+  const { flags, output, log, signal } = job;
+  const ownAddress = flags.interface === undefined ? undefined : interfaceAddress(flags.interface);
   const control = new StreamControl({ server: url.server, signal });
   try {
-    const checked = await output.step("Validating target", "validate", () => checkTarget(flags.target, log));
+    const checked = await output.step("Validating target", "validate", async () => {
+      await refuseSource(flags.source, flags.target, flags.dataDir);
+      return checkTarget(flags.target, log);
+    });
     const { streamId, trusted, described } = await output.step("Validating source", "validate", async () => {
       const picked = pickStream((await control.streams()).streams, url);
       const keys = trustedKeys(flags.trust, flags.dataDir) ?? [await acceptServer(control, picked, url)];
@@ -150,10 +167,12 @@ async function restoreStream({ flags, output, log, signal }: Job, url: AsrUrl): 
         described,
         target: target.blocks,
         name: hostname(),
-        interfaceAddress: flags.interface,
+        interfaceAddress: ownAddress,
         ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
         beforeWrite: async () => {
-          const erased = await output.step(`Erasing target device ${flags.target}`, "erase", () => target.erase());
+          const erased = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
+            target.erase(() => noteErase(job)),
+          );
           // What was checked before the erase must still be so.
           await output.step("Retrieving scan information", "validate", () =>
             sameStream(control, streamId, described.info.description.manifestDigest),
@@ -167,7 +186,8 @@ async function restoreStream({ flags, output, log, signal }: Job, url: AsrUrl): 
         log,
       });
       output.complete("restore");
-      await verifyAndSettle({ flags, output, log, signal }, manifest, target);
+      job.progress.target = "written";
+      await verifyAndSettle(job, manifest, target);
     } finally {
       await target.close();
     }
@@ -180,7 +200,7 @@ async function restoreStream({ flags, output, log, signal }: Job, url: AsrUrl): 
 async function restoreLocal(job: Job): Promise<Manifest> {
   const { flags, output, log, signal } = job;
   const checked = await output.step("Validating target", "validate", async () => {
-    await refuseSameFile(flags.source, flags.target);
+    await refuseSource(flags.source, flags.target, flags.dataDir);
     return checkTarget(flags.target, log);
   });
   const source = await output.step("Validating source", "validate", () =>
@@ -191,7 +211,9 @@ async function restoreLocal(job: Job): Promise<Manifest> {
     const target = await checked.fit(manifest);
     try {
       await ask(flags, output, checked.title);
-      const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () => target.erase());
+      const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
+        target.erase(() => noteErase(job)),
+      );
       await output.step("Validating sizes", "validate", () => checked.fit(manifest));
       const writer = new PackWriter(manifest, target.blocks);
       if (!isZeroed) await writer.writeZeros(signal);
@@ -202,6 +224,7 @@ async function restoreLocal(job: Job): Promise<Manifest> {
       }
       await writer.finish();
       output.complete("restore");
+      job.progress.target = "written";
       await verifyAndSettle(job, manifest, target);
     } finally {
       await target.close();
@@ -210,17 +233,6 @@ async function restoreLocal(job: Job): Promise<Manifest> {
   } finally {
     await source.close();
   }
-}
-
-// By device and inode: a link, or another spelling, is the same file.
-async function refuseSameFile(source: string, target: string): Promise<void> {
-  const [from, to] = await Promise.all([source, target].map((path) => stat(path).catch(() => undefined)));
-  if (from === undefined || to === undefined || from.dev !== to.dev || from.ino !== to.ino) return;
-  throw new Fault("TARGET_IS_SOURCE", {
-    what: `${target} is the source itself. Nothing was erased.`,
-    why: "Erasing the target would destroy what is to be restored.",
-    fix: "Give another target.",
-  });
 }
 
 async function verifyAndSettle(
@@ -287,6 +299,46 @@ async function sameStream(control: StreamControl, streamId: string, manifestDige
   });
 }
 
+function noteErase({ progress }: Job): void {
+  progress.target = "incomplete";
+}
+
+/** An error of a restore, as a Fault that says what state the target is in. */
+function withTargetState(error: unknown, target: string, progress: TargetState): unknown {
+  if (progress.target === "untouched") return error;
+  const state =
+    progress.target === "written"
+      ? `${target} is written, but was not read back to its end.`
+      : `${target} is incomplete and does not boot.`;
+  const code = (error as NodeJS.ErrnoException).code ?? "";
+  if (error instanceof Fault) {
+    // Some say it themselves.
+    if (error.code === "VERIFY_FAILED" || error.what.includes("does not boot")) return error;
+    return new Fault(error.code, { what: `${error.what} ${state}`, why: error.why, fix: error.fix }, error);
+  }
+  if (["ENOSPC", "EDQUOT", "EFBIG"].includes(code)) {
+    return new Fault(
+      "TARGET_FULL",
+      {
+        what: `There is no room left for ${target}. ${state}`,
+        why: "Something else took the room that was free when the restore began.",
+        fix: "Make room, then start the restore again.",
+      },
+      error,
+    );
+  }
+  if (!/^E[A-Z]+$/.test(code)) return error;
+  return new Fault(
+    "TARGET_BROKEN",
+    {
+      what: `The restore to ${target} failed. ${state}`,
+      why: (error as Error).message,
+      fix: "Look at the disk (dmesg, smartctl), then start the restore again, or take another disk.",
+    },
+    error,
+  );
+}
+
 function eraseMissing(source: string): Fault {
   return new Fault("ERASE_NOT_ORDERED", {
     what: `${source} was not restored, because --erase was not given.`,
@@ -301,9 +353,4 @@ function differs(target: string, cell: number): Fault {
     why: "The disk returned other bytes than it was given.",
     fix: "Replace the disk; check its cable and the machine's memory.",
   });
-}
-
-function seconds(text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("It must be a number of seconds.");
 }

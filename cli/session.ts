@@ -4,9 +4,10 @@ import { formatDuration } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
 import { formatRate } from "../multicast/rate.ts";
 import type { SessionBody, SessionHostBody } from "../server/api/schemas.ts";
+import { ago } from "./ago.ts";
 import { type ApiClient, withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
-import { ago, parseCount, parseDuration } from "./duration.ts";
+import { parseCount, parseDuration } from "./option-values.ts";
 import { Exit, examples, faultText, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
 

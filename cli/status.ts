@@ -1,8 +1,8 @@
 import { Command } from "commander";
 import type { StatusBody } from "../server/api/schemas.ts";
+import { ago } from "./ago.ts";
 import { withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
-import { ago } from "./duration.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 import { table } from "./table.ts";
 

@@ -1,3 +1,5 @@
+import { addressNumber, isAddress } from "../bsdp/address.ts";
+import { checkGroup } from "../multicast/group.ts";
 import { parseRate } from "../multicast/rate.ts";
 
 /**
@@ -66,25 +68,29 @@ export const interfaceName: Kind<string> = {
 
 export const ipv4: Kind<string> = {
   allowed: 'an IPv4 address, like "10.77.0.1"',
-  read: (value) => (typeof value === "string" && numberOfIpv4(value) !== undefined ? value : undefined),
+  read: (value) => (typeof value === "string" && isAddress(value) ? value : undefined),
 };
 
-/** 224.0.0.0/24 is left out: routers and switches never confine it (RFC 5771 section 4). */
 export const multicastGroup: Kind<string> = {
   allowed: 'an IPv4 multicast address outside 224.0.0.0/24, like "239.192.66.1"',
   read: (value) => {
-    const number = typeof value === "string" ? numberOfIpv4(value) : undefined;
-    return number !== undefined && number >= 0xe0000100 && number <= 0xefffffff ? String(value) : undefined;
+    if (typeof value !== "string") return undefined;
+    try {
+      checkGroup(value);
+      return value;
+    } catch {
+      return undefined;
+    }
   },
 };
 
 export const addressRange: Kind<string> = {
   allowed: 'a range of IPv4 addresses, like "10.77.0.50-10.77.0.99"',
   read: (value) => {
-    const ends = typeof value === "string" ? value.split("-").map((end) => numberOfIpv4(end.trim())) : [];
-    const [first, last] = ends;
-    const isRange = ends.length === 2 && first !== undefined && last !== undefined && first <= last;
-    return isRange ? String(value) : undefined;
+    if (typeof value !== "string") return undefined;
+    const [first = "", last = "", ...more] = value.split("-").map((end) => end.trim());
+    const isRange = isAddress(first) && isAddress(last) && more.length === 0;
+    return isRange && addressNumber(first) <= addressNumber(last) ? value : undefined;
   },
 };
 
@@ -125,9 +131,3 @@ export const optionTable: Kind<Readonly<Record<string, OptionValue>>> = {
     return isFine ? { ...(value as Readonly<Record<string, OptionValue>>) } : undefined;
   },
 };
-
-function numberOfIpv4(address: string): number | undefined {
-  if (!/^\d{1,3}(\.\d{1,3}){3}$/.test(address)) return undefined;
-  const octets = address.split(".").map(Number);
-  return octets.every((octet) => octet <= 255) ? octets.reduce((sum, octet) => sum * 256 + octet, 0) : undefined;
-}

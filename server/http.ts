@@ -117,10 +117,16 @@ export function onlyAt(http: HttpServer, addresses: readonly string[]): void {
 /**
  * Listens, with an error that names the port.
  *
+ * @param setting where the person can change the port
  * @returns the port, which the system chose when `port` is 0
  * @throws {Fault} PORT_TAKEN, PORT_REFUSED
  */
-export async function listenTcp(http: HttpServer, host: string, port: number): Promise<number> {
+export async function listenTcp(
+  http: HttpServer,
+  host: string,
+  port: number,
+  setting = "http.port in bootcast.toml",
+): Promise<number> {
   try {
     await http.listen({ host, port });
   } catch (error) {
@@ -132,8 +138,8 @@ export async function listenTcp(http: HttpServer, host: string, port: number): P
         what: `bootcast cannot listen on ${host}, port ${port}/tcp.`,
         why: isTaken ? "Another program listens there already." : (error as Error).message,
         fix: isTaken
-          ? `Stop it ("ss -ltnp sport = :${port}" names it), or set http.port in bootcast.toml.`
-          : "Set http.port to a port that this user may use, or run bootcast as root.",
+          ? `Stop it ("ss -ltnp sport = :${port}" names it), or give another one with ${setting}.`
+          : `Give a port that this user may use with ${setting}, or run bootcast as root.`,
       },
       error,
     );

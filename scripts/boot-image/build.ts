@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { formatSize } from "../../agent/sizes.ts";
 import { Fault } from "../../fault.ts";
 import { addKoffi, bundleAgent, findRuntime } from "./bundle.ts";
 import { Debian } from "./debian.ts";
@@ -196,14 +197,10 @@ function checkSizes(image: BootImage): void {
   const initramfs = image.files.find(({ name }) => name === "initramfs.img")!;
   if (initramfs.sizeBytes <= MOST_INITRAMFS_BYTES && image.unpackedBytes <= MOST_UNPACKED_BYTES) return;
   throw new Fault("BOOT_IMAGE_TOO_LARGE", {
-    what: `The boot image has ${megabytes(initramfs.sizeBytes)} and unpacks to ${megabytes(image.unpackedBytes)}.`,
-    why: `A client with 1 GiB of memory can unpack ${megabytes(MOST_UNPACKED_BYTES)}; ${megabytes(MOST_INITRAMFS_BYTES)} are the most to load.`,
+    what: `The boot image has ${formatSize(initramfs.sizeBytes)} and unpacks to ${formatSize(image.unpackedBytes)}.`,
+    why: `A client with 1 GiB of memory can unpack ${formatSize(MOST_UNPACKED_BYTES)}; ${formatSize(MOST_INITRAMFS_BYTES)} are the most to load.`,
     fix: "Take firmware packages out of the apt sources, or shorten scripts/boot-image/recipe.ts.",
   });
-}
-
-function megabytes(bytes: number): string {
-  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function sha256(bytes: Uint8Array): string {

@@ -168,5 +168,5 @@ test("doctor: the command prints a line for each probe, and its exit code tells"
 test("doctor: a wrong port is a usage error, not a probe", async () => {
   const { code, stderr } = await run(["--server", "127.0.0.1", "--http-port", "99999"]);
   assert.equal(code, 1);
-  assert.match(stderr, /A port is a number from 1 to 65535/);
+  assert.match(stderr, /argument .* is invalid. Write a whole number from 1 to 65535/);
 });

@@ -78,6 +78,16 @@ describe("bootcast restore", { concurrency: 2 }, () => {
     assert.match(stderr, /half\.raw is incomplete and does not boot\. \[PACK_MISSING\]/);
   });
 
+  test("the data directory may stand in the configuration file", async () => {
+    const configured = join(directory, "configured");
+    const file = join(directory, "bootcast.toml");
+    await writeFile(file, `data_dir = ${JSON.stringify(configured)}\n`);
+    const given = ["restore", "--source", "lab", "--target", join(directory, "no.raw"), "--erase", "--noprompt"];
+    const { stderr } = await bootcast(given, { BOOTCAST_CONFIG: file });
+    assert.match(stderr, /SOURCE_UNKNOWN/);
+    assert(stderr.includes(join(configured, "store")), stderr);
+  });
+
   test("--puppetstrings: one event a line", async () => {
     const { code, stdout } = await bootcast(words("puppet.raw", "--erase", "--noprompt", "--puppetstrings"));
     assert.equal(code, 0);

@@ -17,17 +17,21 @@ export function parseDuration(text: string): number {
   return Math.round(Number(match[1]) * unitMs[unit]!);
 }
 
-/** Reads a count of at least one for an option. */
-export function parseCount(text: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("Write a whole number from 1.");
-  return Number(text);
+/**
+ * Makes the reader of an option that is a whole number.
+ *
+ * @throws {InvalidArgumentError} in the reader, as above
+ */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+    throw new InvalidArgumentError(`Write a whole number from ${least} to ${most}.`);
+  };
 }
 
-/** How long ago, for lists: "now", "12 s ago", "3 min ago", "9 days ago". */
-export function ago(ms: number): string {
-  if (ms < 2_000) return "now";
-  if (ms < 90_000) return `${Math.round(ms / 1_000)} s ago`;
-  if (ms < 5_400_000) return `${Math.round(ms / 60_000)} min ago`;
-  if (ms < 129_600_000) return `${Math.round(ms / 3_600_000)} hours ago`;
-  return `${Math.round(ms / 86_400_000)} days ago`;
-}
+/** Reads a count of at least one. */
+export const parseCount: (text: string) => number = wholeNumber(1, 999_999);
+
+/** Reads a port. */
+export const parsePort: (text: string) => number = wholeNumber(1, 65_535);
