@@ -1,0 +1,158 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { pino } from "pino";
+import { checkPermit, newChallenge } from "../../agent/permit.ts";
+import type { AgentPorts } from "../../agent/ports.ts";
+import { runAgent } from "../../agent/run.ts";
+import { connect } from "../../agent/server-client.ts";
+import { agentRoutes } from "../../server/agent-api.ts";
+import { createHttp, type HttpServer, listenTcp } from "../../server/http.ts";
+import { fakeClock } from "../agent/fake-clock.ts";
+import { Core, machine, NETWORK } from "./core.ts";
+
+// The agent's own decisions and the server's, over HTTP, with permits that are signed; only the machine is played.
+
+let core: Core;
+let http: HttpServer;
+let url: URL;
+
+before(async () => {
+  core = await Core.open();
+  http = createHttp(core.log);
+  const { hosts, orders, events } = core;
+  agentRoutes(http, { hosts, orders, events, now: () => core.nowMs, interfaceAddressOf: () => NETWORK });
+  url = new URL(`http://127.0.0.1:${await listenTcp(http, "127.0.0.1", 0)}`);
+});
+after(async () => {
+  await http.close();
+  await core.db.destroy();
+});
+
+const steps = ["describe", "open", "erase", "receive", "verify", "name", "finish", "reboot"] as const;
+type Step = (typeof steps)[number];
+
+/** A machine; `cut` is where its power goes: that step never ends, and nothing after it happens. */
+function machinePlayed(number: number, happened: string[], cut?: Step): { ports: AgentPorts; isCut: Promise<void> } {
+  const dark = Promise.withResolvers<void>();
+  const at = async (step: Step) => {
+    happened.push(step);
+    if (step !== cut) return;
+    dark.resolve();
+    await new Promise(() => undefined);
+  };
+  const [disk] = machine(number).disks;
+  const ports: AgentPorts = {
+    version: "1",
+    clock: fakeClock(),
+    screen: { state: () => undefined, raw: () => undefined, failed: ({ code }) => void happened.push(code) },
+    log: pino({ level: "silent" }),
+    givenServer: url,
+    network: () => ({ name: "eth0", mac: machine(number).mac, address: "127.0.0.1" }),
+    findServer: async () => url,
+    connect,
+    addressTowards: async () => "127.0.0.1",
+    inventory: () => machine(number),
+    availableMemoryBytes: () => 1e9,
+    power: () => "unknown",
+    async describe() {
+      await at("describe");
+      const manifest = { diskBytes: 2e9, sectorBytes: 512, tag: { name: "lab-debian", version: 1 } };
+      return { info: {}, manifest } as unknown as Awaited<ReturnType<AgentPorts["describe"]>>;
+    },
+    challenge: newChallenge,
+    checkPermit: (text, permit) => checkPermit(text, permit, [core.siteKey.publicKey]),
+    localDisk: () => ({
+      sizeBytes: disk!.sizeBytes,
+      open: () => at("open"),
+      close: async () => undefined,
+      read: async (_, length) => new Uint8Array(length),
+      write: async () => undefined,
+      flush: async () => undefined,
+    }),
+    async erase() {
+      await at("erase");
+      return { isZeroed: true, how: "zeroed" };
+    },
+    async receive({ beforeWrite }) {
+      await beforeWrite();
+      await at("receive");
+      return "1 pass";
+    },
+    async verify({ beforeWrite }) {
+      await at("verify");
+      beforeWrite();
+      return 0;
+    },
+    async name() {
+      await at("name");
+      return { changes: 0, modules: [], notes: [] };
+    },
+    async finish() {
+      await at("finish");
+      return [];
+    },
+    reboot: () => at("reboot"),
+  };
+  return { ports, isCut: dark.promise };
+}
+
+for (const [index, step] of steps.entries()) {
+  test(`the power goes at "${step}": the next start ends well, and no start after it erases`, async () => {
+    const number = index + 1;
+    const { hostId, name } = await core.hosts.register(machine(number));
+    const { deployId } = await core.deploys.create({ image: "lab-debian", to: [name] });
+    const happened: string[] = [];
+    const first = machinePlayed(number, happened, step);
+    void runAgent(first.ports);
+    await first.isCut;
+    const isThrough = step === "reboot";
+    const policy = await core.orders.bootPolicyOf(machine(number).mac);
+    assert.deepEqual(policy, { boot: isThrough ? "disk" : "agent" });
+    assert.deepEqual(happened, steps.slice(0, index + 1));
+    if (!isThrough) {
+      const again: string[] = [];
+      assert.equal(await runAgent(machinePlayed(number, again).ports), "done");
+      assert.deepEqual(again, steps);
+    }
+    assert.equal((await core.sessions.show(deployId)).hosts[0]?.order, "done");
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(number).mac), { boot: "disk" });
+    await core.hosts.register(machine(number));
+    assert.notEqual((await core.orders.orderFor(hostId, NETWORK)).kind, "deploy");
+  });
+}
+
+test("the order is replaced by another between the question and the erase: nothing is opened for the old one", async () => {
+  const { name } = await core.hosts.register(machine(50));
+  const old = await core.deploys.create({ image: "lab-debian", to: [name] });
+  const happened: string[] = [];
+  const { ports } = machinePlayed(50, happened);
+  let isReplaced = false;
+  const describe: AgentPorts["describe"] = async (...about) => {
+    const described = await ports.describe(...about);
+    if (!isReplaced) {
+      isReplaced = true;
+      await core.deploys.cancel(old.deployId);
+      await core.deploys.create({ image: "lab-debian", to: [name] });
+    }
+    return described;
+  };
+  assert.equal(await runAgent({ ...ports, describe }), "done");
+  assert.deepEqual(happened, ["describe", ...steps], "the first is given up before the disk is opened");
+  assert.equal((await core.sessions.show(old.deployId)).hosts[0]?.order, "cancelled");
+});
+
+test("a server with another key than the boot image's erases nothing, and its order ends", async () => {
+  const { name } = await core.hosts.register(machine(51));
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: [name] });
+  const happened: string[] = [];
+  const { ports } = machinePlayed(51, happened);
+  const stranger = (await Core.open()).siteKey.publicKey;
+  const outcome = await runAgent({
+    ...ports,
+    checkPermit: (text, permit) => checkPermit(text, permit, [stranger]),
+  });
+  assert.equal(outcome, "failed");
+  assert.deepEqual(happened, ["describe", "ERASE_NOT_PERMITTED", "reboot"]);
+  assert.equal((await core.sessions.show(deployId)).hosts[0]?.fault?.code, "ERASE_NOT_PERMITTED");
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(51).mac), { boot: "disk" });
+});
