@@ -29,20 +29,32 @@ export type Host = {
   readonly inventory: Inventory;
 };
 
+/** Far more than one server can boot. Every registration looks at all of them. */
+const MAX_HOSTS = 5_000;
+
 /** The hosts that this server has met: who they are, what they are called, when they were last heard of. */
 export class Hosts {
   readonly #db: Database;
   readonly #events: EventLog;
   readonly #names: string;
+  readonly #maxHosts: number;
 
-  /** @param options.names the pattern of new hosts' names, "lab-{nn}" */
-  constructor(options: { db: Database; events: EventLog; names: string }) {
+  /**
+   * @param options.names the pattern of new hosts' names, "lab-{nn}"
+   * @param options.maxHosts how many there may be; everybody on the network can add one
+   */
+  constructor(options: { db: Database; events: EventLog; names: string; maxHosts?: number }) {
     this.#db = options.db;
     this.#events = options.events;
     this.#names = options.names;
+    this.#maxHosts = options.maxHosts ?? MAX_HOSTS;
   }
 
-  /** A machine says who it is: it gets its name and a new token; the token it had before ends. */
+  /**
+   * A machine says who it is: it gets its name and a new token; the token it had before ends.
+   *
+   * @throws {Fault} HOST_LIST_FULL for a new one
+   */
   async register(inventory: Inventory): Promise<Registration> {
     const token = randomBytes(32).toString("base64url");
     return this.#events.change(async (change) => {
@@ -67,6 +79,7 @@ export class Hosts {
       };
       let name: string;
       if (before === undefined) {
+        if (known.length >= this.#maxHosts) throw listFull(this.#maxHosts);
         const taken = await change.tables.selectFrom("hosts").select("name").execute();
         name = nextName(this.#names, new Set(taken.map((row) => row.name.toLowerCase())));
         await change.tables
@@ -237,15 +250,24 @@ export async function knownHosts(db: Pick<Database, "selectFrom">): Promise<Know
     .selectFrom("hosts")
     .select(["id", "mac", "uuid", "serial", "model", "last_seen_ms", "inventory"])
     .execute();
+  const macsOf = Map.groupBy(macs, ({ host_id }) => host_id);
   return rows.map((row) => ({
     id: row.id,
     uuid: row.uuid,
     serial: row.serial,
     model: row.model,
     lastSeenMs: row.last_seen_ms,
-    macs: macs.filter(({ host_id }) => host_id === row.id).map(({ mac }) => mac),
+    macs: (macsOf.get(row.id) ?? []).map(({ mac }) => mac),
     nics: [row.mac, ...(JSON.parse(row.inventory) as Inventory).nics.map(({ mac }) => mac)],
   }));
+}
+
+function listFull(maxHosts: number): Fault {
+  return new Fault("HOST_LIST_FULL", {
+    what: "This machine was not added to the list of hosts.",
+    why: `The list has ${maxHosts} hosts already; something on the network may register made-up ones.`,
+    fix: "Look at the newest (bootcast host list), and remove those that are no machines: bootcast host forget NAME",
+  });
 }
 
 function hashOf(token: string): string {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { isGoodUuid, isHostName, nextName, recognise } from "../../server/host-identity.ts";
+import { Hosts } from "../../server/hosts.ts";
 import { Core, machine } from "./core.ts";
 
 const UUID = "6f0f6a5e-9a3c-4c1d-8a44-2d4cf1c0a001";
@@ -50,6 +51,17 @@ test("a host keeps its name by its MAC address, and gets a new token each time",
     .where("id", "=", first.hostId)
     .executeTakeFirstOrThrow();
   assert.notEqual(token_hash, again.token);
+});
+
+test("a full list takes no new host, and the known ones as before", async () => {
+  const core = await Core.open();
+  const hosts = new Hosts({ db: core.db, events: core.events, names: "lab-{nn}", maxHosts: 2 });
+  const first = await hosts.register(machine(1));
+  await hosts.register(machine(2));
+  await assert.rejects(hosts.register(machine(3)), { code: "HOST_LIST_FULL", fix: /host forget/ });
+  assert.equal((await hosts.register(machine(1))).hostId, first.hostId);
+  await hosts.forget("lab-02");
+  assert.equal((await hosts.register(machine(3))).name, "lab-02");
 });
 
 test("a changed network card is the same host, when its board says so and it is not running", async () => {
