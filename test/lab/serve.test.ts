@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, describe, test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { decodeDhcpPacket, optionAddress, optionData } from "../../bsdp/dhcp-packet.ts";
@@ -31,6 +31,8 @@ class Serving {
   readonly #computer: Computer;
   readonly #lines: Lines;
   readonly pid: string;
+  /** The last one; a test that fails leaves it running. */
+  static last: Serving | undefined;
 
   private constructor(computer: Computer, lines: Lines, pid: string) {
     this.#computer = computer;
@@ -45,7 +47,14 @@ class Serving {
     await computer.run("ip", "route", "replace", "default", "dev", "eth0");
     const lines = computer.start(process.execPath, main, ...words(dataDir, ...set));
     const ready = JSON.parse(await lines.until('"ready":true'));
-    return new Serving(computer, lines, String(ready.pid));
+    Serving.last = new Serving(computer, lines, String(ready.pid));
+    return Serving.last;
+  }
+
+  /** Whatever happened to it: it is over. */
+  async end(): Promise<void> {
+    this.#lines.signal("SIGKILL");
+    await this.#lines.exited;
   }
 
   get log(): readonly string[] {
@@ -85,6 +94,7 @@ describe("bootcast serve", { skip }, () => {
       writeFileSync(path, `this is ${name}`);
     }
   });
+  afterEach(() => Serving.last?.end());
   after(async () => {
     await network?.close();
     rmSync(dataDir, { recursive: true });
