@@ -114,12 +114,16 @@ export class SenderSession {
     return [...this.#receivers.values()];
   }
 
-  /** What the stream waits for, for people: "1 of 2 hosts ready"; empty while it runs. */
+  /** What the stream waits for, for people: "1 of 2 hosts ready"; empty when it waits for nothing. */
   get waitingFor(): string {
-    if (this.#state === "ended") return `${this.#active} of ${this.#receivers.size} hosts still to report their end`;
-    if (this.#state === "streaming") return "";
+    if (this.#state === "streaming" || this.isOver) return "";
+    if (this.#state === "ended") {
+      const hosts = this.#receivers.size === 1 ? "host has" : "hosts have";
+      return this.#active === 0 ? "" : `${this.#active} of ${this.#receivers.size} ${hosts} still to report the end`;
+    }
+    const ready = this.#readyCount();
     const hosts = this.#options.waitFor === 1 ? "host" : "hosts";
-    return `${this.#readyCount()} of ${this.#options.waitFor} ${hosts} ready`;
+    return ready >= this.#options.waitFor ? "" : `${ready} of ${this.#options.waitFor} ${hosts} ready`;
   }
 
   /** @param id chosen by the caller, hard to guess */
