@@ -32,7 +32,8 @@ export async function main(words: readonly string[]): Promise<void> {
     if (!(error instanceof CommanderError)) fail(error);
     if (error.exitCode === 0) return;
     // "commander.help": a command group without a verb has already shown its help.
-    if (error.code !== "commander.help") fail(usageFault(error, plain));
+    if (error.code !== "commander.help")
+      fail(usageFault(mistypedOption(program, words, error) ?? error, program, plain));
     process.exitCode = Exit.usage;
   }
 }
@@ -51,9 +52,44 @@ function obey(command: Command): void {
   for (const child of command.commands) obey(child);
 }
 
-function usageFault(error: CommanderError, plain: readonly string[]): Fault {
+/** The command that the plain words name, as deep as they go. */
+function commandOf(program: Command, plain: readonly string[]): Command {
+  let found = program;
+  for (const word of plain) {
+    const next = found.commands.find((command) => command.name() === word);
+    if (next === undefined) return found;
+    found = next;
+  }
+  return found;
+}
+
+/** Commander says that "--source" is missing where "--sorce" was written; the misspelling is the better message. */
+function mistypedOption(program: Command, words: readonly string[], error: CommanderError): CommanderError | undefined {
+  if (error.code !== "commander.missingMandatoryOptionValue") return undefined;
+  const command = commandOf(
+    program,
+    words.filter((word) => !word.startsWith("-")),
+  );
+  const flags = words.filter((word) => word.startsWith("--")).map((word) => word.split("=")[0]!);
+  const unknown = flags.find((flag) => flag !== "--" && !command.options.some(({ long }) => long === flag));
+  if (unknown === undefined) return undefined;
+  try {
+    // Not in its types: throws the error that it would have thrown next, with its suggestion.
+    (command as unknown as { unknownOption(flag: string): void }).unknownOption(unknown);
+  } catch (better) {
+    if (better instanceof CommanderError) return better;
+    throw better;
+  }
+  return undefined;
+}
+
+function usageFault(error: CommanderError, program: Command, plain: readonly string[]): Fault {
   const [what = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
-  const about = commands.some(({ name }) => name === plain[0]) ? `bootcast ${plain[0]}` : "bootcast";
+  const names: string[] = [];
+  for (let command: Command | null = commandOf(program, plain); command !== null; command = command.parent) {
+    names.unshift(command.name());
+  }
+  const about = names.join(" ");
   const help = `"${about} --help" shows what can be given, with examples.`;
   return new Fault("USAGE", {
     what: `The command line was not understood: ${what.replace(/\.$/, "")}.`,

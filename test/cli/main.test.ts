@@ -45,6 +45,9 @@ test("a wrong word brings a suggestion and exit code 2", async () => {
   const option = await bootcast(["version", "--jsno"]);
   assert.equal(option.code, Exit.usage);
   assert.match(option.stderr, /Did you mean --json\?/);
+  const required = await bootcast(["image", "import", "golden.raw", "--nmae", "lab"]);
+  assert.equal(required.code, Exit.usage);
+  assert.match(required.stderr, /Did you mean --name\? "bootcast image import --help"/);
   const argument = await bootcast(["host", "rename", "lab-01", "--json"]);
   assert.equal(argument.code, Exit.usage);
   assert.equal(JSON.parse(argument.stderr).error.code, "USAGE");
@@ -74,6 +77,9 @@ test("every error has the exit code that the manual promises", () => {
     CONFIRM_MISSING: 5,
     SERVER_UNREACHABLE: 10,
     NOT_PERMITTED: 11,
+    TFTP_NOT_PERMITTED: 11,
+    UDP_NOT_PERMITTED: 11,
+    CONFIG_UNKNOWN: 2,
     INTERRUPTED: 130,
     ANY_OTHER: 1,
   };
