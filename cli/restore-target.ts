@@ -1,8 +1,8 @@
-import { access, constants, realpath, stat, statfs } from "node:fs/promises";
+import { access, constants, lstat, realpath, stat, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Logger } from "pino";
 import { realClock } from "../agent/backoff.ts";
-import { describeDisk } from "../agent/disk-choice.ts";
+import { changeOfDisk, describeDisk } from "../agent/disk-choice.ts";
 import { DiskSource } from "../agent/disk-source.ts";
 import { DiskTarget } from "../agent/disk-target.ts";
 import { readDisks } from "../agent/disks.ts";
@@ -15,6 +15,7 @@ import { Fault } from "../fault.ts";
 import type { BlockSource, BlockTarget } from "../images/block.ts";
 import { CELL_BYTES } from "../images/cell.ts";
 import { ID_BYTES, type Manifest } from "../images/manifest.ts";
+import { loopDisksOf } from "./restore-refusals.ts";
 
 /** A target that was looked at; nothing of it is opened for writing yet. */
 export type CheckedTarget = {
@@ -27,8 +28,8 @@ export type CheckedTarget = {
 /** Where a restore writes to: a whole disk, or a raw image file. */
 export type RestoreTarget = {
   readonly blocks: BlockTarget;
-  /** Opens and erases it: the first thing that changes it. */
-  erase(): Promise<{ readonly isZeroed: boolean }>;
+  /** Opens and erases it: the first thing that changes it. `onBegin` is called when it is open, before anything is lost. */
+  erase(onBegin: () => void): Promise<{ readonly isZeroed: boolean }>;
   /** Opens what was written for reading: from the disk itself, not from memory. */
   readBack(): Promise<BlockSource & { close(): Promise<void> }>;
   /** Makes the system see what was written, and lets it go. */
@@ -40,13 +41,10 @@ export type RestoreTarget = {
 /**
  * Looks at `--target` without changing anything.
  *
- * @throws {Fault} TARGET_UNKNOWN, TARGET_KIND, TARGET_BUSY
+ * @throws {Fault} TARGET_UNKNOWN, TARGET_KIND, TARGET_BUSY; when it is erased TARGET_CHANGED, DISK_BUSY
  */
 export async function checkTarget(path: string, log: Logger): Promise<CheckedTarget> {
-  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === "ENOENT") return undefined;
-    throw error;
-  });
+  const found = await stat(path).catch(orNothing);
   if (found?.isBlockDevice() === true) return checkDisk(await realpath(path), log);
   if (found !== undefined && !found.isFile()) {
     throw refused(
@@ -56,10 +54,23 @@ export async function checkTarget(path: string, log: Logger): Promise<CheckedTar
       "Give a whole disk such as /dev/sdb, or the path of a raw image file.",
     );
   }
-  if (found === undefined && path.startsWith("/dev/")) {
+  if (found === undefined && (await lstat(path).catch(orNothing)) !== undefined) {
+    throw refused("TARGET_UNKNOWN", path, "It is a link to nothing.", "Give the path of the disk or file itself.");
+  }
+  if (found === undefined && `${resolve(path)}/`.startsWith("/dev/")) {
     throw refused("TARGET_UNKNOWN", path, "There is no such device.", '"lsblk -d" lists the disks.');
   }
-  return checkFile(path, (found?.blocks ?? 0) * 512);
+  if (found === undefined) return checkFile(path, undefined);
+  const [user] = loopDisksOf(await realpath(path), thisMachine);
+  if (user !== undefined) {
+    throw refused("TARGET_BUSY", path, `${user} is made of it.`, `Unmount it, then: losetup --detach ${user}`);
+  }
+  return checkFile(path, found.blocks * 512);
+}
+
+function orNothing(error: NodeJS.ErrnoException): undefined {
+  if (error.code === "ENOENT") return undefined;
+  throw error;
 }
 
 async function checkDisk(path: string, log: Logger): Promise<CheckedTarget> {
@@ -89,8 +100,15 @@ async function checkDisk(path: string, log: Logger): Promise<CheckedTarget> {
       if (disk.sizeBytes < image.diskBytes) throw tooSmall(path, disk.sizeBytes, image.diskBytes);
       return {
         blocks,
-        async erase() {
+        async erase(onBegin) {
+          // The question may have waited for long: another stick may have the name by now.
+          const now = readDisks(thisMachine).find((candidate) => candidate.path === path);
+          const change = changeOfDisk(disk, now);
+          if (change !== undefined) {
+            throw refused("TARGET_CHANGED", path, `Since it was looked at: ${change}.`, "Look again, and start again.");
+          }
           await blocks.open();
+          onBegin();
           return eraseDisk(disk, blocks, { files: thisMachine, tools, clock: realClock, log });
         },
         readBack: () => DiskSource.open(disk, tools),
@@ -104,18 +122,24 @@ async function checkDisk(path: string, log: Logger): Promise<CheckedTarget> {
   };
 }
 
-async function checkFile(path: string, replacedBytes: number): Promise<CheckedTarget> {
+/** @param replacedBytes what an existing file takes up; undefined when there is none */
+async function checkFile(path: string, replacedBytes: number | undefined): Promise<CheckedTarget> {
   const directory = dirname(resolve(path));
   try {
-    await access(directory, constants.W_OK | constants.X_OK);
+    if (replacedBytes === undefined) await access(directory, constants.W_OK | constants.X_OK);
+    else await access(path, constants.R_OK | constants.W_OK);
   } catch (error) {
-    throw refused("TARGET_UNKNOWN", path, `The directory ${directory} cannot be written to.`, "Check the path.", error);
+    const what = replacedBytes === undefined ? `The directory ${directory}` : "The file";
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") {
+      throw refused("TARGET_UNKNOWN", path, `${what} does not exist.`, "Check the path.", error);
+    }
+    throw refused("NOT_PERMITTED", path, `${what} cannot be written to.`, "Check its owner, or use sudo.", error);
   }
   return {
     title: path,
     async fit(image) {
       const { bavail, bsize } = await statfs(directory);
-      const freeBytes = bavail * bsize + replacedBytes;
+      const freeBytes = bavail * bsize + (replacedBytes ?? 0);
       // Zeros stay holes.
       const neededBytes = (image.cellIds.length / ID_BYTES) * CELL_BYTES;
       if (freeBytes < neededBytes) {
@@ -129,8 +153,8 @@ async function checkFile(path: string, replacedBytes: number): Promise<CheckedTa
       const blocks = new FileTarget(path, image.diskBytes);
       return {
         blocks,
-        async erase() {
-          await blocks.create();
+        async erase(onBegin) {
+          await blocks.create(onBegin);
           return { isZeroed: true };
         },
         readBack: async () => ({
