@@ -20,12 +20,21 @@ export type Exit = (typeof Exit)[keyof typeof Exit];
 const exitOfFault: Readonly<Record<string, Exit>> = {
   USAGE: Exit.usage,
   CONFIG_INVALID: Exit.usage,
+  ASR_CONFIG_INVALID: Exit.usage,
+  GROUP_REFUSED: Exit.usage,
+  IMAGE_NAME: Exit.usage,
+  INTERFACE_UNCLEAR: Exit.usage,
+  INTERFACE_UNKNOWN: Exit.usage,
+  CONFIG_UNKNOWN: Exit.usage,
+  CONFIG_SYNTAX: Exit.usage,
   CONFIRM_MISSING: Exit.refused,
   CONFIRM_WRONG: Exit.refused,
   ERASE_NOT_ORDERED: Exit.refused,
   DISK_REFUSED: Exit.refused,
   SERVER_UNREACHABLE: Exit.unreachable,
   NOT_PERMITTED: Exit.notPermitted,
+  TFTP_NOT_PERMITTED: Exit.notPermitted,
+  UDP_NOT_PERMITTED: Exit.notPermitted,
   INTERRUPTED: Exit.interrupted,
 };
 
