@@ -1,5 +1,5 @@
 import { PuppetStrings, RestoreScreen } from "../agent/screen.ts";
-import type { ReceiveProgress } from "../agent/stream/receive.ts";
+import type { ReceiveProgress } from "../agent/stream/receive-options.ts";
 import type { Fault } from "../fault.ts";
 import type { Mark } from "../multicast/receiver.ts";
 import { say } from "./output.ts";

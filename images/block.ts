@@ -16,3 +16,6 @@ export interface BlockTarget {
   /** Resolves when everything written before survives a power cut. */
   flush(): Promise<void>;
 }
+
+/** A range of the disk in bytes; `endBytes` is the first byte behind it. */
+export type ByteRange = { readonly startBytes: number; readonly endBytes: number };

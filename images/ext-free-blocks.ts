@@ -1,5 +1,4 @@
-import type { BlockSource } from "./block.ts";
-import type { ByteRange } from "./partition-table.ts";
+import type { BlockSource, ByteRange } from "./block.ts";
 
 /** What the block bitmaps of an ext2, ext3 or ext4 file system say. */
 export type ExtFreeBlocks =

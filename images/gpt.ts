@@ -1,6 +1,5 @@
 import { crc32 } from "node:zlib";
-import type { BlockSource } from "./block.ts";
-import type { ByteRange } from "./partition-table.ts";
+import type { BlockSource, ByteRange } from "./block.ts";
 
 /** One used entry of a GUID partition table. */
 export type GptEntry = {

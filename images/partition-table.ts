@@ -1,13 +1,10 @@
 import { Fault } from "../fault.ts";
-import type { BlockSource } from "./block.ts";
+import type { BlockSource, ByteRange } from "./block.ts";
 import { CELL_BYTES } from "./cell.ts";
 import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf, isBootSectorOfFileSystem } from "./file-system.ts";
 import { type Gpt, readGpt } from "./gpt.ts";
 import type { Partition, PartitionScheme } from "./manifest.ts";
 import { decodeMbr, MBR_BYTES, PROTECTIVE_TYPE, readMbrPartitions } from "./mbr.ts";
-
-/** A range of the disk in bytes; `endBytes` is the first byte behind it. */
-export type ByteRange = { readonly startBytes: number; readonly endBytes: number };
 
 /** How a disk is divided, and where on it that is written. */
 export type DiskLayout = {

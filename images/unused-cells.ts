@@ -1,8 +1,8 @@
-import type { BlockSource } from "./block.ts";
+import type { BlockSource, ByteRange } from "./block.ts";
 import { CELL_BYTES, cellCount } from "./cell.ts";
 import { readExtFreeBlocks } from "./ext-free-blocks.ts";
 import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf } from "./file-system.ts";
-import type { ByteRange, DiskLayout } from "./partition-table.ts";
+import type { DiskLayout } from "./partition-table.ts";
 
 /** The cells of a disk that lie wholly in free blocks of one of its file systems. */
 export type UnusedCells = {

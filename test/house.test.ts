@@ -66,6 +66,25 @@ for (const room of Object.keys(pureModules)) {
   });
 }
 
+test("no files import each other in a circle", () => {
+  const importsOfFile = new Map<string, string[]>();
+  for (const file of Object.keys(arrows).flatMap(sourcesOf)) {
+    const names = importsOf(readFileSync(join(root, file), "utf8")).filter((name) => name.startsWith("."));
+    importsOfFile.set(
+      file,
+      names.map((name) => normalize(join(dirname(file), name))),
+    );
+  }
+  const finished = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    assert(!way.includes(file), [...way.slice(way.indexOf(file)), file].join(" -> "));
+    if (finished.has(file)) return;
+    for (const target of importsOfFile.get(file) ?? []) visit(target, [...way, file]);
+    finished.add(file);
+  };
+  for (const file of importsOfFile.keys()) visit(file, []);
+});
+
 test("the import reader sees every form", () => {
   const source =
     'import a from "./a.ts";\nimport "./b.ts";\nexport { c } from "./c.ts";\nconst d = await import("./d.ts");';

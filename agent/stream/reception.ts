@@ -5,7 +5,7 @@ import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
 import { notArriving, silent } from "./faults.ts";
 import { PackWriter } from "./pack-writer.ts";
-import type { Received, ReceiveOptions, ReceiveProgress } from "./receive.ts";
+import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
 import { type ReportedState, Reporter } from "./reporter.ts";
 import { type GroupSocket, joinGroup, localAddressTowards } from "./socket.ts";
 import { UnicastFetcher } from "./unicast.ts";

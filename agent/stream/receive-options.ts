@@ -1,0 +1,72 @@
+import type { KeyObject } from "node:crypto";
+import type { Logger } from "pino";
+import type { BlockTarget } from "../../images/block.ts";
+import type { Manifest } from "../../images/manifest.ts";
+import type { Mark } from "../../multicast/receiver.ts";
+import type { DescribedStream } from "./describe.ts";
+
+/** How far a restore is, a few times a second. */
+export type ReceiveProgress = {
+  readonly stage: "arriving" | "erasing" | "waiting" | "receiving" | "finishing";
+  /** What is done or waited for now, one sentence. */
+  readonly detail: string;
+  /** What keeps the restore from going on, one sentence; empty while it goes on. */
+  readonly waitingFor: string;
+  /** Of the stream's bytes, what is written: 0 to 100. */
+  readonly percent: number;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  readonly packsDone: number;
+  readonly packsTotal: number;
+  /** Whole passes of the stream that have gone by. */
+  readonly passes: number;
+  readonly symbolsReceived: number;
+  readonly symbolsLost: number;
+  readonly unicastPacks: number;
+};
+
+/** What a reception is told. */
+export type ReceiveOptions = {
+  readonly server: URL;
+  readonly streamId: string;
+  /** The public keys whose images are accepted. */
+  readonly trusted: readonly KeyObject[];
+  readonly target: BlockTarget;
+  /** This machine, as the server shows it. */
+  readonly name: string;
+  readonly hostId?: string | undefined;
+  readonly token?: string | undefined;
+  /** An own address on the interface that the stream arrives at; by default the one that leads to the server. */
+  readonly interfaceAddress?: string | undefined;
+  /** Spares asking the server again, when the caller has described the stream already. */
+  readonly described?: DescribedStream | undefined;
+  /**
+   * Called once, when the stream's packets arrive: the erase. Nothing is written to the target before it
+   * resolves. `isZeroed` says that every byte of the target reads as zero now; otherwise zeros are written.
+   */
+  readonly beforeWrite: (manifest: Manifest) => Promise<{ readonly isZeroed: boolean }>;
+  readonly onProgress?: (progress: ReceiveProgress) => void;
+  /** One mark for every 2 % of a pass that has gone by; see agent/screen.ts. */
+  readonly onMark?: (mark: Mark) => void;
+  /** Give up when no data came for so long; 0 never. Default 60 s. */
+  readonly timeoutMs?: number;
+  /** Give up when the group's packets do not arrive at all. Default 20 s. */
+  readonly arriveMs?: number;
+  /** Most memory for symbols; by default a third of what is free, 32 MiB to 1 GiB. */
+  readonly memoryBytes?: number;
+  readonly signal?: AbortSignal | undefined;
+  readonly log: Logger;
+};
+
+/** What came of it. */
+export type Received = {
+  readonly manifest: Manifest;
+  /** Whole passes of the stream that went by. */
+  readonly passes: number;
+  readonly symbolsReceived: number;
+  readonly symbolsLost: number;
+  /** Packs that came by unicast HTTP. */
+  readonly unicastPacks: number;
+  /** Packs from the group whose content was not what the manifest says. */
+  readonly wrongPacks: number;
+};
