@@ -25,6 +25,12 @@ export function addressOfNumber(number: number): string {
   return `${number >>> 24}.${(number >>> 16) & 255}.${(number >>> 8) & 255}.${number & 255}`;
 }
 
+/** True for an address that one machine on a network can have: not "this network", loopback, multicast or broadcast. */
+export function isMachineAddress(address: string): boolean {
+  const first = addressNumber(address) >>> 24;
+  return first > 0 && first !== 127 && first < 224;
+}
+
 /** The four bytes of an IPv4 address on the wire. The text must be one (`isAddress`). */
 export function addressBytes(text: string): Uint8Array {
   return Uint8Array.from(text.split("."), Number);

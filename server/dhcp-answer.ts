@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { isMachineAddress } from "../bsdp/address.ts";
 import { AnswerRate } from "../bsdp/answer-rate.ts";
 import type { BootChoice } from "../bsdp/boot-choice.ts";
 import { chooseBoot } from "../bsdp/boot-choice.ts";
@@ -79,6 +80,10 @@ export class DhcpAnswerer {
     }
     // Our own broadcasts and those of other servers come back on port 67.
     if (request.op !== 1) return this.#drop("not-a-request", undefined);
+    // Answers go there: a forged packet must not make us speak to everybody, or to ourselves.
+    for (const address of [request.ciaddr, request.giaddr]) {
+      if (address !== "0.0.0.0" && !isMachineAddress(address)) return this.#drop("no-machine-address", undefined);
+    }
     const isMac = parseBsdpVendorClass(optionData(request, Option.vendorClass) ?? new Uint8Array(0)) !== undefined;
     const isInform = messageTypeOf(request) === MessageType.inform;
     // A Mac's DISCOVER and REQUEST are ordinary DHCP; boot discovery is in its INFORM.

@@ -69,6 +69,22 @@ describe("one packet in, at most one answer out", () => {
     assert.deepEqual(answerer.counters.dropped, { "not ours": 1 });
   });
 
+  test("an answer goes to a machine, never to everybody or ourselves", async () => {
+    const { answerer } = bench();
+    const inform = decodeDhcpPacket(packet("fw-inform-list-port68"));
+    const forged = ["255.255.255.255", "239.192.66.1", "127.0.0.1", "0.1.2.3"];
+    for (const address of forged) {
+      for (const field of ["ciaddr", "giaddr"]) {
+        assert.equal(
+          await answerer.answer(encodeDhcpPacket({ ...inform, [field]: address }), at67),
+          undefined,
+          address,
+        );
+      }
+    }
+    assert.deepEqual(answerer.counters, { answered: {}, dropped: { "no-machine-address": 2 * forged.length } });
+  });
+
   test("a policy that fails or is late is nothing, and does not stop the others", async (context) => {
     context.mock.timers.enable({ apis: ["setTimeout"] });
     const failing = bench({ policyOf: () => Promise.reject(new Error("no database")) });
