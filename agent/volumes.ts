@@ -101,7 +101,13 @@ export async function withVolume<T>(
     });
   }
   const { driver, options } = how;
-  await tools.run("mount", ["-t", driver, "-o", options, volume.device, directory], { timeoutMs: MOUNT_TIMEOUT_MS });
+  try {
+    await tools.run("mount", ["-t", driver, "-o", options, volume.device, directory], { timeoutMs: MOUNT_TIMEOUT_MS });
+  } catch (error) {
+    // One that was stopped for being slow may have come through all the same.
+    if (error instanceof Fault && error.code === "TOOL_TIMEOUT") await unmount(directory, tools).catch(() => undefined);
+    throw error;
+  }
   let result: T;
   try {
     result = await use(new VolumeFiles(directory), directory);

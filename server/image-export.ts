@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { access, type FileHandle, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, link, lstat, open, rename, unlink } from "node:fs/promises";
 import { Fault } from "../fault.ts";
 import { CELL_BYTES } from "../images/cell.ts";
 import type { Manifest } from "../images/manifest.ts";
@@ -28,9 +28,7 @@ export async function exportRaw(
     await file.truncate(manifest.diskBytes);
     await writeCells(packs, manifest, file, options);
     await file.sync();
-    await refuseExisting(path);
-    // Not link, which would be safer here: the FAT of a USB stick has no links.
-    await rename(temporary, path);
+    await giveName(temporary, path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") throw diskFull(path, manifest.diskBytes, error);
@@ -38,6 +36,18 @@ export async function exportRaw(
   } finally {
     await file.close();
     await unlink(temporary).catch(() => {});
+  }
+}
+
+/** Linking never replaces a file that came meanwhile. The FAT of a USB stick has no links: there a last look must do. */
+async function giveName(temporary: string, path: string): Promise<void> {
+  try {
+    await link(temporary, path);
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code !== "EEXIST" && !["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"].includes(code)) throw error;
+    await refuseExisting(path);
+    await rename(temporary, path);
   }
 }
 
@@ -67,7 +77,7 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, offset: number): Pr
 }
 
 async function refuseExisting(path: string): Promise<void> {
-  const isThere = await access(path).then(
+  const isThere = await lstat(path).then(
     () => true,
     () => false,
   );

@@ -2,6 +2,7 @@ import type { Stats } from "node:fs";
 import {
   chmod,
   chown,
+  constants,
   copyFile,
   lstat,
   open,
@@ -104,7 +105,15 @@ export class VolumeFiles {
     const target = this.#real(await this.#resolveParent(to));
     await refuseExisting(target, to);
     const stats = await lstat(source);
-    await copyFile(source, target);
+    // The system's copy would follow a link out of the volume.
+    if (!stats.isFile()) {
+      throw new Fault("FILE_KIND", {
+        what: `${from} of the restored system is not copied.`,
+        why: "It is no plain file.",
+        fix: "Look at it in the image.",
+      });
+    }
+    await copyFile(source, target, constants.COPYFILE_EXCL);
     await chown(target, stats.uid, stats.gid);
     await chmod(target, stats.mode & 0o7777);
     await utimes(target, stats.atime, stats.mtime);

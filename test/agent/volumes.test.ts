@@ -8,6 +8,7 @@ import { linuxHostname } from "../../agent/identity/linux-hostname.ts";
 import { partitionPath, rereadPartitions, restoredVolumes } from "../../agent/partitions.ts";
 import type { Tools } from "../../agent/tools.ts";
 import { nameVolumes } from "../../agent/volumes.ts";
+import { Fault } from "../../fault.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import { fakeClock } from "./fake-clock.ts";
 import { treeFiles } from "./machine-tree.ts";
@@ -118,6 +119,18 @@ const ext4Disk = {
     return bytes.subarray(offset, offset + length);
   },
 };
+
+test("a mount that was stopped for being slow leaves nothing mounted behind", async (t) => {
+  const machine = mounter(t);
+  const run: Tools["run"] = async (command, args, options) => {
+    await machine.tools.run(command, args, options);
+    if (command === "mount") throw new Fault("TOOL_TIMEOUT", { what: "Slow.", why: "Slow.", fix: "None." });
+    return "";
+  };
+  const named = nameVolumes(volumes, [linuxHostname], identity, { ...machine, tools: { run } });
+  await assert.rejects(named, { code: "TOOL_TIMEOUT" });
+  assert.equal(machine.ran.at(-1), "umount MNT/_dev_vda2");
+});
 
 test("the devices of partitions, also on disks whose name ends in a digit", async () => {
   assert.equal(partitionPath("/dev/sda", 2), "/dev/sda2");

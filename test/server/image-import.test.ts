@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { writeFileSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -80,6 +81,20 @@ test("damaged and missing packs are found, and no file is exported from them", a
   // As the message says: the next import repairs it.
   await importFile(path);
   assert.deepEqual(await checkImage(store, manifest), []);
+});
+
+test("an export never replaces what took its name meanwhile, nor what a link of that name leads to", async (t) => {
+  const { directory, store, importFile } = await newSite(t);
+  const path = join(directory, "golden.raw");
+  await writeFile(path, sampleDisk("?".repeat(30)).bytes);
+  const { manifest } = await importFile(path);
+  const copy = join(directory, "copy.raw");
+  const onProgress = () => writeFileSync(copy, "somebody's");
+  await assert.rejects(exportRaw(store, manifest, copy, { onProgress }), { code: "FILE_EXISTS" });
+  assert.equal(await readFile(copy, "utf8"), "somebody's");
+  const link = join(directory, "link.raw");
+  await symlink(join(directory, "absent"), link);
+  await assert.rejects(exportRaw(store, manifest, link), { code: "FILE_EXISTS" });
 });
 
 test("an interrupted import leaves no image and no lock", async (t) => {

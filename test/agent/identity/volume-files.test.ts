@@ -59,6 +59,13 @@ test("links in a circle are refused", async (t) => {
   await assert.rejects(files.readText("/etc/a"), { code: "LINK_LOOP" });
 });
 
+test("a link out of the volume is not copied: its content is not the restored system's", async (t) => {
+  const { directory, root, files } = volume(t);
+  symlinkSync(join(directory, "outside"), join(root, "etc/link"));
+  await assert.rejects(files.copy("/etc/link", "/etc/copy"), { code: "FILE_KIND" });
+  assert.deepEqual(await files.list("/etc"), ["link"]);
+});
+
 test("removing a link removes the link", async (t) => {
   const { root, files } = volume(t);
   writeFileSync(join(root, "etc/real"), "keep");
