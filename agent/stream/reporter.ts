@@ -93,6 +93,8 @@ export class Reporter {
   }
 
   #schedule(): void {
+    // A word in between has its own: only one may run, or it would speak after the last word.
+    clearTimeout(this.#timer);
     if (!this.#isStopped) this.#timer = setTimeout(() => this.#tick(), REPORT_EVERY_MS);
   }
 
