@@ -10,6 +10,9 @@ import { Fault } from "../../fault.ts";
  */
 const SEND_BUFFER_BYTES = 64 * 1024;
 
+/** A card that takes nothing for so long (no carrier, a paused switch) must not keep the stream from being stopped. */
+const STUCK_MS = 1_000;
+
 export type MulticastSender = {
   /** Resolves when the datagram has left the process. Never fails: what cannot be sent is counted as lost. */
   send(datagram: Uint8Array): Promise<void>;
@@ -61,7 +64,8 @@ export async function openMulticastSender(options: {
         onError(error as Error);
       }
       // Nearly always empty at once. If not, the card is busy: hold the stream back, do not queue.
-      while (socket.getSendQueueSize() > 0) await nextTurn();
+      const until = performance.now() + STUCK_MS;
+      while (socket.getSendQueueSize() > 0 && performance.now() < until) await nextTurn();
     },
     get refused() {
       return refused;

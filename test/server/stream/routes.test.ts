@@ -58,6 +58,12 @@ test("stream routes: what is not there or not understood is a Fault", async () =
       [404, "STREAM_UNKNOWN", { url: "/agent/v1/streams/..%2f..%2fetc/manifest" }],
       [404, "PACK_UNKNOWN", { url: `/agent/v1/streams/${streamId}/packs/${"0".repeat(64)}` }],
       [400, "BODY_INVALID", { ...post, url: `/agent/v1/streams/${streamId}/receivers`, payload: { nme: "x" } }],
+      // Names are shown on terminals.
+      [
+        400,
+        "BODY_INVALID",
+        { ...post, url: `/agent/v1/streams/${streamId}/receivers`, payload: { name: "x\u001b[2J" } },
+      ],
       [
         404,
         "RECEIVER_UNKNOWN",
