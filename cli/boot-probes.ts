@@ -1,4 +1,4 @@
-import { request } from "undici";
+import { Agent, type Dispatcher, request } from "undici";
 import { type Platform, standardLoaders } from "../bsdp/boot-files.ts";
 import { Fault } from "../fault.ts";
 import { fetchByTftp } from "./tftp-client.ts";
@@ -29,15 +29,22 @@ const probeMac = "02:00:00:00:00:01";
 const efiMachines: Readonly<Partial<Record<Platform, number>>> = { x64: 0x8664, ia32: 0x014c, arm64: 0xaa64 };
 
 /** Asks for everything that a machine fetches while it boots, all at once. The results come in the order of the boot. */
-export async function probeBootFiles(target: ProbeTarget): Promise<ProbeResult[]> {
+export async function probeBootFiles(asked: ProbeTarget): Promise<ProbeResult[]> {
   const loaders = Object.entries(standardLoaders) as [Platform, string][];
-  return Promise.all([
+  // undici goes on trying to connect for ten seconds after a request was given up, and would keep the process alive.
+  const dispatcher = new Agent({ connect: { timeout: asked.deadlineMs } });
+  const target = { ...asked, dispatcher };
+  const results = await Promise.all([
     ...loaders.map(([platform, file]) => probe(`tftp ${file}`, () => probeLoader(target, platform, file))),
     probe("http script", () => probeScript(target)),
     probe("http vmlinuz", () => probeFile(target, "vmlinuz", isKernel)),
     probe("http initramfs.img", () => probeFile(target, "initramfs.img", isInitramfs)),
   ]);
+  await dispatcher.destroy();
+  return results;
 }
+
+type HttpTarget = ProbeTarget & { readonly dispatcher: Dispatcher };
 
 type Finding = Omit<ProbeResult, "probe">;
 
@@ -79,7 +86,7 @@ async function probeLoader(
   return { status: "ok", detail };
 }
 
-async function probeScript(target: ProbeTarget): Promise<Finding> {
+async function probeScript(target: HttpTarget): Promise<Finding> {
   const { body } = await get(target, `/boot/script.ipxe?mac=${probeMac}`);
   const script = body.toString("utf8");
   if (!script.startsWith("#!ipxe\n")) {
@@ -89,7 +96,7 @@ async function probeScript(target: ProbeTarget): Promise<Finding> {
   return { status: "ok", detail: `an unknown machine ${next}` };
 }
 
-async function probeFile(target: ProbeTarget, name: string, isRight: (start: Buffer) => boolean): Promise<Finding> {
+async function probeFile(target: HttpTarget, name: string, isRight: (start: Buffer) => boolean): Promise<Finding> {
   const head = await get(target, `/boot/${name}`, { method: "HEAD" });
   const sizeBytes = Number(head.headers["content-length"]);
   if (!(sizeBytes > 0)) return { status: "fail", detail: "it is empty, or its length is not told", fix: rebuild };
@@ -109,7 +116,7 @@ type Answer = { readonly headers: Readonly<Record<string, string | string[] | un
 
 /** @throws {Fault} HTTP_NO_ANSWER, HTTP_REFUSED */
 async function get(
-  { server, httpPort, deadlineMs }: ProbeTarget,
+  { server, httpPort, deadlineMs, dispatcher }: HttpTarget,
   path: string,
   { method = "GET", range }: { method?: "GET" | "HEAD"; range?: string } = {},
 ): Promise<Answer> {
@@ -120,13 +127,15 @@ async function get(
     const { statusCode, headers, body } = await request(url, {
       method,
       signal,
+      dispatcher,
       headers: range === undefined ? {} : { range },
     });
     const bytes = Buffer.from(await body.arrayBuffer());
     if (statusCode === 200 || statusCode === 206) return { headers, body: bytes };
     throw new Fault("HTTP_REFUSED", {
       what: `${url} answered ${statusCode}.`,
-      why: bytes.toString("utf8").trim().slice(0, 200) || "It gave no reason.",
+      why:
+        bytes.toString("utf8").trim().slice(0, 200) || (statusCode === 404 ? "It is not there." : "It gave no reason."),
       fix: statusCode === 404 ? rebuild : "Look at the server's log.",
     });
   } catch (error) {

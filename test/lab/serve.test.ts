@@ -310,6 +310,15 @@ describe("bootcast serve", { skip }, () => {
     assert(!lines.seen.some((line) => line.includes('"ready"')));
   });
 
+  test("doctor ends at its deadline when packets vanish on the way", async () => {
+    await client.run("ip", "neigh", "replace", "10.0.1.66", "lladdr", "02:00:00:00:00:66", "dev", "eth0");
+    const startedAt = performance.now();
+    const lines = client.start(process.execPath, main, "doctor", "--server", "10.0.1.66", "--deadline", "1");
+    assert.equal(await lines.exited, 1);
+    assert(performance.now() - startedAt < 4_000);
+    assert.equal(lines.seen.filter((line) => /^fail .* was not complete after 1000 ms/i.test(line)).length, 7);
+  });
+
   test("killed in the middle of a stream and started again, the stream goes on under its id; then it stops in time", async () => {
     const raw = join(dataDir, "golden.raw");
     writeFileSync(raw, Buffer.alloc(1 << 20, "golden "));
