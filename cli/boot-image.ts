@@ -32,7 +32,8 @@ function buildCommand(): Command {
       const { dataDir } = configOf(command);
       const { publicKey } = await loadSiteKey(dataDir);
       const started = performance.now();
-      const seconds = (): number => (performance.now() - started) / 1000;
+      const elapsedMs = (): number => Math.round(performance.now() - started);
+      const clock = (): string => `${(elapsedMs() / 1000).toFixed(1).padStart(6)} s`;
       const outputDir = resolve(options.output ?? join(dataDir, "boot"));
       const image = await buildBootImage({
         outputDir,
@@ -40,10 +41,10 @@ function buildCommand(): Command {
         agentFile: options.agent,
         siteKey: publicKey.export({ type: "spki", format: "pem" }).toString(),
         version: VERSION,
-        say: (text) => say(`${seconds().toFixed(1).padStart(6)} s  ${text}`),
+        say: (text) => say(`${clock()}  ${text}`),
       });
-      say(`${seconds().toFixed(1).padStart(6)} s  ${image.isUnchanged ? "nothing has changed" : "done"}`);
-      printResult({ directory: outputDir, seconds: seconds(), ...image }, () => describe(outputDir, image));
+      say(`${clock()}  ${image.isUnchanged ? "nothing has changed" : "done"}`);
+      printResult({ directory: outputDir, elapsedMs: elapsedMs(), ...image }, () => describe(outputDir, image));
     });
 }
 

@@ -119,9 +119,9 @@ async function restore(flags: RestoreFlags, output: RestoreOutput): Promise<void
       print(
         JSON.stringify({
           image: tag.name,
-          version: tag.version,
+          imageVersion: tag.version,
           target: flags.target,
-          bytes: manifest.diskBytes,
+          diskBytes: manifest.diskBytes,
           isVerified,
         }),
       );

@@ -188,7 +188,8 @@ function summary(stream: RunningStream, source: ImageSource): Exit {
       symbolsReceived,
       symbolsLost,
     }));
-    print(JSON.stringify({ image: source.manifest.tag.name, streamId: stream.streamId, receivers }));
+    const { name, version } = source.manifest.tag;
+    print(JSON.stringify({ image: name, imageVersion: version, streamId: stream.streamId, receivers }));
   } else {
     print(`${done} of ${stream.receivers.length} receivers restored ${source.manifest.tag.name}.`);
     for (const { name, state } of others) print(`  ${name}: ${state}`);

@@ -32,7 +32,7 @@ export class StreamReceiver {
   #streamState: "open" | "streaming" | "ended" = "open";
   #heardAt: number;
   #packsDone = 0;
-  #bytesDone = 0;
+  #doneBytes = 0;
   /** The first symbol seen: passes are counted from there. */
   #firstNumber: number | undefined;
   /** How far the pass is, in symbols from `#firstNumber`. */
@@ -88,7 +88,7 @@ export class StreamReceiver {
 
   onPackDone(pack: number): void {
     this.#packsDone += 1;
-    this.#bytesDone += this.#layout.packBytes(pack);
+    this.#doneBytes += this.#layout.packBytes(pack);
   }
 
   /** The pack did not match the manifest: it was forged or damaged. It will be wanted by unicast only. */
@@ -119,8 +119,8 @@ export class StreamReceiver {
     return this.#packsDone;
   }
 
-  get bytesDone(): number {
-    return this.#bytesDone;
+  get doneBytes(): number {
+    return this.#doneBytes;
   }
 
   /** Whole passes that have gone by since the first symbol. */

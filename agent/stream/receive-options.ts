@@ -14,8 +14,8 @@ export type ReceiveProgress = {
   readonly waitingFor: string;
   /** Of the stream's bytes, what is written: 0 to 100. */
   readonly percent: number;
-  readonly bytesDone: number;
-  readonly bytesTotal: number;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
   readonly packsDone: number;
   readonly packsTotal: number;
   /** Whole passes of the stream that have gone by. */

@@ -226,15 +226,15 @@ export class Reception {
     this.#showMarks();
     if (now() < this.#shownAt + TICK_MS) return;
     this.#shownAt = now();
-    const { packsDone, bytesDone, fullPasses, datagramsReceived, datagramsLost } = this.#receiver;
-    const bytesTotal = this.#layout.streamBytes;
+    const { packsDone, doneBytes, fullPasses, datagramsReceived, datagramsLost } = this.#receiver;
+    const totalBytes = this.#layout.streamBytes;
     this.#options.onProgress?.({
       stage: this.#stage,
       detail: this.#detail(),
       waitingFor: this.#waitingFor(),
-      percent: bytesTotal === 0 ? 100 : (bytesDone / bytesTotal) * 100,
-      bytesDone,
-      bytesTotal,
+      percent: totalBytes === 0 ? 100 : (doneBytes / totalBytes) * 100,
+      doneBytes,
+      totalBytes,
       packsDone,
       packsTotal: this.#layout.packCount,
       passes: fullPasses,

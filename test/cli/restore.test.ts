@@ -59,9 +59,9 @@ describe("bootcast restore", { concurrency: 2 }, () => {
     assert.equal(code, 0, stderr);
     assert.deepEqual(JSON.parse(stdout), {
       image: "lab",
-      version: 1,
+      imageVersion: 1,
       target: join(directory, "stored.raw"),
-      bytes: bytes.length,
+      diskBytes: bytes.length,
       isVerified: true,
     });
     assert.equal(Buffer.compare(await readFile(join(directory, "stored.raw")), bytes), 0);
