@@ -165,7 +165,11 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     streams,
     events,
     listImages: async () =>
-      (await store.listImages()).map(({ tag, diskBytes, storedBytes }) => ({ ...tag, diskBytes, storedBytes })),
+      (
+        await store.listImages(({ name, version, fault }) =>
+          log.warn({ image: `${name}:${version}`, fault }, "an image is damaged and not listed"),
+        )
+      ).map(({ tag, diskBytes, storedBytes }) => ({ ...tag, diskBytes, storedBytes })),
     status: async () => {
       const active = await db.selectFrom("deploys").select("id").where("state", "=", "active").execute();
       return {
