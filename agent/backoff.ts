@@ -11,6 +11,7 @@ export type Clock = {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 };
 
+/** The machine's own time. */
 export const realClock: Clock = {
   now: () => performance.now(),
   sleep: (ms, signal) =>

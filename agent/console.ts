@@ -44,6 +44,7 @@ export function stateLines(uptimeSeconds: number, state: AgentState, detail: str
   return [`${front}${first}`.trimEnd(), ...rest.map((line) => " ".repeat(front.length) + line)];
 }
 
+/** A failure as the screen shows it: what, why and what to do, and the state of the disk. */
 export function failureLines(fault: FaultText & { code: string }, disk: DiskState): string[] {
   const rule = "-".repeat(COLUMNS - 1);
   const part = (name: string, text: string) => {

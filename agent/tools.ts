@@ -14,6 +14,7 @@ export type Tools = {
 
 const MOST_OUTPUT_BYTES = 4 * 1024 * 1024;
 
+/** Those on the PATH of the boot image. */
 export const tools: Tools = {
   run(command, args, { timeoutMs }) {
     return new Promise((resolve, reject) => {

@@ -56,15 +56,19 @@ export function messageTypeName(type: number | undefined): string {
   return names[type ?? 0] ?? "?";
 }
 
+/** An option of one byte. */
 export const byteOption = (code: number, value: number): DhcpOption => ({ code, data: Uint8Array.of(value) });
 
+/** An option of one or more IPv4 addresses as text. */
 export const addressOption = (code: number, ...addresses: readonly string[]): DhcpOption => ({
   code,
   data: Uint8Array.from(addresses.flatMap((address) => [...addressBytes(address)])),
 });
 
+/** An option of text, UTF-8 without an end mark. */
 export const textOption = (code: number, text: string): DhcpOption => ({ code, data: new TextEncoder().encode(text) });
 
+/** An option of four bytes, most significant first. */
 export function numberOption(code: number, value: number): DhcpOption {
   const data = new Uint8Array(4);
   new DataView(data.buffer).setUint32(0, value);

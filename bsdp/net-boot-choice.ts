@@ -14,6 +14,7 @@ export function bootImageOf(image: NetBootImage): BootImage {
   return { index: image.index, kind: image.kind ?? 1, isInstall: image.isInstall ?? true, name: image.name };
 }
 
+/** The id of an image as the number that it is on the wire. */
 export function imageNumberOf(image: NetBootImage): number {
   return numberOfImageId(bootImageOf(image));
 }

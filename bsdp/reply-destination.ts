@@ -4,9 +4,13 @@ import { isRelayed } from "./relay.ts";
 /** Where a packet goes. Our own port is the one that the request came to: clients drop others. */
 export type Destination = { readonly address: string; readonly port: number };
 
+/** RFC 2131 section 4.1. */
 export const SERVER_PORT = 67;
+/** RFC 2131 section 4.1. */
 export const CLIENT_PORT = 68;
+/** Where a PXE client asks the boot server (PXE 2.1 section 2.2.1). */
 export const PROXY_PORT = 4011;
+/** Everybody on this wire (RFC 919). */
 export const BROADCAST_ADDRESS = "255.255.255.255";
 
 /**

@@ -8,6 +8,7 @@ import { configOf, configOptions } from "./configuration.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { VERSION } from "./version.ts";
 
+/** `bootcast boot-image …`: the Linux that netbooted machines run. */
 export function bootImageCommand(): Command {
   return new Command("boot-image")
     .description(

@@ -18,6 +18,7 @@ type DeployOptions = {
   readonly confirm?: string;
 };
 
+/** `bootcast deploy`: orders an image onto hosts. */
 export function deployCommand(): Command {
   const command = new Command("deploy").description(
     "Orders an image onto hosts. Their disks are ERASED when they next boot from the network, or at once when they wait.",

@@ -7,6 +7,7 @@ import { configOptions } from "./configuration.ts";
 import { examples, faultText, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
 
+/** `bootcast host …`: the registered hosts. */
 export function hostCommand(): Command {
   const command = new Command("host").description("The machines that this server has met.");
   examples(command, [

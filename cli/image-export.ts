@@ -8,6 +8,7 @@ import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
+/** `bootcast image export`: writes an image of the store to a file. */
 export function imageExportCommand(): Command {
   const command = new Command("export")
     .description("Writes an image as a file that other tools can read. It never replaces a file.")

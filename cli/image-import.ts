@@ -10,6 +10,7 @@ import { progressLine } from "./progress.ts";
 
 type ImportFlags = { readonly name: string; readonly notes: string; readonly keepFreeBlocks?: boolean };
 
+/** `bootcast image import`: puts a disk image into the store. */
 export function imageImportCommand(): Command {
   const command = new Command("import")
     .description("Copies a raw disk image or a disk into the store. The same name again makes the next version.")

@@ -8,6 +8,7 @@ import { imageReference } from "./image-reference.ts";
 import { openImageStore } from "./image-store.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 
+/** `bootcast image info`: what an image is. */
 export function imageInfoCommand(): Command {
   const command = new Command("info")
     .description("Shows what an image is: its disk, its partitions, its size, who made it.")

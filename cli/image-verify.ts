@@ -9,6 +9,7 @@ import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
+/** `bootcast image verify`: checks an image of the store. */
 export function imageVerifyCommand(): Command {
   const command = new Command("verify")
     .description("Reads all packs of an image and checks them, and the manifest, against the site's signature.")

@@ -11,6 +11,7 @@ const STOP_WITHIN_MS = 5_000;
 
 const logLevels = ["trace", "debug", "info", "warn", "error", "silent"];
 
+/** `bootcast serve`: the server, until a signal ends it. */
 export function serveCommand(): Command {
   const command = new Command("serve").description(
     "Runs the server in the foreground: boot answers, boot files, hosts and streams. Logs are JSON lines on stderr.",

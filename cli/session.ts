@@ -13,6 +13,7 @@ import { table } from "./table.ts";
 
 const LOOK_EVERY_MS = 1_000;
 
+/** `bootcast session …`: what was ordered, and how far it is. */
 export function sessionCommand(): Command {
   const command = new Command("session").description("What was ordered, and how far its hosts are.");
   examples(command, [

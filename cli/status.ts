@@ -6,6 +6,7 @@ import { configOptions } from "./configuration.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 import { table } from "./table.ts";
 
+/** `bootcast status`: the server on this machine. */
 export function statusCommand(): Command {
   const command = new Command("status").description(
     "Shows the server on this machine: where it listens, what it has to do.",

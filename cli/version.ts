@@ -5,6 +5,7 @@ import { examples, globalOptions, printResult } from "./output.ts";
 /** bootcast's own version, from its package.json. */
 export const VERSION: string = readVersion();
 
+/** `bootcast version`. */
 export function versionCommand(): Command {
   const command = new Command("version").description("Prints the versions of bootcast, Node and the system.");
   examples(command, ["bootcast version", "bootcast version --json"]);

@@ -207,6 +207,7 @@ export async function addHost(change: Change, deployId: number, hostId: string):
   await change.record({ kind: "deploy.host-added", deployId, hostId });
 }
 
+/** For people a deploy is a session, by its number. */
 export function unknownDeploy(deployId: number | string): Fault {
   return new Fault("DEPLOY_UNKNOWN", {
     what: `There is no session ${deployId}.`,

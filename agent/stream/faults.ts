@@ -20,6 +20,7 @@ export function notArriving(seen: {
   });
 }
 
+/** Neither the group nor the server sends data any more. */
 export function silent(silentMs: number, lastFault: Fault | undefined): Fault {
   const seconds = Math.round(silentMs / 1000);
   return new Fault(
@@ -33,6 +34,7 @@ export function silent(silentMs: number, lastFault: Fault | undefined): Fault {
   );
 }
 
+/** Said before anything is erased. */
 export function targetTooSmall(targetBytes: number, imageBytes: number): Fault {
   return new Fault("TARGET_TOO_SMALL", {
     what: `The target has ${targetBytes} bytes, the image needs ${imageBytes}. Nothing was erased.`,
@@ -41,6 +43,7 @@ export function targetTooSmall(targetBytes: number, imageBytes: number): Fault {
   });
 }
 
+/** A pack that the server itself gave, checked against the manifest, is damaged. */
 export function unicastWrong(pack: number, tries: number, cause: unknown): Fault {
   return new Fault(
     "PACK_WRONG",

@@ -1,12 +1,12 @@
 import { type createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import fastify from "fastify";
 import { pino } from "pino";
 import type { BlockSource, BlockTarget } from "../../../images/block.ts";
 import type { Manifest } from "../../../images/manifest.ts";
 import { encodeManifest } from "../../../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../../../images/pack-reader.ts";
 import { scan } from "../../../images/scan.ts";
+import { createHttp } from "../../../server/http.ts";
 import { openStreamHub, type StreamHub, type StreamOptions } from "../../../server/stream/hub.ts";
 import { streamRoutes } from "../../../server/stream/routes.ts";
 import { randomOf } from "../../multicast/streams.ts";
@@ -60,7 +60,7 @@ export type Site = {
   readonly manifest: Manifest;
   readonly golden: MemoryDisk;
   readonly hub: StreamHub;
-  readonly app: ReturnType<typeof fastify>;
+  readonly app: ReturnType<typeof createHttp>;
   readonly trusted: readonly [ReturnType<typeof createPublicKey>];
   open(options?: Partial<StreamOptions>): ReturnType<StreamHub["create"]>;
   close(): Promise<void>;
@@ -87,7 +87,7 @@ export async function openSite(
   const right = rawFilePacks(golden, manifest);
   const packs = change.packs?.(right) ?? right;
   const hub = openStreamHub({ log: silentLog });
-  const app = fastify({ forceCloseConnections: true });
+  const app = createHttp(silentLog);
   await app.register(streamRoutes(change.hub?.(hub) ?? hub));
   await app.listen({ host: loopback, port: 0 });
   const { port } = app.server.address() as AddressInfo;
