@@ -1,30 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import { FaultBody, Join, Joined, Progress, ProgressAnswer, StreamInfo, StreamList } from "../../agent/contract.ts";
-import { Fault } from "../../fault.ts";
 import type { StreamHub } from "./hub.ts";
-
-const statusOfFault: Readonly<Record<string, number>> = {
-  STREAM_UNKNOWN: 404,
-  PACK_UNKNOWN: 404,
-  RECEIVER_UNKNOWN: 404,
-  BODY_INVALID: 400,
-};
 
 const OneStream = Type.Object({ streamId: Type.String() });
 const OnePack = Type.Object({ streamId: Type.String(), digest: Type.String() });
 const OneReceiver = Type.Object({ streamId: Type.String(), receiverId: Type.String() });
 
-/** The routes `/agent/v1/streams…` of agent/contract.ts, over the streams of `hub`. */
+/** The routes `/agent/v1/streams…` of agent/contract.ts, over the streams of `hub`. Errors are answered by `createHttp`. */
 export function streamRoutes(hub: StreamHub): FastifyPluginAsyncTypebox {
   return async (app) => {
-    app.setErrorHandler((error: Error & { validation?: unknown }, request, reply) => {
-      const fault = faultOf(error);
-      const status = statusOfFault[fault.code] ?? 500;
-      if (status === 500) request.log.error({ error }, fault.what);
-      return reply.code(status).send(fault.toJSON());
-    });
-
     app.get("/agent/v1/streams", answers(StreamList), async () => ({
       streams: hub.list().map((stream) => stream.info()),
     }));
@@ -72,24 +57,4 @@ function answers<T>(body: T): { schema: { response: { 200: T } } } {
 function sendBytes(reply: { type(name: string): { send(bytes: Buffer): unknown } }, bytes: Uint8Array): unknown {
   // fastify sets Content-Length for a Buffer.
   return reply.type("application/octet-stream").send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-}
-
-function faultOf(error: Error & { validation?: unknown }): Fault {
-  if (error instanceof Fault) return error;
-  if (error.validation !== undefined) {
-    return new Fault(
-      "BODY_INVALID",
-      {
-        what: "The request was not understood.",
-        why: error.message,
-        fix: "Server and agent are of different versions: build the boot image again.",
-      },
-      error,
-    );
-  }
-  return new Fault(
-    "STREAM_BROKEN",
-    { what: "The server could not answer.", why: error.message, fix: "Look at the server's log." },
-    error,
-  );
 }
