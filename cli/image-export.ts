@@ -3,7 +3,7 @@ import { formatSize } from "../agent/sizes.ts";
 import { exportRaw } from "../server/image-export.ts";
 import { configOptions } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
-import { openImageStore } from "./image-store.ts";
+import { readImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 import { progressLine } from "./progress.ts";
@@ -20,7 +20,7 @@ export function imageExportCommand(): Command {
     "bootcast image export lab-debian:2 old.raw --format raw",
   ]);
   return globalOptions(configOptions(command)).action(async (image: string, path: string) => {
-    const { store } = await openImageStore(command);
+    const { store } = await readImageStore(command);
     const { name, version } = imageReference(image);
     const { manifest } = await store.readManifest(name, version);
     const progress = progressLine("exporting");

@@ -5,7 +5,7 @@ import type { Manifest } from "../images/manifest.ts";
 import { usedBytes } from "../images/verify.ts";
 import { configOptions } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
-import { openImageStore } from "./image-store.ts";
+import { readImageStore } from "./image-store.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 
 /** `bootcast image info`: what an image is. */
@@ -19,7 +19,7 @@ export function imageInfoCommand(): Command {
     "bootcast image info lab-debian --json",
   ]);
   return globalOptions(configOptions(command)).action(async (image: string) => {
-    const { store } = await openImageStore(command);
+    const { store } = await readImageStore(command);
     const { name, version } = imageReference(image);
     const { manifest, bytes } = await store.readManifest(name, version);
     const { tag, diskBytes, sectorBytes, scheme, partitions, packs } = manifest;

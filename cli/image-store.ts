@@ -1,12 +1,28 @@
 import { join } from "node:path";
 import type { Command } from "commander";
-import { loadSiteKey, type SiteKey } from "../server/keys.ts";
-import { type ImageStore, openStore } from "../server/store.ts";
+import { loadSiteKey, readSitePublicKey, type SiteKey, type SitePublicKey } from "../server/keys.ts";
+import { type ImageStore, openStore, readStore } from "../server/store.ts";
 import { configOf } from "./configuration.ts";
 
-/** The image store of the data directory that the running command works on, and the site's key. */
+/** To make images: the store of the data directory that the running command works on, and the site's key. Both are made when missing. */
 export async function openImageStore(command: Command): Promise<{ store: ImageStore; siteKey: SiteKey }> {
   const { dataDir } = configOf(command);
   const siteKey = await loadSiteKey(dataDir);
   return { store: await openStore(join(dataDir, "store"), [siteKey.publicKey]), siteKey };
+}
+
+/**
+ * To read images: the same store, with the key that checks them. Nothing is made.
+ *
+ * @throws {Fault} SITE_KEY_ABSENT
+ */
+export async function readImageStore(command: Command): Promise<{ store: ImageStore; siteKey: SitePublicKey }> {
+  const { dataDir } = configOf(command);
+  const siteKey = await readSitePublicKey(dataDir);
+  return { store: readStore(join(dataDir, "store"), [siteKey.publicKey]), siteKey };
+}
+
+/** To list images: their signatures are not checked, so no key is needed. */
+export function imageStoreForList(command: Command): ImageStore {
+  return readStore(join(configOf(command).dataDir, "store"), []);
 }

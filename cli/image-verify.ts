@@ -4,7 +4,7 @@ import { Fault } from "../fault.ts";
 import { type BadPack, checkImage } from "../server/image-check.ts";
 import { configOptions } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
-import { openImageStore } from "./image-store.ts";
+import { readImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
@@ -16,7 +16,7 @@ export function imageVerifyCommand(): Command {
     .argument("<image>", "name, or name:version");
   examples(command, ["bootcast image verify lab-debian", "bootcast image verify lab-debian:2 --json"]);
   return globalOptions(configOptions(command)).action(async (image: string) => {
-    const { store, siteKey } = await openImageStore(command);
+    const { store, siteKey } = await readImageStore(command);
     const { name, version } = imageReference(image);
     const { manifest } = await store.readManifest(name, version);
     const progress = progressLine("verifying");

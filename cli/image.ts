@@ -5,7 +5,7 @@ import { configOptions } from "./configuration.ts";
 import { imageExportCommand } from "./image-export.ts";
 import { imageImportCommand } from "./image-import.ts";
 import { imageInfoCommand } from "./image-info.ts";
-import { openImageStore } from "./image-store.ts";
+import { imageStoreForList } from "./image-store.ts";
 import { imageVerifyCommand } from "./image-verify.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 
@@ -31,7 +31,7 @@ function imageListCommand(): Command {
   const command = new Command("list").description("Lists the images of the store, all versions.");
   examples(command, ["bootcast image list", "bootcast image list --json"]);
   return globalOptions(configOptions(command)).action(async () => {
-    const { store } = await openImageStore(command);
+    const store = imageStoreForList(command);
     const damaged: DamagedImage[] = [];
     const images = await store.listImages((image) => damaged.push(image));
     for (const { name, version, fault } of damaged) say(`warning: ${name}:${version} is damaged: ${fault.what}`);

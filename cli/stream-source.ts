@@ -8,8 +8,8 @@ import { encodeManifest } from "../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../images/pack-reader.ts";
 import { type ScanProgress, scan } from "../images/scan.ts";
 import { openFileSource } from "../server/file-source.ts";
-import { loadSiteKey } from "../server/keys.ts";
-import { openStore } from "../server/store.ts";
+import { loadSiteKey, readSitePublicKey } from "../server/keys.ts";
+import { readStore } from "../server/store.ts";
 import { parseImageReference } from "./image-reference.ts";
 
 /** An image that can be sent or written: from the store, or a raw file that stays where it is. */
@@ -26,7 +26,7 @@ export type ImageSource = {
  * Opens what `--source` names: a path of a raw disk image, or NAME[:VERSION] in the store.
  * A raw file is scanned in place: nothing is converted or copied.
  *
- * @throws {Fault} SOURCE_UNKNOWN, SOURCE_KIND; those of the store and of `scan`
+ * @throws {Fault} SOURCE_UNKNOWN, SOURCE_KIND, SITE_KEY_ABSENT; those of the store and of `scan`
  */
 export async function openImageSource(
   source: string,
@@ -41,8 +41,8 @@ export async function openImageSource(
   const reference = parseImageReference(source);
   const isStored = reference !== undefined && isImageName(reference.name);
   if (!isStored || !existsSync(join(options.dataDir, "store"))) throw unknown(source, options.dataDir);
-  const { publicKey } = await loadSiteKey(options.dataDir);
-  const store = await openStore(join(options.dataDir, "store"), [publicKey]);
+  const { publicKey } = await readSitePublicKey(options.dataDir);
+  const store = readStore(join(options.dataDir, "store"), [publicKey]);
   const { bytes, manifest } = await store.readManifest(reference.name, reference.version);
   return { manifest, manifestBytes: bytes, signer: publicKey, packs: store, close: async () => undefined };
 }

@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
 
-/** The Ed25519 key that signs this site's images. Boot images carry its public half. */
-export type SiteKey = {
-  readonly privateKey: KeyObject;
+/** The public half of the site's key: it is enough to read and check images. */
+export type SitePublicKey = {
   readonly publicKey: KeyObject;
   /** SHA-256 of the public key (SPKI, DER), lower-case hex. */
   readonly fingerprint: string;
 };
+
+/** The Ed25519 key that signs this site's images. Boot images carry its public half. */
+export type SiteKey = SitePublicKey & { readonly privateKey: KeyObject };
 
 /**
  * The site's key in `<dataDir>/keys/site.key` (PKCS #8 PEM, mode 0600); made,
@@ -32,6 +34,30 @@ export async function loadSiteKey(dataDir: string): Promise<SiteKey> {
   const publicKey = createPublicKey(privateKey);
   await writePublicKey(join(directory, "site.pub"), publicKey);
   return { privateKey, publicKey, fingerprint: keyFingerprint(publicKey) };
+}
+
+/**
+ * The public half of the site's key, from `<dataDir>/keys/site.pub`. Makes nothing.
+ *
+ * @throws {Fault} SITE_KEY_ABSENT when there is none yet, KEY_INVALID when the file holds something else
+ */
+export async function readSitePublicKey(dataDir: string): Promise<SitePublicKey> {
+  const path = join(dataDir, "keys", "site.pub");
+  let pem: Buffer;
+  try {
+    pem = await readFile(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") throw absentKey(path, error);
+    throw error;
+  }
+  let publicKey: KeyObject;
+  try {
+    publicKey = createPublicKey(pem);
+  } catch (cause) {
+    throw invalidKey(path, "It is not a public key in PEM form.", cause);
+  }
+  if (publicKey.asymmetricKeyType !== "ed25519") throw invalidKey(path, "It is not an Ed25519 key.");
+  return { publicKey, fingerprint: keyFingerprint(publicKey) };
 }
 
 async function readKey(path: string): Promise<Buffer | undefined> {
@@ -78,6 +104,18 @@ async function writeSynced(path: string, text: string, mode: number): Promise<vo
   } finally {
     await file.close();
   }
+}
+
+function absentKey(path: string, cause: unknown): Fault {
+  return new Fault(
+    "SITE_KEY_ABSENT",
+    {
+      what: `There is no site key ${path}, so no image can be checked.`,
+      why: "No image was imported yet, or this is not the server's data directory. Reading images makes no key.",
+      fix: 'Check --data-dir. "bootcast image import" and "bootcast serve" make the key, or write its public half anew.',
+    },
+    cause,
+  );
 }
 
 function invalidKey(path: string, why: string, cause?: unknown): Fault {

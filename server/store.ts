@@ -39,7 +39,7 @@ export class ImageStore implements PackReader {
   readonly #trusted: readonly KeyObject[];
   readonly #touched = new Set<string>();
 
-  /** Use `openStore`. */
+  /** Use `openStore` or `readStore`. */
   constructor(directory: string, trusted: readonly KeyObject[]) {
     this.directory = directory;
     this.#trusted = trusted;
@@ -225,6 +225,15 @@ export async function openStore(directory: string, trusted: readonly KeyObject[]
   const temporary = join(directory, "temp");
   await mkdir(temporary, { recursive: true });
   await removeLeftovers(temporary);
+  return new ImageStore(directory, trusted);
+}
+
+/**
+ * The store in `directory` for reading: nothing is made or removed. A directory that is missing has no images.
+ *
+ * @param trusted as above; none are needed for `listImages`
+ */
+export function readStore(directory: string, trusted: readonly KeyObject[]): ImageStore {
   return new ImageStore(directory, trusted);
 }
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
@@ -14,8 +14,12 @@ const golden = join(directory, "golden.raw");
 writeFileSync(golden, sampleDisk("?ab0ab?").bytes);
 
 function bootcast(...words: string[]) {
+  return bootcastIn(join(directory, "data"), ...words);
+}
+
+function bootcastIn(dataDir: string, ...words: string[]) {
   const main = join(import.meta.dirname, "../../cli/main.ts");
-  const env = { ...process.env, BOOTCAST_DATA_DIR: join(directory, "data"), NO_COLOR: "1" };
+  const env = { ...process.env, BOOTCAST_DATA_DIR: dataDir, NO_COLOR: "1" };
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...words], { encoding: "utf8", env });
   return { status, stdout, stderr };
 }
@@ -43,6 +47,33 @@ test("what cannot be done is said in three lines, and the exit code says it, too
   assert.match(missing.stderr, /^error: There is no image "windows"\. \[IMAGE_MISSING\]\n {2}why: .*\n {2}fix: /);
   assert.equal(bootcast("image", "import", golden).status, 2);
   assert.equal(bootcast("image", "info", "a:b:c").status, 2);
+});
+
+test("reading an empty data directory makes nothing there, no key above all", () => {
+  const empty = join(directory, "empty");
+  const list = bootcastIn(empty, "image", "list");
+  assert.deepEqual([list.status, /^No images yet\./.test(list.stdout)], [0, true], list.stderr);
+  for (const words of [
+    ["info", "lab"],
+    ["verify", "lab"],
+    ["export", "lab", join(directory, "none.raw")],
+  ]) {
+    const { status, stderr } = bootcastIn(empty, "image", ...words);
+    assert.equal(status, 1);
+    assert.match(stderr, /\[SITE_KEY_ABSENT\]\n {2}why: .*\n {2}fix: /);
+  }
+  assert.equal(existsSync(empty), false);
+});
+
+test("reading images works without the private key", () => {
+  const copied = join(directory, "copied");
+  assert.equal(bootcastIn(copied, "image", "import", golden, "--name", "lab").status, 0);
+  rmSync(join(copied, "keys", "site.key"));
+  for (const words of [["list"], ["info", "lab"], ["verify", "lab"], ["export", "lab", join(directory, "out.raw")]]) {
+    const { status, stderr } = bootcastIn(copied, "image", ...words);
+    assert.equal(status, 0, stderr);
+  }
+  assert.equal(existsSync(join(copied, "keys", "site.key")), false);
 });
 
 test("help begins with examples", () => {

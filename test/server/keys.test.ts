@@ -4,7 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { loadSiteKey } from "../../server/keys.ts";
+import { loadSiteKey, readSitePublicKey } from "../../server/keys.ts";
 
 async function dataDir(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "bootcast-"));
@@ -45,5 +45,26 @@ test("a file that is no Ed25519 key is refused and stays", async (t) => {
     await writeFile(path, content, { mode: 0o600 });
     await assert.rejects(loadSiteKey(directory), { code: "KEY_INVALID" });
     assert.equal(await readFile(path, "utf8"), content);
+  }
+});
+
+test("the public half is read without the private one, and reading makes no key", async (t) => {
+  const directory = await dataDir(t);
+  await assert.rejects(readSitePublicKey(directory), { code: "SITE_KEY_ABSENT" });
+  assert.deepEqual(await readdir(directory), []);
+  const { fingerprint } = await loadSiteKey(directory);
+  await rm(join(directory, "keys/site.key"));
+  const read = await readSitePublicKey(directory);
+  assert.deepEqual([read.fingerprint, read.publicKey.type], [fingerprint, "public"]);
+  assert.deepEqual(await readdir(join(directory, "keys")), ["site.pub"]);
+});
+
+test("a public key that is none, or of another kind, is refused", async (t) => {
+  const directory = await dataDir(t);
+  await mkdir(join(directory, "keys"));
+  const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  for (const content of ["", "nonsense", publicKey.export({ type: "spki", format: "pem" }).toString()]) {
+    await writeFile(join(directory, "keys/site.pub"), content);
+    await assert.rejects(readSitePublicKey(directory), { code: "KEY_INVALID" });
   }
 });
