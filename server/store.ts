@@ -1,5 +1,5 @@
-import { type KeyObject, randomUUID } from "node:crypto";
-import { access, link, mkdir, open, readdir, readFile, rename, stat, unlink } from "node:fs/promises";
+import type { KeyObject } from "node:crypto";
+import { access, mkdir, open, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Fault } from "../fault.ts";
 import { isImageName, type Manifest } from "../images/manifest.ts";
@@ -12,6 +12,8 @@ import {
 } from "../images/manifest-codec.ts";
 import { packDigest } from "../images/pack.ts";
 import type { PackReader } from "../images/pack-reader.ts";
+import { badName, diskFull, missingImage, missingPack, unreadable, versionExists } from "./store-faults.ts";
+import { isMissing, readdirOrNone, removeLeftovers, syncDirectory, writeWhole } from "./store-files.ts";
 import { takeImageLock } from "./store-lock.ts";
 
 /** A signed manifest as it is sent, and what it says. */
@@ -185,28 +187,17 @@ export class ImageStore implements PackReader {
     }
   }
 
-  /** Writes beside, syncs, and gives the file its name: "keep" refuses when the name is taken. */
+  /** A pack may be replaced by its sound self; a manifest never is. */
   async #publish(path: string, bytes: Uint8Array, mode: "replace" | "keep"): Promise<void> {
     await this.#makeDirectory(dirname(path));
-    const temporary = join(this.directory, "temp", randomUUID());
     try {
-      const file = await open(temporary, "wx", 0o644);
-      try {
-        await file.writeFile(bytes);
-        await file.datasync();
-      } finally {
-        await file.close();
-      }
-      if (mode === "replace") await rename(temporary, path);
-      else await link(temporary, path);
+      await writeWhole(join(this.directory, "temp"), path, bytes, mode);
       this.#touched.add(dirname(path));
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === "ENOSPC" || code === "EDQUOT") throw diskFull(this.directory, error);
       if (code === "EEXIST" && mode === "keep") throw versionExists(path, error);
       throw error;
-    } finally {
-      await unlink(temporary).catch(() => {});
     }
   }
 
@@ -237,102 +228,7 @@ export function readStore(directory: string, trusted: readonly KeyObject[]): Ima
   return new ImageStore(directory, trusted);
 }
 
-// A file is written in seconds: whatever is older has no writer any more.
-const LEFTOVER_AFTER_MS = 3_600_000;
-
-async function removeLeftovers(directory: string): Promise<void> {
-  for (const name of await readdir(directory)) {
-    const path = join(directory, name);
-    // Another process may be done with it in between.
-    const written = await stat(path).catch(() => undefined);
-    if (written !== undefined && Date.now() - written.mtimeMs > LEFTOVER_AFTER_MS) await unlink(path).catch(() => {});
-  }
-}
-
-async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
-}
-
-async function readdirOrNone(path: string): Promise<string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
-}
-
 function checkedName(name: string): string {
   if (isImageName(name)) return name;
-  throw new Fault("IMAGE_NAME", {
-    what: `"${name}" cannot be the name of an image.`,
-    why: "A name has at most 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit.",
-    fix: 'Choose another name, for example "lab-debian".',
-  });
-}
-
-function missingImage(name: string, version: number | undefined, names: readonly string[]): Fault {
-  const wanted = version === undefined ? `no image "${name}"` : `no version ${version} of the image "${name}"`;
-  return new Fault("IMAGE_MISSING", {
-    what: `There is ${wanted}.`,
-    why: names.length === 0 ? "The store has no images yet." : `The store has: ${names.join(", ")}.`,
-    fix: 'See "bootcast image list", or make it with "bootcast image import FILE --name NAME".',
-  });
-}
-
-function unreadable(name: string, version: number, cause: unknown): Fault {
-  return new Fault(
-    "MANIFEST_UNREADABLE",
-    {
-      what: `The manifest of ${name}:${version} cannot be read.`,
-      why: cause instanceof Error ? cause.message : String(cause),
-      fix: "Check the disk of the store and the owner of its files, or put the manifest back from a backup.",
-    },
-    cause,
-  );
-}
-
-function missingPack(digest: string, cause: unknown): Fault {
-  return new Fault(
-    "PACK_MISSING",
-    {
-      what: `Pack ${digest} is not in the store.`,
-      why: "It was removed, or the store was not copied as a whole.",
-      fix: 'See what else is missing with "bootcast image verify NAME", and import the image again.',
-    },
-    cause,
-  );
-}
-
-function versionExists(path: string, cause: unknown): Fault {
-  return new Fault(
-    "IMAGE_EXISTS",
-    {
-      what: `${path} exists already.`,
-      why: "Another import of the same image was faster. An image version never changes.",
-      fix: "Import again: it becomes the next version.",
-    },
-    cause,
-  );
-}
-
-function diskFull(directory: string, cause: unknown): Fault {
-  return new Fault(
-    "STORE_FULL",
-    {
-      what: `The disk of the image store ${directory} is full.`,
-      why: "The packs of the image did not fit. What was there before is untouched.",
-      fix: "Make room, or give another --data-dir, and import again: packs that were written already are used.",
-    },
-    cause,
-  );
+  throw badName(name);
 }

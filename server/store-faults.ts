@@ -1,0 +1,68 @@
+import { Fault } from "../fault.ts";
+
+// What goes wrong with a store, in words. The code says which; `store.ts` says when.
+
+export function badName(name: string): Fault {
+  return new Fault("IMAGE_NAME", {
+    what: `"${name}" cannot be the name of an image.`,
+    why: "A name has at most 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit.",
+    fix: 'Choose another name, for example "lab-debian".',
+  });
+}
+
+export function missingImage(name: string, version: number | undefined, names: readonly string[]): Fault {
+  const wanted = version === undefined ? `no image "${name}"` : `no version ${version} of the image "${name}"`;
+  return new Fault("IMAGE_MISSING", {
+    what: `There is ${wanted}.`,
+    why: names.length === 0 ? "The store has no images yet." : `The store has: ${names.join(", ")}.`,
+    fix: 'See "bootcast image list", or make it with "bootcast image import FILE --name NAME".',
+  });
+}
+
+export function unreadable(name: string, version: number, cause: unknown): Fault {
+  return new Fault(
+    "MANIFEST_UNREADABLE",
+    {
+      what: `The manifest of ${name}:${version} cannot be read.`,
+      why: cause instanceof Error ? cause.message : String(cause),
+      fix: "Check the disk of the store and the owner of its files, or put the manifest back from a backup.",
+    },
+    cause,
+  );
+}
+
+export function missingPack(digest: string, cause: unknown): Fault {
+  return new Fault(
+    "PACK_MISSING",
+    {
+      what: `Pack ${digest} is not in the store.`,
+      why: "It was removed, or the store was not copied as a whole.",
+      fix: 'See what else is missing with "bootcast image verify NAME", and import the image again.',
+    },
+    cause,
+  );
+}
+
+export function versionExists(path: string, cause: unknown): Fault {
+  return new Fault(
+    "IMAGE_EXISTS",
+    {
+      what: `${path} exists already.`,
+      why: "Another import of the same image was faster. An image version never changes.",
+      fix: "Import again: it becomes the next version.",
+    },
+    cause,
+  );
+}
+
+export function diskFull(directory: string, cause: unknown): Fault {
+  return new Fault(
+    "STORE_FULL",
+    {
+      what: `The disk of the image store ${directory} is full.`,
+      why: "The packs of the image did not fit. What was there before is untouched.",
+      fix: "Make room, or give another --data-dir, and import again: packs that were written already are used.",
+    },
+    cause,
+  );
+}
