@@ -2,12 +2,13 @@ import { type Order, permitText, type Report, type ReportAnswer } from "../agent
 import type { BootPolicy } from "../bsdp/policy.ts";
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
-import { decide, dueDeploy, type Facts, LOST_AFTER_MS, MAX_ATTEMPTS, type OrderState } from "./deploy-rules.ts";
+import { decide, dueDeploy, LOST_AFTER_MS, type OrderState } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { addHost } from "./deploys.ts";
 import type { Change, EventLog } from "./events.ts";
-import { mayBeSame } from "./host-identity.ts";
-import { type Hosts, knownHosts } from "./hosts.ts";
+import type { Hosts } from "./hosts.ts";
+import { factsOf, openHosts } from "./order-facts.ts";
+import { hear, lostFault } from "./report-rules.ts";
 
 type OrdersOptions = {
   readonly db: Database;
@@ -76,7 +77,11 @@ export class Orders {
         interfaceAddress,
         image: deploy.image,
         imageVersion: deploy.image_version,
-        waitFor: Math.max(1, Math.min(deploy.wait_for, await this.#openHosts(deploy.id, deploy.to_any === 1))),
+        // A stream waits for no more hosts than can still come; to any host there is no limit.
+        waitFor:
+          deploy.to_any === 1
+            ? Math.max(1, deploy.wait_for)
+            : Math.max(1, Math.min(deploy.wait_for, await openHosts(db, deploy.id))),
         maxWaitMs: deploy.max_wait_ms,
       });
     } catch (error) {
@@ -198,35 +203,23 @@ export class Orders {
       .where("host_id", "=", hostId)
       .executeTakeFirst();
     if (row === undefined) return { proceed: false, reason: `Session ${report.deployId} has no order for this host.` };
-    const state = row.state as OrderState;
-    if (state === "cancelled") return { proceed: false, reason: `Session ${deployId} was stopped.` };
-    if (state === "failed") {
-      // The host's own last word about it is agreed to; going on is not.
-      return { proceed: report.state === "failed", reason: `Session ${deployId} has failed on this host.` };
-    }
-    if (state === "done") {
-      // Its last words are agreed to; beginning again is not: whatever is on the disk since is somebody's.
-      const isLastWord = report.state === "rebooting" || report.state === "done";
-      return { proceed: isLastWord, reason: isLastWord ? "" : `Session ${deployId} is done on this host.` };
-    }
-    const attempts = row.attempts + (report.state === "erasing" && !wasErasing ? 1 : 0);
-    const gaveUp = attempts > MAX_ATTEMPTS ? gaveUpFault(deployId, MAX_ATTEMPTS) : undefined;
-    const next = gaveUp !== undefined ? "failed" : nextState(report);
-    const hasEnded = next !== "running";
+    const { answer, next } = hear({ ...row, deployId, state: row.state as OrderState }, report, wasErasing);
+    if (next === undefined) return answer;
+    const hasEnded = next.state !== "running";
     await change.tables
       .updateTable("deploy_hosts")
       .set({
-        state: next,
-        attempts,
+        state: next.state,
+        attempts: next.attempts,
         started_at_ms: row.started_at_ms ?? change.nowMs,
         ended_at_ms: hasEnded ? change.nowMs : null,
-        fault: next === "failed" ? JSON.stringify(gaveUp ?? report.fault ?? unexplained(report)) : null,
+        fault: next.fault === undefined ? null : JSON.stringify(next.fault),
       })
       .where("deploy_id", "=", deployId)
       .where("host_id", "=", hostId)
       .execute();
-    if (hasEnded) await this.#endOfOrder(change, hostId, deployId, next);
-    return gaveUp === undefined ? { proceed: true, reason: "" } : { proceed: false, reason: gaveUp.what };
+    if (hasEnded) await this.#endOfOrder(change, hostId, deployId, next.state);
+    return answer;
   }
 
   async #endOfOrder(change: Change, hostId: string, deployId: number, state: OrderState): Promise<void> {
@@ -240,13 +233,7 @@ export class Orders {
       .executeTakeFirstOrThrow();
     // An order to any host ends only when a person stops it.
     if (deploy.to_any === 1 || deploy.state !== "active") return;
-    const open = await change.tables
-      .selectFrom("deploy_hosts")
-      .select("host_id")
-      .where("deploy_id", "=", deployId)
-      .where("state", "in", ["pending", "running"])
-      .executeTakeFirst();
-    if (open !== undefined) return;
+    if ((await openHosts(change.tables, deployId)) > 0) return;
     await change.tables
       .updateTable("deploys")
       .set({ state: "done", ended_at_ms: change.nowMs })
@@ -262,102 +249,4 @@ export class Orders {
     if (due.isNew) await addHost(change, deployId, hostId);
     return true;
   }
-
-  /** How many hosts the stream of this deploy can still expect; no limit for "any". */
-  async #openHosts(deployId: number, isAny: boolean): Promise<number> {
-    if (isAny) return Number.POSITIVE_INFINITY;
-    const open = await this.#options.db
-      .selectFrom("deploy_hosts")
-      .select("host_id")
-      .where("deploy_id", "=", deployId)
-      .where("state", "in", ["pending", "running"])
-      .execute();
-    return open.length;
-  }
-}
-
-/** Rebooting is the end of the work on the disk: a "done" that gets lost must not start it all over. */
-function nextState(report: Report): OrderState {
-  if (report.state === "failed") return "failed";
-  return report.state === "rebooting" || report.state === "done" ? "done" : "running";
-}
-
-async function factsOf(
-  db: Pick<Database, "selectFrom">,
-  hostId: string,
-  waitMs: number,
-  nowMs: number,
-): Promise<Facts> {
-  const rows = await db
-    .selectFrom("deploy_hosts")
-    .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
-    .select(["deploy_id", "deploy_hosts.state", "deploy_hosts.ended_at_ms", "deploys.state as deploy_state"])
-    .where("host_id", "=", hostId)
-    .execute();
-  const any = await db
-    .selectFrom("deploys")
-    .select(["id", "created_at_ms"])
-    .where("state", "=", "active")
-    .where("to_any", "=", 1)
-    .executeTakeFirst();
-  const host = await db.selectFrom("hosts").select("waiting_since_ms").where("id", "=", hostId).executeTakeFirst();
-  const isOpen = (row: (typeof rows)[number]) =>
-    row.deploy_state === "active" && (row.state === "pending" || row.state === "running");
-  const open = rows.find(isOpen);
-  // Most hosts need no look at all the others.
-  const isAskedFor = any !== undefined && hostId !== "" && rows.every(({ deploy_id }) => deploy_id !== any.id);
-  const isTwin = isAskedFor && open === undefined && (await hadTwin(db, hostId, any));
-  return {
-    nowMs,
-    open: open && { deployId: open.deploy_id },
-    any: any === undefined || isTwin ? undefined : { deployId: any.id, createdAtMs: any.created_at_ms },
-    ended: rows
-      .filter((row) => !isOpen(row))
-      .map((row) => ({ deployId: row.deploy_id, endedAtMs: row.ended_at_ms ?? 0, state: row.state as OrderState })),
-    waitingSinceMs: host?.waiting_since_ms ?? nowMs,
-    waitMs,
-  };
-}
-
-/** Whether an order to each machine once has met this machine already, as a host of another of its cards. */
-async function hadTwin(
-  db: Pick<Database, "selectFrom">,
-  hostId: string,
-  any: { readonly id: number; readonly created_at_ms: number },
-): Promise<boolean> {
-  const met = await db
-    .selectFrom("deploy_hosts")
-    .select("host_id")
-    .where("host_id", "!=", hostId)
-    .where((where) => where.or([where("deploy_id", "=", any.id), where("ended_at_ms", ">=", any.created_at_ms)]))
-    .execute();
-  if (met.length === 0) return false;
-  const known = await knownHosts(db);
-  const self = known.find(({ id }) => id === hostId);
-  if (self === undefined) return false;
-  return known.some((other) => met.some(({ host_id }) => host_id === other.id) && mayBeSame(self, other));
-}
-
-function gaveUpFault(deployId: number, attempts: number): Fault {
-  return new Fault("DEPLOY_GAVE_UP", {
-    what: `Session ${deployId} was given up for this host: its disk was begun ${attempts} times and never finished.`,
-    why: "It starts over again and again: power, memory, disk or cable may be at fault.",
-    fix: "Look at its events (bootcast host show NAME), repair it, and order the image again.",
-  });
-}
-
-function lostFault(deployId: number, lastState: string): Fault {
-  return new Fault("DEPLOY_LOST", {
-    what: `Session ${deployId} was given up for this host: nothing was heard of it for ${LOST_AFTER_MS / 3_600_000} hours.`,
-    why: `Its last word was "${lastState}". It may have come through since, and be in use: it is not erased again by itself.`,
-    fix: "Look at the machine, and order the image again if it needs it.",
-  });
-}
-
-function unexplained(report: Report): Fault {
-  return new Fault("AGENT_FAILED", {
-    what: "The agent failed.",
-    why: report.detail || "It gave no reason.",
-    fix: "Look at the host's screen.",
-  });
 }
