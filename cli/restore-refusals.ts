@@ -2,6 +2,24 @@ import { realpath, stat } from "node:fs/promises";
 import type { MachineFiles } from "../agent/machine-files.ts";
 import { Fault } from "../fault.ts";
 
+/** Faults that mean: a safety check said no. */
+const refusals = new Set([
+  "TARGET_BUSY",
+  "TARGET_CHANGED",
+  "TARGET_IS_SOURCE",
+  "TARGET_KIND",
+  "TARGET_TOO_SMALL",
+  "TARGET_NO_SPACE",
+  "DISK_BUSY",
+  "STREAM_NOT_ARRIVING",
+  "MANIFEST_UNTRUSTED",
+]);
+
+/** Whether a restore ended because a safety check said no: that has an exit code of its own. */
+export function isRefusal({ code }: Pick<Fault, "code">): boolean {
+  return refusals.has(code);
+}
+
 /**
  * Refuses a target that holds the source: the same file (by device and inode: a
  * link, or another spelling, is the same), the same disk under another node, or
@@ -32,5 +50,14 @@ function targetIsSource(what: string): Fault {
     what: `${what} Nothing was erased.`,
     why: "Erasing the target would destroy what is to be restored.",
     fix: "Give another target.",
+  });
+}
+
+/** Nothing is erased that nobody ordered to. */
+export function eraseMissing(source: string): Fault {
+  return new Fault("ERASE_NOT_ORDERED", {
+    what: `${source} was not restored, because --erase was not given.`,
+    why: "A restore replaces everything on the target; merging an image into a disk's content can be disastrous.",
+    fix: "Add --erase when everything on the target may be lost.",
   });
 }

@@ -1,5 +1,4 @@
 import { hostname } from "node:os";
-import { createInterface } from "node:readline/promises";
 import { Command } from "commander";
 import { type Logger, pino } from "pino";
 import { StreamControl } from "../agent/stream/control.ts";
@@ -15,9 +14,11 @@ import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { wholeNumber } from "./option-values.ts";
 import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, print, say } from "./output.ts";
-import { refuseSource } from "./restore-refusals.ts";
+import { askToErase } from "./restore-question.ts";
+import { eraseMissing, isRefusal, refuseSource } from "./restore-refusals.ts";
 import { RestoreOutput } from "./restore-screen.ts";
 import { checkTarget, type RestoreTarget } from "./restore-target.ts";
+import { differs, type TargetState, withTargetState } from "./restore-target-state.ts";
 import { openImageSource } from "./stream-source.ts";
 import { serverKey, trustedKeys } from "./trust.ts";
 
@@ -35,19 +36,6 @@ type RestoreFlags = {
   readonly trust?: string;
   readonly dataDir: string;
 };
-
-/** Faults that mean: a safety check said no. */
-const refusals = new Set([
-  "TARGET_BUSY",
-  "TARGET_CHANGED",
-  "TARGET_IS_SOURCE",
-  "TARGET_KIND",
-  "TARGET_TOO_SMALL",
-  "TARGET_NO_SPACE",
-  "DISK_BUSY",
-  "STREAM_NOT_ARRIVING",
-  "MANIFEST_UNTRUSTED",
-]);
 
 /** `bootcast restore`: writes one image to a disk or a file, as `asr restore` did. */
 export function restoreCommand(): Command {
@@ -88,7 +76,7 @@ export function restoreCommand(): Command {
       } catch (error) {
         const fault = asFault(error);
         output.fail(fault);
-        fail(error, refusals.has(fault.code) ? Exit.refused : exitOf(error));
+        fail(error, isRefusal(fault) ? Exit.refused : exitOf(error));
       }
     });
   examples(command, [
@@ -139,9 +127,6 @@ type Job = {
   readonly progress: TargetState;
 };
 
-/** What a restore that ends early leaves behind; it is said with the error. */
-type TargetState = { target: "untouched" | "incomplete" | "written" };
-
 async function restoreStream(job: Job, url: AsrUrl): Promise<Manifest> {
   const { flags, output, log, signal } = job;
   const ownAddress = flags.interface === undefined ? undefined : interfaceAddress(flags.interface);
@@ -159,7 +144,7 @@ async function restoreStream(job: Job, url: AsrUrl): Promise<Manifest> {
     const { manifest } = described;
     const target = await checked.fit(manifest);
     try {
-      await ask(flags, output, checked.title);
+      await askToErase(flags, output, checked.title);
       await receiveStream({
         server: url.server,
         streamId,
@@ -210,7 +195,7 @@ async function restoreLocal(job: Job): Promise<Manifest> {
     const { manifest, packs } = source;
     const target = await checked.fit(manifest);
     try {
-      await ask(flags, output, checked.title);
+      await askToErase(flags, output, checked.title);
       const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
         target.erase(() => noteErase(job)),
       );
@@ -255,32 +240,6 @@ async function verifyAndSettle(
   await output.step("Remounting target volume", "finish", () => target.settle());
 }
 
-/** asr's question. Nothing but "y" or "yes" goes on. */
-async function ask({ noprompt, target }: RestoreFlags, output: RestoreOutput, title: string): Promise<void> {
-  if (noprompt === true) return;
-  const { input, json } = outputOptions();
-  if (!input || json) {
-    throw new Fault("CONFIRM_MISSING", {
-      what: `${target} was not erased, because nobody confirmed it.`,
-      why: "--no-input or --json forbids to ask.",
-      fix: "Add --noprompt when you are sure.",
-    });
-  }
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
-    const answer = await Promise.race([terminal.question(output.question(title)), closed]);
-    if (/^\s*y(es)?\s*$/i.test(answer)) return;
-  } finally {
-    terminal.close();
-  }
-  throw new Fault("CONFIRM_WRONG", {
-    what: `${target} was not erased.`,
-    why: "The question was not answered with y.",
-    fix: "Start again and answer y, or add --noprompt.",
-  });
-}
-
 async function acceptServer(control: StreamControl, streamId: string, { server }: AsrUrl) {
   const { key, fingerprint } = serverKey(await control.key(streamId));
   say(
@@ -301,56 +260,4 @@ async function sameStream(control: StreamControl, streamId: string, manifestDige
 
 function noteErase({ progress }: Job): void {
   progress.target = "incomplete";
-}
-
-/** An error of a restore, as a Fault that says what state the target is in. */
-function withTargetState(error: unknown, target: string, progress: TargetState): unknown {
-  if (progress.target === "untouched") return error;
-  const state =
-    progress.target === "written"
-      ? `${target} is written, but was not read back to its end.`
-      : `${target} is incomplete and does not boot.`;
-  const code = (error as NodeJS.ErrnoException).code ?? "";
-  if (error instanceof Fault) {
-    // Some say it themselves.
-    if (error.code === "VERIFY_FAILED" || error.what.includes("does not boot")) return error;
-    return new Fault(error.code, { what: `${error.what} ${state}`, why: error.why, fix: error.fix }, error);
-  }
-  if (["ENOSPC", "EDQUOT", "EFBIG"].includes(code)) {
-    return new Fault(
-      "TARGET_FULL",
-      {
-        what: `There is no room left for ${target}. ${state}`,
-        why: "Something else took the room that was free when the restore began.",
-        fix: "Make room, then start the restore again.",
-      },
-      error,
-    );
-  }
-  if (!/^E[A-Z]+$/.test(code)) return error;
-  return new Fault(
-    "TARGET_BROKEN",
-    {
-      what: `The restore to ${target} failed. ${state}`,
-      why: (error as Error).message,
-      fix: "Look at the disk (dmesg, smartctl), then start the restore again, or take another disk.",
-    },
-    error,
-  );
-}
-
-function eraseMissing(source: string): Fault {
-  return new Fault("ERASE_NOT_ORDERED", {
-    what: `${source} was not restored, because --erase was not given.`,
-    why: "A restore replaces everything on the target; merging an image into a disk's content can be disastrous.",
-    fix: "Add --erase when everything on the target may be lost.",
-  });
-}
-
-function differs(target: string, cell: number): Fault {
-  return new Fault("VERIFY_FAILED", {
-    what: `${target} does not hold what was written: it differs at byte ${cell * 65536}.`,
-    why: "The disk returned other bytes than it was given.",
-    fix: "Replace the disk; check its cable and the machine's memory.",
-  });
 }

@@ -1,0 +1,39 @@
+import { createInterface } from "node:readline/promises";
+import { Fault } from "../fault.ts";
+import { outputOptions } from "./output.ts";
+import type { RestoreOutput } from "./restore-screen.ts";
+
+/**
+ * asr's question. Nothing but "y" or "yes" goes on.
+ *
+ * @param title the target in a person's words
+ * @throws {Fault} CONFIRM_MISSING when nobody may be asked, CONFIRM_WRONG
+ */
+export async function askToErase(
+  { noprompt, target }: { readonly noprompt?: boolean; readonly target: string },
+  output: RestoreOutput,
+  title: string,
+): Promise<void> {
+  if (noprompt === true) return;
+  const { input, json } = outputOptions();
+  if (!input || json) {
+    throw new Fault("CONFIRM_MISSING", {
+      what: `${target} was not erased, because nobody confirmed it.`,
+      why: "--no-input or --json forbids to ask.",
+      fix: "Add --noprompt when you are sure.",
+    });
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stdout });
+  try {
+    const closed = new Promise<string>((resolve) => terminal.once("close", () => resolve("")));
+    const answer = await Promise.race([terminal.question(output.question(title)), closed]);
+    if (/^\s*y(es)?\s*$/i.test(answer)) return;
+  } finally {
+    terminal.close();
+  }
+  throw new Fault("CONFIRM_WRONG", {
+    what: `${target} was not erased.`,
+    why: "The question was not answered with y.",
+    fix: "Start again and answer y, or add --noprompt.",
+  });
+}
