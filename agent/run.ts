@@ -1,34 +1,14 @@
-import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
-import type { Manifest } from "../images/manifest.ts";
 import { backoffMs } from "./backoff.ts";
-import { type Disk, type Order, permitText, type Registration } from "./contract.ts";
-import { changeOfDisk, chooseDisk, describeDisk } from "./disk-choice.ts";
+import type { Order } from "./contract.ts";
+import { Deploy, type Host } from "./deploy.ts";
+import { limits } from "./limits.ts";
 import type { BootNetwork } from "./network.ts";
 import type { AgentPorts } from "./ports.ts";
-import { preflight } from "./preflight.ts";
 import { Reporter } from "./reporter.ts";
-import type { ServerClient } from "./server-client.ts";
 import { formatDuration, formatSize } from "./sizes.ts";
-import type { DescribedStream } from "./stream/describe.ts";
-
-/** Every wait of the agent ends; these say when. Milliseconds. */
-export const limits = {
-  registerMs: 120_000,
-  /** The server may restart; after this it is looked for anew. */
-  lostServerMs: 120_000,
-  /** A host that nobody gives an order starts its own disk then. */
-  orderMs: 12 * 3600_000,
-  permissionMs: 60_000,
-  lastReportMs: 120_000,
-  /** How long a failure stays on the screen before the machine restarts. */
-  failureShownMs: { untouched: 60_000, changed: 600_000 },
-} as const;
 
 const AGAIN_MS = 5000;
-
-type Deploy = Extract<Order, { kind: "deploy" }>;
-type Host = { readonly client: ServerClient; readonly host: Registration; readonly network: BootNetwork };
 
 /**
  * The agent, from power-on to the reboot:
@@ -36,9 +16,8 @@ type Host = { readonly client: ServerClient; readonly host: Registration; readon
  *     booting ► finding ► registering ► waiting ► preflight ► erasing ► receiving
  *       ► verifying ► naming ► finishing ► rebooting ► done         any ► failed
  *
- * Nothing is erased that nobody ordered: the disk is opened for writing only in
- * `#erase`, with an order of the server, after the preflight, while the stream
- * arrives, after the server was asked once more, and with its signed permit.
+ * Nothing is erased that nobody ordered: this is the way to an order and back to
+ * the reboot; only `Deploy`, which one order makes, touches a disk.
  *
  * Always ends in a reboot. A host that failed is not given the agent again by
  * the server, so it does not loop.
@@ -143,7 +122,7 @@ class AgentRun {
         await this.#reporter.enter("rebooting", `into the disk as it is: ${order.reason}`);
         return "not ordered";
       }
-      if (await this.#deploy(host, order)) return "done";
+      if (await new Deploy(this.#ports, this.#reporter, host, order).run()) return "done";
     }
   }
 
@@ -183,136 +162,6 @@ class AgentRun {
     return { kind: "boot-disk", reason: `nobody gave an order in ${formatDuration(limits.orderMs)}` };
   }
 
-  /** Carries out one order. False: it was taken back while the disk was still as before. */
-  async #deploy(host: Host, order: Deploy): Promise<boolean> {
-    const ports = this.#ports;
-    const reporter = this.#reporter;
-    const image = `${order.image} version ${order.imageVersion}`;
-    reporter.order(order.deployId);
-    try {
-      await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
-      const stream = await ports.describe(host.client.url, order.streamId);
-      const disk = this.#preflight(host, stream);
-      reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);
-      const received = await this.#receive(host, order, stream, disk);
-      await this.#verify(host, order, disk, stream.manifest, received);
-      await this.#nameAndFinish(host, order, disk, stream.manifest);
-      return true;
-    } catch (error) {
-      const reason = reporter.cancelled.aborted ? reporter.cancelled.reason : error;
-      const isWithdrawn = reason instanceof Fault && reason.code === "DEPLOY_CANCELLED";
-      if (!isWithdrawn || reporter.disk !== "untouched") throw reason;
-      reporter.say("waiting", `${reason.what} ${reason.why} The disk was not touched.`);
-      reporter.order(undefined);
-      return false;
-    }
-  }
-
-  #preflight(host: Host, { manifest }: DescribedStream): Disk {
-    const ports = this.#ports;
-    return preflight({
-      disks: ports.inventory(host.network).disks,
-      availableMemoryBytes: ports.availableMemoryBytes(),
-      power: ports.power(),
-      manifest,
-    });
-  }
-
-  async #receive(host: Host, order: Deploy, stream: DescribedStream, disk: Disk): Promise<string> {
-    const ports = this.#ports;
-    const reporter = this.#reporter;
-    const target = ports.localDisk(disk);
-    let isErased = false;
-    try {
-      return await ports.receive({
-        server: host.client.url,
-        streamId: order.streamId,
-        stream,
-        host: host.host,
-        target,
-        interfaceAddress: await ports.addressTowards(host.client.url),
-        signal: reporter.cancelled,
-        onProgress: (progress) => reporter.progress(progress),
-        beforeWrite: async () => {
-          assert(!isErased, "the erase was asked for twice");
-          isErased = true;
-          await reporter.enterWithPermission("preflight", "all is checked; asking to erase", limits.permissionMs);
-          const challenge = ports.challenge();
-          const detail = describeDisk(disk);
-          const permit = await reporter.enterWithPermission("erasing", detail, limits.permissionMs, challenge);
-          const { name: image, version: imageVersion } = stream.manifest.tag;
-          const { mac } = host.network;
-          ports.checkPermit(permitText({ challenge, mac, deployId: order.deployId, image, imageVersion }), permit);
-          this.#recheckBeforeErase(host, disk, stream.manifest);
-          await target.open();
-          reporter.diskIs("erased");
-          const erased = await ports.erase(disk, target);
-          await reporter.enter("receiving", `${disk.path}: ${erased.how}`);
-          reporter.cancelled.throwIfAborted();
-          reporter.diskIs("partly written");
-          return erased;
-        },
-      });
-    } finally {
-      await target.close();
-    }
-  }
-
-  /**
-   * A device name is no identity: the disks are looked at again right before one
-   * is opened. A second one that appeared meanwhile makes the choice a person's.
-   */
-  #recheckBeforeErase(host: Host, disk: Disk, { diskBytes, sectorBytes }: Manifest): void {
-    const { disks } = this.#ports.inventory(host.network);
-    const now = disks.find(({ path }) => path === disk.path);
-    const change = changeOfDisk(disk, now);
-    if (change !== undefined) throw diskChanged(change, "Nothing was erased.");
-    const chosen = chooseDisk(disks, { imageBytes: diskBytes, sectorBytes });
-    assert.equal(chosen.path, disk.path);
-  }
-
-  /** The restored disk, before it is opened again: a controller that was reset may have given its name away. */
-  #recheck(host: Host, disk: Disk): void {
-    const now = this.#ports.inventory(host.network).disks.find(({ path }) => path === disk.path);
-    const change = changeOfDisk(disk, now && { ...now, usedBy: [] });
-    if (change !== undefined) throw diskChanged(change, "Nothing was written to another disk.");
-  }
-
-  async #verify(host: Host, order: Deploy, disk: Disk, manifest: Manifest, received: string): Promise<void> {
-    const ports = this.#ports;
-    const reporter = this.#reporter;
-    await reporter.enter("verifying", `received: ${received}; reading ${disk.path} back`);
-    const repaired = await ports.verify({
-      disk,
-      manifest,
-      server: host.client.url,
-      streamId: order.streamId,
-      signal: reporter.cancelled,
-      onProgress: (progress) => reporter.progress(progress),
-      beforeWrite: () => this.#recheck(host, disk),
-    });
-    reporter.diskIs("complete");
-    reporter.say("verifying", repaired === 0 ? "every cell is right" : `${repaired} cells had to be written again`);
-  }
-
-  async #nameAndFinish(host: Host, order: Deploy, disk: Disk, manifest: Manifest): Promise<void> {
-    const ports = this.#ports;
-    const reporter = this.#reporter;
-    await reporter.enter("naming", order.hostName);
-    reporter.cancelled.throwIfAborted();
-    const mac = host.network.mac;
-    this.#recheck(host, disk);
-    const naming = await ports.name({ disk, manifest, hostName: order.hostName, mac });
-    const modules = naming.modules.length > 0 ? naming.modules.join(", ") : "no known system on the disk";
-    reporter.say("naming", `${naming.changes} changes: ${modules}`);
-    for (const note of naming.notes) reporter.say("naming", note);
-    await reporter.enter("finishing", "partition table and boot entry");
-    this.#recheck(host, disk);
-    for (const line of await ports.finish({ disk, manifest, image: order.image })) reporter.say("finishing", line);
-    await reporter.enter("rebooting", `into ${order.image} as ${order.hostName}`);
-    await reporter.finally({ done: `${order.hostName} is ready` }, limits.lastReportMs);
-  }
-
   async #fail(fault: Fault): Promise<void> {
     const ports = this.#ports;
     const reporter = this.#reporter;
@@ -326,14 +175,6 @@ class AgentRun {
       await ports.clock.sleep(Math.min(30_000, leftMs));
     }
   }
-}
-
-function diskChanged(change: string, what: string): Fault {
-  return new Fault("DISK_CHANGED", {
-    what: "The disk is not the one any more that was chosen.",
-    why: `${change}.`,
-    fix: `Check the cables and start the machine again. ${what}`,
-  });
 }
 
 /** Whatever was thrown, as something that can be told. */

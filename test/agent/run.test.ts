@@ -9,8 +9,9 @@ import {
   type Report,
   type ReportAnswer,
 } from "../../agent/contract.ts";
+import { limits } from "../../agent/limits.ts";
 import type { AgentPorts, LocalDisk } from "../../agent/ports.ts";
-import { limits, runAgent } from "../../agent/run.ts";
+import { runAgent } from "../../agent/run.ts";
 import type { ServerClient } from "../../agent/server-client.ts";
 import { Fault } from "../../fault.ts";
 import { fakeClock } from "./fake-clock.ts";

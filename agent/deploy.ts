@@ -1,0 +1,188 @@
+import assert from "node:assert/strict";
+import { Fault } from "../fault.ts";
+import type { Manifest } from "../images/manifest.ts";
+import { type Disk, type Order, permitText, type Registration } from "./contract.ts";
+import { changeOfDisk, chooseDisk, describeDisk } from "./disk-choice.ts";
+import type { Erased } from "./erase.ts";
+import { limits } from "./limits.ts";
+import type { BootNetwork } from "./network.ts";
+import type { AgentPorts, LocalDisk } from "./ports.ts";
+import { preflight } from "./preflight.ts";
+import type { Reporter } from "./reporter.ts";
+import type { ServerClient } from "./server-client.ts";
+import type { DescribedStream } from "./stream/describe.ts";
+
+export type DeployOrder = Extract<Order, { kind: "deploy" }>;
+
+/** This machine as its server knows it. */
+export type Host = { readonly client: ServerClient; readonly host: Registration; readonly network: BootNetwork };
+
+/**
+ * Carries out one order, from the preflight to the last report:
+ *
+ *     preflight ► erasing ► receiving ► verifying ► naming ► finishing ► rebooting ► done
+ *
+ * The disk is opened for writing only in `#erase`: after the preflight, while
+ * the stream arrives, after the server was asked once more, and with its signed permit.
+ */
+export class Deploy {
+  readonly #ports: AgentPorts;
+  readonly #reporter: Reporter;
+  readonly #host: Host;
+  readonly #order: DeployOrder;
+
+  constructor(ports: AgentPorts, reporter: Reporter, host: Host, order: DeployOrder) {
+    this.#ports = ports;
+    this.#reporter = reporter;
+    this.#host = host;
+    this.#order = order;
+  }
+
+  /** False: the order was taken back while the disk was still as before. @throws whatever ended it otherwise */
+  async run(): Promise<boolean> {
+    const ports = this.#ports;
+    const reporter = this.#reporter;
+    const order = this.#order;
+    const image = `${order.image} version ${order.imageVersion}`;
+    reporter.order(order.deployId);
+    try {
+      await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
+      const stream = await ports.describe(this.#host.client.url, order.streamId);
+      const disk = this.#preflight(stream);
+      reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);
+      const received = await this.#receive(stream, disk);
+      await this.#verify(disk, stream.manifest, received);
+      await this.#nameAndFinish(disk, stream.manifest);
+      return true;
+    } catch (error) {
+      const reason = reporter.cancelled.aborted ? reporter.cancelled.reason : error;
+      const isWithdrawn = reason instanceof Fault && reason.code === "DEPLOY_CANCELLED";
+      if (!isWithdrawn || reporter.disk !== "untouched") throw reason;
+      reporter.say("waiting", `${reason.what} ${reason.why} The disk was not touched.`);
+      reporter.order(undefined);
+      return false;
+    }
+  }
+
+  #preflight({ manifest }: DescribedStream): Disk {
+    const ports = this.#ports;
+    return preflight({
+      disks: ports.inventory(this.#host.network).disks,
+      availableMemoryBytes: ports.availableMemoryBytes(),
+      power: ports.power(),
+      manifest,
+    });
+  }
+
+  async #receive(stream: DescribedStream, disk: Disk): Promise<string> {
+    const ports = this.#ports;
+    const reporter = this.#reporter;
+    const { client, host } = this.#host;
+    const target = ports.localDisk(disk);
+    let isErased = false;
+    try {
+      return await ports.receive({
+        server: client.url,
+        streamId: this.#order.streamId,
+        stream,
+        host,
+        target,
+        interfaceAddress: await ports.addressTowards(client.url),
+        signal: reporter.cancelled,
+        onProgress: (progress) => reporter.progress(progress),
+        beforeWrite: async () => {
+          assert(!isErased, "the erase was asked for twice");
+          isErased = true;
+          return this.#erase(stream.manifest, disk, target);
+        },
+      });
+    } finally {
+      await target.close();
+    }
+  }
+
+  async #erase(manifest: Manifest, disk: Disk, target: LocalDisk): Promise<Erased> {
+    const ports = this.#ports;
+    const reporter = this.#reporter;
+    await reporter.enterWithPermission("preflight", "all is checked; asking to erase", limits.permissionMs);
+    const challenge = ports.challenge();
+    const detail = describeDisk(disk);
+    const permit = await reporter.enterWithPermission("erasing", detail, limits.permissionMs, challenge);
+    const { deployId } = this.#order;
+    const { name: image, version: imageVersion } = manifest.tag;
+    const { mac } = this.#host.network;
+    ports.checkPermit(permitText({ challenge, mac, deployId, image, imageVersion }), permit);
+    this.#recheckBeforeErase(disk, manifest);
+    await target.open();
+    reporter.diskIs("erased");
+    const erased = await ports.erase(disk, target);
+    await reporter.enter("receiving", `${disk.path}: ${erased.how}`);
+    reporter.cancelled.throwIfAborted();
+    reporter.diskIs("partly written");
+    return erased;
+  }
+
+  /**
+   * A device name is no identity: the disks are looked at again right before one
+   * is opened. A second one that appeared meanwhile makes the choice a person's.
+   */
+  #recheckBeforeErase(disk: Disk, { diskBytes, sectorBytes }: Manifest): void {
+    const { disks } = this.#ports.inventory(this.#host.network);
+    const now = disks.find(({ path }) => path === disk.path);
+    const change = changeOfDisk(disk, now);
+    if (change !== undefined) throw diskChanged(change, "Nothing was erased.");
+    const chosen = chooseDisk(disks, { imageBytes: diskBytes, sectorBytes });
+    assert.equal(chosen.path, disk.path);
+  }
+
+  /** The restored disk, before it is opened again: a controller that was reset may have given its name away. */
+  #recheck(disk: Disk): void {
+    const now = this.#ports.inventory(this.#host.network).disks.find(({ path }) => path === disk.path);
+    const change = changeOfDisk(disk, now && { ...now, usedBy: [] });
+    if (change !== undefined) throw diskChanged(change, "Nothing was written to another disk.");
+  }
+
+  async #verify(disk: Disk, manifest: Manifest, received: string): Promise<void> {
+    const ports = this.#ports;
+    const reporter = this.#reporter;
+    await reporter.enter("verifying", `received: ${received}; reading ${disk.path} back`);
+    const repaired = await ports.verify({
+      disk,
+      manifest,
+      server: this.#host.client.url,
+      streamId: this.#order.streamId,
+      signal: reporter.cancelled,
+      onProgress: (progress) => reporter.progress(progress),
+      beforeWrite: () => this.#recheck(disk),
+    });
+    reporter.diskIs("complete");
+    reporter.say("verifying", repaired === 0 ? "every cell is right" : `${repaired} cells had to be written again`);
+  }
+
+  async #nameAndFinish(disk: Disk, manifest: Manifest): Promise<void> {
+    const ports = this.#ports;
+    const reporter = this.#reporter;
+    const order = this.#order;
+    await reporter.enter("naming", order.hostName);
+    reporter.cancelled.throwIfAborted();
+    const mac = this.#host.network.mac;
+    this.#recheck(disk);
+    const naming = await ports.name({ disk, manifest, hostName: order.hostName, mac });
+    const modules = naming.modules.length > 0 ? naming.modules.join(", ") : "no known system on the disk";
+    reporter.say("naming", `${naming.changes} changes: ${modules}`);
+    for (const note of naming.notes) reporter.say("naming", note);
+    await reporter.enter("finishing", "partition table and boot entry");
+    this.#recheck(disk);
+    for (const line of await ports.finish({ disk, manifest, image: order.image })) reporter.say("finishing", line);
+    await reporter.enter("rebooting", `into ${order.image} as ${order.hostName}`);
+    await reporter.finally({ done: `${order.hostName} is ready` }, limits.lastReportMs);
+  }
+}
+
+function diskChanged(change: string, what: string): Fault {
+  return new Fault("DISK_CHANGED", {
+    what: "The disk is not the one any more that was chosen.",
+    why: `${change}.`,
+    fix: `Check the cables and start the machine again. ${what}`,
+  });
+}

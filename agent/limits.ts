@@ -1,0 +1,12 @@
+/** Every wait of the agent ends; these say when. Milliseconds. */
+export const limits = {
+  registerMs: 120_000,
+  /** The server may restart; after this it is looked for anew. */
+  lostServerMs: 120_000,
+  /** A host that nobody gives an order starts its own disk then. */
+  orderMs: 12 * 3600_000,
+  permissionMs: 60_000,
+  lastReportMs: 120_000,
+  /** How long a failure stays on the screen before the machine restarts. */
+  failureShownMs: { untouched: 60_000, changed: 600_000 },
+} as const;
