@@ -6,9 +6,12 @@ import { ago } from "./ago.ts";
 import { withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
-import { parseCount, parseDuration } from "./option-values.ts";
+import { duration, parseCount } from "./option-values.ts";
 import { confirm, examples, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
+
+/** A day, as for `bootcast stream`. */
+const MOST_WAIT_MS = 86_400_000;
 
 type DeployOptions = {
   readonly to: readonly string[];
@@ -38,7 +41,11 @@ export function deployCommand(): Command {
       "start the stream when so many hosts are ready (default: all named, 1 for any)",
       parseCount,
     )
-    .option("--max-wait <time>", "or so long after the first was ready (default: 10m)", parseDuration)
+    .option(
+      "--max-wait <time>",
+      "or so long after the first was ready: 90s, 10m, or seconds (default: 10m)",
+      duration({ mostMs: MOST_WAIT_MS }),
+    )
     .option("--plan", "show what would be erased, and order nothing")
     .option("--confirm <name>", "the name that would have to be typed, for scripts")
     .action((image: string, options: DeployOptions) => deploy(command, image, options));

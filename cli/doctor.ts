@@ -1,7 +1,9 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command } from "commander";
 import { type ProbeResult, probeBootFiles } from "./boot-probes.ts";
-import { parsePort } from "./option-values.ts";
+import { duration, parsePort } from "./option-values.ts";
 import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
+
+const DEFAULT_DEADLINE_MS = 4_000;
 
 /** `bootcast doctor`: fetches what a booting machine fetches, and says what is wrong and what to do about it. */
 export function doctorCommand(): Command {
@@ -16,11 +18,15 @@ export function doctorCommand(): Command {
     .requiredOption("--server <address>", "the server's address or name, as the machines reach it")
     .option("--tftp-port <port>", "its TFTP port", parsePort, 69)
     .option("--http-port <port>", "its HTTP port", parsePort, 8440)
-    .option("--deadline <seconds>", "the longest time for each probe", secondsOf, 4)
-    .action(async (options: { server: string; tftpPort: number; httpPort: number; deadline: number }) => {
-      const { server, tftpPort, httpPort } = options;
+    .option(
+      "--deadline <time>",
+      "the longest time for each probe: 4s, 1m, or seconds (default 4s)",
+      duration({ leastMs: 1, mostMs: 600_000 }),
+    )
+    .action(async (options: { server: string; tftpPort: number; httpPort: number; deadline?: number }) => {
+      const { server, tftpPort, httpPort, deadline: deadlineMs = DEFAULT_DEADLINE_MS } = options;
       say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
-      const probes = await probeBootFiles({ server, tftpPort, httpPort, deadlineMs: options.deadline * 1000 });
+      const probes = await probeBootFiles({ server, tftpPort, httpPort, deadlineMs });
       const isWell = probes.every(({ status }) => status !== "fail");
       printResult({ server, ok: isWell, probes }, () => probes.map(lineOf).join("\n"));
       process.exitCode = isWell ? Exit.done : Exit.failed;
@@ -30,10 +36,4 @@ export function doctorCommand(): Command {
 function lineOf({ status, probe, detail, fix }: ProbeResult): string {
   const line = `${status.padEnd(4)}  ${probe.padEnd(24)}  ${detail}`;
   return fix === undefined ? line : `${line}\n      fix: ${fix}`;
-}
-
-function secondsOf(text: string): number {
-  const seconds = Number(text);
-  if (!(seconds > 0 && seconds <= 600)) throw new InvalidArgumentError("Give seconds, more than 0, at most 600.");
-  return seconds;
 }

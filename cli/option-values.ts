@@ -1,20 +1,30 @@
 import { InvalidArgumentError } from "commander";
 
-const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+const unitMs: Readonly<Record<string, number>> = {
+  "": 1_000,
+  s: 1_000,
+  m: 60_000,
+  min: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+};
 
 /**
- * Reads a length of time for an option: "90s", "10m", "1h".
+ * Makes the reader of an option that is a length of time: "90s", "10m", "1h", or plain seconds. It returns milliseconds.
  *
- * @returns milliseconds
- * @throws {InvalidArgumentError} which commander shows with the option's name
+ * @throws {InvalidArgumentError} in the reader; commander shows it with the option's name
  */
-export function parseDuration(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([a-z]+)$/i.exec(text.trim());
-  const unit = match?.[2]?.toLowerCase() ?? "";
-  if (match === null || !Object.hasOwn(unitMs, unit)) {
-    throw new InvalidArgumentError('Write it like "90s", "10m" or "1h".');
-  }
-  return Math.round(Number(match[1]) * unitMs[unit]!);
+export function duration({ leastMs = 0, mostMs }: { leastMs?: number; mostMs: number }): (text: string) => number {
+  return (text) => {
+    const match = /^(\d+(?:\.\d+)?)\s*([a-z]*)$/i.exec(text.trim());
+    const unit = match?.[2]?.toLowerCase() ?? "";
+    if (match === null || !Object.hasOwn(unitMs, unit)) {
+      throw new InvalidArgumentError('Write it like "90s", "10m", "1h", or in seconds.');
+    }
+    const valueMs = Math.round(Number(match[1]) * unitMs[unit]!);
+    if (valueMs >= leastMs && valueMs <= mostMs) return valueMs;
+    throw new InvalidArgumentError(`Write a time from ${leastMs / 1000}s to ${mostMs / 1000}s.`);
+  };
 }
 
 /**

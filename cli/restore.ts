@@ -12,7 +12,7 @@ import { type AsrUrl, parseAsrUrl, pickStream } from "./asr-url.ts";
 import { dataDirOf } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
-import { wholeNumber } from "./option-values.ts";
+import { duration } from "./option-values.ts";
 import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, print, say } from "./output.ts";
 import { askToErase } from "./restore-question.ts";
 import { eraseMissing, isRefusal, refuseSource } from "./restore-refusals.ts";
@@ -21,6 +21,9 @@ import { checkTarget, type RestoreTarget } from "./restore-target.ts";
 import { differs, type TargetState, withTargetState } from "./restore-target-state.ts";
 import { openImageSource } from "./stream-source.ts";
 import { serverKey, trustedKeys } from "./trust.ts";
+
+/** A week: timers of Node cannot be longer than 24 days. */
+const MOST_TIMEOUT_MS = 7 * 86_400_000;
 
 type RestoreFlags = {
   readonly source: string;
@@ -31,6 +34,7 @@ type RestoreFlags = {
   readonly noprompt?: boolean;
   readonly noverify?: boolean;
   readonly puppetstrings?: boolean;
+  /** Milliseconds. */
   readonly timeout?: number;
   readonly interface?: string;
   readonly trust?: string;
@@ -55,9 +59,9 @@ export function restoreCommand(): Command {
     .option("--noverify", "do not read the target back")
     .option("--puppetstrings", "progress for programs: one event a line, fields separated by tabs")
     .option(
-      "--timeout <seconds>",
-      "give up when no data came for so long; 0 never (default 60)",
-      wholeNumber(0, 999_999),
+      "--timeout <time>",
+      "give up when no data came for so long: 90s, 10m, or seconds; 0 never (default 60s)",
+      duration({ mostMs: MOST_TIMEOUT_MS }),
     )
     .option("--interface <name|address>", "the network that the stream arrives at (default: where the server is)")
     .option("--trust <file>", "public keys (PEM) whose images are accepted")
@@ -153,7 +157,7 @@ async function restoreStream(job: Job, url: AsrUrl): Promise<Manifest> {
         target: target.blocks,
         name: hostname(),
         interfaceAddress: ownAddress,
-        ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+        ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout }),
         beforeWrite: async () => {
           const erased = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
             target.erase(() => noteErase(job)),

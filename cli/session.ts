@@ -7,11 +7,12 @@ import type { SessionBody, SessionHostBody } from "../server/api/schemas.ts";
 import { ago } from "./ago.ts";
 import { type ApiClient, withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
-import { parseCount, parseDuration } from "./option-values.ts";
+import { duration, parseCount } from "./option-values.ts";
 import { Exit, examples, faultText, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
 
 const LOOK_EVERY_MS = 1_000;
+const MOST_WATCH_MS = 30 * 86_400_000;
 
 /** `bootcast session …`: what was ordered, and how far it is. */
 export function sessionCommand(): Command {
@@ -64,7 +65,11 @@ function watchCommand(): Command {
   return configOptions(globalOptions(command))
     .argument("[session]", "its number (default: the newest)", parseCount)
     .option("--hosts <n>", "stop watching when so many hosts are through", parseCount)
-    .option("--max-time <time>", "give up watching after this long (the session goes on)", parseDuration)
+    .option(
+      "--max-time <time>",
+      "give up watching after this long: 90s, 10m, or seconds (the session goes on)",
+      duration({ mostMs: MOST_WATCH_MS }),
+    )
     .action((number: number | undefined, options: WatchOptions) =>
       withServer(command, async (api) => {
         const session = await watch(api, await sessionOf(api, number), options);

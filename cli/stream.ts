@@ -12,14 +12,14 @@ import { type AsrConfig, decodeAsrConfig } from "./asr-config.ts";
 import { dataDirOf } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
-import { parsePort, wholeNumber } from "./option-values.ts";
+import { duration, parsePort, wholeNumber } from "./option-values.ts";
 import { Exit, examples, fail, globalOptions, outputOptions, print, say } from "./output.ts";
 import { type ImageSource, openImageSource } from "./stream-source.ts";
 
 const DEFAULT_GROUP = "239.192.66.1";
 const DEFAULT_PORT = 7800;
 const DEFAULT_RATE = "12MB/s";
-const DEFAULT_MAX_WAIT_SECONDS = 0;
+const MOST_WAIT_MS = 86_400_000;
 
 type StreamFlags = {
   readonly source: string;
@@ -31,6 +31,7 @@ type StreamFlags = {
   readonly interface?: string;
   readonly ttl?: number;
   readonly waitFor: number;
+  /** Milliseconds. */
   readonly maxWait: number;
   readonly once?: boolean;
 };
@@ -57,10 +58,10 @@ export function streamCommand(): Command {
     .option("--ttl <number>", "how many networks far (default 3)", wholeNumber(1, 255))
     .option("--wait-for <number>", "start when so many receivers are ready", wholeNumber(1, 100_000), 1)
     .option(
-      "--max-wait <seconds>",
-      "start so long after the first one is ready anyhow; 0 waits for all",
-      wholeNumber(0, 86_400),
-      DEFAULT_MAX_WAIT_SECONDS,
+      "--max-wait <time>",
+      "start so long after the first one is ready anyhow: 90s, 10m, or seconds; 0 waits for all",
+      duration({ mostMs: MOST_WAIT_MS }),
+      0,
     )
     .option("--once", "one pass, then the rest by unicast, then end")
     .action(async ({ dataDir, ...flags }: Omit<StreamFlags, "dataDir"> & { dataDir?: string }) => {
@@ -72,7 +73,7 @@ export function streamCommand(): Command {
     });
   examples(command, [
     "bootcast stream --source golden.raw --interface eth0 --rate 12MB/s",
-    "bootcast stream --source lab-debian --wait-for 30 --max-wait 300 --once   # the room starts together",
+    "bootcast stream --source lab-debian --wait-for 30 --max-wait 5m --once    # the room starts together",
     "bootcast stream --source golden.raw --config asrcast.plist                # asr's own configuration",
   ]);
   return globalOptions(command);
@@ -110,7 +111,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       interfaceAddress: address,
       rateBytesPerSecond,
       waitFor: flags.waitFor,
-      maxWaitMs: flags.maxWait * 1000,
+      maxWaitMs: flags.maxWait,
       once: flags.once === true,
       ttl,
       onEvent: (event) => observer.onEvent(event),
