@@ -19,6 +19,7 @@ export class Reporter {
   readonly #receiver: StreamReceiver;
   readonly #packsTotal: number;
   readonly #log: Logger;
+  #join: Join | undefined;
   #receiverId: string | undefined;
   #state: ReportedState = "joined";
   #streamState: StreamState = "open";
@@ -59,6 +60,7 @@ export class Reporter {
   /** Joins the stream; throws when the server cannot be reached. */
   async start(join: Join): Promise<void> {
     this.#receiverId = (await this.#control.join(this.#streamId, join)).receiverId;
+    this.#join = join;
     await this.#report(this.#state);
     this.#schedule();
   }
@@ -104,24 +106,43 @@ export class Reporter {
   }
 
   async #report(state: ReportedState): Promise<void> {
-    const { datagramsReceived, datagramsLost, packsDone } = this.#receiver;
     try {
-      const answer = await this.#control.report(this.#streamId, this.#receiverId ?? "", {
-        state,
-        packsDone,
-        packsTotal: this.#packsTotal,
-        symbolsReceived: datagramsReceived - this.#receivedReported,
-        symbolsLost: datagramsLost - this.#lostReported,
+      await this.#tell(state).catch(async (error: unknown) => {
+        if (!(error instanceof Fault && error.code === "RECEIVER_UNKNOWN")) throw error;
+        await this.#joinAgain();
+        await this.#tell(state);
       });
-      this.#receivedReported = datagramsReceived;
-      this.#lostReported = datagramsLost;
-      this.#streamState = answer.streamState;
-      this.#waitingFor = answer.waitingFor;
       this.#lastFault = undefined;
     } catch (error) {
       // The stream may go on without its control connection; the silence deadline decides.
       this.#lastFault = error instanceof Fault ? error : undefined;
       this.#log.debug({ error }, "the server could not be told the progress");
     }
+  }
+
+  async #tell(state: ReportedState): Promise<void> {
+    const { datagramsReceived, datagramsLost, packsDone } = this.#receiver;
+    const answer = await this.#control.report(this.#streamId, this.#receiverId ?? "", {
+      state,
+      packsDone,
+      packsTotal: this.#packsTotal,
+      symbolsReceived: datagramsReceived - this.#receivedReported,
+      symbolsLost: Math.max(0, datagramsLost - this.#lostReported),
+    });
+    this.#receivedReported = datagramsReceived;
+    // What was lost may arrive late after all; what was said of it is not taken back, but not said twice either.
+    this.#lostReported = Math.max(this.#lostReported, datagramsLost);
+    this.#streamState = answer.streamState;
+    this.#waitingFor = answer.waitingFor;
+  }
+
+  // The server was restarted: its stream goes on, but it forgot who listens. A stream that nobody listens to is not sent.
+  async #joinAgain(): Promise<void> {
+    if (this.#join === undefined) return;
+    this.#receiverId = (await this.#control.join(this.#streamId, this.#join)).receiverId;
+    // What the new receiver counts begins with all that came so far.
+    this.#receivedReported = 0;
+    this.#lostReported = 0;
+    this.#log.info({ stream: this.#streamId }, "the server forgot this receiver; joined again");
   }
 }
