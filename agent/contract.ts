@@ -201,11 +201,11 @@ export type Joined = Static<typeof Joined>;
 /** Sent at every change of `state` and at most every second while receiving; silence for 60 s means lost. */
 export const Progress = Type.Object({
   state: oneOf(["joined", "ready", "receiving", "done", "failed", "left"]),
-  packsDone: Type.Number(),
-  packsTotal: Type.Number(),
+  packsDone: Type.Number({ minimum: 0 }),
+  packsTotal: Type.Number({ minimum: 0 }),
   /** Symbols received and known to be lost since the last report. */
-  symbolsReceived: Type.Number(),
-  symbolsLost: Type.Number(),
+  symbolsReceived: Type.Number({ minimum: 0 }),
+  symbolsLost: Type.Number({ minimum: 0 }),
 });
 export type Progress = Static<typeof Progress>;
 

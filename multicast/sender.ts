@@ -1,38 +1,14 @@
 import type { StreamLayout } from "./layout.ts";
 import type { Pacer } from "./pacer.ts";
 import { PacketKind } from "./packet.ts";
+import { LOST_AFTER_MS, type Receiver, type ReceiverReport, Roster } from "./roster.ts";
+
+export type { Receiver } from "./roster.ts";
 
 /** Before the stream starts: shows the receivers that the group arrives. */
 const CANARY_EVERY_MS = 250;
 
-/** A receiver that has not reported for so long is lost. */
-const LOST_AFTER_MS = 60_000;
-
 export type SenderState = "open" | "streaming" | "ended";
-
-/** A receiver's own word about itself; "lost" is the sender's word. */
-export type ReceiverState = "joined" | "ready" | "receiving" | "done" | "failed" | "left" | "lost";
-
-export type Receiver = {
-  readonly id: string;
-  readonly name: string;
-  readonly hostId: string | undefined;
-  readonly state: ReceiverState;
-  readonly packsDone: number;
-  readonly packsTotal: number;
-  readonly symbolsReceived: number;
-  readonly symbolsLost: number;
-  readonly reportedAt: number;
-};
-
-/** What a receiver reports; the symbol counts are since its last report. */
-export type ReceiverReport = {
-  readonly state: Exclude<ReceiverState, "lost">;
-  readonly packsDone: number;
-  readonly packsTotal: number;
-  readonly symbolsReceived: number;
-  readonly symbolsLost: number;
-};
 
 export type SenderAction =
   | {
@@ -79,9 +55,7 @@ export class SenderSession {
   readonly #layout: StreamLayout;
   readonly #pacer: Pacer;
   readonly #options: SenderOptions;
-  readonly #receivers = new Map<string, Receiver>();
-  /** Receivers that are not finished; counted at every change because it is asked for with every datagram. */
-  #active = 0;
+  readonly #roster = new Roster();
   #silenceCheckedAt = 0;
   #events: SenderEvent[] = [];
   #state: SenderState = "open";
@@ -111,52 +85,39 @@ export class SenderSession {
   }
 
   get receivers(): readonly Receiver[] {
-    return [...this.#receivers.values()];
+    return this.#roster.receivers;
   }
 
   /** What the stream waits for, for people: "1 of 2 hosts ready"; empty when it waits for nothing. */
   get waitingFor(): string {
     if (this.#state === "streaming" || this.isOver) return "";
     if (this.#state === "ended") {
-      const hosts = this.#receivers.size === 1 ? "host has" : "hosts have";
-      return this.#active === 0 ? "" : `${this.#active} of ${this.#receivers.size} ${hosts} still to report the end`;
+      const { active, size } = this.#roster;
+      const hosts = size === 1 ? "host has" : "hosts have";
+      return active === 0 ? "" : `${active} of ${size} ${hosts} still to report the end`;
     }
     const ready = this.#readyCount();
     const hosts = this.#options.waitFor === 1 ? "host" : "hosts";
     return ready >= this.#options.waitFor ? "" : `${ready} of ${this.#options.waitFor} ${hosts} ready`;
   }
 
-  /** @param id chosen by the caller, hard to guess */
-  join(id: string, name: string, hostId: string | undefined, now: number): void {
+  /** @param id chosen by the caller, hard to guess. False when the stream has as many receivers as it can. */
+  join(id: string, name: string, hostId: string | undefined, now: number): boolean {
+    const receiver = this.#roster.join({ id, name, hostId, packsTotal: this.#layout.packCount }, now);
+    if (receiver === undefined) return false;
     this.#furtherAt = now;
-    this.#note({
-      id,
-      name,
-      hostId,
-      state: "joined",
-      packsDone: 0,
-      packsTotal: this.#layout.packCount,
-      symbolsReceived: 0,
-      symbolsLost: 0,
-      reportedAt: now,
-    });
+    this.#events.push({ type: "receiver", receiver });
+    return true;
   }
 
   /** False when there is no such receiver. One that was lost and reports again is back. */
   report(id: string, report: ReceiverReport, now: number): boolean {
-    const before = this.#receivers.get(id);
-    if (before === undefined) return false;
-    const receiver: Receiver = {
-      ...before,
-      ...report,
-      symbolsReceived: before.symbolsReceived + report.symbolsReceived,
-      symbolsLost: before.symbolsLost + report.symbolsLost,
-      reportedAt: now,
-    };
+    const change = this.#roster.report(id, report, now);
+    if (change === undefined) return false;
+    const { before, receiver } = change;
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#furtherAt = now;
     if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
-    if (receiver.state === before.state) this.#receivers.set(id, receiver);
-    else this.#note(receiver);
+    if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
     return true;
   }
 
@@ -180,7 +141,7 @@ export class SenderSession {
 
   poll(now: number): SenderAction {
     if (this.#overReason !== undefined) return { type: "over", reason: this.#overReason };
-    this.#forgetSilent(now);
+    this.#loseSilent(now);
     if (this.#state === "open") this.#startWhenReady(now);
     if (this.#state === "streaming") this.#endWhenNobodyIsLeft();
     switch (this.#state) {
@@ -206,7 +167,9 @@ export class SenderSession {
 
   // Before its only pass a receiver is done at once when the image has nothing to send: it does not wait for the others.
   #readyCount(): number {
-    return this.#options.once ? this.#count("ready", "receiving", "done") : this.#count("ready", "receiving");
+    return this.#options.once
+      ? this.#roster.count("ready", "receiving", "done")
+      : this.#roster.count("ready", "receiving");
   }
 
   #start(reason: string): void {
@@ -215,13 +178,13 @@ export class SenderSession {
   }
 
   #endWhenNobodyIsLeft(): void {
-    if (this.#active > 0) return;
+    if (this.#roster.active > 0) return;
     if (this.#options.once) this.#enter("ended", "no receiver is left");
     else this.#enter("open", "no receiver is left");
   }
 
   #canary(now: number): SenderAction {
-    if (this.#active === 0) return { type: "wait", until: now + LOST_AFTER_MS };
+    if (this.#roster.active === 0) return { type: "wait", until: now + LOST_AFTER_MS };
     if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
@@ -251,7 +214,7 @@ export class SenderSession {
   }
 
   #lastWords(now: number): SenderAction {
-    if (this.#active === 0) {
+    if (this.#roster.active === 0) {
       this.#overReason = "every receiver has reported its end";
       return { type: "over", reason: this.#overReason };
     }
@@ -268,25 +231,10 @@ export class SenderSession {
     return { type: "send", kind, block, symbol, sequence };
   }
 
-  #forgetSilent(now: number): void {
+  #loseSilent(now: number): void {
     if (now < this.#silenceCheckedAt + 1_000) return;
     this.#silenceCheckedAt = now;
-    for (const receiver of this.#receivers.values()) {
-      if (!isActive(receiver.state) || now - receiver.reportedAt < LOST_AFTER_MS) continue;
-      this.#note({ ...receiver, state: "lost" });
-    }
-  }
-
-  #count(...states: readonly ReceiverState[]): number {
-    let count = 0;
-    for (const { state } of this.#receivers.values()) if (states.includes(state)) count += 1;
-    return count;
-  }
-
-  #note(receiver: Receiver): void {
-    this.#receivers.set(receiver.id, receiver);
-    this.#active = this.#count("joined", "ready", "receiving");
-    this.#events.push({ type: "receiver", receiver });
+    for (const receiver of this.#roster.loseSilent(now)) this.#events.push({ type: "receiver", receiver });
   }
 
   #enter(state: SenderState, reason: string): void {
@@ -294,8 +242,4 @@ export class SenderSession {
     this.#state = state;
     this.#events.push({ type: "state", state, reason });
   }
-}
-
-function isActive(state: ReceiverState): boolean {
-  return state === "joined" || state === "ready" || state === "receiving";
 }

@@ -96,7 +96,7 @@ function statusOf(fault: Pick<Fault, "code">): number {
   if (fault.code === "TOKEN_WRONG") return 401;
   const kind = fault.code.split("_").at(-1) ?? "";
   if (["UNKNOWN", "MISSING"].includes(kind)) return 404;
-  if (["BUSY", "TAKEN", "EXISTS", "ENDED"].includes(kind)) return 409;
+  if (["BUSY", "TAKEN", "EXISTS", "ENDED", "FULL"].includes(kind)) return 409;
   return kind === "INVALID" ? 400 : 500;
 }
 

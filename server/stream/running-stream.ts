@@ -8,7 +8,8 @@ import type { PackReader } from "../../images/pack-reader.ts";
 import type { StreamDescription } from "../../multicast/description.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import { encodePacket, type PacketFormat, PacketKind, packetFormat } from "../../multicast/packet.ts";
-import type { Receiver, ReceiverReport, SenderEvent, SenderSession } from "../../multicast/sender.ts";
+import { MOST_RECEIVERS, type Receiver, type ReceiverReport } from "../../multicast/roster.ts";
+import type { SenderEvent, SenderSession } from "../../multicast/sender.ts";
 import { asFault } from "./as-fault.ts";
 import { BlockFeed } from "./block-feed.ts";
 import type { MulticastSender } from "./socket.ts";
@@ -121,9 +122,16 @@ export class RunningStream {
     return this.#packs.read(this.#manifest.packs[number]!, number);
   }
 
+  /** @throws {Fault} STREAM_FULL */
   join(name: string, hostId: string | undefined): { readonly receiverId: string } {
     const receiverId = randomUUID();
-    this.#session.join(receiverId, name, hostId, this.#now());
+    if (!this.#session.join(receiverId, name, hostId, this.#now())) {
+      throw new Fault("STREAM_FULL", {
+        what: `The stream has ${MOST_RECEIVERS} receivers, and takes no more.`,
+        why: "So many machines joined it and have not finished.",
+        fix: "Start another stream for the rest, or wait until some are done.",
+      });
+    }
     this.#afterWord();
     return { receiverId };
   }

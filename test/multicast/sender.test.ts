@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { StreamLayout } from "../../multicast/layout.ts";
 import { Pacer } from "../../multicast/pacer.ts";
 import { PacketKind } from "../../multicast/packet.ts";
-import { type ReceiverReport, type SenderOptions, SenderSession } from "../../multicast/sender.ts";
+import { MOST_RECEIVERS, type ReceiverReport } from "../../multicast/roster.ts";
+import { type SenderOptions, SenderSession } from "../../multicast/sender.ts";
 import { descriptionOf } from "./streams.ts";
 
 /** A session on a fake clock: 30 symbols in 4 blocks, one datagram each millisecond or so. */
@@ -224,4 +225,16 @@ test("sender, once: who needs nothing and is done before the others come is wait
 test("sender: nobody reports for a receiver that is not there", () => {
   const { report } = start();
   assert.equal(report("ghost", "ready"), false);
+});
+
+test("sender: a stream knows so many receivers and no more; those that are finished make place", () => {
+  const { session, join, report } = start();
+  for (let number = 0; number < MOST_RECEIVERS; number += 1) assert(join(`r${number}`));
+  assert.equal(join("late"), false);
+  assert.equal(session.receivers.length, MOST_RECEIVERS);
+  report("r7", "done", 3);
+  assert.equal(join("late"), true);
+  assert.equal(session.receivers.length, MOST_RECEIVERS);
+  assert.equal(report("r7", "done", 3), false, "forgotten");
+  assert.equal(join("later"), false);
 });

@@ -3,7 +3,8 @@ import { StreamLayout } from "../../multicast/layout.ts";
 import { Pacer } from "../../multicast/pacer.ts";
 import { encodePacket, FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind, packetFormat } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
-import { type ReceiverReport, SenderSession } from "../../multicast/sender.ts";
+import type { ReceiverReport } from "../../multicast/roster.ts";
+import { SenderSession } from "../../multicast/sender.ts";
 import { descriptionOf, randomOf } from "../multicast/streams.ts";
 
 /** What happens in a simulated room; everything follows from the seed. */

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { Value } from "typebox/value";
 import { FaultBody, StreamInfo, StreamList } from "../../../agent/contract.ts";
 import { decodePack } from "../../../images/pack.ts";
+import { MOST_RECEIVERS } from "../../../multicast/roster.ts";
 import { openSite } from "../../agent/stream/local-stream.ts";
 
 test("stream routes: what the contract says, byte for byte", async () => {
@@ -51,7 +52,9 @@ test("stream routes: a receiver joins, reports, and hears what the stream waits 
 test("stream routes: what is not there or not understood is a Fault", async () => {
   const site = await openSite();
   try {
-    const { streamId } = await site.open();
+    const stream = await site.open();
+    const { streamId } = stream;
+    const { receiverId } = stream.join("pc", undefined);
     const post = { method: "POST" as const };
     const cases = [
       [404, "STREAM_UNKNOWN", { url: "/agent/v1/streams/0000000000000000" }],
@@ -73,12 +76,30 @@ test("stream routes: what is not there or not understood is a Fault", async () =
           payload: { state: "ready", packsDone: 0, packsTotal: 0, symbolsReceived: 0, symbolsLost: 0 },
         },
       ],
+      ...["packsDone", "packsTotal", "symbolsReceived", "symbolsLost"].map((count) => {
+        const counts = { packsDone: 0, packsTotal: 0, symbolsReceived: 0, symbolsLost: 0, [count]: -1 };
+        const url = `/agent/v1/streams/${streamId}/receivers/${receiverId}`;
+        return [400, "REQUEST_INVALID", { ...post, url, payload: { state: "ready", ...counts } }] as const;
+      }),
     ] as const;
     for (const [status, code, request] of cases) {
       const answer = await site.app.inject(request);
       assert.deepEqual([answer.statusCode, answer.json().code], [status, code]);
       assert(Value.Check(FaultBody, answer.json()));
     }
+  } finally {
+    await site.close();
+  }
+});
+
+test("stream routes: a stream that is full says so", async () => {
+  const site = await openSite();
+  try {
+    const stream = await site.open({ waitFor: 1_000_000 });
+    for (let joined = 0; joined < MOST_RECEIVERS; joined += 1) stream.join("pc", undefined);
+    const url = `/agent/v1/streams/${stream.streamId}/receivers`;
+    const answer = await site.app.inject({ method: "POST", url, payload: { name: "one more" } });
+    assert.deepEqual([answer.statusCode, answer.json().code], [409, "STREAM_FULL"]);
   } finally {
     await site.close();
   }

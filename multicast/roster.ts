@@ -1,0 +1,113 @@
+/** A receiver that has not reported for so long is lost. */
+export const LOST_AFTER_MS = 60_000;
+
+/** As many receivers as one stream knows; the memory of a server ends, and whoever is on its network may join. */
+export const MOST_RECEIVERS = 4096;
+
+/** A receiver's own word about itself; "lost" is the sender's word. */
+export type ReceiverState = "joined" | "ready" | "receiving" | "done" | "failed" | "left" | "lost";
+
+export type Receiver = {
+  readonly id: string;
+  readonly name: string;
+  readonly hostId: string | undefined;
+  readonly state: ReceiverState;
+  readonly packsDone: number;
+  readonly packsTotal: number;
+  readonly symbolsReceived: number;
+  readonly symbolsLost: number;
+  readonly reportedAt: number;
+};
+
+/** What a receiver reports; the symbol counts are since its last report. */
+export type ReceiverReport = {
+  readonly state: Exclude<ReceiverState, "lost">;
+  readonly packsDone: number;
+  readonly packsTotal: number;
+  readonly symbolsReceived: number;
+  readonly symbolsLost: number;
+};
+
+/**
+ * The receivers of one stream and what each said last. Owns no clock: times
+ * come in, in milliseconds.
+ */
+export class Roster {
+  readonly #receivers = new Map<string, Receiver>();
+  #active = 0;
+
+  get receivers(): readonly Receiver[] {
+    return [...this.#receivers.values()];
+  }
+
+  get size(): number {
+    return this.#receivers.size;
+  }
+
+  /** Receivers that are not finished; counted at every change because it is asked for with every datagram. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Undefined when it is full. The oldest one that is finished makes place; it can join again. */
+  join(who: Pick<Receiver, "id" | "name" | "hostId" | "packsTotal">, now: number): Receiver | undefined {
+    if (this.#receivers.size >= MOST_RECEIVERS) {
+      const finished = this.receivers.find(({ state }) => !isActive(state));
+      if (finished === undefined) return undefined;
+      this.#receivers.delete(finished.id);
+    }
+    const receiver: Receiver = {
+      ...who,
+      state: "joined",
+      packsDone: 0,
+      symbolsReceived: 0,
+      symbolsLost: 0,
+      reportedAt: now,
+    };
+    this.#set(receiver);
+    return receiver;
+  }
+
+  /** The receiver before and after its word; undefined when there is no such receiver. */
+  report(id: string, report: ReceiverReport, now: number): { before: Receiver; receiver: Receiver } | undefined {
+    const before = this.#receivers.get(id);
+    if (before === undefined) return undefined;
+    const receiver: Receiver = {
+      ...before,
+      ...report,
+      symbolsReceived: before.symbolsReceived + report.symbolsReceived,
+      symbolsLost: before.symbolsLost + report.symbolsLost,
+      reportedAt: now,
+    };
+    this.#set(receiver);
+    return { before, receiver };
+  }
+
+  /** Those that are lost from now on, because they said nothing for so long. */
+  loseSilent(now: number): readonly Receiver[] {
+    const silent = this.receivers.filter(
+      ({ state, reportedAt }) => isActive(state) && now - reportedAt >= LOST_AFTER_MS,
+    );
+    return silent.map((receiver) => {
+      const lost: Receiver = { ...receiver, state: "lost" };
+      this.#set(lost);
+      return lost;
+    });
+  }
+
+  count(...states: readonly ReceiverState[]): number {
+    let count = 0;
+    for (const { state } of this.#receivers.values()) if (states.includes(state)) count += 1;
+    return count;
+  }
+
+  #set(receiver: Receiver): void {
+    const before = this.#receivers.get(receiver.id);
+    this.#receivers.set(receiver.id, receiver);
+    this.#active += Number(isActive(receiver.state)) - Number(before !== undefined && isActive(before.state));
+  }
+}
+
+function isActive(state: ReceiverState): boolean {
+  return state === "joined" || state === "ready" || state === "receiving";
+}
