@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, request } from "undici";
-import { type Platform, standardLoaders } from "../bsdp/boot-files.ts";
+import { type Platform, standardDiskLoaders, standardLoaders } from "../bsdp/boot-files.ts";
 import { Fault } from "../fault.ts";
 import { fetchByTftp } from "./tftp-client.ts";
 
@@ -9,6 +9,8 @@ export type ProbeResult = {
   readonly status: "ok" | "warn" | "fail";
   readonly detail: string;
   readonly fix?: string;
+  /** Of the Fault that ended the probe, if one did. */
+  readonly code?: string;
 };
 
 export type ProbeTarget = {
@@ -30,12 +32,11 @@ const efiMachines: Readonly<Partial<Record<Platform, number>>> = { x64: 0x8664, 
 
 /** Asks for everything that a machine fetches while it boots, all at once. The results come in the order of the boot. */
 export async function probeBootFiles(asked: ProbeTarget): Promise<ProbeResult[]> {
-  const loaders = Object.entries(standardLoaders) as [Platform, string][];
   // undici goes on trying to connect for ten seconds after a request was given up, and would keep the process alive.
   const dispatcher = new Agent({ connect: { timeout: asked.deadlineMs } });
   const target = { ...asked, dispatcher };
   const results = await Promise.all([
-    ...loaders.map(([platform, file]) => probe(`tftp ${file}`, () => probeLoader(target, platform, file))),
+    ...loaders.map((loader) => probe(`tftp ${loader.file}`, () => probeLoader(target, loader))),
     probe("http script", () => probeScript(target)),
     probe("http vmlinuz", () => probeFile(target, "vmlinuz", isKernel)),
     probe("http initramfs.img", () => probeFile(target, "initramfs.img", isInitramfs)),
@@ -43,6 +44,28 @@ export async function probeBootFiles(asked: ProbeTarget): Promise<ProbeResult[]>
   await dispatcher.destroy();
   return results;
 }
+
+/** Whether no probe got any answer: the server is off, or cannot be reached from here. */
+export function isUnreachable(results: readonly ProbeResult[]): boolean {
+  return results.every(({ code }) => code === "TFTP_NO_ANSWER" || code === "HTTP_NO_ANSWER");
+}
+
+type Loader = {
+  readonly file: string;
+  readonly platform: Platform;
+  /** What follows when the server does not have it; absent: it must be there. */
+  readonly without?: string;
+};
+
+const loaders: readonly Loader[] = [
+  ...(Object.entries(standardLoaders) as [Platform, string][]).map(([platform, file]) => {
+    const isOptional = platform === "ia32" || platform === "arm64";
+    return { platform, file, ...(isOptional ? { without: `${platform} UEFI machines cannot boot` } : {}) };
+  }),
+  ...(Object.entries(standardDiskLoaders) as [Platform, string][]).map(([platform, file]) => {
+    return { platform, file, without: `${platform} UEFI machines may wait for minutes before they start their disk` };
+  }),
+];
 
 type HttpTarget = ProbeTarget & { readonly dispatcher: Dispatcher };
 
@@ -56,23 +79,21 @@ async function probe(name: string, run: () => Promise<Finding>): Promise<ProbeRe
     return { probe: name, ...finding, detail: `${finding.detail}, ${tookMs} ms` };
   } catch (error) {
     if (error instanceof Fault)
-      return { probe: name, status: "fail", detail: `${error.what} ${error.why}`, fix: error.fix };
+      return { probe: name, status: "fail", detail: `${error.what} ${error.why}`, fix: error.fix, code: error.code };
     return { probe: name, status: "fail", detail: String(error), fix: "This is a defect in bootcast: report it." };
   }
 }
 
 async function probeLoader(
   { server, tftpPort, deadlineMs }: ProbeTarget,
-  platform: Platform,
-  file: string,
+  { platform, file, without }: Loader,
 ): Promise<Finding> {
   let bytes: Buffer;
   try {
     bytes = await fetchByTftp({ host: server, port: tftpPort, file, deadlineMs });
   } catch (error) {
-    const isOptional = platform === "ia32" || platform === "arm64";
-    if (!isOptional || !(error instanceof Fault) || error.code !== "TFTP_FILE_MISSING") throw error;
-    return { status: "warn", detail: `not there; ${platform} UEFI machines cannot boot`, fix: rebuild };
+    if (without === undefined || !(error instanceof Fault) || error.code !== "TFTP_FILE_MISSING") throw error;
+    return { status: "warn", detail: `not there; ${without}`, fix: rebuild };
   }
   const detail = `${bytes.length} bytes`;
   const machine = efiMachines[platform];

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { type ProbeResult, probeBootFiles } from "./boot-probes.ts";
+import { isUnreachable, type ProbeResult, probeBootFiles } from "./boot-probes.ts";
 import { duration, parsePort } from "./option-values.ts";
 import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
 
@@ -8,7 +8,7 @@ const DEFAULT_DEADLINE_MS = 4_000;
 /** `bootcast doctor`: fetches what a booting machine fetches, and says what is wrong and what to do about it. */
 export function doctorCommand(): Command {
   const command = new Command("doctor").description(
-    "Fetches the boot files from a server as a machine would, and says what is wrong.",
+    "Fetches the boot files from a server as a machine would, and says what is wrong. Exit code 10 when nothing answers.",
   );
   examples(command, [
     "bootcast doctor --server 10.77.0.1",
@@ -29,7 +29,7 @@ export function doctorCommand(): Command {
       const probes = await probeBootFiles({ server, tftpPort, httpPort, deadlineMs });
       const isWell = probes.every(({ status }) => status !== "fail");
       printResult({ server, ok: isWell, probes }, () => probes.map(lineOf).join("\n"));
-      process.exitCode = isWell ? Exit.done : Exit.failed;
+      if (!isWell) process.exitCode = isUnreachable(probes) ? Exit.unreachable : Exit.failed;
     });
 }
 

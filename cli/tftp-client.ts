@@ -29,7 +29,8 @@ export async function fetchByTftp(from: {
   const parts: Buffer[] = [];
   return new Promise((resolve, reject) => {
     const deadline = setTimeout(() => {
-      reject(noAnswer(from, `It was not complete after ${deadlineMs} ms; ${sizeOf(parts)} bytes came.`));
+      const why = `It was not complete after ${deadlineMs} ms; ${sizeOf(parts)} bytes came.`;
+      reject(parts.length === 0 ? noAnswer(from, why) : failed(from, why));
       stream.abort("too slow");
     }, deadlineMs);
     stream.on("data", (part: Buffer) => parts.push(part));
@@ -58,14 +59,26 @@ function faultOf(error: Error, from: { readonly host: string; readonly port: num
       error,
     );
   }
+  // What the operating system or the name service refused never reached a server.
+  const isUnsent =
+    /^E[A-Z_]+$/.test((error as NodeJS.ErrnoException).code ?? "") || /cannot resolve/i.test(error.message);
+  if (isUnsent) return noAnswer(from, `${error.message}.`, error);
+  return failed(from, error.message, error);
+}
+
+function failed(
+  { host, port, file }: { readonly host: string; readonly port: number; readonly file: string },
+  why: string,
+  cause?: unknown,
+): Fault {
   return new Fault(
     "TFTP_FAILED",
     {
-      what: `${from.file} could not be fetched by TFTP from ${from.host}, port ${from.port}/udp.`,
-      why: error.message,
+      what: `${file} could not be fetched by TFTP from ${host}, port ${port}/udp.`,
+      why,
       fix: "Look at the server's log for the line of this transfer.",
     },
-    error,
+    cause,
   );
 }
 

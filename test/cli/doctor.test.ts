@@ -10,7 +10,7 @@ import { after, before, beforeEach, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { fastify } from "fastify";
 import { pino } from "pino";
-import { type ProbeResult, probeBootFiles } from "../../cli/boot-probes.ts";
+import { isUnreachable, type ProbeResult, probeBootFiles } from "../../cli/boot-probes.ts";
 import { bootRoutes } from "../../server/boot/routes.ts";
 import { startTftp, type TftpServer } from "../../server/tftp/server.ts";
 
@@ -61,6 +61,7 @@ beforeEach(async () => {
   for (const name of ["x64", "ia32", "arm64"]) await mkdir(join(home, name), { recursive: true });
   await writeFile(join(home, "undionly.kpxe"), Buffer.alloc(70_000, 1));
   await writeFile(join(home, "x64/snponly.efi"), efiProgram(0x8664));
+  await writeFile(join(home, "x64/disk.efi"), efiProgram(0x8664));
   await writeFile(join(home, "ia32/snponly.efi"), efiProgram(0x014c));
   await writeFile(join(home, "arm64/snponly.efi"), efiProgram(0xaa64));
   await writeFile(join(home, "vmlinuz"), kernel());
@@ -76,6 +77,7 @@ const allWell = {
   "tftp x64/snponly.efi": "ok",
   "tftp ia32/snponly.efi": "ok",
   "tftp arm64/snponly.efi": "ok",
+  "tftp x64/disk.efi": "ok",
   "http script": "ok",
   "http vmlinuz": "ok",
   "http initramfs.img": "ok",
@@ -85,11 +87,12 @@ test("doctor: all is well", async () => {
   const results = await probeBootFiles(target());
   assert.deepEqual(statuses(results), allWell);
   assert.match(results[0]!.detail, /^70000 bytes, \d+ ms$/);
-  assert.match(results[4]!.detail, /an unknown machine starts the agent/);
+  assert.match(results[5]!.detail, /an unknown machine starts the agent/);
 });
 
 test("doctor: what is missing or wrong is named, with a fix", async () => {
   await rm(join(home, "arm64/snponly.efi"));
+  await rm(join(home, "x64/disk.efi"));
   await rm(join(home, "undionly.kpxe"));
   await writeFile(join(home, "x64/snponly.efi"), efiProgram(0x014c));
   await writeFile(join(home, "ia32/snponly.efi"), "");
@@ -102,12 +105,15 @@ test("doctor: what is missing or wrong is named, with a fix", async () => {
     "tftp x64/snponly.efi": "fail",
     "tftp ia32/snponly.efi": "fail",
     "tftp arm64/snponly.efi": "warn",
+    "tftp x64/disk.efi": "warn",
     "http vmlinuz": "fail",
     "http initramfs.img": "fail",
   });
   for (const { status, fix } of results) assert.equal(fix === undefined, status === "ok");
   assert.match(results[1]!.detail, /not an EFI program for x64/);
-  assert.match(results[6]!.detail, /answered 404/);
+  assert.match(results[4]!.detail, /may wait for minutes/);
+  assert.match(results[7]!.detail, /answered 404/);
+  assert.equal(isUnreachable(results), false);
 });
 
 test("doctor: nothing listens there", async () => {
@@ -120,6 +126,9 @@ test("doctor: nothing listens there", async () => {
     assert.equal(status, "fail");
     assert.match(fix ?? "", /bootcast serve/);
   }
+  assert.equal(isUnreachable(results), true);
+  const half = await probeBootFiles({ ...target(), tftpPort: port, deadlineMs: 300 });
+  assert.equal(isUnreachable(half), false, "HTTP answers");
 });
 
 test("doctor: servers that accept and say nothing are given up at the deadline", async () => {
@@ -153,7 +162,7 @@ function run(args: readonly string[]): Promise<{ code: number; stdout: string; s
 test("doctor: the command prints a line for each probe, and its exit code tells", async () => {
   const ports = ["--server", "127.0.0.1", "--tftp-port", String(tftp.port), "--http-port", String(httpPort)];
   const well = await run(ports);
-  assert.deepEqual([well.code, well.stdout.trim().split("\n").length], [0, 7], well.stderr);
+  assert.deepEqual([well.code, well.stdout.trim().split("\n").length], [0, 8], well.stderr);
   assert.match(well.stdout, /^ok {4}tftp undionly\.kpxe +70000 bytes, \d+ ms$/m);
 
   await rm(join(home, "vmlinuz"));
@@ -163,6 +172,22 @@ test("doctor: the command prints a line for each probe, and its exit code tells"
   const { ok, probes } = JSON.parse(ill.stdout);
   assert.equal(ok, false);
   assert.deepEqual(statuses(probes), { ...allWell, "http vmlinuz": "fail" });
+});
+
+test("doctor: exit code 10 when nothing answers, be it the server or its name", async () => {
+  for (const server of ["127.0.0.1", "nowhere.invalid"]) {
+    const { code, stdout } = await run([
+      "--server",
+      server,
+      "--tftp-port",
+      "1",
+      "--http-port",
+      "1",
+      "--deadline",
+      "0.5",
+    ]);
+    assert.equal(code, 10, stdout);
+  }
 });
 
 test("doctor: a wrong port is a usage error, not a probe", async () => {
