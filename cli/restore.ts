@@ -5,22 +5,23 @@ import { StreamControl } from "../agent/stream/control.ts";
 import { describeStream } from "../agent/stream/describe.ts";
 import { PackWriter } from "../agent/stream/pack-writer.ts";
 import { receiveStream } from "../agent/stream/receive.ts";
-import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
+import { keyFingerprint } from "../images/signature.ts";
 import { differingCells } from "../images/verify.ts";
 import { type AsrUrl, parseAsrUrl, pickStream } from "./asr-url.ts";
 import { dataDirOf } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration } from "./option-values.ts";
-import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, print, say } from "./output.ts";
+import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, print } from "./output.ts";
 import { askToErase } from "./restore-question.ts";
 import { eraseMissing, isRefusal, refuseSource } from "./restore-refusals.ts";
 import { RestoreOutput } from "./restore-screen.ts";
+import { acceptServer, sameStream, signerOfStream } from "./restore-stream.ts";
 import { checkTarget, type RestoreTarget } from "./restore-target.ts";
 import { differs, type TargetState, withTargetState } from "./restore-target-state.ts";
 import { openImageSource } from "./stream-source.ts";
-import { serverKey, trustedKeys } from "./trust.ts";
+import { trustedKeys } from "./trust.ts";
 
 /** A week: timers of Node cannot be longer than 24 days. */
 const MOST_TIMEOUT_MS = 7 * 86_400_000;
@@ -101,7 +102,7 @@ async function restore(flags: RestoreFlags, output: RestoreOutput): Promise<void
     const job = { flags, output, log, signal: interrupted.signal, progress };
     const url = parseAsrUrl(flags.source);
     const restored = url === undefined ? restoreLocal(job) : restoreStream(job, url);
-    const manifest = await restored.catch((error: unknown) => {
+    const { manifest, signedBy } = await restored.catch((error: unknown) => {
       throw withTargetState(error, flags.target, progress);
     });
     output.finish();
@@ -115,6 +116,7 @@ async function restore(flags: RestoreFlags, output: RestoreOutput): Promise<void
           target: flags.target,
           diskBytes: manifest.diskBytes,
           isVerified,
+          signedBy,
         }),
       );
     }
@@ -131,7 +133,10 @@ type Job = {
   readonly progress: TargetState;
 };
 
-async function restoreStream(job: Job, url: AsrUrl): Promise<Manifest> {
+/** What was restored, and the fingerprint of the key that signed it. */
+type Restored = { readonly manifest: Manifest; readonly signedBy: string };
+
+async function restoreStream(job: Job, url: AsrUrl): Promise<Restored> {
   const { flags, output, log, signal } = job;
   const ownAddress = flags.interface === undefined ? undefined : interfaceAddress(flags.interface);
   const control = new StreamControl({ server: url.server, signal });
@@ -145,7 +150,9 @@ async function restoreStream(job: Job, url: AsrUrl): Promise<Manifest> {
       const keys = trustedKeys(flags.trust, flags.dataDir) ?? [await acceptServer(control, picked, url)];
       return { streamId: picked, trusted: keys, described: await describeStream(control, picked, keys) };
     });
-    const { manifest } = described;
+    const { manifest, info } = described;
+    const { manifestDigest } = info.description;
+    const signedBy = await signerOfStream(control, streamId, manifestDigest, trusted);
     const target = await checked.fit(manifest);
     try {
       await askToErase(flags, output, checked.title);
@@ -164,7 +171,7 @@ async function restoreStream(job: Job, url: AsrUrl): Promise<Manifest> {
           );
           // What was checked before the erase must still be so.
           await output.step("Retrieving scan information", "validate", () =>
-            sameStream(control, streamId, described.info.description.manifestDigest),
+            sameStream(control, streamId, manifestDigest),
           );
           await output.step("Validating sizes", "validate", () => checked.fit(manifest));
           return erased;
@@ -180,13 +187,13 @@ async function restoreStream(job: Job, url: AsrUrl): Promise<Manifest> {
     } finally {
       await target.close();
     }
-    return manifest;
+    return { manifest, signedBy };
   } finally {
     await control.close();
   }
 }
 
-async function restoreLocal(job: Job): Promise<Manifest> {
+async function restoreLocal(job: Job): Promise<Restored> {
   const { flags, output, log, signal } = job;
   const checked = await output.step("Validating target", "validate", async () => {
     await refuseSource(flags.source, flags.target, flags.dataDir);
@@ -218,7 +225,7 @@ async function restoreLocal(job: Job): Promise<Manifest> {
     } finally {
       await target.close();
     }
-    return manifest;
+    return { manifest, signedBy: keyFingerprint(source.signer) };
   } finally {
     await source.close();
   }
@@ -242,24 +249,6 @@ async function verifyAndSettle(
     output.complete("verify");
   }
   await output.step("Remounting target volume", "finish", () => target.settle());
-}
-
-async function acceptServer(control: StreamControl, streamId: string, { server }: AsrUrl) {
-  const { key, fingerprint } = serverKey(await control.key(streamId));
-  say(
-    `Trusting the key of ${server.host}, ${fingerprint.slice(0, 32)}, because no site key is known here (--trust FILE names one).`,
-  );
-  return key;
-}
-
-async function sameStream(control: StreamControl, streamId: string, manifestDigest: string): Promise<void> {
-  const { description } = await control.info(streamId);
-  if (description.manifestDigest === manifestDigest) return;
-  throw new Fault("STREAM_MISMATCH", {
-    what: "The stream was replaced while the target was erased. The target is empty now.",
-    why: "Another image is sent under the same stream.",
-    fix: "Start the restore again.",
-  });
 }
 
 function noteErase({ progress }: Job): void {

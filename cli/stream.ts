@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { pino } from "pino";
 import { Fault } from "../fault.ts";
+import { keyFingerprint } from "../images/signature.ts";
 import { checkGroup } from "../multicast/group.ts";
 import { formatRate, parseRate } from "../multicast/rate.ts";
 import type { Receiver } from "../multicast/sender.ts";
@@ -190,7 +191,15 @@ function summary(stream: RunningStream, source: ImageSource): Exit {
       symbolsLost,
     }));
     const { name, version } = source.manifest.tag;
-    print(JSON.stringify({ image: name, imageVersion: version, streamId: stream.streamId, receivers }));
+    print(
+      JSON.stringify({
+        image: name,
+        imageVersion: version,
+        streamId: stream.streamId,
+        signedBy: keyFingerprint(source.signer),
+        receivers,
+      }),
+    );
   } else {
     print(`${done} of ${stream.receivers.length} receivers restored ${source.manifest.tag.name}.`);
     for (const { name, state } of others) print(`  ${name}: ${state}`);

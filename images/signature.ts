@@ -23,6 +23,12 @@ export function signDocument(document: Uint8Array, privateKey: KeyObject): void 
   document.set(sign(null, messageOf(document.subarray(0, signatureAt)), privateKey), signatureAt);
 }
 
+/** The fingerprint of the key that a signed document names. It proves nothing before `checkSignature`. */
+export function signerOf(document: Uint8Array): string {
+  const trailerAt = document.length - TRAILER_BYTES;
+  return Buffer.from(document.subarray(trailerAt, trailerAt + FINGERPRINT_BYTES)).toString("hex");
+}
+
 /**
  * @throws {Fault} MANIFEST_UNTRUSTED when none of `trusted` signed it;
  *   MANIFEST_FORGED when one is named as the signer but the bytes are not what it signed

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { FileTarget } from "../../agent/stream/file-target.ts";
 import { loopDisksOf } from "../../cli/restore-refusals.ts";
+import { readSitePublicKey } from "../../server/keys.ts";
 import { treeFiles } from "../agent/machine-tree.ts";
 import { goldenDisk } from "../agent/stream/local-stream.ts";
 import { bootcast, clean, type Ended, ended, root } from "./program.ts";
@@ -63,6 +64,7 @@ describe("bootcast restore", { concurrency: 2 }, () => {
       target: join(directory, "stored.raw"),
       diskBytes: bytes.length,
       isVerified: true,
+      signedBy: (await readSitePublicKey(dataDir)).fingerprint,
     });
     assert.equal(Buffer.compare(await readFile(join(directory, "stored.raw")), bytes), 0);
   });
