@@ -10,6 +10,7 @@ import type { AgentPorts, LocalDisk } from "./ports.ts";
 import { preflight } from "./preflight.ts";
 import type { Reporter } from "./reporter.ts";
 import type { ServerClient } from "./server-client.ts";
+import { settledDisks } from "./settled-disks.ts";
 import type { DescribedStream } from "./stream/describe.ts";
 
 export type DeployOrder = Extract<Order, { kind: "deploy" }>;
@@ -48,7 +49,7 @@ export class Deploy {
     try {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
       const stream = await ports.describe(this.#host.client.url, order.streamId);
-      const disk = this.#preflight(stream);
+      const disk = await this.#preflight(stream);
       reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);
       const received = await this.#receive(stream, disk);
       await this.#verify(disk, stream.manifest, received);
@@ -64,10 +65,16 @@ export class Deploy {
     }
   }
 
-  #preflight({ manifest }: DescribedStream): Disk {
+  async #preflight({ manifest }: DescribedStream): Promise<Disk> {
     const ports = this.#ports;
+    this.#reporter.say("preflight", "waiting until no more disks appear");
+    const disks = await settledDisks(
+      () => ports.inventory(this.#host.network).disks,
+      ports.clock,
+      (line) => this.#reporter.say("preflight", line),
+    );
     return preflight({
-      disks: ports.inventory(this.#host.network).disks,
+      disks,
       availableMemoryBytes: ports.availableMemoryBytes(),
       power: ports.power(),
       manifest,

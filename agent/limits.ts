@@ -5,6 +5,10 @@ export const limits = {
   lostServerMs: 120_000,
   /** A host that nobody gives an order starts its own disk then. */
   orderMs: 12 * 3600_000,
+  /** Nothing is chosen before the list of disks has been the same for so long … */
+  disksSameMs: 2_000,
+  /** … or so long has passed. */
+  disksSettledMs: 10_000,
   permissionMs: 60_000,
   lastReportMs: 120_000,
   /** How long a failure stays on the screen before the machine restarts. */

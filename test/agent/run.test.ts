@@ -328,13 +328,11 @@ for (const { name, change, disk: diskState } of failures) {
 }
 
 test("another disk under the chosen one's name is not opened", async () => {
-  let looks = 0;
   const all = room({
-    change: (ports) => ({
+    change: (ports, { happened }) => ({
       inventory: (network) => {
-        looks += 1;
         const inventory = ports.inventory(network);
-        return looks < 3 ? inventory : { ...inventory, disks: [{ ...disk, serial: "another" }] };
+        return !happened.includes("permit") ? inventory : { ...inventory, disks: [{ ...disk, serial: "another" }] };
       },
     }),
   });
@@ -369,14 +367,30 @@ test("a server that cannot prove its order, whatever else it says, erases nothin
   assert.deepEqual(asked, [{ text, permit: "forged" }]);
 });
 
-test("a second disk that appears after the choice makes it a person's: nothing is erased", async () => {
-  let looks = 0;
+test("a second disk that comes late makes the choice a person's, not the first one's", async () => {
   const all = room({
     change: (ports) => ({
       inventory: (network) => {
-        looks += 1;
         const inventory = ports.inventory(network);
-        return looks < 3 ? inventory : { ...inventory, disks: [disk, { ...disk, path: "/dev/vdb", serial: "disk-8" }] };
+        const isLate = ports.clock.now() < 1500;
+        return isLate ? inventory : { ...inventory, disks: [disk, { ...disk, path: "/dev/vdb", serial: "disk-8" }] };
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "DISK_REFUSED", disk: "untouched" }]);
+  assert(!all.happened.includes("permit"), "the server was not even asked");
+});
+
+test("a second disk that appears after the choice makes it a person's: nothing is erased", async () => {
+  const all = room({
+    change: (ports, { happened }) => ({
+      inventory: (network) => {
+        const inventory = ports.inventory(network);
+        return !happened.includes("permit")
+          ? inventory
+          : { ...inventory, disks: [disk, { ...disk, path: "/dev/vdb", serial: "disk-8" }] };
       },
     }),
   });
