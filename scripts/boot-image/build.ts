@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/p
 import { dirname, join } from "node:path";
 import { formatSize } from "../../agent/sizes.ts";
 import { Fault } from "../../fault.ts";
-import { addKoffi, bundleAgent, findRuntime } from "./bundle.ts";
+import { addKoffi, agentProgram, findRuntime } from "./bundle.ts";
 import { Debian } from "./debian.ts";
 import { FileTree } from "./file-tree.ts";
 import { cachedLayer, compressorVersion, digestOf, makeLayer } from "./layers.ts";
@@ -38,7 +38,7 @@ export type BuildOptions = {
   readonly outputDir: string;
   /** Packages, unpacked layers: kept between builds, safe to delete. */
   readonly cacheDir: string;
-  /** The agent as one ready CommonJS file; without it agent/main.ts is bundled. */
+  /** The agent as one ready CommonJS file; without it the package's own is taken, or agent/main.ts is bundled. */
   readonly agentFile?: string | undefined;
   /** Public keys that the agent trusts, SPKI PEM, one or more. */
   readonly siteKey: string;
@@ -64,7 +64,7 @@ export async function buildBootImage(options: BuildOptions): Promise<BootImage &
   const chosen = await debian.resolve(packages, firmwarePackages, followedDependency);
   const runtime = await findRuntime();
   const strip = (await run("strip", ["--version"])).toString("utf8").split("\n")[0];
-  const agent = options.agentFile === undefined ? await bundleAgent() : await readFile(options.agentFile);
+  const agent = options.agentFile === undefined ? await agentProgram() : await readFile(options.agentFile);
   const own = await ownFiles(agent, options);
   const recipe = await recipeDigest();
   const runtimeInputs = { runtime: runtime.sha256, strip };

@@ -8,8 +8,26 @@ import type { FileTree } from "./file-tree.ts";
 const projectDir = join(import.meta.dirname, "..", "..");
 const require = createRequire(import.meta.url);
 
+/** In an installed package: the agent as scripts/package bundled it. A checkout has none. */
+const readyAgent = join(projectDir, "agent.cjs");
+
 /**
- * The agent as one file: agent/main with everything it imports, for `node agent.cjs`.
+ * The agent as one file for `node agent.cjs`: the one that came with the package, which needs no esbuild.
+ * In a checkout it is bundled.
+ *
+ * @throws {Fault} BOOT_IMAGE_AGENT_UNBUILT
+ */
+export async function agentProgram(): Promise<Uint8Array> {
+  try {
+    return await readFile(readyAgent);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return bundleAgent();
+    throw error;
+  }
+}
+
+/**
+ * Bundles agent/main with everything it imports.
  *
  * @throws {Fault} BOOT_IMAGE_AGENT_UNBUILT
  */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, rm, symlink } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -39,6 +39,23 @@ test("the package's launcher runs its JavaScript", async () => {
   const { stdout } = await run(process.execPath, [launcher, "version", "--json"]);
   const { version } = (await import(join(root, "package.json"), { with: { type: "json" } })).default;
   assert.equal(JSON.parse(stdout).bootcast, version);
+});
+
+test("the package has the agent in one file, which the boot image takes; outside of one it refuses to run", async () => {
+  const file = join(home, "node_modules/bootcast/dist/agent.cjs");
+  const bundle = await import(join(home, "node_modules/bootcast/dist/scripts/boot-image/bundle.js"));
+  assert.deepEqual(await bundle.agentProgram(), await readFile(file));
+  // Alone, as in the boot image: no packages beside it.
+  const alone = await mkdtemp(join(tmpdir(), "bootcast-agent-"));
+  try {
+    await copyFile(file, join(alone, "agent.cjs"));
+    await assert.rejects(run(process.execPath, [join(alone, "agent.cjs")]), {
+      code: 1,
+      stderr: /\[NOT_IN_BOOT_IMAGE\]/,
+    });
+  } finally {
+    await rm(alone, { recursive: true });
+  }
 });
 
 for (const { name } of commands) {
