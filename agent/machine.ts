@@ -30,6 +30,7 @@ import { systemUuidBytes } from "./smbios.ts";
 import { StreamControl } from "./stream/control.ts";
 import { describeStream } from "./stream/describe.ts";
 import { receiveStream } from "./stream/receive.ts";
+import { receivedLine } from "./stream/received-line.ts";
 import { localAddressTowards } from "./stream/socket.ts";
 import type { Tools } from "./tools.ts";
 import { verifyDisk } from "./verify-disk.ts";
@@ -113,10 +114,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         },
       });
       screen.raw(marks.complete());
-      const { passes, symbolsReceived, symbolsLost, unicastPacks } = received;
-      const lost =
-        symbolsLost === 0 ? "nothing lost" : `${symbolsLost} of ${symbolsReceived + symbolsLost} packets lost`;
-      return `${lost}, ${passes} full passes, ${unicastPacks} packs by unicast`;
+      return receivedLine(received);
     },
 
     async verify({ disk, manifest, server, streamId, signal, onProgress, beforeWrite }) {
