@@ -8,12 +8,11 @@ import { PackWriter } from "./pack-writer.ts";
 import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
 import { type ReportedState, Reporter } from "./reporter.ts";
 import { type GroupSocket, joinGroup, localAddressTowards } from "./socket.ts";
+import { SILENCE_MS, stageWords } from "./stage-words.ts";
 import { UnicastFetcher } from "./unicast.ts";
 
 /** Without the first canary for so long, the group does not arrive. */
 const ARRIVE_MS = 20_000;
-/** A running stream that is silent for so long has lost us: the rest is fetched by unicast. */
-const SILENCE_MS = 5_000;
 /** Without any data for so long, group or unicast, the restore is given up. */
 const TIMEOUT_MS = 60_000;
 const TICK_MS = 200;
@@ -230,8 +229,7 @@ export class Reception {
     const totalBytes = this.#layout.streamBytes;
     this.#options.onProgress?.({
       stage: this.#stage,
-      detail: this.#detail(),
-      waitingFor: this.#waitingFor(),
+      ...this.#words(),
       percent: totalBytes === 0 ? 100 : (doneBytes / totalBytes) * 100,
       doneBytes,
       totalBytes,
@@ -244,46 +242,21 @@ export class Reception {
     });
   }
 
-  #detail(): string {
+  #words(): { readonly detail: string; readonly waitingFor: string } {
     const { group, port } = this.#described.info.description;
-    switch (this.#stage) {
-      case "arriving":
-        return `Waiting for packets of ${group}:${port} on ${this.#interfaceAddress}.`;
-      case "erasing":
-        return "The stream arrives; erasing the target.";
-      case "waiting": {
-        if (this.#silentMs() >= SILENCE_MS) return this.#silenceDetail();
-        const reason = this.#reporter.waitingFor;
-        return reason === "" ? "The stream is about to start." : `The stream waits: ${reason}.`;
-      }
-      case "receiving":
-        if (this.#silentMs() >= SILENCE_MS) return this.#silenceDetail();
-        if (!this.#unicast.isBusy) return "Receiving the stream.";
-        return `Fetching what is missing from the server; ${this.#unicast.packs} packs so far.`;
-      case "finishing":
-        return this.#areZerosWritten ? "Writing the partition table." : "Writing the zeros of the image.";
-    }
-  }
-
-  #waitingFor(): string {
-    switch (this.#stage) {
-      case "arriving":
-      case "waiting":
-        return this.#detail();
-      case "receiving":
-        return this.#silentMs() >= SILENCE_MS ? this.#silenceDetail() : "";
-      case "finishing":
-        return this.#areZerosWritten ? "" : this.#detail();
-      case "erasing":
-        return "";
-    }
-  }
-
-  #silenceDetail(): string {
-    const why = this.#reporter.lastFault?.what ?? "The server answers, but sends nothing.";
-    const timeoutMs = this.#timeoutMs();
-    const end = timeoutMs === 0 ? "" : ` Giving up after ${Math.round(timeoutMs / 1000)} s of silence.`;
-    return `Nothing comes from the stream. ${why}${end}`;
+    return stageWords({
+      stage: this.#stage,
+      group,
+      port,
+      interfaceAddress: this.#interfaceAddress,
+      silentMs: this.#silentMs(),
+      timeoutMs: this.#timeoutMs(),
+      streamWaitsFor: this.#reporter.waitingFor,
+      lastFault: this.#reporter.lastFault,
+      isFetching: this.#unicast.isBusy,
+      unicastPacks: this.#unicast.packs,
+      areZerosWritten: this.#areZerosWritten,
+    });
   }
 
   #showMarks(): void {

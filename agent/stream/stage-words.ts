@@ -1,0 +1,74 @@
+import type { Fault } from "../../fault.ts";
+import type { ReceiveProgress } from "./receive-options.ts";
+
+/** A running stream that is silent for so long has lost us: the rest is fetched by unicast. */
+export const SILENCE_MS = 5_000;
+
+/** All that the words about a restore depend on. */
+export type StageFacts = {
+  readonly stage: ReceiveProgress["stage"];
+  readonly group: string;
+  readonly port: number;
+  readonly interfaceAddress: string;
+  /** Since the last data, from the group or by unicast. */
+  readonly silentMs: number;
+  /** When so much silence ends the restore; 0 never. */
+  readonly timeoutMs: number;
+  /** What the server says that the stream waits for; empty when it does not. */
+  readonly streamWaitsFor: string;
+  /** Why the server could not be asked the last time. */
+  readonly lastFault: Fault | undefined;
+  readonly isFetching: boolean;
+  readonly unicastPacks: number;
+  readonly areZerosWritten: boolean;
+};
+
+/** What a restore does now, and what it waits for (empty while it gets on), one sentence each. */
+export function stageWords(facts: StageFacts): { readonly detail: string; readonly waitingFor: string } {
+  const detail = detailOf(facts);
+  return { detail, waitingFor: isWaiting(facts) ? detail : "" };
+}
+
+function detailOf(facts: StageFacts): string {
+  switch (facts.stage) {
+    case "arriving":
+      return `Waiting for packets of ${facts.group}:${facts.port} on ${facts.interfaceAddress}.`;
+    case "erasing":
+      return "The stream arrives; erasing the target.";
+    case "waiting":
+      if (isSilent(facts)) return silenceOf(facts);
+      return facts.streamWaitsFor === ""
+        ? "The stream is about to start."
+        : `The stream waits: ${facts.streamWaitsFor}.`;
+    case "receiving":
+      if (isSilent(facts)) return silenceOf(facts);
+      if (!facts.isFetching) return "Receiving the stream.";
+      return `Fetching what is missing from the server; ${facts.unicastPacks} packs so far.`;
+    case "finishing":
+      return facts.areZerosWritten ? "Writing the partition table." : "Writing the zeros of the image.";
+  }
+}
+
+function isWaiting(facts: StageFacts): boolean {
+  switch (facts.stage) {
+    case "arriving":
+    case "waiting":
+      return true;
+    case "receiving":
+      return isSilent(facts);
+    case "finishing":
+      return !facts.areZerosWritten;
+    case "erasing":
+      return false;
+  }
+}
+
+function isSilent({ silentMs }: StageFacts): boolean {
+  return silentMs >= SILENCE_MS;
+}
+
+function silenceOf({ lastFault, timeoutMs }: StageFacts): string {
+  const why = lastFault?.what ?? "The server answers, but sends nothing.";
+  const end = timeoutMs === 0 ? "" : ` Giving up after ${Math.round(timeoutMs / 1000)} s of silence.`;
+  return `Nothing comes from the stream. ${why}${end}`;
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type StageFacts, stageWords } from "../../../agent/stream/stage-words.ts";
+import { Fault } from "../../../fault.ts";
+
+const facts: StageFacts = {
+  stage: "receiving",
+  group: "239.192.66.1",
+  port: 7801,
+  interfaceAddress: "10.77.0.57",
+  silentMs: 0,
+  timeoutMs: 60_000,
+  streamWaitsFor: "",
+  lastFault: undefined,
+  isFetching: false,
+  unicastPacks: 0,
+  areZerosWritten: true,
+};
+const gone = new Fault("SERVER_UNREACHABLE", { what: "The server is gone.", why: "Cable.", fix: "Plug." });
+
+const waits: [Partial<StageFacts>, string][] = [
+  [{ stage: "arriving" }, "Waiting for packets of 239.192.66.1:7801 on 10.77.0.57."],
+  [{ stage: "waiting", streamWaitsFor: "1 of 2 hosts ready" }, "The stream waits: 1 of 2 hosts ready."],
+  [{ stage: "waiting" }, "The stream is about to start."],
+  [
+    { silentMs: 5000 },
+    "Nothing comes from the stream. The server answers, but sends nothing. Giving up after 60 s of silence.",
+  ],
+  [{ silentMs: 5000, timeoutMs: 0, lastFault: gone }, "Nothing comes from the stream. The server is gone."],
+  [{ stage: "finishing", areZerosWritten: false }, "Writing the zeros of the image."],
+];
+for (const [some, detail] of waits) {
+  test(`a restore that waits says for what: ${detail}`, () => {
+    assert.deepEqual(stageWords({ ...facts, ...some }), { detail, waitingFor: detail });
+  });
+}
+
+const goesOn: [Partial<StageFacts>, string][] = [
+  [{ stage: "erasing", silentMs: 90_000 }, "The stream arrives; erasing the target."],
+  [{ silentMs: 4999 }, "Receiving the stream."],
+  [{ isFetching: true, unicastPacks: 9 }, "Fetching what is missing from the server; 9 packs so far."],
+  [{ stage: "finishing" }, "Writing the partition table."],
+];
+for (const [some, detail] of goesOn) {
+  test(`a restore that gets on waits for nothing: ${detail}`, () => {
+    assert.deepEqual(stageWords({ ...facts, ...some }), { detail, waitingFor: "" });
+  });
+}
