@@ -1,10 +1,39 @@
 import { createHash, type KeyObject } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { StreamInfo } from "../agent/contract.ts";
 import type { StreamControl } from "../agent/stream/control.ts";
 import { Fault } from "../fault.ts";
 import { keyFingerprint, signerOf } from "../images/signature.ts";
 import type { AsrUrl } from "./asr-url.ts";
 import { say } from "./output.ts";
 import { serverKey } from "./trust.ts";
+
+const ASK_AGAIN_MS = 500;
+
+/**
+ * The streams that a server runs. Both ends are often started in the same minute, and the sender scans its source
+ * first: a server that does not answer yet is asked again for `patienceMs`, and this is said.
+ *
+ * @throws {Fault} SERVER_UNREACHABLE when it does not answer until then
+ */
+export async function streamsOf(
+  control: Pick<StreamControl, "streams">,
+  { server }: AsrUrl,
+  { patienceMs, signal }: { patienceMs: number; signal: AbortSignal },
+): Promise<readonly StreamInfo[]> {
+  const deadline = performance.now() + patienceMs;
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return (await control.streams()).streams;
+    } catch (error) {
+      const isAbsent = error instanceof Fault && error.code === "SERVER_UNREACHABLE";
+      if (!isAbsent || performance.now() + ASK_AGAIN_MS > deadline) throw error;
+      if (isFirst) say(`${server.host} does not answer yet; asking for ${Math.round(patienceMs / 1000)} s.`);
+      // What stopped us is said, not that a timer was stopped.
+      await sleep(ASK_AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+}
 
 /** The key that the server names, for people who have no site key here; its fingerprint is shown. */
 export async function acceptServer(control: StreamControl, streamId: string, { server }: AsrUrl) {

@@ -17,7 +17,7 @@ import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, pr
 import { askToErase } from "./restore-question.ts";
 import { eraseMissing, isRefusal, refuseSource } from "./restore-refusals.ts";
 import { RestoreOutput } from "./restore-screen.ts";
-import { acceptServer, sameStream, signerOfStream } from "./restore-stream.ts";
+import { acceptServer, sameStream, signerOfStream, streamsOf } from "./restore-stream.ts";
 import { checkTarget, type RestoreTarget } from "./restore-target.ts";
 import { differs, type TargetState, withTargetState } from "./restore-target-state.ts";
 import { openImageSource } from "./stream-source.ts";
@@ -25,6 +25,8 @@ import { trustedKeys } from "./trust.ts";
 
 /** A week: timers of Node cannot be longer than 24 days. */
 const MOST_TIMEOUT_MS = 7 * 86_400_000;
+/** How long a server that does not answer yet is asked again. */
+const SERVER_PATIENCE_MS = 20_000;
 
 type RestoreFlags = {
   readonly source: string;
@@ -146,7 +148,8 @@ async function restoreStream(job: Job, url: AsrUrl): Promise<Restored> {
       return checkTarget(flags.target, log);
     });
     const { streamId, trusted, described } = await output.step("Validating source", "validate", async () => {
-      const picked = pickStream((await control.streams()).streams, url);
+      const patienceMs = Math.min(SERVER_PATIENCE_MS, flags.timeout || SERVER_PATIENCE_MS);
+      const picked = pickStream(await streamsOf(control, url, { patienceMs, signal }), url);
       const keys = trustedKeys(flags.trust, flags.dataDir) ?? [await acceptServer(control, picked, url)];
       return { streamId: picked, trusted: keys, described: await describeStream(control, picked, keys) };
     });

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { signerOfStream } from "../../cli/restore-stream.ts";
+import { signerOfStream, streamsOf } from "../../cli/restore-stream.ts";
+import { Fault } from "../../fault.ts";
 import { keyFingerprint, signDocument, TRAILER_BYTES } from "../../images/signature.ts";
 import { testKey } from "../images/test-keys.ts";
 
@@ -24,4 +25,39 @@ test("a single trusted key signed it: nothing is fetched again", async () => {
 test("a manifest that was replaced names nobody", async () => {
   const control = { manifest: async () => manifest.with(0, 1) };
   await assert.rejects(signerOfStream(control, "s", digest, trusted), { code: "STREAM_MISMATCH" });
+});
+
+const url = { server: new URL("http://127.0.0.1:1"), image: undefined };
+const absent = new Fault("SERVER_UNREACHABLE", { what: "Not there.", why: "Not yet.", fix: "Wait." });
+const signal = new AbortController().signal;
+
+test("a server that starts a moment later is found", async () => {
+  let asked = 0;
+  const streams = async () => {
+    asked += 1;
+    if (asked === 1) throw absent;
+    return { streams: [] };
+  };
+  assert.deepEqual(await streamsOf({ streams }, url, { patienceMs: 2000, signal }), []);
+  assert.equal(asked, 2);
+});
+
+test("a server that answers with a fault is not asked again", async () => {
+  const refused = new Fault("STREAM_BROKEN", { what: "No.", why: "Broken.", fix: "Mend it." });
+  let asked = 0;
+  const streams = () => {
+    asked += 1;
+    return Promise.reject(refused);
+  };
+  await assert.rejects(streamsOf({ streams }, url, { patienceMs: 2000, signal }), { code: "STREAM_BROKEN" });
+  assert.equal(asked, 1);
+});
+
+test("an interruption ends the asking", async () => {
+  const stop = new AbortController();
+  const streams = () => {
+    stop.abort(new Fault("INTERRUPTED", { what: "Stopped.", why: "Ctrl-C.", fix: "Start it again." }));
+    return Promise.reject(absent);
+  };
+  await assert.rejects(streamsOf({ streams }, url, { patienceMs: 2000, signal: stop.signal }), { code: "INTERRUPTED" });
 });

@@ -210,18 +210,12 @@ describe("bootcast restore", { concurrency: 2 }, () => {
     }
   });
 
-  test("a server that is not there", async () => {
-    const given = [
-      "restore",
-      "--source",
-      "asr://127.0.0.1:1",
-      "--target",
-      join(directory, "x.raw"),
-      "--erase",
-      "--noprompt",
-    ];
-    const { code, stderr } = await bootcast(given);
+  test("a server that is not there: asked again for a while, and this is said", async () => {
+    const target = join(directory, "x.raw");
+    const given = ["restore", "--source", "asr://127.0.0.1:1", "--target", target, "--erase", "--noprompt"];
+    const { code, stderr } = await bootcast([...given, "--timeout", "1"]);
     assert.equal(code, 10);
+    assert.match(stderr, /127\.0\.0\.1:1 does not answer yet; asking for 1 s\./);
     assert.match(stderr, /SERVER_UNREACHABLE/);
   });
 });
