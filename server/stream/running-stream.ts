@@ -141,7 +141,7 @@ export class RunningStream {
     if (!this.#session.report(receiverId, report, this.#now())) {
       throw new Fault("RECEIVER_UNKNOWN", {
         what: "The server does not know this receiver.",
-        why: "It never joined this stream.",
+        why: "It never joined this stream, or the server was restarted since.",
         fix: "Start the restore again.",
       });
     }
