@@ -1,6 +1,6 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { parseArgs } from "node:util";
 import { Fault } from "../../fault.ts";
@@ -60,18 +60,21 @@ async function step<T>(name: string, what: string, work: () => Promise<T>): Prom
 
 /** Runs a `bootcast` command that may take a minute, and shows its progress. */
 async function shown(lab: Lab, name: string, args: readonly string[]): Promise<void> {
-  await step(name, `bootcast ${args.join(" ")}`, async () => {
+  // Where things lie on this machine is no part of the story.
+  const told = args.map((arg) => basename(arg)).join(" ");
+  await step(name, `bootcast ${told}`, async () => {
     const command = lab.spawnBootcast([...args, "--no-input"]);
     let said = "";
     command.stdout.resume();
     command.stderr.on("data", (bytes: Buffer) => {
       said += bytes.toString("utf8");
-      say(bytes.toString("utf8").replaceAll(/^(?=.)/gm, "              "));
+      const text = bytes.toString("utf8").replaceAll(`${dirname(lab.dataDir)}/`, "");
+      say(text.replaceAll(/^(?=.)/gm, "              "));
     });
     const { exitCode } = await command.exited;
     if (exitCode === 0) return;
     throw new Fault("DEMO_FAILED", {
-      what: `"bootcast ${args.join(" ")}" ended with code ${exitCode}.`,
+      what: `"bootcast ${told}" ended with code ${exitCode}.`,
       why: said.trim() || "It said nothing.",
       fix: "Solve what it says and run the demo again.",
     });
