@@ -1,7 +1,7 @@
 /**
  * Makes a picture of what a command printed, for the README:
  *
- *     scripts/demo | tee /dev/stderr | node scripts/docs/terminal-picture.ts "scripts/demo" > docs/demo.svg
+ *     scripts/demo | tee /dev/stderr | node_modules/.bin/node scripts/docs/terminal-picture.ts scripts/demo > docs/demo.svg
  *
  * Lines that repeat a start (a second "GRUB starts") and long stretches stay as they are: it shows what was printed.
  */
