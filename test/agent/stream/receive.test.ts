@@ -233,7 +233,7 @@ test("receive: a group that does not arrive erases nothing and says what came", 
         return new Proxy(stream, {
           get: (_, key) => {
             if (key === "info")
-              return () => ({ ...stream.info(), description: { ...stream.info().description, port: 9 } });
+              return () => ({ ...stream.info(), description: { ...stream.info().description, port: 1099 } });
             const value: unknown = Reflect.get(stream, key, stream);
             return typeof value === "function" ? value.bind(stream) : value;
           },
