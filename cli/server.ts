@@ -9,6 +9,8 @@ import { Fault } from "../fault.ts";
 import { agentRoutes } from "../server/agent-api.ts";
 import { apiRoutes } from "../server/api/routes.ts";
 import { bootRoutes } from "../server/boot/routes.ts";
+import { BootClients } from "../server/boot-clients.ts";
+import { BootTraceLog } from "../server/boot-trace.ts";
 import type { Config } from "../server/config.ts";
 import { openDatabase } from "../server/db/database.ts";
 import { databaseLeases } from "../server/db/leases.ts";
@@ -99,6 +101,8 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   });
   await streams.resume();
   const policyOf = (mac: string) => orders.bootPolicyOf(mac);
+  const clients = new BootClients(now);
+  const trace = new BootTraceLog({ now, clients });
 
   const http = createHttp(log.child({ part: "http" }));
   parts.defer(() => http.close());
@@ -115,6 +119,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     policyOf,
     kernelArgs: values["boot.kernel_args"],
     passServer: values["boot.pass_server"],
+    trace,
     log: log.child({ part: "boot" }),
   });
   // One network: that address only. Several: one listener, which serves these addresses only.
@@ -125,6 +130,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     addresses,
     port: values["tftp.port"],
     root: bootDirectory,
+    trace,
     log: log.child({ part: "tftp" }),
     now,
   });
@@ -138,6 +144,8 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
       policyOf,
       bootFiles,
       ...(values["network.dhcp"] === "full" ? { full: fullDhcpOf(values, databaseLeases(db)) } : {}),
+      trace,
+      clients,
       log: log.child({ part: "dhcp" }),
       now,
     });

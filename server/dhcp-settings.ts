@@ -3,6 +3,8 @@ import type { BootFiles } from "../bsdp/boot-files.ts";
 import type { DhcpOption } from "../bsdp/dhcp-packet.ts";
 import type { Lease } from "../bsdp/lease.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
+import type { BootClients } from "./boot-clients.ts";
+import type { BootTrace } from "./boot-trace.ts";
 
 /** One network interface that we answer on. */
 export type DhcpInterface = { readonly name: string; readonly address: string; readonly netmask: string };
@@ -37,6 +39,10 @@ export type DhcpSettings = {
     /** How long to listen for another DHCP server before starting; 0 switches the probe off. Default 4000. */
     readonly probeMs?: number;
   };
+  /** Is told of every packet that concerns booting. */
+  readonly trace?: BootTrace;
+  /** Learns which machine has which address. */
+  readonly clients?: BootClients;
   readonly log: Logger;
   /** The time of day in milliseconds (`Date.now`): leases outlive the process. */
   now(): number;

@@ -2,6 +2,7 @@ import type { ReadStream } from "node:fs";
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { BootPolicy } from "../../bsdp/policy.ts";
+import type { BootTrace } from "../boot-trace.ts";
 import { type BootFile, findBootFile, openBootFile } from "./files.ts";
 import { type ByteRange, rangeOf } from "./range.ts";
 import { checkedKernelArgs, renderScript } from "./script.ts";
@@ -13,6 +14,8 @@ export type BootRouteOptions = {
   readonly kernelArgs: string;
   /** Put the server's address on the kernel's command line. */
   readonly passServer: boolean;
+  /** Is told of every request. */
+  readonly trace?: BootTrace;
   readonly log: Logger;
   /** A client that takes nothing for so long is gone. Default 60 000. */
   readonly stallMs?: number;

@@ -2,6 +2,7 @@ import type { RemoteInfo } from "node:dgram";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
 import { type BootFile, findBootFile } from "../boot/files.ts";
+import type { BootTrace } from "../boot-trace.ts";
 import { BlockSizeMemory, defaultMaxBlockSize } from "./block-size.ts";
 import { FileCache } from "./file-cache.ts";
 import { pathOfName } from "./file-names.ts";
@@ -18,6 +19,8 @@ export type TftpSettings = {
   readonly port: number;
   /** Only files below this directory are served, and none is ever written. */
   readonly root: string;
+  /** Is told of every request. */
+  readonly trace?: BootTrace;
   readonly log: Logger;
   /** Milliseconds; only differences are used. */
   now(): number;
