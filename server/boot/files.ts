@@ -11,6 +11,31 @@ export type BootFile = {
   readonly stamp: string;
 };
 
+/** A further folder that is served: what is asked below `prefix` ("NetBoot/lab.nbi") is looked for in `directory`. */
+export type BootRoot = { readonly prefix: string; readonly directory: string };
+
+/** Where boot files are looked for: in the first root whose prefix fits the name, otherwise in `directory`. */
+export type BootPlaces = {
+  readonly directory: string;
+  /** Read for every request: its owner may change it while it is served. */
+  readonly roots?: readonly BootRoot[] | undefined;
+};
+
+/** The same as `findBootFile`, in the folder that the name belongs to. */
+export async function findBootFileIn(
+  { directory, roots = [] }: BootPlaces,
+  parts: readonly string[],
+  options: { readonly ignoreCase?: boolean } = {},
+): Promise<BootFile | undefined> {
+  for (const root of roots) {
+    const prefix = root.prefix.split("/").filter((part) => part !== "");
+    if (!startsWith(parts, prefix, options.ignoreCase === true)) continue;
+    const found = await findBootFile(root.directory, parts.slice(prefix.length), options);
+    if (found !== undefined) return found;
+  }
+  return findBootFile(directory, parts, options);
+}
+
 /**
  * Finds a boot file. Symbolic links are followed as long as they stay inside `root`; anything else, and everything that
  * is not a regular file, is "not there".
@@ -36,6 +61,11 @@ export async function findBootFile(
 /** Opens what `findBootFile` found. The caller closes it. Undefined: it went away meanwhile. */
 export async function openBootFile(file: BootFile): Promise<FileHandle | undefined> {
   return orMissing(open(file.path, "r"));
+}
+
+function startsWith(parts: readonly string[], prefix: readonly string[], ignoreCase: boolean): boolean {
+  const spelled = (part: string) => (ignoreCase ? part.toLowerCase() : part);
+  return parts.length > prefix.length && prefix.every((part, at) => spelled(part) === spelled(parts[at]!));
 }
 
 function isPlain(part: string): boolean {

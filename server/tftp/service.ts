@@ -1,7 +1,7 @@
 import type { RemoteInfo } from "node:dgram";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
-import { type BootFile, findBootFile } from "../boot/files.ts";
+import { type BootRoot, findBootFileIn } from "../boot/files.ts";
 import type { BootTrace } from "../boot-trace.ts";
 import { BlockSizeMemory, defaultMaxBlockSize } from "./block-size.ts";
 import { FileCache } from "./file-cache.ts";
@@ -30,6 +30,25 @@ export type TftpSettings = {
   readonly maxWindowSize?: number;
   /** The block number after 65535; default 0. */
   readonly wrapTo?: 0 | 1;
+  /** Further folders, each for the names below its prefix. */
+  readonly roots?: readonly BootRoot[];
+  /** Content that is made for the client: asked for a normalised name ("grub/grub.cfg") before the disk is. */
+  generate?(
+    name: string,
+    at: { readonly clientAddress: string; readonly serverAddress: string },
+  ): Promise<Uint8Array | undefined>;
+  /** What is set for this client alone; it can lower the limits, not raise them. Asked for every request. */
+  settingsFor?(clientAddress: string): Promise<TftpClientSettings | undefined>;
+};
+
+/** Limits for one client that mishandles what others bear. */
+export type TftpClientSettings = {
+  /** Largest block in bytes. */
+  readonly blockBytes?: number;
+  /** Most blocks per acknowledgement; 0 never negotiates a window. */
+  readonly windowBlocks?: number;
+  /** The block number after 65535. */
+  readonly wrapsTo?: 0 | 1;
 };
 
 /** Since the start. */
@@ -164,23 +183,34 @@ export class TftpService {
       });
     }
     const path = pathOfName(request.file);
-    const file = await findBootFile(this.#settings.root, path.split("/"), { ignoreCase: true });
-    if (file === undefined) throw notFound(path);
+    const [bytes, own = {}] = await Promise.all([
+      this.#contentOf(path, { clientAddress: from.address, serverAddress: address }),
+      this.#settings.settingsFor?.(from.address),
+    ]);
     const terms = negotiate(request.options, {
-      fileBytes: file.sizeBytes,
-      maxBlockSize: this.#maxBlockSize(from.address, address),
-      maxWindowSize: this.#settings.maxWindowSize ?? 16,
+      fileBytes: bytes.length,
+      maxBlockSize: Math.min(own.blockBytes ?? Number.POSITIVE_INFINITY, this.#maxBlockSize(from.address, address)),
+      maxWindowSize: Math.min(own.windowBlocks ?? Number.POSITIVE_INFINITY, this.#settings.maxWindowSize ?? 16),
     });
-    const bytes = await this.#cache.read(file);
     if (this.#isStopped) return this.#forget(key, open);
-    const transfer = new ReadTransfer(bytes, terms, { wrapTo: this.#settings.wrapTo ?? 0 });
+    const transfer = new ReadTransfer(bytes, terms, { wrapTo: own.wrapsTo ?? this.#settings.wrapTo ?? 0 });
     open.socket = await TransferSocket.open(address, transfer, from, {
       now: this.#settings.now,
       onEnd: (end) => {
         this.#forget(key, open);
-        this.#report(end, { path, file, terms, transfer, peer: from, startedMs: open.startedMs });
+        this.#report(end, { path, sizeBytes: bytes.length, terms, transfer, peer: from, startedMs: open.startedMs });
       },
     });
+  }
+
+  /** @throws {Fault} TFTP_FILE_MISSING and those of `FileCache` */
+  async #contentOf(path: string, at: { clientAddress: string; serverAddress: string }): Promise<Uint8Array> {
+    const generated = await this.#settings.generate?.(path, at);
+    if (generated !== undefined) return generated;
+    const places = { directory: this.#settings.root, roots: this.#settings.roots };
+    const file = await findBootFileIn(places, path.split("/"), { ignoreCase: true });
+    if (file === undefined) throw notFound(path);
+    return this.#cache.read(file);
   }
 
   #maxBlockSize(client: string, address: string): number {
@@ -194,19 +224,19 @@ export class TftpService {
     end: TransferEnd,
     facts: {
       path: string;
-      file: BootFile;
+      sizeBytes: number;
       terms: TransferTerms;
       transfer: ReadTransfer;
       peer: Peer;
       startedMs: number;
     },
   ): void {
-    const { path, file, terms, transfer, peer } = facts;
+    const { path, sizeBytes, terms, transfer, peer } = facts;
     const now = this.#settings.now();
     const line = {
       client: peer.address,
       file: path,
-      bytes: end.result === "done" ? file.sizeBytes : transfer.acknowledgedBytes,
+      bytes: end.result === "done" ? sizeBytes : transfer.acknowledgedBytes,
       blockSize: terms.blockSize,
       windowSize: terms.windowSize,
       resends: transfer.resends,

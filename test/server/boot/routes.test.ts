@@ -26,8 +26,11 @@ before(async () => {
   await writeFile(join(directory, "empty.bin"), "");
   await writeFile(join(home, "secret"), "outside");
   await symlink(join(home, "secret"), join(directory, "escape"));
+  await mkdir(join(home, "netboot/i386"), { recursive: true });
+  await writeFile(join(home, "netboot/i386/booter"), "a Mac's booter");
   await app.register(bootRoutes, {
     directory,
+    roots: [{ prefix: "NetBoot/lab.nbi", directory: join(home, "netboot") }],
     policyOf: async (mac) => policies.get(mac) ?? { boot: "agent" },
     kernelArgs: "console=tty0",
     passServer: true,
@@ -99,6 +102,13 @@ for (const url of [
     assert.doesNotMatch(answer.body, /outside|bootcast-boot-/);
   });
 }
+
+test("boot routes: a further root below its prefix", async () => {
+  assert.equal((await ask("/boot/NetBoot/lab.nbi/i386/booter")).body, "a Mac's booter");
+  for (const url of ["/boot/NetBoot/lab.nbi", "/boot/NetBoot/lab.nbi/../secret", "/boot/NetBoot/other/i386/booter"]) {
+    assert.equal((await ask(url)).statusCode, 404);
+  }
+});
 
 test("boot routes: ranges and versions", async () => {
   const part = await ask("/boot/shimx64.efi", { range: "bytes=1000-1999" });

@@ -507,6 +507,43 @@ function isFile(path: string): boolean {
   }
 }
 
+test("tftp server: what is made for a client comes before the disk, further roots have their prefix, and a client its own limits", async () => {
+  const other = join(home, "netboot");
+  await mkdir(join(other, "i386"), { recursive: true });
+  await writeFile(join(other, "i386/booter"), "a Mac's booter");
+  const asked: string[] = [];
+  const own = await startTftp({
+    ...settings,
+    roots: [{ prefix: "NetBoot/lab.nbi", directory: other }],
+    async generate(name, { clientAddress, serverAddress }) {
+      asked.push(`${name} ${clientAddress} ${serverAddress}`);
+      return name === "grub/grub.cfg" ? Buffer.from("set timeout=0") : undefined;
+    },
+    settingsFor: async (client) =>
+      client === "127.0.0.1" ? { blockBytes: 1400, windowBlocks: 2, wrapsTo: 1 } : undefined,
+  });
+  try {
+    await withClient(async (client) => {
+      const ask = async (file: string) => {
+        const options: TftpOption[] = [
+          ["tsize", "0"],
+          ["blksize", "1468"],
+          ["windowsize", "4"],
+        ];
+        client.send({ type: "read", file, mode: "octet", options }, { address: "127.0.0.1", port: own.port });
+        const { packet, from } = await client.next();
+        client.send({ type: "error", code: 0, message: "enough" }, from);
+        return packet.type === "oack" ? packet.options.map(([name, value]) => `${name} ${value}`).join(", ") : packet;
+      };
+      assert.equal(await ask("//grub/grub.cfg"), "tsize 13, blksize 1400, windowsize 2");
+      assert.equal(await ask("/private/tftpboot/NetBoot/lab.nbi/i386/booter"), "tsize 14, blksize 1400, windowsize 2");
+      assert.deepEqual(asked, ["grub/grub.cfg 127.0.0.1 127.0.0.1", "NetBoot/lab.nbi/i386/booter 127.0.0.1 127.0.0.1"]);
+    });
+  } finally {
+    await own.stop();
+  }
+});
+
 test("tftp server: sixty clients at once get the file", async () => {
   // Each has an address of its own, so that the limit for one client is not what is tried here.
   const addresses = Array.from({ length: 60 }, (_, at) => `127.0.1.${at + 1}`);
