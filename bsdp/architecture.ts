@@ -27,10 +27,24 @@ export function platformOf(architecture: number): Platform | undefined {
   return platforms[architecture];
 }
 
-/** Raspberry Pi boot ROMs say that they are a BIOS; a BIOS file must never reach them. */
-const raspberryPrefixes = ["b8:27:eb", "dc:a6:32", "e4:5f:01", "28:cd:c1", "d8:3a:dd"];
+/** What a Raspberry Pi's own boot program says it is, when it does not say 0 (BIOS). */
+export const RASPBERRY_PI_ARCHITECTURE = 41;
 
-/** True for a hardware address of a Raspberry Pi. */
-export function isRaspberryPi(mac: string): boolean {
-  return raspberryPrefixes.includes(mac.slice(0, 8));
+/** Blocks of hardware addresses of Raspberry Pi boards with a network card (IEEE registry). */
+const raspberryPrefixes = ["b8:27:eb", "dc:a6:32", "e4:5f:01", "28:cd:c1", "d8:3a:dd", "2c:cf:67", "88:a2:9e"];
+
+/**
+ * True when a Raspberry Pi's own boot program asks, and not a UEFI or U-Boot that runs on it. It says that it is a
+ * BIOS, but a BIOS file must never reach it. Its machine id begins with "RPi" and the model's number, unless that was
+ * switched off in its settings.
+ */
+export function isRaspberryPi(
+  mac: string,
+  architecture: number | undefined,
+  machineId: Uint8Array | undefined,
+): boolean {
+  if (architecture === RASPBERRY_PI_ARCHITECTURE) return true;
+  if (architecture !== undefined && architecture !== 0) return false;
+  const isOwnForm = machineId !== undefined && Buffer.from(machineId).toString("latin1", 1, 4) === "RPi";
+  return isOwnForm || raspberryPrefixes.includes(mac.slice(0, 8));
 }

@@ -68,13 +68,18 @@ export function fullReply(
       ...head,
       ...(isInform ? [] : leaseTimes(settings.leaseSeconds)),
       ...networkOptions(settings),
-      ...(data?.vendorClass === "HTTPClient" ? [textOption(Option.vendorClass, data.vendorClass)] : []),
+      ...(data !== undefined && wantsClass(boot) ? [textOption(Option.vendorClass, data.vendorClass)] : []),
       ...(data === undefined || boot === undefined ? [] : bootOptions(boot.client, data, "full")),
       ...tail,
     ],
   };
   // An INFORM through a relay comes from a client that has an address: the answer goes to it (RFC 2131 4.3.5).
   return { packet, to: isInform ? { address: request.ciaddr, port: CLIENT_PORT } : destinationOf(request) };
+}
+
+// UEFI HTTP boot and a Raspberry Pi take no offer without it.
+function wantsClass(boot: FullBoot | undefined): boolean {
+  return boot?.client.kind === "http" || boot?.client.kind === "raspberry";
 }
 
 // RFC 2131 4.4.5: renewal after half the time, rebinding after seven eighths.

@@ -115,15 +115,28 @@ export function bootFields(
 export function bootOptions(client: PxeClient, boot: BootData, mode: "proxy" | "full"): DhcpOption[] {
   const options: DhcpOption[] = [];
   if (client.machineId !== undefined) options.push({ code: Option.clientMachineId, data: client.machineId });
-  const vendorOptions = mode === "proxy" ? pxeVendorOptions(client, boot) : undefined;
+  const isRaspberry = client.kind === "raspberry";
+  const vendorOptions = isRaspberry ? RASPBERRY_MENU : mode === "proxy" ? pxeVendorOptions(client, boot) : undefined;
   if (vendorOptions !== undefined) options.push({ code: Option.vendorOptions, data: vendorOptions });
   if (boot.vendorClass === "HTTPClient") options.push(textOption(Option.bootFileName, boot.file));
   // no-pxedhcp: iPXE need not wait two seconds for a proxy that does not exist.
-  if (mode === "full" && client.kind !== "pxe" && client.kind !== "http") {
+  const isIpxe = client.kind === "ours" || client.kind === "ipxe" || client.kind === "small-ipxe";
+  if (mode === "full" && isIpxe) {
     options.push({ code: Option.ipxe, data: Uint8Array.of(0xb0, 1, 1) });
   }
   return options;
 }
+
+/**
+ * What a Raspberry Pi looks for, as dnsmasq sends it: no discovery by broadcast and multicast; a prompt that waits 0 s;
+ * a menu with one entry. Without that text its boot program ignores the offer.
+ */
+const RASPBERRY_MENU = Uint8Array.of(
+  ...[6, 1, 3],
+  ...[10, 4, 0, ...Buffer.from("PXE")],
+  ...[9, 20, 0, 0, 17, ...Buffer.from("Raspberry Pi Boot")],
+  255,
+);
 
 function pxeVendorOptions(client: PxeClient, boot: BootData): Uint8Array | undefined {
   // Discovery control, bit 3: use the file name of this packet.

@@ -11,9 +11,10 @@ export type PxeClient = {
    * - `ipxe`: another iPXE that has what our script needs.
    * - `small-ipxe`: an iPXE without HTTP or without a kernel format; it needs our loader first.
    * - `http`: firmware with UEFI HTTP boot.
+   * - `raspberry`: the boot program of a Raspberry Pi; it knows the names of its files by itself.
    * - `pxe`: plain firmware.
    */
-  readonly kind: "ours" | "ipxe" | "small-ipxe" | "http" | "pxe";
+  readonly kind: "ours" | "ipxe" | "small-ipxe" | "http" | "raspberry" | "pxe";
   readonly mac: string;
   /** First value of option 93, else of option 60; undefined when neither says it. */
   readonly architecture: number | undefined;
@@ -50,13 +51,15 @@ export function pxeClientOf(packet: DhcpPacket): PxeClient | undefined {
   const mac = clientMac(packet);
   const architecture = architectureOf(packet, vendorClass) ?? (isIpxe || isHttp ? undefined : 0);
   const machineId = optionData(packet, Option.clientMachineId);
+  const isRaspberry = !isIpxe && !isHttp && isRaspberryPi(mac, architecture, machineId);
+  // iPXE comes before HTTP boot: started by it, it may repeat the class that
+  // it saw, and given the loader again it would load itself for ever.
+  const ipxeKind = isOurs ? "ours" : canRunScript ? "ipxe" : "small-ipxe";
   return {
-    // iPXE comes before HTTP boot: started by it, it may repeat the class that
-    // it saw, and given the loader again it would load itself for ever.
-    kind: isOurs ? "ours" : isIpxe ? (canRunScript ? "ipxe" : "small-ipxe") : isHttp ? "http" : "pxe",
+    kind: isIpxe ? ipxeKind : isHttp ? "http" : isRaspberry ? "raspberry" : "pxe",
     mac,
     architecture,
-    platform: architecture === undefined || isRaspberryPi(mac) ? undefined : platformOf(architecture),
+    platform: architecture === undefined || isRaspberry ? undefined : platformOf(architecture),
     machineId: machineId?.length === 17 ? machineId : undefined,
     bootItem: bootItemOf(optionData(packet, Option.vendorOptions)),
   };

@@ -1,6 +1,12 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type BootFiles, standardDiskLoaders, standardLoaders } from "../bsdp/boot-files.ts";
+import {
+  type BootFiles,
+  RASPBERRY_PI_FILES,
+  standardDiskLoaders,
+  standardLoaders,
+  standardSecureLoaders,
+} from "../bsdp/boot-files.ts";
 import type { ConfigValues } from "../server/config.ts";
 import { dhcpOptions } from "../server/dhcp-options.ts";
 import type { DhcpSettings, LeaseStore } from "../server/dhcp-settings.ts";
@@ -20,6 +26,12 @@ export function bootFilesOf(values: ConfigValues, bootDirectory: string, httpPor
     httpPort,
     get loaders() {
       return present(standardLoaders);
+    },
+    get secureLoaders() {
+      return present(standardSecureLoaders);
+    },
+    get hasRaspberryPi() {
+      return isThere(RASPBERRY_PI_FILES);
     },
     get diskLoaders() {
       return present(standardDiskLoaders);

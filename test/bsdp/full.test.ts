@@ -21,7 +21,14 @@ const settings: FullSettings = {
   router: "10.77.0.254",
   dns: ["10.77.0.1", "10.77.0.2"],
 };
-const files: BootFiles = { httpPort: 8440, loaders: standardLoaders, diskLoaders: {}, macImages: [], macPriority: 0 };
+const files: BootFiles = {
+  httpPort: 8440,
+  loaders: standardLoaders,
+  secureLoaders: {},
+  diskLoaders: {},
+  macImages: [],
+  macPriority: 0,
+};
 const offer: LeaseDecision = { type: "offer", address: "10.77.0.50", changes: [] };
 
 const requestOf = (name: string): DhcpPacket => decodeDhcpPacket(bytesOf(vectorNamed(name).hex));

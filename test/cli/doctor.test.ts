@@ -62,8 +62,8 @@ beforeEach(async () => {
   await writeFile(join(home, "undionly.kpxe"), Buffer.alloc(70_000, 1));
   await writeFile(join(home, "x64/snponly.efi"), efiProgram(0x8664));
   await writeFile(join(home, "x64/disk.efi"), efiProgram(0x8664));
-  await writeFile(join(home, "ia32/snponly.efi"), efiProgram(0x014c));
-  await writeFile(join(home, "arm64/snponly.efi"), efiProgram(0xaa64));
+  await writeFile(join(home, "ia32/grub.efi"), efiProgram(0x014c));
+  await writeFile(join(home, "arm64/grub.efi"), efiProgram(0xaa64));
   await writeFile(join(home, "vmlinuz"), kernel());
   await writeFile(join(home, "initramfs.img"), Buffer.concat([Buffer.from("28b52ffd", "hex"), Buffer.alloc(100)]));
 });
@@ -75,8 +75,8 @@ function statuses(results: readonly ProbeResult[]): Record<string, string> {
 const allWell = {
   "tftp undionly.kpxe": "ok",
   "tftp x64/snponly.efi": "ok",
-  "tftp ia32/snponly.efi": "ok",
-  "tftp arm64/snponly.efi": "ok",
+  "tftp ia32/grub.efi": "ok",
+  "tftp arm64/grub.efi": "ok",
   "tftp x64/disk.efi": "ok",
   "http script": "ok",
   "http vmlinuz": "ok",
@@ -91,11 +91,11 @@ test("doctor: all is well", async () => {
 });
 
 test("doctor: what is missing or wrong is named, with a fix", async () => {
-  await rm(join(home, "arm64/snponly.efi"));
+  await rm(join(home, "arm64/grub.efi"));
   await rm(join(home, "x64/disk.efi"));
   await rm(join(home, "undionly.kpxe"));
   await writeFile(join(home, "x64/snponly.efi"), efiProgram(0x014c));
-  await writeFile(join(home, "ia32/snponly.efi"), "");
+  await writeFile(join(home, "ia32/grub.efi"), "");
   await writeFile(join(home, "vmlinuz"), Buffer.alloc(5000));
   await rm(join(home, "initramfs.img"));
   const results = await probeBootFiles(target());
@@ -103,8 +103,8 @@ test("doctor: what is missing or wrong is named, with a fix", async () => {
     ...allWell,
     "tftp undionly.kpxe": "fail",
     "tftp x64/snponly.efi": "fail",
-    "tftp ia32/snponly.efi": "fail",
-    "tftp arm64/snponly.efi": "warn",
+    "tftp ia32/grub.efi": "fail",
+    "tftp arm64/grub.efi": "warn",
     "tftp x64/disk.efi": "warn",
     "http vmlinuz": "fail",
     "http initramfs.img": "fail",

@@ -23,7 +23,7 @@ const skip = labProblem() ?? false;
 /** The server's address in the recorded requests of Macs, and in those of firmware and iPXE. */
 const MACS = "10.0.1.5";
 const FIRMWARE = "10.77.0.1";
-const bootFiles = ["undionly.kpxe", "x64/snponly.efi", "x64/disk.efi", "arm64/snponly.efi", "nbi/booter", "vmlinuz"];
+const bootFiles = ["undionly.kpxe", "x64/snponly.efi", "x64/disk.efi", "arm64/grub.efi", "nbi/booter", "vmlinuz"];
 
 type Received = { readonly hex: string; readonly address: string; readonly port: number; readonly on: number };
 
@@ -189,7 +189,7 @@ describe("bootcast serve", { skip }, () => {
       ["ovmf-x64-discover", "x64/snponly.efi"],
       ["ovmf-x64-4011-request", "x64/snponly.efi"],
       ["ovmf-x64-http-discover", ""],
-      ["aavmf-arm64-discover", "arm64/snponly.efi"],
+      ["aavmf-arm64-discover", "arm64/grub.efi"],
       ["pixiecore-pcap-discover", "undionly.kpxe"],
       ["ipxe-efi-discover", script],
       ["seabios-ipxe-discover", script],

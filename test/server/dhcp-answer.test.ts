@@ -26,6 +26,7 @@ function bench(changes: Partial<DhcpSettings> = {}) {
     bootFiles: {
       httpPort: 8440,
       loaders: standardLoaders,
+      secureLoaders: {},
       diskLoaders: {},
       macImages: [{ index: 137, name: "DOE-Image", bootFile: "nbi/booter" }],
       macPriority: 32768,

@@ -28,6 +28,7 @@ try {
     bootFiles: {
       httpPort: 8440,
       loaders: standardLoaders,
+      secureLoaders: {},
       diskLoaders: {},
       macImages: [{ index: 137, name: "DOE-Image", bootFile: "nbi/booter" }],
       macPriority: 32768,
