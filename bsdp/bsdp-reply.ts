@@ -50,6 +50,17 @@ export function optionAreaBytes(maxMessageSize: number): number {
 }
 
 /**
+ * True for a reply that the client can take as a whole: no option longer than
+ * its length byte can say, and all of it within the client's limit.
+ *
+ * @param maxMessageSize as for `optionAreaBytes`
+ */
+export function fitsClient(reply: DhcpPacket, maxMessageSize: number): boolean {
+  if (reply.options.some((option) => option.data.length > 255)) return false;
+  return sizeOf(reply.options) + 1 <= optionAreaBytes(maxMessageSize);
+}
+
+/**
  * ACK[LIST], packed byte for byte as Apple's server does it: whole images in
  * as many instances of option 43 as it takes; where the packet is full the
  * list ends.

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { imageIdOfNumber } from "../../bsdp/boot-image.ts";
-import { decodeBsdpOptions } from "../../bsdp/bsdp-options.ts";
+import { decodeBsdpOptions, decodeSubOptions, encodeSubOptions } from "../../bsdp/bsdp-options.ts";
 import { boundOffer, failedReply, listReply, optionAreaBytes, selectReply } from "../../bsdp/bsdp-reply.ts";
 import type { BsdpDecision, BsdpSettings } from "../../bsdp/bsdp-server.ts";
 import { decideBsdp } from "../../bsdp/bsdp-server.ts";
@@ -67,6 +67,19 @@ function replyOf(vector: PacketVector): DhcpPacket {
     : selectReply(request, server, selection);
 }
 
+/** The same request with another limit: the packer was given it directly. */
+function announcing(request: DhcpPacket, size: number): DhcpPacket {
+  const options = request.options.map(({ code, data }) =>
+    code === 57 ? { code, data: Uint8Array.of(size >> 8, size & 255) } : { code, data },
+  );
+  const rest = options.map((option) =>
+    option.code === 43
+      ? { code: 43, data: encodeSubOptions(decodeSubOptions([option.data]).filter((one) => one.code !== 12)) }
+      : option,
+  );
+  return { ...request, options: rest };
+}
+
 for (const vector of packetVectors.filter((one) => one.kind === "oracle")) {
   test(`Apple's server wrote the same bytes: ${vector.name}`, () => {
     assert.equal(hexOf(encodeDhcpPacket(replyOf(vector))), vector.hex);
@@ -75,11 +88,10 @@ for (const vector of packetVectors.filter((one) => one.kind === "oracle")) {
   if (vector.expect.bsdp.messageType === "LIST") {
     test(`the decision comes to the same bytes: ${vector.name}`, () => {
       const { input } = vector;
-      const decision = decideBsdp(decodeDhcpPacket(bytesOf(vector.requestHex!)), {
+      const decision = decideBsdp(announcing(decodeDhcpPacket(bytesOf(vector.requestHex!)), input.maxMessageSize), {
         serverAddress: input.serverAddress,
         serverName: input.serverName,
         priority: input.priority,
-        maximumMessageBytes: input.maxMessageSize,
         images: input.images.map((image: { id: string; name: string }) => ({
           ...imageIdOfNumber(number(image.id)),
           name: image.name,
@@ -88,7 +100,7 @@ for (const vector of packetVectors.filter((one) => one.kind === "oracle")) {
         })),
         ...(vector.expect.bsdp.selectedImage === undefined
           ? {}
-          : { binding: { image: number(vector.expect.bsdp.selectedImage.id) } }),
+          : { boundImage: number(vector.expect.bsdp.selectedImage.id) }),
       });
       assert(decision.type === "reply");
       assert.equal(hexOf(encodeDhcpPacket(decision.packet)), vector.hex);
@@ -184,7 +196,7 @@ test("a filter shows only images with those attributes, and silence when there a
     options.images?.map((image) => image.index),
     [138],
   );
-  assert.equal(reasonOf(listWith({}, "010101" + "02020101" + "0b020200")), "no-image");
+  assert.equal(reasonOf(listWith({}, "010101" + "02020101" + "0b020200")), "filter-matches-nothing");
 });
 
 test("who may see an image: architecture, model, hardware address, default first", () => {
@@ -223,12 +235,16 @@ test("SELECT: an image that we do not have is an ACK[FAILED], without an image t
 });
 
 test("a bound client gets an OFFER at once, by broadcast or through its relay", () => {
-  const binding = { image: 0x81000089, machineName: "lab-01" };
-  const offer = decide("fw-discover-i386", { binding });
+  const bound = {
+    boundImage: 0x81000089,
+    machine: { name: "lab-01" },
+    images: [{ ...images[0]!, type: "HTTP" as const, root: { form: "http" as const, path: "/NetBoot/a.dmg" } }],
+  };
+  const offer = decide("fw-discover-i386", bound);
   assert(offer.type === "reply" && offer.message === "OFFER");
   assert.deepEqual(offer.to, { address: "255.255.255.255", port: 68 });
   assert.deepEqual(decodeBsdpOptions(optionInstances(offer.packet, 43)).machineName, "lab-01");
-  const relayed = decideBsdp({ ...requestOf("fw-discover-i386"), giaddr: "10.9.0.1" }, { ...settings, binding });
+  const relayed = decideBsdp({ ...requestOf("fw-discover-i386"), giaddr: "10.9.0.1" }, { ...settings, ...bound });
   assert(relayed.type === "reply");
   assert.deepEqual(relayed.to, { address: "10.9.0.1", port: 67 });
 });
