@@ -3,6 +3,7 @@ import type { Platform } from "./boot-files.ts";
 import type { DhcpPacket } from "./dhcp-packet.ts";
 import { clientMac, optionData } from "./dhcp-packet.ts";
 import { numberOf2, Option } from "./dhcp-values.ts";
+import { decodePxeOptions, encapsulatedOptions } from "./pxe-options.ts";
 
 /** A machine that asks a PXE or UEFI HTTP boot server, as its packet describes it. */
 export type PxeClient = {
@@ -30,7 +31,6 @@ export type PxeClient = {
 const OWN_USER_CLASS = "bootcast";
 /** Encapsulated in option 175 (ipxe/ipxe, src/include/ipxe/features.h). */
 const IpxeFeature = { http: 0x13, bzImage: 0x18, efi: 0x24 } as const;
-const BOOT_ITEM = 71;
 
 /**
  * Reads who asks for boot data.
@@ -61,7 +61,7 @@ export function pxeClientOf(packet: DhcpPacket): PxeClient | undefined {
     architecture,
     platform: architecture === undefined || isRaspberry ? undefined : platformOf(architecture),
     machineId: machineId?.length === 17 ? machineId : undefined,
-    bootItem: bootItemOf(optionData(packet, Option.vendorOptions)),
+    bootItem: decodePxeOptions(optionData(packet, Option.vendorOptions) ?? new Uint8Array(0)).bootItem,
   };
 }
 
@@ -75,33 +75,7 @@ function architectureOf(packet: DhcpPacket, vendorClass: string): number | undef
 
 function ipxeFeatures(packet: DhcpPacket): Set<number> | undefined {
   const data = optionData(packet, Option.ipxe);
-  if (data === undefined) return undefined;
-  const codes = new Set<number>();
-  for (let at = 0; at + 2 <= data.length && data[at] !== 255; ) {
-    if (data[at] === 0) {
-      at += 1;
-      continue;
-    }
-    codes.add(data[at]!);
-    at += 2 + data[at + 1]!;
-  }
-  return codes;
-}
-
-function bootItemOf(data: Uint8Array | undefined): { type: number; layer: number } | undefined {
-  if (data === undefined) return undefined;
-  for (let at = 0; at + 2 <= data.length && data[at] !== 255; ) {
-    if (data[at] === 0) {
-      at += 1;
-      continue;
-    }
-    const length = data[at + 1]!;
-    if (data[at] === BOOT_ITEM && length === 4 && at + 6 <= data.length) {
-      return { type: numberOf2(data, at + 2), layer: numberOf2(data, at + 4) };
-    }
-    at += 2 + length;
-  }
-  return undefined;
+  return data === undefined ? undefined : new Set(encapsulatedOptions(data).options.map((option) => option.code));
 }
 
 // Both forms of a user class occur: plain text, and RFC 3004's list with lengths.
