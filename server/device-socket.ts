@@ -64,7 +64,7 @@ async function openPlainPair(options: DeviceSocketOptions): Promise<DeviceSocket
   try {
     // The address comes last: it is the one that sends.
     for (const address of ["0.0.0.0", options.address]) {
-      const socket = createSocket({ type: "udp4", reuseAddr: true });
+      const socket = createSocket({ type: "udp4", reuseAddr: true, recvBufferSize: RECEIVE_BUFFER_BYTES });
       sockets.push(socket);
       await bound(socket, () => socket.bind({ port: options.port, address, exclusive: true }));
       socket.setBroadcast(true);
@@ -106,6 +106,12 @@ function bound(socket: Socket, bind: () => void): Promise<void> {
   });
 }
 
+/**
+ * Room for a room full of machines that ask in the same moment: about 500 bytes a packet, and the kernel counts
+ * 1,280 for it. Its own default holds some 160 packets; the others' firmware would try again four seconds later.
+ */
+const RECEIVE_BUFFER_BYTES = 4 << 20;
+
 type SystemCalls = {
   openBound(device: string, port: number, fault: (call: string, code: string) => Fault): number;
   close(descriptor: number): void;
@@ -119,7 +125,9 @@ const SOCK_NONBLOCK = 0o4000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
 const SO_BROADCAST = 6;
+const SO_RCVBUF = 8;
 const SO_BINDTODEVICE = 25;
+const SO_RCVBUFFORCE = 33;
 const errorNames: Readonly<Record<number, string>> = { 1: "EPERM", 13: "EACCES", 19: "ENODEV", 98: "EADDRINUSE" };
 
 let loaded: Promise<SystemCalls | undefined> | undefined;
@@ -147,8 +155,12 @@ async function loadSystemCalls(): Promise<SystemCalls | undefined> {
       const failed = (call: string) => fault(call, errorNames[koffi.errno()] ?? `errno ${koffi.errno()}`);
       const descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) as number;
       if (descriptor < 0) throw failed("socket");
-      const one = Buffer.alloc(4);
-      one.writeInt32LE(1);
+      const one = numberBytes(1);
+      const buffer = numberBytes(RECEIVE_BUFFER_BYTES);
+      // Beyond net.core.rmem_max for root; others get as much as that allows.
+      if (setOption(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, buffer, 4) !== 0) {
+        setOption(descriptor, SOL_SOCKET, SO_RCVBUF, buffer, 4);
+      }
       const steps: readonly (readonly [call: string, run: () => number])[] = [
         ["SO_REUSEADDR", () => setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, one, 4)],
         ["SO_BROADCAST", () => setOption(descriptor, SOL_SOCKET, SO_BROADCAST, one, 4)],
@@ -168,6 +180,13 @@ async function loadSystemCalls(): Promise<SystemCalls | undefined> {
     },
     close: (descriptor) => void close(descriptor),
   };
+}
+
+/** An int as setsockopt takes it. */
+function numberBytes(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeInt32LE(value);
+  return bytes;
 }
 
 /** struct sockaddr_in for 0.0.0.0: only there broadcasts are heard. */

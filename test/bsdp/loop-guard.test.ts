@@ -52,28 +52,32 @@ test("another loader is another count", () => {
   assert.equal(loopVerdict(other, 6000), "loader");
 });
 
-test("at most ten answers a second for one machine, and five hundred for all", () => {
+const allowed = (rate: AnswerRate, asks: number, mac: (at: number) => string, nowMs: number) =>
+  Array.from({ length: asks }, (_, at) => rate.allows(mac(at), nowMs)).filter(Boolean).length;
+const one = () => "a";
+const many = (at: number) => `m${at}`;
+
+test("at most ten answers a second for one machine", () => {
   const rate = new AnswerRate();
-  const count = (mac: (at: number) => string, nowMs: number) =>
-    Array.from({ length: 1000 }, (_, at) => rate.allows(mac(at), nowMs)).filter(Boolean).length;
+  assert.equal(allowed(rate, 1000, one, 0), 10);
+  assert.equal(allowed(rate, 1000, one, 999), 0);
+  assert.equal(allowed(rate, 1000, one, 1000), 10);
+});
+
+test("a limit for all together, far above a room of a thousand machines", () => {
   assert.equal(
-    count(() => "a", 0),
-    10,
+    allowed(new AnswerRate(), 5000, (at) => `m${at % 1000}`, 0),
+    5000,
   );
-  assert.equal(
-    count(() => "a", 999),
-    0,
-  );
-  assert.equal(
-    count(() => "a", 1000),
-    10,
-  );
-  assert.equal(
-    count((at) => `m${at}`, 1500),
-    490,
-  );
-  assert.equal(
-    count((at) => `m${at}`, 2000),
-    500,
-  );
+  assert.equal(allowed(new AnswerRate(), 11_000, many, 0), 10_000);
+  const rate = new AnswerRate({ overall: 500 });
+  assert.equal(allowed(rate, 1000, one, 0), 10);
+  assert.equal(allowed(rate, 1000, many, 500), 490);
+  assert.equal(allowed(rate, 1000, many, 1000), 500);
+});
+
+test("a clock that is set back silences nobody", () => {
+  const rate = new AnswerRate();
+  assert.equal(allowed(rate, 1000, one, 3_600_000), 10);
+  assert.equal(allowed(rate, 1000, one, 5), 10);
 });
