@@ -55,8 +55,8 @@ function agentLines({ mac, server, kernelArgs, passServer }: ScriptInput): strin
   ];
 }
 
-function localLines(mac: string, policy: Exclude<BootPolicy, { boot: "agent" }>): string[] {
-  const reason = policy.boot === "disk" ? "nothing is ordered for it" : policy.reason;
+function localLines(mac: string, policy: BootPolicy): string[] {
+  const reason = policy.boot === "nothing" ? policy.reason : "nothing is ordered for it";
   return [
     "",
     "echo",

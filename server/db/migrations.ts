@@ -7,6 +7,7 @@ import type { Migration } from "kysely/migration";
  */
 export const migrations: Readonly<Record<string, Migration>> = {
   "0001-first": { up: first },
+  "0002-host-boot": { up: hostBoot },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {
@@ -96,5 +97,21 @@ async function first(db: Kysely<unknown>): Promise<void> {
     .addColumn("mac", "text", (column) => column.notNull())
     .addColumn("state", "text", (column) => column.notNull())
     .addColumn("until_ms", "integer", (column) => column.notNull())
+    .execute();
+}
+
+async function hostBoot(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createTable("host_boot")
+    .addColumn("host_id", "text", (column) => column.primaryKey().references("hosts.id").onDelete("cascade"))
+    .addColumn("secure_boot", "integer")
+    .addColumn("loader", "text")
+    .addColumn("net_boot_image", "integer")
+    .addColumn("net_boot_until_ms", "integer")
+    // Two machines with one address would disturb each other, whatever the program thinks.
+    .addColumn("address", "text", (column) => column.unique())
+    .addColumn("tftp_block_bytes", "integer")
+    .addColumn("tftp_window_blocks", "integer")
+    .addColumn("tftp_wraps_to", "integer")
     .execute();
 }

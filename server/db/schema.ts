@@ -12,6 +12,7 @@ export type Tables = {
   deploy_hosts: DeployHostTable;
   deploy_streams: DeployStreamTable;
   leases: LeaseTable;
+  host_boot: HostBootTable;
 };
 
 /** What happened; only ever added to. */
@@ -98,4 +99,18 @@ export type LeaseTable = {
   mac: string;
   state: string;
   until_ms: number;
+};
+
+/** How a host boots, where that is not as for every other: `HostBootSettings`. Null: not set. */
+export type HostBootTable = {
+  host_id: string;
+  /** 1 and 0. */
+  secure_boot: number | null;
+  loader: string | null;
+  net_boot_image: number | null;
+  net_boot_until_ms: number | null;
+  address: string | null;
+  tftp_block_bytes: number | null;
+  tftp_window_blocks: number | null;
+  tftp_wraps_to: number | null;
 };

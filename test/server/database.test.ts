@@ -32,6 +32,10 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   deploy_hosts: ["deploy_id", "host_id", "state", "attempts", "started_at_ms", "ended_at_ms", "fault"],
   deploy_streams: ["deploy_id", "interface_address", "stream_id"],
   leases: ["address", "mac", "state", "until_ms"],
+  host_boot: [
+    ...["host_id", "secure_boot", "loader", "net_boot_image", "net_boot_until_ms", "address"],
+    ...["tftp_block_bytes", "tftp_window_blocks", "tftp_wraps_to"],
+  ],
 };
 
 test("an empty file gets the tables of the schema, in WAL mode; opening again changes nothing", async () => {
