@@ -45,7 +45,7 @@ export class DhcpAnswerer {
   constructor(settings: DhcpSettings, leases: readonly Lease[]) {
     this.#settings = settings;
     this.#log = settings.log;
-    this.#journal = new DhcpJournal(settings.log);
+    this.#journal = new DhcpJournal(settings);
     for (const lease of leases) this.#leases.set(lease.address, lease);
   }
 
@@ -74,6 +74,7 @@ export class DhcpAnswerer {
       if (address !== "0.0.0.0" && !isMachineAddress(address))
         return this.#journal.drop("no-machine-address", undefined);
     }
+    this.#journal.heard(request);
     const isMac = parseBsdpVendorClass(optionData(request, Option.vendorClass) ?? new Uint8Array(0)) !== undefined;
     const isInform = messageTypeOf(request) === MessageType.inform;
     // A Mac's DISCOVER and REQUEST are ordinary DHCP; boot discovery is in its INFORM.

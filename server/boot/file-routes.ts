@@ -2,6 +2,7 @@ import type { ReadStream } from "node:fs";
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { BootTrace } from "../boot-trace.ts";
+import { fileEntry, missingEntry } from "../boot-trace-files.ts";
 import { refuse } from "./answer.ts";
 import { type BootFile, type BootRoot, findBootFileIn, openBootFile } from "./files.ts";
 import { type ByteRange, rangeOf } from "./range.ts";
@@ -38,12 +39,13 @@ async function sendFile(
   request: FastifyRequest,
   reply: FastifyReply,
   name: string,
-  { directory, roots, log, stallMs = defaultStallMs }: BootFileRouteOptions,
+  { directory, roots, log, trace, stallMs = defaultStallMs }: BootFileRouteOptions,
 ): Promise<FastifyReply> {
   const parts = name.split("/").filter((part) => part !== "" && part !== ".");
   const file = await findBootFileIn({ directory, roots }, parts);
   if (file === undefined) {
     log.info({ client: request.ip, file: name.slice(0, 200) }, "boot: not there");
+    trace?.note(missingEntry("http", request.ip, parts.join("/")));
     return refuse(reply, 404, "There is no such boot file.");
   }
   const tag = `"${file.stamp}"`;
@@ -65,7 +67,7 @@ async function sendFile(
   if (request.method === "HEAD" || to === from) return reply.send();
   const content = await contentOf(file, { from, to });
   if (content !== undefined) {
-    watch(content, to - from, { request, reply, log, stallMs });
+    watch(content, to - from, { request, reply, log, trace, stallMs, name: parts.join("/") });
     return reply.send(content);
   }
   for (const header of ["content-length", "content-range", "etag", "last-modified"]) reply.removeHeader(header);
@@ -86,10 +88,12 @@ function watch(
     readonly request: FastifyRequest;
     readonly reply: FastifyReply;
     readonly log: Logger;
+    readonly trace: BootTrace | undefined;
     readonly stallMs: number;
+    readonly name: string;
   },
 ): void {
-  const { request, reply, log, stallMs } = context;
+  const { request, reply, log, trace, stallMs, name } = context;
   const line = { client: request.ip, url: request.url.slice(0, 200) };
   const startedMs = performance.now();
   reply.raw.setTimeout(stallMs, () => {
@@ -104,6 +108,8 @@ function watch(
     const ms = Math.round(performance.now() - startedMs);
     const hasAll = reply.raw.writableFinished && content.bytesRead === lengthBytes;
     log.info({ ...line, bytes: lengthBytes, ms, result: hasAll ? "done" : "aborted" }, "boot: file sent");
+    const file = { service: "http", client: request.ip, file: name, bytes: lengthBytes, ms } as const;
+    trace?.note(fileEntry(hasAll ? file : { ...file, problem: "the client went away, or took nothing for too long" }));
   });
 }
 

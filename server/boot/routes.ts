@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { BootPolicy } from "../../bsdp/policy.ts";
+import { scriptEntry } from "../boot-trace-files.ts";
 import { refuse, sendText } from "./answer.ts";
 import { type BootFileRouteOptions, bootFileRoutes } from "./file-routes.ts";
 import { checkedKernelArgs, renderScript } from "./script.ts";
@@ -40,6 +41,7 @@ export const bootRoutes: FastifyPluginAsync<BootRouteOptions> = async (app, opti
         passServer: options.passServer,
       });
       options.log.info({ client: request.ip, mac, boot: policy.boot }, "boot: script");
+      if (request.method === "GET") options.trace?.note(scriptEntry(policy, { mac, client: request.ip, kind: "iPXE" }));
       // The answer changes with the next order: nobody may keep it.
       reply.header("cache-control", "no-store").type("text/plain; charset=utf-8");
       return sendText(reply, script);

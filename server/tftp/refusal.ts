@@ -18,6 +18,12 @@ export function refusalOf(error: unknown): [code: number, message: string] {
   }
 }
 
+/** The same for those who run the server. */
+export function refusalText(error: unknown): string {
+  if (error instanceof Fault) return `${error.what} ${error.fix}`.replace(/\.$/, "");
+  return `the file could not be read: ${error instanceof Error ? error.message : String(error)}`;
+}
+
 /** Logged without alarm: loaders ask for files that need not exist. */
 export function notFound(path: string): Fault {
   return new Fault("TFTP_FILE_MISSING", {

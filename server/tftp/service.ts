@@ -2,14 +2,15 @@ import type { RemoteInfo } from "node:dgram";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
 import { type BootRoot, findBootFileIn } from "../boot/files.ts";
-import type { BootTrace } from "../boot-trace.ts";
+import type { BootTrace, BootTraceEntry } from "../boot-trace.ts";
+import { fileEntry, missingEntry } from "../boot-trace-files.ts";
 import { BlockSizeMemory, defaultMaxBlockSize } from "./block-size.ts";
 import { FileCache } from "./file-cache.ts";
 import { pathOfName } from "./file-names.ts";
 import { negotiate, type TransferTerms } from "./negotiation.ts";
 import { decodeTftp, ErrorCode, isRequest, type TftpPacket, type TftpRequest } from "./packet.ts";
 import { ReadTransfer } from "./read-transfer.ts";
-import { notFound, refusalOf } from "./refusal.ts";
+import { notFound, refusalOf, refusalText } from "./refusal.ts";
 import { type Peer, sendError, type TransferEnd, TransferSocket } from "./transfer-socket.ts";
 
 export type TftpSettings = {
@@ -249,6 +250,7 @@ export class TftpService {
     else this.counters.failed += 1;
     if (end.result === "done" || end.result === "probe") this.#settings.log.info(line, "tftp: sent");
     else this.#settings.log.warn(line, "tftp: not sent");
+    this.#settings.trace?.note(transferEntry(end, line));
     if (end.result !== "timeout" || !transfer.looksLikeMtuTrouble) return;
     const smaller = this.#blockSizes.shrink(peer.address, terms.blockSize, now);
     if (smaller !== undefined) {
@@ -260,6 +262,11 @@ export class TftpService {
   async #onRefusal(error: unknown, request: TftpRequest, peer: Peer, address: string): Promise<void> {
     const line = { client: peer.address, file: request.file.slice(0, 200), result: "refused" };
     const [code, message] = refusalOf(error);
+    this.#settings.trace?.note(
+      code === ErrorCode.fileNotFound
+        ? missingEntry("tftp", line.client, line.file)
+        : { service: "tftp", client: line.client, asked: line.file, reason: refusalText(error), isRefusal: true },
+    );
     if (code === ErrorCode.fileNotFound) this.#settings.log.info({ ...line, reason: message }, "tftp: not there");
     else this.#settings.log.warn({ ...line, reason: message, err: error }, "tftp: refused");
     await this.#refuse(peer, address, code, message);
@@ -282,4 +289,22 @@ export class TftpService {
     this.#starting.add(work);
     void work.finally(() => this.#starting.delete(work));
   }
+}
+
+function transferEntry(
+  { result, reason }: TransferEnd,
+  line: {
+    client: string;
+    file: string;
+    bytes: number;
+    ms: number;
+    blockSize: number;
+    windowSize: number;
+    resends: number;
+  },
+): BootTraceEntry {
+  const { blockSize, windowSize, resends, ...file } = line;
+  const request = { ...file, service: "tftp", detail: { blockSize, windowSize, resends } } as const;
+  if (result === "done") return fileEntry(request);
+  return fileEntry(result === "probe" ? { ...request, isProbe: true } : { ...request, problem: reason });
 }
