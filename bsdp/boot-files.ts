@@ -25,6 +25,11 @@ export type BootFiles = {
   readonly diskLoaders: Readonly<Partial<Record<Platform, string>>>;
   /** Boot images for Macs (BSDP), the most useful first. Empty: Macs get no answer. */
   readonly macImages: readonly NetBootImage[];
+  /**
+   * NetBoot bundles of the site (boot/nbi-*.ts). They are not ours and are offered to Macs that nothing is ordered
+   * for: a Mac with an order is to find nothing but the agent.
+   */
+  readonly macBundles?: readonly NetBootImage[];
   /** BSDP server priority, 0 to 65535; Macs prefer the highest. */
   readonly macPriority: number;
 };

@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import {
   type BootFiles,
   RASPBERRY_PI_FILES,
@@ -7,7 +7,9 @@ import {
   standardLoaders,
   standardSecureLoaders,
 } from "../bsdp/boot-files.ts";
-import type { ConfigValues } from "../server/config.ts";
+import type { NetBootImage } from "../bsdp/net-boot-image.ts";
+import { NbiLibrary, type NbiLibraryOptions } from "../server/boot/nbi-library.ts";
+import type { Config, ConfigValues } from "../server/config.ts";
 import { dhcpOptions } from "../server/dhcp-options.ts";
 import type { DhcpSettings, LeaseStore } from "../server/dhcp-settings.ts";
 
@@ -18,7 +20,14 @@ const MAC_BOOTER = "nbi/booter";
  * What there is to boot. Looked up for every answer, so that a boot image that
  * is built while the server runs needs no restart: a platform without a loader gets no offer.
  */
-export function bootFilesOf(values: ConfigValues, bootDirectory: string, httpPort: number): BootFiles {
+export function bootFilesOf(
+  values: ConfigValues,
+  {
+    bootDirectory,
+    httpPort,
+    bundles,
+  }: { bootDirectory: string; httpPort: number; bundles: Pick<NbiLibrary, "images"> },
+): BootFiles {
   const isThere = (name: string) => existsSync(join(bootDirectory, name));
   const present = (loaders: BootFiles["loaders"]) =>
     Object.fromEntries(Object.entries(loaders).filter(([, name]) => isThere(name)));
@@ -38,10 +47,31 @@ export function bootFilesOf(values: ConfigValues, bootDirectory: string, httpPor
     },
     get macImages() {
       if (!isThere(MAC_BOOTER)) return [];
-      return [{ index: values["bsdp.index"], name: values["bsdp.name"], bootFile: MAC_BOOTER, isDefault: true }];
+      return [ownMacImage(values)];
+    },
+    get macBundles() {
+      return bundles.images;
     },
     macPriority: values["bsdp.priority"],
   };
+}
+
+/** The agent, as Macs see it. */
+function ownMacImage(values: ConfigValues): NetBootImage {
+  return { index: values["bsdp.index"], name: values["bsdp.name"], bootFile: MAC_BOOTER, isDefault: true };
+}
+
+/** The NetBoot bundles in the folders of `bsdp.nbi` and in the data directory's own, not yet read. */
+export function bundlesOf(
+  { values, dataDir }: Pick<Config, "values" | "dataDir">,
+  options: Pick<NbiLibraryOptions, "httpPort" | "now" | "log">,
+): NbiLibrary {
+  return new NbiLibrary({
+    folders: values["bsdp.nbi"].map((folder) => resolve(folder)),
+    ownFolder: join(dataDir, "nbi"),
+    otherImage: ownMacImage(values),
+    ...options,
+  });
 }
 
 /** The settings of our own DHCP server. @throws {Fault} for an option that does not exist or a wrong value */

@@ -31,7 +31,7 @@ import { openStreamHub } from "../server/stream/hub.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { startTftp } from "../server/tftp/server.ts";
 import { controlSocketOf } from "./control-socket.ts";
-import { bootFilesOf, fullDhcpOf } from "./dhcp-wiring.ts";
+import { bootFilesOf, bundlesOf, fullDhcpOf } from "./dhcp-wiring.ts";
 import { streamOpener } from "./stream-opener.ts";
 import { VERSION } from "./version.ts";
 
@@ -114,8 +114,12 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,
   });
   await http.register(streamRoutes(hub));
+  let httpPort = values["http.port"];
+  const bundles = bundlesOf(config, { httpPort: () => httpPort, now, log: log.child({ part: "nbi" }) });
+  parts.defer(() => bundles.stop());
   await http.register(bootRoutes, {
     directory: bootDirectory,
+    roots: bundles.roots,
     policyOf,
     kernelArgs: values["boot.kernel_args"],
     passServer: values["boot.pass_server"],
@@ -124,12 +128,16 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   });
   // One network: that address only. Several: one listener, which serves these addresses only.
   onlyAt(http, addresses);
-  const httpPort = await listenTcp(http, addresses.length === 1 ? addresses[0]! : "0.0.0.0", values["http.port"]);
+  httpPort = await listenTcp(http, addresses.length === 1 ? addresses[0]! : "0.0.0.0", values["http.port"]);
+
+  // Their root paths name our HTTP port, which is known only now.
+  await bundles.start();
 
   const tftp = await startTftp({
     addresses,
     port: values["tftp.port"],
     root: bootDirectory,
+    roots: bundles.roots,
     trace,
     log: log.child({ part: "tftp" }),
     now,
@@ -137,7 +145,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   parts.defer(() => tftp.stop());
 
   if (values["network.dhcp"] !== "off") {
-    const bootFiles = bootFilesOf(values, bootDirectory, httpPort);
+    const bootFiles = bootFilesOf(values, { bootDirectory, httpPort, bundles });
     const dhcp = await startDhcp({
       interfaces,
       mode: values["network.dhcp"],

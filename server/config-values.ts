@@ -17,6 +17,11 @@ export const text: Kind<string> = {
   read: (value) => (typeof value === "string" ? value : undefined),
 };
 
+export const folder: Kind<string> = {
+  allowed: 'a folder\'s whole path, like "/srv/netboot"',
+  read: (value) => (typeof value === "string" && value.startsWith("/") && !value.includes("\0") ? value : undefined),
+};
+
 export const boolean: Kind<boolean> = {
   allowed: "true or false",
   read: (value) => {

@@ -37,6 +37,8 @@ const settings = {
   "bsdp.priority": setting(kind.integer(0, 65_535), 32_768),
   "bsdp.index": setting(kind.integer(1, 65_535), 1),
   "bsdp.name": setting(kind.text, "bootcast"),
+  /** Folders that hold NetBoot bundles (*.nbi), offered to Macs that nothing is ordered for. */
+  "bsdp.nbi": setting(kind.listOf(kind.folder), []),
   "multicast.group": setting(kind.multicastGroup, "239.192.66.1"),
   "multicast.port": setting(kind.port, 7801),
   "multicast.rate": setting(kind.rate, 12_000_000),

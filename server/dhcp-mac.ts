@@ -1,6 +1,7 @@
 import { decideBsdp } from "../bsdp/bsdp-server.ts";
 import type { DhcpPacket } from "../bsdp/dhcp-packet.ts";
 import { MAXIMUM_PAYLOAD_BYTES } from "../bsdp/dhcp-packet.ts";
+import { offeredImages } from "../bsdp/net-boot-offer.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import type { Arrival } from "../bsdp/proxy.ts";
 import type { DhcpJournal } from "./dhcp-journal.ts";
@@ -20,7 +21,7 @@ export function answerMac(
     serverAddress: arrival.serverAddress,
     serverName: arrival.serverAddress,
     priority: bootFiles.macPriority,
-    images: policy.boot === "agent" ? bootFiles.macImages : [],
+    images: offeredImages(policy, bootFiles),
   });
   if (decision.type === "silence") {
     const isPolicy = decision.reason === "no-image" && policy.boot !== "agent";

@@ -10,7 +10,7 @@ import { type ByteRange, rangeOf } from "./range.ts";
 export type BootFileRouteOptions = {
   /** Everything below it is served under /boot/. */
   readonly directory: string;
-  /** Further folders, each for the names below /boot/<its prefix>/. */
+  /** Further folders, each for the names below /boot/<its prefix>/; NetBoot bundles below /NetBoot/, too. */
   readonly roots?: readonly BootRoot[];
   readonly log: Logger;
   /** Is told of every request. */
@@ -23,14 +23,15 @@ const defaultStallMs = 60_000;
 
 /**
  * The boot files by HTTP: GET, HEAD /boot/<file>. `//name` means the same as `/name` (rhboot/shim#436,
- * tinkerbell/smee#229).
+ * tinkerbell/smee#229). /NetBoot/… is where Macs look for the disk images of NetBoot bundles.
  */
 export const bootFileRoutes: FastifyPluginAsync<BootFileRouteOptions> = async (app, options) => {
-  for (const url of ["/boot/*", "//boot/*"]) {
+  const places = { "/boot/*": "", "//boot/*": "", "/NetBoot/*": "NetBoot/", "//NetBoot/*": "NetBoot/" };
+  for (const [url, below] of Object.entries(places)) {
     app.route<{ Params: { "*": string } }>({
       method: ["GET", "HEAD"],
       url,
-      handler: (request, reply) => sendFile(request, reply, request.params["*"], options),
+      handler: (request, reply) => sendFile(request, reply, below + request.params["*"], options),
     });
   }
 };

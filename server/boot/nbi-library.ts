@@ -25,6 +25,7 @@ export type NbiLibraryOptions = {
 };
 
 const EVERY_MS = 5000;
+const FIRST_DEADLINE_MS = 5000;
 
 /**
  * The NetBoot bundles of all folders, kept up to date: the folders are read
@@ -36,7 +37,8 @@ export class NbiLibrary {
   readonly #options: NbiLibraryOptions;
   readonly #hosts: HostNames;
   #scan: NbiScan = { bundles: [], faults: [] };
-  #roots: readonly BootRoot[] = [];
+  /** Always the same list: those who serve the files hold on to it. */
+  readonly #roots: BootRoot[] = [];
   #images: readonly NetBootImage[] = [];
   readonly #told = new Map<string, string>();
   #timer: NodeJS.Timeout | undefined;
@@ -66,10 +68,17 @@ export class NbiLibrary {
     return this.#roots;
   }
 
-  /** Reads the folders now, and again and again until `stop`. */
+  /** Reads the folders now, and again and again until `stop`. A disk that hangs is not waited for longer than 5 s. */
   async start(): Promise<void> {
-    await this.scan();
-    this.#again();
+    const first = this.scan().finally(() => this.#again());
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(() => {
+        this.#options.log?.warn("nbi: the folders are not read after 5 s; their bundles are served when they are");
+        resolve();
+      }, FIRST_DEADLINE_MS);
+    });
+    await Promise.race([first, late]).finally(() => clearTimeout(timer));
   }
 
   stop(): void {
@@ -92,10 +101,8 @@ export class NbiLibrary {
     this.#scan = { bundles: withoutClashes(bundles, this.#options.otherImage), faults };
     const served = this.#scan.bundles.filter((bundle) => bundle.state === "served");
     this.#images = served.map(({ image }) => image);
-    this.#roots = served.map((bundle) => ({
-      prefix: nbiPrefix(bundle),
-      directory: `${bundle.share}/${bundle.name}`,
-    }));
+    const roots = served.map((one) => ({ prefix: nbiPrefix(one), directory: `${one.share}/${one.name}` }));
+    this.#roots.splice(0, this.#roots.length, ...roots);
     this.#tell();
   }
 
