@@ -7,18 +7,22 @@ import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import { Fault } from "../fault.ts";
 import { agentRoutes } from "../server/agent-api.ts";
+import { bootTraceRoutes, recentBoots } from "../server/api/boot-routes.ts";
+import { hostBootRoutes } from "../server/api/host-boot-routes.ts";
 import { apiRoutes } from "../server/api/routes.ts";
 import { bootRoutes } from "../server/boot/routes.ts";
 import { BootClients } from "../server/boot-clients.ts";
-import { BootTraceLog } from "../server/boot-trace.ts";
+import { BootTraceService } from "../server/boot-trace-service.ts";
 import type { Config } from "../server/config.ts";
 import { openDatabase } from "../server/db/database.ts";
 import { databaseLeases } from "../server/db/leases.ts";
 import { DeployStreams } from "../server/deploy-streams.ts";
 import { Deploys } from "../server/deploys.ts";
 import { startDhcp } from "../server/dhcp.ts";
+import type { DhcpCounters } from "../server/dhcp-settings.ts";
 import { advertise } from "../server/dnssd.ts";
 import { EventLog } from "../server/events.ts";
+import { HostBoot } from "../server/host-boot-settings.ts";
 import { Hosts } from "../server/hosts.ts";
 import { createHttp, listenTcp, onlyAt, plainAddress } from "../server/http.ts";
 import { InterfaceWatch } from "../server/interface-watch.ts";
@@ -31,7 +35,7 @@ import { openStreamHub } from "../server/stream/hub.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { startTftp } from "../server/tftp/server.ts";
 import { controlSocketOf } from "./control-socket.ts";
-import { bootFilesOf, bundlesOf, fullDhcpOf } from "./dhcp-wiring.ts";
+import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { streamOpener } from "./stream-opener.ts";
 import { VERSION } from "./version.ts";
 
@@ -100,9 +104,13 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     now,
   });
   await streams.resume();
-  const policyOf = (mac: string) => orders.bootPolicyOf(mac);
+  const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
+  const secureBoot = values["boot.secure_boot"];
+  const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, { secureBoot });
   const clients = new BootClients(now);
-  const trace = new BootTraceLog({ now, clients });
+  const boots = await BootTraceService.start({ db, events, clients, log: log.child({ part: "trace" }), now });
+  parts.defer(() => boots.stop());
+  const trace = boots.log;
 
   const http = createHttp(log.child({ part: "http" }));
   parts.defer(() => http.close());
@@ -144,6 +152,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   });
   parts.defer(() => tftp.stop());
 
+  let dhcpCounters: DhcpCounters | undefined;
   if (values["network.dhcp"] !== "off") {
     const bootFiles = bootFilesOf(values, { bootDirectory, httpPort, bundles });
     const dhcp = await startDhcp({
@@ -158,6 +167,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
       now,
     });
     parts.defer(() => dhcp.stop());
+    dhcpCounters = dhcp.counters;
   }
 
   if (values["dnssd.enabled"]) {
@@ -174,6 +184,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   };
   const api = createHttp(log.child({ part: "api" }));
   parts.defer(() => api.close());
+  hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
   apiRoutes(api, {
     hosts,
     deploys: new Deploys({ db, events, hosts, findImage }),
@@ -197,9 +208,11 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
         dhcp: values["network.dhcp"],
         hosts: (await hosts.list()).length,
         activeSessions: active.map(({ id }) => id),
+        boots: recentBoots(boots),
       };
     },
   });
+  bootTraceRoutes(api, { trace: boots, hosts, counters: () => ({ dhcp: dhcpCounters, tftp: tftp.counters }) });
   await api.listen({ path: controlSocket });
   // Whoever can open this socket can order disks to be erased.
   await chmod(controlSocket, 0o600);

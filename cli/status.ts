@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { RecentBootsBody } from "../server/api/boot-schemas.ts";
 import type { StatusBody } from "../server/api/schemas.ts";
 import { ago } from "./ago.ts";
 import { withServer } from "./client.ts";
@@ -25,8 +26,17 @@ export function statusCommand(): Command {
             "Sessions",
             status.activeSessions.length === 0 ? "none active" : `active: ${status.activeSessions.join(", ")}`,
           ],
+          ["Boots", bootsText(status.boots)],
         ]),
       );
     }),
   );
+}
+
+/** Machines that tried to boot lately; of those that were refused, the newest with its reason. */
+function bootsText({ tried, refused, withinMs }: RecentBootsBody): string {
+  const [newest] = refused;
+  const machines = `${tried} ${tried === 1 ? "machine" : "machines"} tried in the last ${withinMs / 60_000} minutes`;
+  if (newest === undefined) return machines;
+  return `${machines}, ${refused.length} refused: ${newest.host ?? newest.mac}: ${newest.reason}`;
 }

@@ -35,6 +35,8 @@ export type EventFilter = {
   readonly limit?: number | undefined;
   readonly hostId?: string | undefined;
   readonly deployId?: number | undefined;
+  /** False leaves out the boot trace ("boot.…"), which is most of what happens. Default true. */
+  readonly hasBoots?: boolean | undefined;
 };
 
 /**
@@ -73,6 +75,30 @@ export class EventLog {
     return result;
   }
 
+  /** Adds events that change nothing else, in one transaction; `atMs` is when each happened. */
+  async append(events: readonly (NewEvent & { readonly atMs: number })[]): Promise<void> {
+    if (events.length === 0) return;
+    const rows = await this.#db
+      .insertInto("events")
+      .values(
+        events.map(({ atMs, kind, hostId = null, deployId = null, data = {} }) => ({
+          at_ms: atMs,
+          kind,
+          host_id: hostId,
+          deploy_id: deployId,
+          data: JSON.stringify(data),
+        })),
+      )
+      .returning("id")
+      .execute();
+    // SQLite promises no order of what it returns; the numbers are given in that of the rows.
+    const ids = rows.map(({ id }) => id).toSorted((one, other) => one - other);
+    for (const [at, { atMs, kind, hostId = null, deployId = null, data = {} }] of events.entries()) {
+      const stored = { id: ids[at]!, atMs, kind, hostId, deployId, data };
+      for (const listener of this.#listeners) listener(stored);
+    }
+  }
+
   /** Events in their order; `limit` defaults to 1000. */
   async list(filter: EventFilter = {}): Promise<StoredEvent[]> {
     let query = this.#db
@@ -83,6 +109,7 @@ export class EventLog {
     if (filter.after !== undefined) query = query.where("id", ">", filter.after);
     if (filter.hostId !== undefined) query = query.where("host_id", "=", filter.hostId);
     if (filter.deployId !== undefined) query = query.where("deploy_id", "=", filter.deployId);
+    if (filter.hasBoots === false) query = query.where("kind", "not like", "boot.%");
     return (await query.execute()).map((row) => ({
       id: row.id,
       atMs: row.at_ms,

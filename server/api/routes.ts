@@ -33,6 +33,8 @@ const EventQuery = Type.Object({
   limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 }),
   session: Type.Optional(Type.Integer({ minimum: 1 })),
   host: Type.Optional(Type.String()),
+  /** False leaves out the boot trace ("boot.…"), which is most of what happens. */
+  boots: Type.Boolean({ default: true }),
 });
 
 /**
@@ -124,8 +126,9 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
     "/api/v1/events",
     { schema: { querystring: EventQuery, response: { 200: Type.Object({ events: Type.Array(EventBody) }) } } },
     async (request, reply) => {
-      const { after, limit, session, host } = request.query;
-      const filter = { limit, deployId: session, hostId: host === undefined ? undefined : (await hosts.find(host)).id };
+      const { after, limit, session, host, boots } = request.query;
+      const hostId = host === undefined ? undefined : (await hosts.find(host)).id;
+      const filter = { limit, deployId: session, hostId, hasBoots: boots };
       if (!request.headers.accept?.includes("text/event-stream")) {
         return { events: writable(await events.list({ after, ...filter })) };
       }
@@ -144,7 +147,7 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
 /** Server-sent events: those in the table first, then live ones, each once. */
 function eventFeed(
   events: EventLog,
-  filter: { after: number; deployId: number | undefined; hostId: string | undefined },
+  filter: { after: number; deployId: number | undefined; hostId: string | undefined; hasBoots: boolean },
 ): Readable {
   const feed = new Readable({ read: () => undefined });
   let lastId = filter.after;
@@ -154,6 +157,7 @@ function eventFeed(
     lastId = event.id;
     if (filter.deployId !== undefined && event.deployId !== filter.deployId) return;
     if (filter.hostId !== undefined && event.hostId !== filter.hostId) return;
+    if (!filter.hasBoots && event.kind.startsWith("boot.")) return;
     feed.push(`id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`);
   };
   const unsubscribe = events.subscribe((event) => (live === undefined ? send(event) : live.push(event)));
@@ -167,6 +171,7 @@ function eventFeed(
         limit: 1000,
         deployId: filter.deployId,
         hostId: filter.hostId,
+        hasBoots: filter.hasBoots,
       });
       for (const event of stored) send(event);
       if (stored.length < 1000) break;

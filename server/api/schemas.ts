@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { agentStates, Disk, FaultBody, StreamState } from "../../agent/contract.ts";
+import { RecentBootsBody } from "./boot-schemas.ts";
 
 /** The shapes of `/api/v1`. Times are milliseconds since 1970 UTC. */
 
@@ -128,6 +129,7 @@ export const StatusBody = Type.Object({
   dhcp: Type.String(),
   hosts: Type.Number(),
   activeSessions: Type.Array(Type.Number()),
+  boots: RecentBootsBody,
 });
 
 export type HostBody = Type.Static<typeof HostBody>;

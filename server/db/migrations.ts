@@ -8,6 +8,7 @@ import type { Migration } from "kysely/migration";
 export const migrations: Readonly<Record<string, Migration>> = {
   "0001-first": { up: first },
   "0002-host-boot": { up: hostBoot },
+  "0003-events-by-kind": { up: eventsByKind },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {
@@ -114,4 +115,9 @@ async function hostBoot(db: Kysely<unknown>): Promise<void> {
     .addColumn("tftp_window_blocks", "integer")
     .addColumn("tftp_wraps_to", "integer")
     .execute();
+}
+
+// The boot trace is read, and its old entries are removed, without a look at all other events.
+async function eventsByKind(db: Kysely<unknown>): Promise<void> {
+  await db.schema.createIndex("events_by_kind").on("events").columns(["kind", "at_ms"]).execute();
 }
