@@ -37,6 +37,35 @@ export class ApiClient {
     return this.#request<T>("DELETE", path);
   }
 
+  /**
+   * What a path that never ends says, object by object (server-sent events), until `signal` is aborted.
+   *
+   * @throws {Fault} as the others; SERVER_UNREACHABLE when the server ends; the signal's reason
+   */
+  async *follow<T>(path: string, signal: AbortSignal): AsyncGenerator<T> {
+    let text = "";
+    try {
+      const headers = { accept: "text/event-stream" };
+      const { statusCode, body } = await this.#client.request({ method: "GET", path, headers, signal });
+      if (statusCode >= 400) throw faultOf(await body.json());
+      body.setEncoding("utf8");
+      for await (const chunk of body) {
+        text += chunk as string;
+        const events = text.split("\n\n");
+        text = events.pop() ?? "";
+        for (const event of events) {
+          const data = event.split("\n").find((line) => line.startsWith("data: "));
+          if (data !== undefined) yield JSON.parse(data.slice("data: ".length)) as T;
+        }
+      }
+    } catch (error) {
+      if (signal.aborted) throw signal.reason;
+      if (error instanceof Fault) throw error;
+      throw this.#ended(error);
+    }
+    throw this.#ended();
+  }
+
   close(): Promise<void> {
     return this.#client.destroy();
   }
@@ -57,8 +86,21 @@ export class ApiClient {
       throw this.#unreachable(error);
     }
     if (statusCode < 400) return answer as T;
-    const { code, what, why, fix } = answer as Fault;
-    throw new Fault(code, { what, why, fix });
+    throw faultOf(answer);
+  }
+
+  #ended(cause?: unknown): Fault {
+    const { code } = (cause ?? {}) as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ECONNREFUSED" || code === "EACCES") return this.#unreachable(cause);
+    return new Fault(
+      "SERVER_UNREACHABLE",
+      {
+        what: "The server has ended, or does not answer any more.",
+        why: `It answered on ${this.#socketPath} until now.`,
+        fix: 'Look at it with "bootcast status" and at its log; start it again ("sudo bootcast serve") and repeat the command.',
+      },
+      cause,
+    );
   }
 
   #unreachable(error: unknown): Fault {
@@ -85,6 +127,11 @@ export class ApiClient {
       error,
     );
   }
+}
+
+function faultOf(answer: unknown): Fault {
+  const { code, what, why, fix } = answer as Fault;
+  return new Fault(code, { what, why, fix });
 }
 
 /** Runs `work` with the API of the server whose data directory the command names. */

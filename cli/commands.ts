@@ -50,6 +50,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./session.ts")).sessionCommand(),
   },
   {
+    name: "boot",
+    summary: "watch how machines boot, and why one does not",
+    load: async () => (await import("./boot.ts")).bootCommand(),
+  },
+  {
     name: "status",
     summary: "show the server on this machine",
     load: async () => (await import("./status.ts")).statusCommand(),

@@ -34,7 +34,13 @@ export function answeredEntry(request: DhcpPacket, answered: string, facts: Answ
   const images = typeof facts.images === "number" ? `${facts.images} ${facts.images === 1 ? "image" : "images"}` : "";
   const given = [text(facts.address), text(facts.file), text(images)].filter((part) => part !== undefined);
   const refusal = refusalOf(request, answered, facts);
-  return { ...question, answered: [bsdpAnswer(answered), given.join(", ")].join(" ").trim(), ...refusal };
+  const file = text(facts.file);
+  return {
+    ...question,
+    answered: [bsdpAnswer(answered), given.join(", ")].join(" ").trim(),
+    ...refusal,
+    detail: { ...question.detail, ...(file === undefined ? {} : { file }) },
+  };
 }
 
 /** The entry of a packet that was not answered. */

@@ -30,6 +30,8 @@ type Machine = {
   /** When it last asked for something to boot; undefined for a machine that only wants an address. */
   triedMs?: number | undefined;
   refusal?: string | undefined;
+  /** The file that it was told to fetch. */
+  offered?: string | undefined;
 };
 
 /** Sorts entries into boots: one power-on of one machine, from its firmware's first packet to its last file. */
@@ -67,7 +69,11 @@ export class BootMachines {
     if (isAttempt(entry)) {
       machine.triedMs = atMs;
       if (entry.isRefusal === true) machine.refusal = entry.reason ?? "";
+      // A loader may ask for files that need not exist; not so for the one that it was told to fetch.
+      else if (entry.answered === undefined && entry.asked === machine.offered) machine.refusal = entry.reason;
       else if (entry.answered !== undefined || isFirstQuestion(entry)) machine.refusal = undefined;
+      const file = entry.detail?.["file"];
+      if (typeof file === "string") machine.offered = file;
     }
     this.#machines.delete(mac);
     this.#machines.set(mac, machine);

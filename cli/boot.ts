@@ -1,0 +1,13 @@
+import { Command } from "commander";
+import { bootTraceCommand } from "./boot-trace.ts";
+import { examples } from "./output.ts";
+
+/** `bootcast boot …`: how machines boot. */
+export function bootCommand(): Command {
+  const command = new Command("boot").description("How machines boot: what they ask, and what they are given.");
+  examples(command, [
+    "bootcast boot trace                  # every packet of every machine, as it comes",
+    "bootcast boot trace --host lab-07    # the last boot of one machine, and what comes",
+  ]);
+  return command.addCommand(bootTraceCommand());
+}
