@@ -1,0 +1,204 @@
+import { macText } from "../../bsdp/address.ts";
+import { decodeBsdpOptions } from "../../bsdp/bsdp-options.ts";
+import type { DhcpOption, DhcpPacket } from "../../bsdp/dhcp-packet.ts";
+import {
+  decodeCookieAndOptions,
+  decodeDhcpPacket,
+  optionAddress,
+  optionData,
+  optionInstances,
+} from "../../bsdp/dhcp-packet.ts";
+import { messageTypeName, messageTypeOf, numberOf2, Option } from "../../bsdp/dhcp-values.ts";
+import { decodePxeOptions, encapsulatedOptions, userClasses } from "../../bsdp/pxe-options.ts";
+import { parseBsdpVendorClass } from "../../bsdp/vendor-class.ts";
+import { Fault } from "../../fault.ts";
+import { checkBsdpOptions, expectsError, isRefusedBsdp } from "./bsdp-words.ts";
+import type { Json, JsonObject, Vector } from "./index-file.ts";
+import { isObject } from "./index-file.ts";
+import { compareWords, hexOf, OneOf, type Verdict, type Words } from "./verdict.ts";
+
+const OVERLOAD = 52;
+const NDI = 94;
+
+/** Layer `udp-payload` of the DHCP families: a whole packet. */
+export function checkDhcpPacket(verdict: Verdict, vector: Vector): void {
+  const { expect, bytes } = vector;
+  let packet: DhcpPacket;
+  try {
+    packet = decodeDhcpPacket(bytes);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    const isMeant = expectsError(expect) || expect["ok"] === false || expect["magicOk"] === false;
+    if (!isMeant) verdict.differs("packet", "it can be read", `${error.code}: ${error.why}`);
+    return;
+  }
+  if (expectsError(expect)) {
+    verdict.differs("error", expect["error"], "it is accepted");
+    return;
+  }
+  const { bsdp, bsdpError, pxe43, pxe43Error, ...rest } = expect;
+  compareWords(verdict, rest, packetWords(packet, vector));
+  const instances = optionInstances(packet, Option.vendorOptions);
+  if (isObject(bsdp)) checkBsdpOptions(verdict, bsdp, instances, "bsdp");
+  if (bsdpError !== undefined && !isRefusedBsdp(instances)) verdict.differs("bsdpError", bsdpError, "it is accepted");
+  const pxe = optionData(packet, Option.vendorOptions) ?? new Uint8Array(0);
+  if (isObject(pxe43)) compareWords(verdict, pxe43, pxeWords(pxe), "pxe43");
+  if (pxe43Error !== undefined && encapsulatedOptions(pxe).isWhole) {
+    verdict.differs("pxe43Error", pxe43Error, "it is accepted");
+  }
+}
+
+function packetWords(packet: DhcpPacket, { bytes, expect, input }: Vector): Words {
+  const number = (code: number) => {
+    const data = optionData(packet, code);
+    return data?.length === 2 ? numberOf2(data) : undefined;
+  };
+  const list = (code: number) => optionData(packet, code);
+  const type = messageTypeOf(packet);
+  const machineId = list(Option.clientMachineId);
+  const userClass = list(Option.userClass);
+  const instances = optionInstances(packet, Option.vendorOptions).length;
+  const isOverloaded = optionInstances(packet, OVERLOAD).length > 0;
+  return {
+    ok: true,
+    magicOk: true,
+    op: packet.op,
+    htype: packet.htype,
+    hlen: packet.hlen,
+    hops: packet.hops,
+    xid: packet.xid.toString(16).padStart(8, "0"),
+    secs: packet.secs,
+    flags: packet.flags.toString(16).padStart(4, "0"),
+    ciaddr: packet.ciaddr,
+    yiaddr: packet.yiaddr,
+    siaddr: packet.siaddr,
+    giaddr: packet.giaddr,
+    // A wrong hlen does not change which of the field's bytes are meant.
+    chaddr: macText(packet.chaddr.subarray(0, lengthOfMac(expect["chaddr"]))),
+    sname: isOverloaded ? new OneOf(packet.sname, fieldText(bytes, 44, 108)) : textOf(packet.sname),
+    file: isOverloaded ? new OneOf(packet.file, fieldText(bytes, 108, 236)) : textOf(packet.file),
+    options: optionList(packet.options, bytes.subarray(236), isOverloaded),
+    endOption: hasEndMark(bytes.subarray(240)),
+    messageType: type === undefined ? undefined : new OneOf(messageTypeName(type), type),
+    vendorClass: latin1(list(Option.vendorClass)),
+    maxDhcpMessageSize: number(Option.maxMessageSize),
+    clientArch: numbersOf2(list(Option.clientArch)),
+    ndi: list(NDI) === undefined ? undefined : [...list(NDI)!],
+    clientMachineId: machineId === undefined ? undefined : machineIdWords(machineId),
+    userClass: userClass === undefined ? undefined : new OneOf(latin1(userClass), userClasses(userClass).join()),
+    ipxeFeatures: pairs(list(Option.ipxe)),
+    serverIdentifier: optionAddress(packet, Option.serverId),
+    requestedAddress: optionAddress(packet, Option.requestedAddress),
+    rootPath: utf8(list(Option.rootPath)),
+    bootFileName: latin1(list(Option.bootFileName)),
+    hostName: latin1(list(Option.hostName)),
+    option43Instances: instances === 0 ? new OneOf(undefined, 0) : instances,
+    udpPayloadLength: bytes.length,
+    imagesOffered: Array.isArray(input?.["images"]) ? input["images"].length : undefined,
+    truncated: isTruncated(packet, input),
+  };
+}
+
+// The list is cut short when it has fewer images than the server offered; without a list nothing is cut.
+function isTruncated(packet: DhcpPacket, input: JsonObject | undefined): boolean | undefined {
+  const offered = input?.["images"];
+  if (!Array.isArray(offered) || !isBsdp(packet)) return undefined;
+  const { images } = decodeBsdpOptions(optionInstances(packet, Option.vendorOptions));
+  return images !== undefined && images.length < offered.length;
+}
+
+/** Layer `magic+options`: the tail of a packet, from the cookie on. */
+export function checkMagicAndOptions(verdict: Verdict, expect: JsonObject, bytes: Uint8Array): void {
+  let options: DhcpOption[] | undefined;
+  try {
+    options = decodeCookieAndOptions(bytes);
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+  }
+  if (expectsError(expect)) {
+    if (options !== undefined) verdict.differs("error", expect["error"], "it is accepted");
+    return;
+  }
+  compareWords(verdict, expect, {
+    ok: options !== undefined,
+    magicOk: options !== undefined,
+    options: options === undefined ? undefined : optionList(options, bytes, false),
+    endOption: hasEndMark(bytes.subarray(4)),
+  });
+}
+
+/** Layer `option43` of the PXE family. */
+export function checkPxeOptions(verdict: Verdict, expect: JsonObject, bytes: Uint8Array): void {
+  if (!expectsError(expect)) {
+    compareWords(verdict, expect, pxeWords(bytes));
+    return;
+  }
+  if (encapsulatedOptions(bytes).isWhole) verdict.differs("error", expect["error"], "it is accepted");
+}
+
+function pxeWords(bytes: Uint8Array): Words {
+  const { options } = encapsulatedOptions(bytes);
+  const { bootServers, ...rest } = decodePxeOptions(bytes);
+  const raw = options.find((option) => option.code === 8)?.data;
+  return {
+    discoveryControl: undefined,
+    discoveryAddress: undefined,
+    bootMenu: undefined,
+    menuPrompt: undefined,
+    bootItem: undefined,
+    ...rest,
+    bootServers,
+    bootServersRaw: raw === undefined ? undefined : hexOf(raw),
+    subOptions: pairs(bytes),
+  };
+}
+
+// The options of `file` and `sname` may stand behind the others, or be left where they are.
+function optionList(options: readonly DhcpOption[], fromCookie: Uint8Array, isOverloaded: boolean): unknown {
+  const words = (list: readonly DhcpOption[]) => list.map(({ code, data }) => [code, hexOf(data)]);
+  return isOverloaded ? new OneOf(words(options), words(decodeCookieAndOptions(fromCookie))) : words(options);
+}
+
+// Pads may stand anywhere; a packet that ends without the mark is tolerated.
+function hasEndMark(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at += bytes[at] === 0 ? 1 : 2 + (bytes[at + 1] ?? 0)) {
+    if (bytes[at] === 255) return true;
+  }
+  return false;
+}
+
+function machineIdWords(data: Uint8Array): Words {
+  return { type: data[0], wireHex: hexOf(data.subarray(1)), uuid: uuidOf(data) };
+}
+
+// Its first three fields have the least byte first (RFC 4578 2.3, as all firmware does it).
+function uuidOf(data: Uint8Array): string | undefined {
+  if (data.length !== 17) return undefined;
+  const [a, b, c] = [data.slice(1, 5), data.slice(5, 7), data.slice(7, 9)].map((part) => hexOf(part.reverse()));
+  return [a, b, c, hexOf(data.subarray(9, 11)), hexOf(data.subarray(11))].join("-");
+}
+
+const isBsdp = (packet: DhcpPacket): boolean =>
+  parseBsdpVendorClass(optionData(packet, Option.vendorClass) ?? new Uint8Array(0)) !== undefined;
+
+function lengthOfMac(wanted: Json | undefined): number {
+  return typeof wanted === "string" ? wanted.split(":").length : 6;
+}
+
+const pairs = (data: Uint8Array | undefined) =>
+  data === undefined ? undefined : encapsulatedOptions(data).options.map((option) => [option.code, hexOf(option.data)]);
+
+const numbersOf2 = (data: Uint8Array | undefined) =>
+  data === undefined ? undefined : Array.from({ length: data.length >> 1 }, (_, at) => numberOf2(data, 2 * at));
+
+const latin1 = (data: Uint8Array | undefined) =>
+  data === undefined ? undefined : Buffer.from(data).toString("latin1");
+
+const utf8 = (data: Uint8Array | undefined) => (data === undefined ? undefined : Buffer.from(data).toString("utf8"));
+
+/** Our reader keeps one character for each byte; the files have UTF-8. */
+const textOf = (text: string) => new OneOf(text, Buffer.from(text, "latin1").toString("utf8"));
+
+function fieldText(bytes: Uint8Array, from: number, to: number): string {
+  return Buffer.from(bytes.subarray(from, to)).toString("utf8").split("\0")[0] ?? "";
+}
