@@ -64,6 +64,15 @@ export const RASPBERRY_PI_FILES = "rpi/start4.elf";
 /** The longest text that fits the header's `file` field with its NUL. */
 export const MAXIMUM_FILE_BYTES = 127;
 
+/** True for a path in the form that firmware can take: forward slashes, none in front, never out of the directory. */
+export function isLoaderPath(path: string): boolean {
+  return (
+    /^[A-Za-z0-9._/-]+$/.test(path) &&
+    path.length <= MAXIMUM_FILE_BYTES &&
+    path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
+  );
+}
+
 /** Where iPXE gets its script. `mac` is passed on so that the answer can differ by machine. */
 export function scriptUrl(address: string, httpPort: number, mac: string): string {
   return `http://${address}:${httpPort}/boot/script.ipxe?mac=${mac}`;

@@ -1,4 +1,5 @@
-import { addressNumber, addressOfNumber, inSameNetwork, isAddress } from "./address.ts";
+import { addressNumber, addressOfNumber, inSameNetwork } from "./address.ts";
+import type { AddressPool } from "./address-pool.ts";
 import type { DhcpPacket } from "./dhcp-packet.ts";
 import { clientMac, optionAddress } from "./dhcp-packet.ts";
 import { MessageType, messageTypeOf, Option } from "./dhcp-values.ts";
@@ -17,9 +18,6 @@ export type LeaseSettings = {
   /** Hardware address to fixed address. */
   readonly reservations: ReadonlyMap<string, string>;
 };
-
-/** First and last address, both given out. */
-export type AddressPool = { readonly first: string; readonly last: string };
 
 /** Why a full server says nothing. */
 export type LeaseSilence =
@@ -57,14 +55,6 @@ const silence = (reason: LeaseSilence, changes: readonly Lease[] = []): LeaseDec
   reason,
   changes,
 });
-
-/** Reads "10.77.0.50-10.77.0.99"; undefined when it is no range of addresses. */
-export function parsePool(text: string): AddressPool | undefined {
-  const [first, last, more] = text.split("-").map((part) => part.trim());
-  if (first === undefined || last === undefined || more !== undefined) return undefined;
-  if (!isAddress(first) || !isAddress(last) || addressNumber(first) > addressNumber(last)) return undefined;
-  return { first, last };
-}
 
 /**
  * Decides what the DHCP server of a network does with a packet (RFC 2131 4.3).

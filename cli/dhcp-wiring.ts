@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { parsePool } from "../bsdp/address-pool.ts";
 import {
   type BootFiles,
   RASPBERRY_PI_FILES,
@@ -12,6 +13,8 @@ import { NbiLibrary, type NbiLibraryOptions } from "../server/boot/nbi-library.t
 import type { Config, ConfigValues } from "../server/config.ts";
 import { dhcpOptions } from "../server/dhcp-options.ts";
 import type { DhcpSettings, LeaseStore } from "../server/dhcp-settings.ts";
+import type { ServedNetwork } from "../server/host-boot-rules.ts";
+import type { ServedInterface } from "../server/interfaces.ts";
 
 /** The EFI program that Macs start; where the boot image puts it. */
 const MAC_BOOTER = "nbi/booter";
@@ -52,6 +55,7 @@ export function bootFilesOf(
     get macBundles() {
       return bundles.images;
     },
+    architectureLoaders: values["boot.loaders"],
     macPriority: values["bsdp.priority"],
   };
 }
@@ -85,4 +89,14 @@ export function fullDhcpOf(values: ConfigValues, leases: LeaseStore): NonNullabl
     options: dhcpOptions(values["network.options"]),
     leases,
   };
+}
+
+/** The networks in which our own DHCP server gives out addresses; none in the other modes. */
+export function leaseNetworksOf(values: ConfigValues, interfaces: readonly ServedInterface[]): ServedNetwork[] {
+  if (values["network.dhcp"] !== "full") return [];
+  const behindRelays = (values["network.pool"] ?? []).flatMap((text) => {
+    const pool = parsePool(text);
+    return pool?.netmask === undefined ? [] : [{ address: pool.first, netmask: pool.netmask, taken: pool.router }];
+  });
+  return [...interfaces.map(({ address, netmask }) => ({ address, netmask, taken: address })), ...behindRelays];
 }

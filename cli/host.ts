@@ -4,6 +4,7 @@ import type { EventBody, HostBody } from "../server/api/schemas.ts";
 import { ago } from "./ago.ts";
 import { withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
+import { hostBootCommand } from "./host-boot.ts";
 import { examples, faultText, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
 
@@ -14,12 +15,14 @@ export function hostCommand(): Command {
     "bootcast host list",
     "bootcast host show lab-07              # its disks, and what happened to it",
     "bootcast host rename lab-07 teacher",
+    "bootcast host boot lab-07 --secure-boot on",
     "bootcast host forget lab-07            # when it appears again it is a new host",
   ]);
   return command
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(renameCommand())
+    .addCommand(hostBootCommand())
     .addCommand(forgetCommand());
 }
 
@@ -41,7 +44,9 @@ function showCommand(): Command {
     .action((word: string) =>
       withServer(command, async (api) => {
         const host = await api.get<HostBody>(pathOf(word));
-        const { events } = await api.get<{ events: EventBody[] }>(`/api/v1/events?limit=10000&host=${host.id}`);
+        const { events } = await api.get<{ events: EventBody[] }>(
+          `/api/v1/events?limit=10000&boots=false&host=${host.id}`,
+        );
         printResult({ ...host, events }, () => hostText(host, events, Date.now()));
       }),
     );
@@ -110,7 +115,8 @@ function hostText(host: HostBody, events: readonly EventBody[], nowMs: number): 
   ];
   const recent = events.slice(-15).map((event) => `  ${new Date(event.atMs).toISOString()}  ${eventText(event)}`);
   const fault = host.fault === null ? [] : [faultText(host.fault).trimEnd()];
-  return [table(facts), ...fault, "Events:", ...recent].join("\n");
+  const boots = `How it booted: bootcast boot trace --host ${host.name} --no-follow`;
+  return [table(facts), ...fault, "Events:", ...recent, boots].join("\n");
 }
 
 function eventText({ kind, deployId, data }: EventBody): string {

@@ -1,4 +1,6 @@
-import { addressNumber, isAddress } from "../bsdp/address.ts";
+import { isAddress } from "../bsdp/address.ts";
+import { parsePool } from "../bsdp/address-pool.ts";
+import { isLoaderPath } from "../bsdp/boot-files.ts";
 import { checkGroup } from "../multicast/group.ts";
 import { parseRate } from "../multicast/rate.ts";
 
@@ -65,6 +67,24 @@ export function listOf(of: Kind<string>): Kind<readonly string[]> {
   };
 }
 
+/** The same with a limit. */
+export function listOfAtMost(most: number, of: Kind<string>): Kind<readonly string[]> {
+  const list = listOf(of);
+  return {
+    allowed: `${list.allowed}; at most ${most}`,
+    read: (value) => {
+      const items = list.read(value);
+      return items !== undefined && items.length <= most ? items : undefined;
+    },
+  };
+}
+
+/** Digits, because firmware's keyboards differ in everything else. */
+export const pin: Kind<string> = {
+  allowed: 'a PIN of 4 to 12 digits in quotes, like "490215"',
+  read: (value) => (typeof value === "string" && /^[0-9]{4,12}$/.test(value) ? value : undefined),
+};
+
 export const interfaceName: Kind<string> = {
   allowed: 'the name of a network interface, like "eth0"',
   // The kernel's own rule: at most 15 bytes, no slash, no white space.
@@ -89,13 +109,31 @@ export const multicastGroup: Kind<string> = {
   },
 };
 
-export const addressRange: Kind<string> = {
-  allowed: 'a range of IPv4 addresses, like "10.77.0.50-10.77.0.99"',
+export const addressPool: Kind<string> = {
+  allowed: `a range of IPv4 addresses, like "10.77.0.50-10.77.0.99"; for a network behind a relay with its prefix length
+and maybe its router, like "10.1.0.50-10.1.0.99/24 via 10.1.0.1"`.replace("\n", " "),
+  read: (value) => (typeof value === "string" && parsePool(value) !== undefined ? value : undefined),
+};
+
+/** Architecture numbers to paths below the boot directory; an empty path switches an architecture off. */
+export const loaderTable: Kind<Readonly<Record<number, string>>> = {
+  allowed: 'a table of architecture numbers and files, like { "7" = "x64/other.efi" }, an empty file for no offer',
   read: (value) => {
-    if (typeof value !== "string") return undefined;
-    const [first = "", last = "", ...more] = value.split("-").map((end) => end.trim());
-    const isRange = isAddress(first) && isAddress(last) && more.length === 0;
-    return isRange && addressNumber(first) <= addressNumber(last) ? value : undefined;
+    const entries =
+      typeof value === "string"
+        ? value.split(",").map((pair) => pair.split("=").map((part) => part.trim()))
+        : typeof value === "object" && value !== null && !Array.isArray(value) && !(value instanceof Date)
+          ? Object.entries(value)
+          : undefined;
+    const isFine = entries?.every(
+      ([number, file, ...more]) =>
+        /^\d{1,5}$/.test(number ?? "") &&
+        Number(number) <= 65_535 &&
+        typeof file === "string" &&
+        (file === "" || isLoaderPath(file)) &&
+        more.length === 0,
+    );
+    return isFine === true ? Object.fromEntries(entries ?? []) : undefined;
   },
 };
 

@@ -21,11 +21,13 @@ const settings = {
   data_dir: setting(kind.text, "/var/lib/bootcast"),
   /** Undefined: every interface with an IPv4 address that is not loopback. */
   "network.interfaces": setting(kind.listOf(kind.interfaceName)),
-  "network.dhcp": setting(kind.oneOf("proxy", "full", "off"), "proxy"),
+  "network.dhcp": setting(kind.oneOf("proxy", "proxy-4011", "full", "off"), "proxy"),
+  /** For dhcp = "full": start even where another DHCP server answers, and leave its clients alone. */
+  "network.allow_other_dhcp": setting(kind.boolean, false),
   /** Whether a machine that nobody knows is given the agent, so that it appears in the list of hosts. */
   "network.register": setting(kind.boolean, true),
-  /** One range in the network of every interface; for dhcp = "full". */
-  "network.pool": setting(kind.listOf(kind.addressRange)),
+  /** Ranges in the networks of the interfaces, and with a prefix length in those behind relays; for dhcp = "full". */
+  "network.pool": setting(kind.listOf(kind.addressPool)),
   "network.router": setting(kind.ipv4),
   "network.dns": setting(kind.listOf(kind.ipv4), []),
   "network.lease_minutes": setting(kind.integer(1, 100_000), 60),
@@ -34,6 +36,17 @@ const settings = {
   "tftp.port": setting(kind.port, 69),
   "boot.kernel_args": setting(kind.text, "console=tty0"),
   "boot.pass_server": setting(kind.boolean, true),
+  /** Whether a machine with nothing ordered shows a menu on its screen before it starts its disk. */
+  "boot.menu": setting(kind.boolean, false),
+  "boot.menu_seconds": setting(kind.integer(1, 600), 10),
+  /** Undefined: the menu offers nothing that would change a disk. */
+  "boot.menu_pin": setting(kind.pin),
+  /** The images that the menu offers, each in its newest version. */
+  "boot.menu_image": setting(kind.listOfAtMost(8, kind.text), []),
+  /** Whether every host is given the loaders that Secure Boot trusts. */
+  "boot.secure_boot": setting(kind.boolean, false),
+  /** Loaders by architecture (option 93), before the built-in table. */
+  "boot.loaders": setting(kind.loaderTable, {}),
   "bsdp.priority": setting(kind.integer(0, 65_535), 32_768),
   "bsdp.index": setting(kind.integer(1, 65_535), 1),
   "bsdp.name": setting(kind.text, "bootcast"),
@@ -112,7 +125,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
     throw new Fault("CONFIG_INVALID", {
       what: `network.dhcp is "full", but network.pool is not set (${origins["network.dhcp"]}).`,
       why: "A DHCP server needs addresses to hand out.",
-      fix: `Set network.pool to ${kind.addressRange.allowed}, or network.dhcp to "proxy".`,
+      fix: `Set network.pool to ${kind.addressPool.allowed}, or network.dhcp to "proxy".`,
     });
   }
   return { values: config, origins: origins as Origins, dataDir: resolve(config.data_dir) };

@@ -1,5 +1,5 @@
 import { addressNumber, inSameNetwork, isAddress } from "../bsdp/address.ts";
-import { type AddressPool, parsePool } from "../bsdp/dhcp-leases.ts";
+import { type AddressPool, parsePool } from "../bsdp/address-pool.ts";
 import type { FullSettings } from "../bsdp/full.ts";
 import { Fault } from "../fault.ts";
 import type { DhcpInterface, DhcpSettings } from "./dhcp-settings.ts";

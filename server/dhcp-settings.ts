@@ -18,8 +18,11 @@ export type LeaseStore = {
 /** What `startDhcp` needs to know. */
 export type DhcpSettings = {
   readonly interfaces: readonly DhcpInterface[];
-  /** `proxy` adds boot data beside another DHCP server, `full` is the DHCP server. */
-  readonly mode: "proxy" | "full";
+  /**
+   * `proxy` adds boot data beside another DHCP server, `full` is the DHCP server. `proxy-4011` leaves port 67 to a DHCP
+   * server on this machine, which must say itself that there is a boot server (option 60 `PXEClient`).
+   */
+  readonly mode: "proxy" | "proxy-4011" | "full";
   /** Asked for every machine that wants boot data; slower than one second counts as "nothing". */
   policyOf(mac: string): Promise<BootPolicy>;
   readonly bootFiles: BootFiles;

@@ -25,7 +25,8 @@ export async function startDhcp(settings: DhcpSettings): Promise<DhcpServer> {
   const running = new Set<Promise<void>>();
   try {
     for (const on of settings.interfaces) {
-      for (const port of [SERVER_PORT, PROXY_PORT]) sockets.push(await open(on, port));
+      for (const port of settings.mode === "proxy-4011" ? [PROXY_PORT] : [SERVER_PORT, PROXY_PORT])
+        sockets.push(await open(on, port));
     }
   } catch (error) {
     await Promise.all(sockets.map((socket) => socket.close()));
@@ -80,7 +81,7 @@ export async function startDhcp(settings: DhcpSettings): Promise<DhcpServer> {
 /** The networks that we give out addresses in; empty in proxy mode. */
 async function networksOf(settings: DhcpSettings): Promise<Map<string, FullSettings>> {
   const { full, interfaces, mode, log } = settings;
-  if (mode === "proxy") return new Map();
+  if (mode !== "full") return new Map();
   if (full === undefined) {
     throw new Fault("DHCP_NO_POOL", {
       what: "There are no addresses to give out.",

@@ -1,5 +1,5 @@
 import { addressNumber, inSameNetwork, isAddress, isMachineAddress } from "../bsdp/address.ts";
-import { MAXIMUM_FILE_BYTES } from "../bsdp/boot-files.ts";
+import { isLoaderPath, MAXIMUM_FILE_BYTES } from "../bsdp/boot-files.ts";
 import { Fault } from "../fault.ts";
 
 /** A change of a host's boot settings: a value sets, null takes it back, what is absent stays. */
@@ -20,9 +20,11 @@ export type HostBootChange = {
 
 /** A network that addresses are given out in. */
 export type ServedNetwork = {
+  /** Any address in it. */
+  readonly address: string;
   readonly netmask: string;
   /** Our own address, or the router's in a network behind a relay: nobody else may have it. */
-  readonly address: string;
+  readonly taken?: string | undefined;
 };
 
 /** RFC 2348. */
@@ -62,15 +64,6 @@ export function checkHostBoot(
   if (address !== undefined && address !== null) checkAddress(address, at);
 }
 
-/** The same form in which firmware gets it: forward slashes, no slash in front, nothing that leaves the directory. */
-function isLoaderPath(path: string): boolean {
-  return (
-    /^[A-Za-z0-9._/-]+$/.test(path) &&
-    path.length <= MAXIMUM_FILE_BYTES &&
-    path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
-  );
-}
-
 function checkAddress(
   address: string,
   { networks, addressOwner }: { networks: readonly ServedNetwork[]; addressOwner: string | undefined },
@@ -90,7 +83,7 @@ function checkAddress(
     const served = networks.map((one) => `${one.address}/${one.netmask}`).join(", ");
     throw invalid("The address", address, `in a network that is served (${served})`);
   }
-  if (network.address === address) {
+  if (network.taken === address) {
     throw new Fault("ADDRESS_TAKEN", {
       what: `${address} cannot be kept for this host.`,
       why: "It is this server's own address, or the router's.",

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { LeaseDecision, LeaseSettings } from "../../bsdp/dhcp-leases.ts";
-import { decideLease, parsePool } from "../../bsdp/dhcp-leases.ts";
+import { decideLease } from "../../bsdp/dhcp-leases.ts";
 import type { DhcpPacket } from "../../bsdp/dhcp-packet.ts";
 import { decodeDhcpPacket } from "../../bsdp/dhcp-packet.ts";
 import { addressOption, byteOption, MessageType } from "../../bsdp/dhcp-values.ts";
@@ -241,20 +241,6 @@ test("what is no DHCP request of an Ethernet client gets no answer", () => {
   assert.equal(ask({ hlen: 16 }), "not-ethernet");
   assert.equal(outcome(bench.ask(0, { client: 1 })), "bootp");
   assert.equal(outcome(bench.ask(MessageType.offer, { client: 1 })), "wrong-message-type");
-});
-
-test("a pool is two addresses in order", () => {
-  assert.deepEqual(parsePool("10.77.0.50 - 10.77.0.99"), { first: "10.77.0.50", last: "10.77.0.99" });
-  for (const text of [
-    "",
-    "10.77.0.50",
-    "10.77.0.99-10.77.0.50",
-    "10.77.0.5-10.77.0.256",
-    "a-b",
-    "1.1.1.1-1.1.1.2-1.1.1.3",
-  ]) {
-    assert.equal(parsePool(text), undefined, text);
-  }
 });
 
 // The model: who was told, and until when, that an address is his.

@@ -53,6 +53,14 @@ test("every section of the file is read", () => {
   assert.equal(values["hosts.names"], "room-{nnn}-pc");
 });
 
+test("loaders by architecture: a table in the file, pairs in a flag", () => {
+  const table = '[boot]\nloaders = { "7" = "x64/other.efi", "0" = "" }';
+  const expected = { "0": "", "7": "x64/other.efi" };
+  assert.deepEqual(loadConfig({ file: fileOf(table) }).values["boot.loaders"], expected);
+  const flags = { "boot.loaders": "7=x64/other.efi, 0=" };
+  assert.deepEqual(loadConfig({ file: fileOf(""), flags }).values["boot.loaders"], expected);
+});
+
 test("flags win over the environment, the environment over the file, the file over the default", () => {
   const file = fileOf("[http]\nport = 1\n[tftp]\nport = 2\n[bsdp]\npriority = 3\n");
   const env = { BOOTCAST_HTTP_PORT: "11", BOOTCAST_TFTP_PORT: "12" };
@@ -94,7 +102,12 @@ const refused: readonly {
   },
   { name: "a port too high", toml: "[http]\nport = 65536", code: "CONFIG_INVALID", says: /http\.port/ },
   { name: "a fraction", toml: "[network]\nlease_minutes = 1.5", code: "CONFIG_INVALID", says: /whole number/ },
-  { name: "a wrong word", toml: '[network]\ndhcp = "maybe"', code: "CONFIG_INVALID", says: /"proxy", "full", "off"/ },
+  {
+    name: "a wrong word",
+    toml: '[network]\ndhcp = "maybe"',
+    code: "CONFIG_INVALID",
+    says: /"proxy", "proxy-4011", "full", "off"/,
+  },
   {
     name: "a group that routers flood",
     toml: '[multicast]\ngroup = "224.0.0.5"',
@@ -107,6 +120,13 @@ const refused: readonly {
   { name: "a name with a space", toml: '[hosts]\nnames = "my lab-{nn}"', code: "CONFIG_INVALID", says: /braces/ },
   { name: "a pool backwards", toml: '[network]\npool = "10.0.0.9-10.0.0.1"', code: "CONFIG_INVALID", says: /range/ },
   { name: "an address over 255", toml: '[network]\nrouter = "10.0.0.256"', code: "CONFIG_INVALID", says: /IPv4/ },
+  { name: "a loader outside", toml: '[boot]\nloaders = { "7" = "../x.efi" }', code: "CONFIG_INVALID", says: /loaders/ },
+  {
+    name: "no architecture",
+    toml: '[boot]\nloaders = { x64 = "x.efi" }',
+    code: "CONFIG_INVALID",
+    says: /architecture/,
+  },
   { name: "full DHCP without a pool", toml: '[network]\ndhcp = "full"', code: "CONFIG_INVALID", says: /network\.pool/ },
   { name: "broken TOML", toml: "[http\nport=1", code: "CONFIG_SYNTAX", says: /line 1/ },
 ];

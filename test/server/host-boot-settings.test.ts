@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { HostBoot } from "../../server/host-boot-settings.ts";
 import { Core, machine } from "./core.ts";
 
-const network = { address: "10.77.0.1", netmask: "255.255.255.0" };
+const network = { address: "10.77.0.1", netmask: "255.255.255.0", taken: "10.77.0.1" };
 
 async function bench(networks = [network]) {
   const core = await Core.open();
