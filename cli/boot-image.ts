@@ -1,8 +1,11 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { Command } from "commander";
+import { Command, InvalidArgumentError } from "commander";
 import { formatSize } from "../agent/sizes.ts";
-import { type BootImage, buildBootImage, readBootImage } from "../scripts/boot-image/build.ts";
+import { type Architecture, architectures, hostArchitecture, namesOf } from "../scripts/boot-image/architecture.ts";
+import { buildBootImage } from "../scripts/boot-image/build.ts";
+import { type BootImage, readBootImages } from "../scripts/boot-image/description.ts";
+import { buildRaspberryFolder, raspberryFolder } from "../scripts/boot-image/raspberry.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { configOf, configOptions } from "./configuration.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
@@ -24,28 +27,57 @@ function buildCommand(): Command {
   );
   examples(command, [
     "bootcast boot-image build                        # into the data directory, where the server finds it",
+    "bootcast boot-image build --arch amd64,arm64     # for PCs and for arm64 machines",
+    "bootcast boot-image build --raspberry-pi         # for Raspberry Pis as well, which boot the arm64 one",
     "bootcast boot-image build --output /tmp/boot     # somewhere else",
   ]);
   return globalOptions(configOptions(command))
     .option("--output <dir>", "where it goes (default: boot/ in the data directory)")
     .option("--agent <file>", "a ready agent, one CommonJS file, instead of the one of this bootcast")
-    .action(async (options: { output?: string; agent?: string }) => {
+    .option("--arch <list>", `${architectures.join(" or ")}, or both: what machines it is for`, parseArchitectures, [
+      hostArchitecture,
+    ])
+    .option("--raspberry-pi", "also the folder that Raspberry Pis boot from; makes the arm64 image")
+    .action(async (options: BuildFlags) => {
       const { dataDir } = configOf(command);
       const { publicKey } = await loadSiteKey(dataDir);
       const started = performance.now();
       const elapsedMs = (): number => Math.round(performance.now() - started);
       const clock = (): string => `${(elapsedMs() / 1000).toFixed(1).padStart(6)} s`;
       const outputDir = resolve(options.output ?? join(dataDir, "boot"));
-      const image = await buildBootImage({
-        outputDir,
-        cacheDir: cacheDirectory(),
-        agentFile: options.agent,
-        siteKey: publicKey.export({ type: "spki", format: "pem" }).toString(),
-        version: VERSION,
-        say: (text) => say(`${clock()}  ${text}`),
-      });
-      say(`${clock()}  ${image.isUnchanged ? "nothing has changed" : "done"}`);
-      printResult({ directory: outputDir, elapsedMs: elapsedMs(), ...image }, () => describe(outputDir, image));
+      const cacheDir = cacheDirectory();
+      const chosen = options.raspberryPi ? [...new Set([...options.arch, "arm64" as const])] : options.arch;
+      const sayOf = (name: string) => (text: string) =>
+        say(`${clock()}  ${chosen.length > 1 ? `${name}: ` : ""}${text}`);
+      // Most of the time is compressing, on one processor each.
+      const images = await Promise.all(
+        chosen.map(async (architecture) => {
+          const image = await buildBootImage({
+            architecture,
+            outputDir,
+            cacheDir,
+            agentFile: options.agent,
+            siteKey: publicKey.export({ type: "spki", format: "pem" }).toString(),
+            version: VERSION,
+            say: sayOf(architecture),
+            warn: (text) => sayOf(architecture)(`warning: ${text}`),
+          });
+          return { directory: join(outputDir, namesOf[architecture].folder), ...image };
+        }),
+      );
+      const raspberryPi = options.raspberryPi
+        ? await buildRaspberryFolder({ outputDir, cacheDir, say: sayOf("raspberry-pi") })
+        : undefined;
+      const isUnchanged = images.every((image) => image.isUnchanged) && raspberryPi?.isUnchanged !== false;
+      say(`${clock()}  ${isUnchanged ? "nothing has changed" : "done"}`);
+      printResult({ directory: outputDir, elapsedMs: elapsedMs(), images, ...(raspberryPi && { raspberryPi }) }, () =>
+        [
+          ...images.map(describe),
+          ...(raspberryPi
+            ? [`${join(outputDir, raspberryFolder)}: Raspberry Pi, firmware ${raspberryPi.firmware}`]
+            : []),
+        ].join("\n"),
+      );
     });
 }
 
@@ -56,14 +88,25 @@ function showCommand(): Command {
     .option("--output <dir>", "where it is (default: boot/ in the data directory)")
     .action(async (options: { output?: string }) => {
       const directory = resolve(options.output ?? join(configOf(command).dataDir, "boot"));
-      const image = await readBootImage(directory);
-      printResult({ directory, ...image }, () => `${describe(directory, image)}\n${packageLines(image)}`);
+      const images = await readBootImages(directory);
+      printResult({ directory, images }, () =>
+        images.map((image) => `${describe(image)}\n${packageLines(image)}`).join("\n"),
+      );
     });
 }
 
-function describe(directory: string, image: BootImage): string {
+type BuildFlags = { output?: string; agent?: string; arch: readonly Architecture[]; raspberryPi?: boolean };
+
+function parseArchitectures(text: string): Architecture[] {
+  const names = new Set(text.split(",").map((name) => name.trim()));
+  const chosen = architectures.filter((architecture) => names.has(architecture));
+  if (chosen.length === names.size) return chosen;
+  throw new InvalidArgumentError(`Write ${architectures.join(", ")} or ${architectures.join(",")}.`);
+}
+
+function describe(image: BootImage & { readonly directory: string }): string {
   const lines = [
-    `${directory}: bootcast ${image.bootcast}, Linux ${image.kernel}, Node ${image.node}`,
+    `${image.directory}: ${image.architecture}, bootcast ${image.bootcast}, Linux ${image.kernel}, Node ${image.node}`,
     ...image.files.map(({ name, sizeBytes, sha256 }) => {
       return `  ${name.padEnd(18)} ${formatSize(sizeBytes).padStart(9)}  sha256 ${sha256.slice(0, 16)}`;
     }),

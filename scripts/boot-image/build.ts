@@ -1,40 +1,23 @@
-import { createHash, randomBytes } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { readdir, readFile, rm, stat } from "node:fs/promises";
+import { join, relative } from "node:path";
 import { formatSize } from "../../agent/sizes.ts";
 import { Fault } from "../../fault.ts";
+import { type Architecture, hostArchitecture, namesOf, stripperFor } from "./architecture.ts";
 import { addKoffi, agentProgram, findRuntime } from "./bundle.ts";
 import { Debian } from "./debian.ts";
+import { type BootImage, descriptionFile, readBootImage } from "./description.ts";
 import { FileTree } from "./file-tree.ts";
+import { findGrubLoaders } from "./grub-loaders.ts";
 import { cachedLayer, compressorVersion, digestOf, makeLayer } from "./layers.ts";
-import { firmwarePackages, followedDependency, packages } from "./recipe.ts";
+import { firmwarePackages, followedDependency, grubSuite, packagesFor } from "./recipe.ts";
 import { run } from "./run.ts";
 import { makeRuntime, makeSystem, type SystemNotes } from "./system.ts";
-
-/** What `boot-image.json` says about the files beside it. It holds no date: same inputs, same bytes. */
-export type BootImage = {
-  readonly format: 1;
-  /** SHA-256 over everything the image was made from. */
-  readonly inputs: string;
-  readonly bootcast: string;
-  readonly kernel: string;
-  readonly node: string;
-  /** Absent when the agent has only node:dgram. */
-  readonly koffi?: string;
-  readonly compressor: string;
-  readonly packages: readonly { readonly name: string; readonly version: string; readonly sha256: string }[];
-  /** Modules of the recipe that this kernel does not have. */
-  readonly absentModules: readonly string[];
-  /** SHA-256 of the agent's file and of the trusted public keys. */
-  readonly agent: string;
-  readonly siteKey: string;
-  /** Memory that the unpacked initramfs occupies on a client. */
-  readonly unpackedBytes: number;
-  readonly files: readonly { readonly name: string; readonly sizeBytes: number; readonly sha256: string }[];
-};
+import { isWhole, listed, sha256, writeFolder } from "./write-whole.ts";
 
 export type BuildOptions = {
-  /** Where the result goes: vmlinuz, initramfs.img, loaders, boot-image.json. */
+  /** The kind of machine that it is for. Default: what this machine is. */
+  readonly architecture?: Architecture;
+  /** The boot directory. vmlinuz, initramfs.img, loaders and boot-image.json go there, or into its folder arm64. */
   readonly outputDir: string;
   /** Packages, unpacked layers: kept between builds, safe to delete. */
   readonly cacheDir: string;
@@ -45,9 +28,10 @@ export type BuildOptions = {
   readonly version: string;
   /** One line per step. */
   readonly say: (text: string) => void;
+  /** One sentence for what the image has to do without. Default: as `say`. */
+  readonly warn?: (text: string) => void;
 };
 
-const DESCRIPTION_FILE = "boot-image.json";
 /** Half of the smallest client's memory (1 GiB) is all that the kernel gives to an unpacked initramfs. */
 const MOST_UNPACKED_BYTES = 400e6;
 const MOST_INITRAMFS_BYTES = 60e6;
@@ -59,88 +43,75 @@ const CACHE_KEPT_DAYS = 30;
  * @throws {Fault} BOOT_IMAGE_… with what to install or change
  */
 export async function buildBootImage(options: BuildOptions): Promise<BootImage & { readonly isUnchanged: boolean }> {
-  const { cacheDir, outputDir, say } = options;
-  const debian = new Debian(cacheDir, say);
-  const chosen = await debian.resolve(packages, firmwarePackages, followedDependency);
-  const runtime = await findRuntime();
-  const strip = (await run("strip", ["--version"])).toString("utf8").split("\n")[0];
+  const { architecture = hostArchitecture, cacheDir, say, warn = say } = options;
+  const outputDir = join(options.outputDir, namesOf[architecture].folder);
+  // apt here knows only its own kind of machine; for another one Debian 13 is taken, whatever runs here.
+  const release = architecture === hostArchitecture ? undefined : { suite: grubSuite, architecture };
+  const debian = new Debian(cacheDir, say, release);
+  const chosen = await debian.resolve(packagesFor(architecture), firmwarePackages, followedDependency);
+  const grub = await findGrubLoaders({ architecture, cacheDir, say, warn });
+  const runtime = await findRuntime(architecture, cacheDir);
+  const strip = (await run(stripperFor(architecture), ["--version"])).toString("utf8").split("\n")[0];
   const agent = options.agentFile === undefined ? await agentProgram() : await readFile(options.agentFile);
-  const own = await ownFiles(agent, options);
+  const own = await ownFiles(agent, options, architecture);
   const recipe = await recipeDigest();
   const runtimeInputs = { runtime: runtime.sha256, strip };
   const systemInputs = { recipe, runtime: runtime.sha256, packages: chosen.map(({ name, sha256 }) => [name, sha256]) };
-  const inputs = digestOf([runtimeInputs, systemInputs, own.digest, compressorVersion]);
+  const loaderInputs = grub.packages.map(({ name, sha256 }) => [name, sha256]);
+  const inputs = digestOf([architecture, runtimeInputs, systemInputs, loaderInputs, own.digest, compressorVersion]);
 
   const there = await readBootImage(outputDir).catch(() => undefined);
-  if (there?.inputs === inputs && (await isWhole(outputDir, there))) return { ...there, isUnchanged: true };
+  if (there?.inputs === inputs && (await isWhole(outputDir, there.files))) return { ...there, isUnchanged: true };
 
   // zstd works outside of this thread: both layers are compressed at the same time.
-  const [runtimeLayer, system, ownLayer] = await Promise.all([
+  const [runtimeLayer, system, ownLayer, grubLoaders] = await Promise.all([
     cachedLayer(cacheDir, "runtime", runtimeInputs, async () => {
       say(`compressing Node ${runtime.version}: about a minute, once per version`);
-      return { ...(await makeRuntime(runtime, cacheDir)), notes: {}, files: new Map() };
+      return { ...(await makeRuntime(runtime, architecture, cacheDir)), notes: {}, files: new Map() };
     }),
     cachedLayer<SystemNotes>(cacheDir, "system", systemInputs, async () => {
       const debs = await debian.download(chosen);
-      return makeSystem({ debs: chosen.map(({ name }) => debs.get(name)!), runtime, cacheDir, say });
+      return makeSystem({ architecture, debs: chosen.map(({ name }) => debs.get(name)!), runtime, cacheDir, say });
     }),
     makeLayer(own.tree.entries()),
+    grub.read(),
   ]);
   const layers = [runtimeLayer, system, ownLayer];
   const files = new Map<string, Uint8Array>([
     ["vmlinuz", system.files.get("vmlinuz")!],
     ["initramfs.img", Buffer.concat(layers.map(({ compressed }) => compressed))],
     ...Object.entries(system.notes.loaders).map(([name, file]) => [name, system.files.get(file)!] as const),
+    ...grubLoaders,
+    ...system.notes.boards.map((name) => [`boards/${name}`, system.files.get(name)!] as const),
   ]);
   const image: BootImage = {
     format: 1,
+    architecture,
     inputs,
     bootcast: options.version,
     kernel: system.notes.kernel,
     node: runtime.version,
     ...(own.koffi === undefined ? {} : { koffi: own.koffi }),
     compressor: compressorVersion,
-    packages: chosen.map(({ name, version, sha256 }) => ({ name, version, sha256 })),
+    packages: [...chosen, ...grub.packages].map(({ name, version, sha256 }) => ({ name, version, sha256 })),
     absentModules: system.notes.absentModules,
     agent: sha256(agent),
     siteKey: sha256(Buffer.from(options.siteKey)),
     unpackedBytes: layers.reduce((sum, layer) => sum + layer.unpackedBytes, 0),
-    files: [...files].map(([name, content]) => ({ name, sizeBytes: content.length, sha256: sha256(content) })),
+    files: listed(files),
   };
   checkSizes(image);
   say(`writing ${outputDir}`);
-  for (const [name, content] of files) await writeWhole(join(outputDir, name), content);
-  // Last: whoever finds it finds the files it describes.
-  await writeWhole(join(outputDir, DESCRIPTION_FILE), Buffer.from(`${JSON.stringify(image, null, 2)}\n`));
+  await writeFolder(outputDir, files, { name: descriptionFile, value: image });
   await prune(cacheDir);
   return { ...image, isUnchanged: false };
-}
-
-/**
- * Reads the description of the boot image in a folder.
- *
- * @throws {Fault} BOOT_IMAGE_ABSENT
- */
-export async function readBootImage(directory: string): Promise<BootImage> {
-  try {
-    return JSON.parse(await readFile(join(directory, DESCRIPTION_FILE), "utf8")) as BootImage;
-  } catch (error) {
-    throw new Fault(
-      "BOOT_IMAGE_ABSENT",
-      {
-        what: `There is no boot image in ${directory}.`,
-        why: `${DESCRIPTION_FILE} cannot be read there: ${error instanceof Error ? error.message : String(error)}`,
-        fix: "Run: bootcast boot-image build",
-      },
-      error,
-    );
-  }
 }
 
 /** What is ours in the image: /init and its helper, the agent, koffi, the keys it trusts. */
 async function ownFiles(
   agent: Uint8Array,
-  { siteKey, version }: { readonly siteKey: string; readonly version: string },
+  { siteKey, version, cacheDir }: BuildOptions,
+  architecture: Architecture,
 ): Promise<{ tree: FileTree; digest: string; koffi: string | undefined }> {
   const tree = new FileTree();
   tree.addFile("init", await readFile(join(import.meta.dirname, "init")), 0o755);
@@ -148,7 +119,7 @@ async function ownFiles(
   tree.addFile("etc/bootcast/site.pub", siteKey);
   tree.addFile("etc/bootcast/version", `${version}\n`);
   tree.addFile("usr/lib/bootcast/agent.cjs", agent);
-  const koffi = await addKoffi(tree, "usr/lib/bootcast");
+  const koffi = await addKoffi(tree, "usr/lib/bootcast", architecture, cacheDir);
   const digest = digestOf(tree.entries().map((entry) => [entry.path, entry.type === "file" && sha256(entry.content)]));
   return { tree, digest, koffi };
 }
@@ -160,31 +131,13 @@ async function recipeDigest(): Promise<string> {
   return digestOf(contents.map(sha256));
 }
 
-async function isWhole(directory: string, image: BootImage): Promise<boolean> {
-  for (const { name, sha256: wanted } of image.files) {
-    const content = await readFile(join(directory, name)).catch(() => undefined);
-    if (content === undefined || sha256(content) !== wanted) return false;
-  }
-  return true;
-}
-
-async function writeWhole(path: string, content: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const draft = `${path}.${randomBytes(6).toString("hex")}.part`;
-  try {
-    await writeFile(draft, content);
-    await rename(draft, path);
-  } finally {
-    await rm(draft, { force: true });
-  }
-}
-
 /** Removes packages and layers that no build has used for a month, and what a killed build left behind. */
 async function prune(cacheDir: string): Promise<void> {
   const oldest = Date.now() - CACHE_KEPT_DAYS * 24 * 3600_000;
-  for (const folder of [join(cacheDir, "packages"), join(cacheDir, "layers"), cacheDir]) {
+  for (const folder of ["packages", "layers", "npm", "apt", "."].map((name) => join(cacheDir, name))) {
     for (const name of await readdir(folder).catch(() => [])) {
-      if (folder === cacheDir && !/^(unpacked|stripped)-/.test(name)) continue;
+      // In the cache's own folder lie the folders named here, too.
+      if (relative(cacheDir, folder) === "" && !/^(unpacked|stripped)-/.test(name)) continue;
       const status = await stat(join(folder, name)).catch(() => undefined);
       if (status !== undefined && status.mtimeMs < oldest) {
         await rm(join(folder, name), { recursive: true, force: true });
@@ -201,8 +154,4 @@ function checkSizes(image: BootImage): void {
     why: `A client with 1 GiB of memory can unpack ${formatSize(MOST_UNPACKED_BYTES)}; ${formatSize(MOST_INITRAMFS_BYTES)} are the most to load.`,
     fix: "Take firmware packages out of the apt sources, or shorten scripts/boot-image/recipe.ts.",
   });
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

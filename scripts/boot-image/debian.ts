@@ -2,6 +2,8 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
+import { AptLists } from "./apt-lists.ts";
+import type { DebianRelease } from "./archive.ts";
 import { run } from "./run.ts";
 
 /** One package as the machine's apt lists describe it. */
@@ -16,20 +18,18 @@ export type DebianPackage = {
 };
 
 /**
- * Debian packages from the sources that this machine is set up for, without root and without installing.
- *
- * The machine's own lists are used as they are, so versions are what `apt-get update` last saw. Where it has
- * none (a fresh container) or they are too old to download from, lists are fetched into the cache.
+ * Debian packages without root and without installing: from the sources that this machine is set up for, or those of a
+ * given release from the same archive, their signatures checked by apt.
  */
 export class Debian {
   readonly #cacheDir: string;
   readonly #say: (text: string) => void;
-  #options: readonly string[] = ["-q", "-o", "APT::Sandbox::User=root"];
-  #isPrivate = false;
+  readonly #lists: AptLists;
 
-  constructor(cacheDir: string, say: (text: string) => void) {
+  constructor(cacheDir: string, say: (text: string) => void, release?: DebianRelease) {
     this.#cacheDir = cacheDir;
     this.#say = say;
+    this.#lists = new AptLists(cacheDir, say, release);
   }
 
   /**
@@ -51,9 +51,13 @@ export class Debian {
     }
     const missing = names.filter((name) => !found.has(name));
     if (missing.length === 0) return [...found.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-    if (this.#isPrivate) throw packageMissing(missing);
-    await this.#fetchLists(`this machine's apt lists do not have ${missing.join(", ")}`);
+    if (!(await this.#lists.refresh(`apt's lists do not have ${missing.join(", ")}`))) throw packageMissing(missing);
     return this.resolve(names, wishes, followed);
+  }
+
+  /** Those of the packages that apt knows; nothing is fetched for it. */
+  look(names: readonly string[]): Promise<DebianPackage[]> {
+    return this.#show(names);
   }
 
   /**
@@ -77,10 +81,10 @@ export class Debian {
       const inbox = await mkdtemp(join(directory, "inbox-"));
       try {
         const words = wanted.map(({ name, version }) => `${name}=${version}`);
-        await run("apt-get", [...this.#options, "download", ...words], inbox).catch(async (error: unknown) => {
-          if (this.#isPrivate) throw error;
-          await this.#fetchLists("a package of this machine's apt lists cannot be downloaded any more");
-          await run("apt-get", [...this.#options, "download", ...words], inbox);
+        const fetch = async () => run("apt-get", [...(await this.#lists.options()), "download", ...words], inbox);
+        await fetch().catch(async (error: unknown) => {
+          if (!(await this.#lists.refresh("a package of apt's lists cannot be downloaded any more"))) throw error;
+          await fetch();
         });
         const byDigest = new Map(wanted.map((one) => [one.sha256, one]));
         for (const file of await readdir(inbox)) {
@@ -97,24 +101,13 @@ export class Debian {
   }
 
   async #show(names: readonly string[]): Promise<DebianPackage[]> {
-    const args = [...this.#options, "show", "--no-all-versions", ...names];
+    const args = [...(await this.#lists.options()), "show", "--no-all-versions", ...names];
     // apt-cache fails when it knows none of the names; that is an answer, not an accident.
     const text = await run("apt-cache", args).catch((error: unknown) => {
       if (error instanceof Fault && error.why.includes("No packages found")) return Buffer.alloc(0);
       throw error;
     });
     return parsePackages(text.toString("utf8"));
-  }
-
-  async #fetchLists(reason: string): Promise<void> {
-    this.#say(`fetching package lists: ${reason}`);
-    const lists = join(this.#cacheDir, "apt", "lists");
-    const cache = join(this.#cacheDir, "apt", "cache");
-    await mkdir(join(lists, "partial"), { recursive: true });
-    await mkdir(join(cache, "archives", "partial"), { recursive: true });
-    this.#options = [...this.#options, "-o", `Dir::State::lists=${lists}`, "-o", `Dir::Cache=${cache}`];
-    this.#isPrivate = true;
-    await run("apt-get", [...this.#options, "update"]);
   }
 }
 
@@ -150,7 +143,7 @@ async function digestOf(path: string): Promise<string | undefined> {
 function packageMissing(names: readonly string[]): Fault {
   return new Fault("BOOT_IMAGE_PACKAGE_MISSING", {
     what: `The boot image needs the Debian packages ${names.join(", ")}, and apt here does not know them.`,
-    why: "They are in the section main of Debian 12 and later, for amd64.",
+    why: "They are in the section main of Debian 12 and later.",
     fix: 'Add Debian\'s "main" to the apt sources of this machine, or build on a Debian machine and copy the folder.',
   });
 }

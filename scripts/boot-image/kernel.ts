@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { FileTree } from "./file-tree.ts";
 import { type KernelModule, moduleName, modulesAlias, modulesDep, readModule, selectModules } from "./modules.ts";
-import { essentialModules, modules } from "./recipe.ts";
+import { essentialModules } from "./recipe.ts";
 import { run } from "./run.ts";
 import type { Unpacked } from "./unpacked.ts";
 
@@ -15,6 +15,8 @@ export type Kernel = {
   readonly image: Buffer;
   /** Wanted modules that this kernel version does not have. */
   readonly absentModules: readonly string[];
+  /** Descriptions of Raspberry Pi boards: file name ► content. Only arm64 kernels have them. */
+  readonly boards: ReadonlyMap<string, Uint8Array>;
 };
 
 /** So many names go to one `xz`; all at once would be longer than a command line may be. */
@@ -23,10 +25,16 @@ const FILES_PER_XZ = 500;
 /**
  * Adds the selected modules, their index files for modprobe, and the firmware they name to the tree.
  *
+ * @param modules what is wanted, see recipe.ts
  * @param root the folder that `unpacked` reads; newer kernels' modules are unpacked there in place
  * @throws {Fault} BOOT_IMAGE_KERNEL_UNFIT when there is not exactly one kernel or it lacks an essential module
  */
-export async function addKernel(tree: FileTree, unpacked: Unpacked, root: string): Promise<Kernel> {
+export async function addKernel(
+  tree: FileTree,
+  unpacked: Unpacked,
+  root: string,
+  modules: readonly string[],
+): Promise<Kernel> {
   const versions = (await unpacked.list("boot")).flatMap((name) => /^vmlinuz-(.+)$/.exec(name)?.[1] ?? []);
   const [version] = versions;
   if (version === undefined || versions.length > 1) {
@@ -61,7 +69,17 @@ export async function addKernel(tree: FileTree, unpacked: Unpacked, root: string
   tree.addFile(`${folder}/modules.dep`, modulesDep(selected));
   tree.addFile(`${folder}/modules.alias`, modulesAlias(selected));
   tree.addFile(`${folder}/modules.builtin`, builtInList);
-  return { version, image, absentModules: absent };
+  return { version, image, absentModules: absent, boards: await raspberryBoards(unpacked, version) };
+}
+
+async function raspberryBoards(unpacked: Unpacked, version: string): Promise<Map<string, Uint8Array>> {
+  const folder = `usr/lib/linux-image-${version}/broadcom`;
+  const boards = new Map<string, Uint8Array>();
+  for (const name of await unpacked.list(folder)) {
+    const content = /^bcm\d+-rpi-[\w-]+\.dtb$/.test(name) ? await unpacked.read(`${folder}/${name}`) : undefined;
+    if (content !== undefined) boards.set(name, content);
+  }
+  return boards;
 }
 
 // Debian 13 compresses each module. The whole boot image is compressed better than that in one piece.

@@ -1,11 +1,18 @@
+import type { Architecture } from "./architecture.ts";
 import { diskLoaderPackages } from "./disk-loader.ts";
 
 /** What goes into the boot image. Libraries, and modules that these modules need, follow by themselves. */
 
 /** Debian packages that hold the kernel, the loaders and the programs. */
-export const packages = [
-  "linux-image-amd64",
-  "ipxe",
+export function packagesFor(architecture: Architecture): readonly string[] {
+  return [
+    `linux-image-${architecture}`,
+    ...(architecture === "amd64" ? ["ipxe", ...diskLoaderPackages] : []),
+    ...tools,
+  ];
+}
+
+const tools = [
   "busybox-static",
   "libc6",
   "libstdc++6",
@@ -17,7 +24,6 @@ export const packages = [
   "ntfs-3g",
   "partclone",
   "efibootmgr",
-  ...diskLoaderPackages,
 ] as const;
 
 /** Firmware of wired cards: taken where the machine's apt offers it (Debian's non-free-firmware). */
@@ -52,8 +58,22 @@ export const essentialModules = [
   ...["ext4", "vfat", "hfsplus", "nls_utf8", "nls_cp437", "fuse", "efivarfs", "loop"],
 ] as const;
 
-/** Module names, or folders below "kernel/" that end in "/". Not every kernel version has all of them. */
-export const modules = [
+/** Module names, or folders below "kernel/" that end in "/". Not every kernel has all of them. */
+export function modulesFor(architecture: Architecture): readonly string[] {
+  return architecture === "arm64" ? [...modules, ...boardModules] : modules;
+}
+
+/** What an arm64 board's network card and disks stand behind: Raspberry Pi first, then servers and other boards. */
+const boardModules = [
+  ...["genet", "macb", "pcie_brcmstb", "sdhci_iproc", "bcm2835", "xhci_plat_hcd", "dwc2", "dwc3"],
+  ...["nvmem_rmem", "clk_raspberrypi", "reset_raspberrypi", "gpio_regulator", "fixed"],
+  ...["hns3", "hclge", "xgene_enet", "thunder_bgx", "nicvf", "fsl_dpaa2_eth", "fsl_enetc", "fec", "mvneta", "mvpp2"],
+  ...["stmmac_platform", "dwmac_generic", "dwmac_rk", "dwmac_sun8i", "dwmac_meson8b", "dwmac_imx"],
+  ...["ahci_platform", "sdhci_of_dwcmshc", "sdhci_of_arasan", "sdhci_cadence", "sdhci_esdhc_imx", "dw_mmc_rockchip"],
+  ...["drivers/phy/", "drivers/net/mdio/"],
+] as const;
+
+const modules = [
   ...essentialModules,
   // Virtual machines.
   ...["virtio_rng", "virtio_console", "virtio_mmio", "vmw_pvscsi", "vmxnet3", "xen_blkfront", "xen_netfront"],
@@ -84,12 +104,48 @@ export const modules = [
   ...["rtc_cmos"],
 ] as const;
 
+/** A file beside the kernel: its name below the image's folder, and where a Debian package has it. */
+export type LoaderFile = { readonly name: string; readonly from: string };
+
+/** Loaders, as TFTP and BSDP call them, of Debian's package ipxe, which makes snponly.efi for x86-64 alone. */
+export const ipxeLoaders: Readonly<Record<Architecture, readonly LoaderFile[]>> = {
+  amd64: [
+    { name: "undionly.kpxe", from: "usr/lib/ipxe/undionly.kpxe" },
+    { name: "x64/snponly.efi", from: "usr/lib/ipxe/snponly.efi" },
+    { name: "nbi/booter", from: "usr/lib/ipxe/snponly.efi" },
+  ],
+  arm64: [],
+};
+
+/** The release whose GRUB asks the right server: 2.06 (Debian 12) asks the DHCP server for what a proxy offered. */
+export const grubSuite = "trixie";
+
+const signedGrub = "usr/lib/grub";
+
 /**
- * Loaders, as TFTP and BSDP call them, and where Debian's package ipxe has them. Debian makes snponly.efi for
- * x86-64 alone, and so is our kernel.
+ * Loaders of Debian 13: what is signed for Secure Boot (shim by Microsoft, GRUB and kernel by Debian), GRUB for the
+ * platforms that have no iPXE, and the memory test.
  */
-export const loaders = [
-  { name: "undionly.kpxe", from: "usr/lib/ipxe/undionly.kpxe" },
-  { name: "x64/snponly.efi", from: "usr/lib/ipxe/snponly.efi" },
-  { name: "nbi/booter", from: "usr/lib/ipxe/snponly.efi" },
-] as const;
+export const grubLoaders: Readonly<
+  Record<Architecture, { readonly packages: readonly string[]; readonly files: readonly LoaderFile[] }>
+> = {
+  amd64: {
+    packages: ["grub-efi-amd64-signed", "grub-efi-ia32-unsigned", "memtest86+", "shim-signed"],
+    files: [
+      { name: "x64/shimx64.efi", from: "usr/lib/shim/shimx64.efi.signed" },
+      { name: "x64/grubx64.efi", from: `${signedGrub}/x86_64-efi-signed/grubnetx64.efi.signed` },
+      { name: "ia32/grub.efi", from: `${signedGrub}/i386-efi/monolithic/grubnetia32.efi` },
+      { name: "memtest.bin", from: "boot/memtest86+x64.bin" },
+      { name: "x64/memtest.efi", from: "boot/memtest86+x64.efi" },
+    ],
+  },
+  arm64: {
+    packages: ["grub-efi-arm64-signed", "shim-signed"],
+    files: [
+      { name: "shimaa64.efi", from: "usr/lib/shim/shimaa64.efi.signed" },
+      // shim looks for this name; whoever boots without Secure Boot is given the other one.
+      { name: "grubaa64.efi", from: `${signedGrub}/arm64-efi-signed/grubnetaa64.efi.signed` },
+      { name: "grub.efi", from: `${signedGrub}/arm64-efi-signed/grubnetaa64.efi.signed` },
+    ],
+  },
+};

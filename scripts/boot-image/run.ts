@@ -5,8 +5,11 @@ import { Fault } from "../../fault.ts";
 const packageOf: Readonly<Record<string, string>> = {
   "apt-get": "apt",
   "apt-cache": "apt",
+  "aarch64-linux-gnu-strip": "binutils-aarch64-linux-gnu",
   "dpkg-deb": "dpkg",
+  npm: "npm",
   strip: "binutils",
+  "x86_64-linux-gnu-strip": "binutils-x86-64-linux-gnu",
   xz: "xz-utils",
 };
 

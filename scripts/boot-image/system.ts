@@ -1,12 +1,13 @@
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
+import { type Architecture, stripperFor } from "./architecture.ts";
 import type { Runtime } from "./bundle.ts";
 import type { ArchiveEntry } from "./cpio.ts";
 import { diskLoaderName, makeDiskLoader } from "./disk-loader.ts";
 import { FileTree } from "./file-tree.ts";
 import { addKernel } from "./kernel.ts";
-import { loaders, programs } from "./recipe.ts";
+import { ipxeLoaders, modulesFor, programs } from "./recipe.ts";
 import { run } from "./run.ts";
 import { addLibraries, addProgram, Unpacked } from "./unpacked.ts";
 
@@ -16,10 +17,13 @@ export type SystemNotes = {
   readonly absentModules: readonly string[];
   /** Loader name ► the file that is kept with the layer. */
   readonly loaders: Readonly<Record<string, string>>;
+  /** Names of the Raspberry Pi board descriptions that are kept with the layer. */
+  readonly boards: readonly string[];
 };
 
 /** Kernel modules, programs and libraries from Debian, and beside them the kernel and the loaders. */
 export async function makeSystem(options: {
+  readonly architecture: Architecture;
   readonly debs: readonly string[];
   readonly runtime: Runtime;
   readonly cacheDir: string;
@@ -33,7 +37,7 @@ export async function makeSystem(options: {
     const unpacked = new Unpacked(root);
     const tree = new FileTree();
     addFolders(tree);
-    const kernel = await addKernel(tree, unpacked, root);
+    const kernel = await addKernel(tree, unpacked, root, modulesFor(options.architecture));
     for (const name of programs) await addProgram(tree, unpacked, name);
     const started = tree.entries().flatMap((entry) => {
       return entry.type === "file" && entry.path.startsWith("usr/bin/") ? [entry.content] : [];
@@ -46,13 +50,19 @@ export async function makeSystem(options: {
       loaderFiles[name] = name.replaceAll("/", "_");
       files.set(loaderFiles[name], content);
     };
-    for (const { name, from } of loaders) {
+    for (const { name, from } of ipxeLoaders[options.architecture]) {
       const content = await unpacked.read(from);
       if (content === undefined) throw loaderMissing(name);
       addLoader(name, content);
     }
-    addLoader(diskLoaderName, await makeDiskLoader(root));
-    const notes = { kernel: kernel.version, absentModules: kernel.absentModules, loaders: loaderFiles };
+    if (options.architecture === "amd64") addLoader(diskLoaderName, await makeDiskLoader(root));
+    for (const [name, content] of kernel.boards) files.set(name, content);
+    const notes = {
+      kernel: kernel.version,
+      absentModules: kernel.absentModules,
+      loaders: loaderFiles,
+      boards: [...kernel.boards.keys()],
+    };
     return { entries: tree.entries(), notes, files };
   } finally {
     await rm(root, { recursive: true, force: true });
@@ -60,12 +70,16 @@ export async function makeSystem(options: {
 }
 
 /** Node alone: the largest part, and the one that changes least. */
-export async function makeRuntime(runtime: Runtime, cacheDir: string): Promise<{ entries: ArchiveEntry[] }> {
+export async function makeRuntime(
+  runtime: Runtime,
+  architecture: Architecture,
+  cacheDir: string,
+): Promise<{ entries: ArchiveEntry[] }> {
   await mkdir(cacheDir, { recursive: true });
   const folder = await mkdtemp(join(cacheDir, "stripped-"));
   try {
     const stripped = join(folder, "node");
-    await run("strip", ["--output-file", stripped, runtime.path]);
+    await run(stripperFor(architecture), ["--output-file", stripped, runtime.path]);
     const tree = new FileTree();
     tree.addFile("usr/bin/node", await readFile(stripped), 0o755);
     return { entries: tree.entries() };

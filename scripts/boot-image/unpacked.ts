@@ -1,6 +1,7 @@
 import { lstat, readdir, readFile, readlink } from "node:fs/promises";
 import { basename, dirname, join, posix } from "node:path";
 import { Fault } from "../../fault.ts";
+import { namesOf } from "./architecture.ts";
 import { isElf, readElfLinks } from "./elf.ts";
 import type { FileTree } from "./file-tree.ts";
 
@@ -64,7 +65,10 @@ export class Unpacked {
 }
 
 const programFolders = ["usr/bin", "usr/sbin", "usr/lib/klibc/bin"];
-const libraryFolders = ["usr/lib/x86_64-linux-gnu", "usr/lib64", "usr/lib"];
+const libraryFolders = [
+  ...Object.values(namesOf).map(({ triplet }) => `usr/lib/${triplet}`),
+  ...["usr/lib64", "usr/lib"],
+];
 
 /**
  * Adds a program as usr/bin/<name>; a link to another program brings that one, too.

@@ -4,7 +4,8 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type BootImage, buildBootImage } from "../../scripts/boot-image/build.ts";
+import { buildBootImage } from "../../scripts/boot-image/build.ts";
+import type { BootImage } from "../../scripts/boot-image/description.ts";
 import { essentialModules, programs } from "../../scripts/boot-image/recipe.ts";
 
 const minutes = 60_000;

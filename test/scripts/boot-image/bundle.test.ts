@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { hostArchitecture } from "../../../scripts/boot-image/architecture.ts";
 import { addKoffi, bundleAgent } from "../../../scripts/boot-image/bundle.ts";
 import { FileTree } from "../../../scripts/boot-image/file-tree.ts";
 
@@ -21,7 +22,7 @@ if (import.meta.main) main();
 `,
   );
   const tree = new FileTree();
-  const version = await addKoffi(tree, "image");
+  const version = await addKoffi(tree, "image", hostArchitecture, folder);
   assert.match(version ?? "", /^\d+\.\d+/);
   tree.addFile("image/agent.cjs", await bundleAgent(join(folder, "main.ts")));
   for (const entry of tree.entries()) {
