@@ -10,7 +10,9 @@ import { agentRoutes } from "../server/agent-api.ts";
 import { bootTraceRoutes, recentBoots } from "../server/api/boot-routes.ts";
 import { hostBootRoutes } from "../server/api/host-boot-routes.ts";
 import { apiRoutes } from "../server/api/routes.ts";
+import { BootTexts } from "../server/boot/boot-texts.ts";
 import { bootRoutes } from "../server/boot/routes.ts";
+import { tftpTexts } from "../server/boot/tftp-texts.ts";
 import { BootClients } from "../server/boot-clients.ts";
 import { BootTraceService } from "../server/boot-trace-service.ts";
 import type { Config } from "../server/config.ts";
@@ -34,6 +36,7 @@ import { openStore } from "../server/store.ts";
 import { openStreamHub } from "../server/stream/hub.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { startTftp } from "../server/tftp/server.ts";
+import { machineMenuOf } from "./boot-menu.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { streamOpener } from "./stream-opener.ts";
@@ -99,11 +102,18 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     hosts,
     streams,
     isRegistering: values["network.register"],
+    hasMenu: values["boot.menu"],
     waitMs: values["hosts.wait_minutes"] * 60_000,
     sign: (text) => sign(null, Buffer.from(text), key.privateKey).toString("base64"),
     now,
   });
   await streams.resume();
+  const findImage = async (name: string, version: number | undefined) => {
+    const { manifest } = await store.readManifest(name, version);
+    const storedBytes = manifest.packs.reduce((sum, pack) => sum + pack.storedBytes, 0);
+    return { name: manifest.tag.name, version: manifest.tag.version, diskBytes: manifest.diskBytes, storedBytes };
+  };
+  const deploys = new Deploys({ db, events, hosts, findImage });
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
   const secureBoot = values["boot.secure_boot"];
   const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, { secureBoot });
@@ -125,12 +135,26 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   let httpPort = values["http.port"];
   const bundles = bundlesOf(config, { httpPort: () => httpPort, now, log: log.child({ part: "nbi" }) });
   parts.defer(() => bundles.stop());
-  await http.register(bootRoutes, {
-    directory: bootDirectory,
-    roots: bundles.roots,
+  const menu = machineMenuOf(values, {
+    hosts,
+    deploys,
+    events,
+    findImage,
+    policyOf,
+    bootDirectory,
+    now,
+    log: log.child({ part: "menu" }),
+  });
+  const texts = new BootTexts({
     policyOf,
     kernelArgs: values["boot.kernel_args"],
     passServer: values["boot.pass_server"],
+    menu,
+  });
+  await http.register(bootRoutes, {
+    directory: bootDirectory,
+    roots: bundles.roots,
+    texts,
     trace,
     log: log.child({ part: "boot" }),
   });
@@ -146,6 +170,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     port: values["tftp.port"],
     root: bootDirectory,
     roots: bundles.roots,
+    generate: tftpTexts({ texts, httpPort }),
     trace,
     log: log.child({ part: "tftp" }),
     now,
@@ -177,17 +202,12 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     parts.defer(() => advertisement.stop());
   }
 
-  const findImage = async (name: string, version: number | undefined) => {
-    const { manifest } = await store.readManifest(name, version);
-    const storedBytes = manifest.packs.reduce((sum, pack) => sum + pack.storedBytes, 0);
-    return { name: manifest.tag.name, version: manifest.tag.version, diskBytes: manifest.diskBytes, storedBytes };
-  };
   const api = createHttp(log.child({ part: "api" }));
   parts.defer(() => api.close());
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
   apiRoutes(api, {
     hosts,
-    deploys: new Deploys({ db, events, hosts, findImage }),
+    deploys,
     sessions: new Sessions({ db, events, streams, now }),
     streams,
     events,

@@ -25,6 +25,8 @@ export type DeployRequest = {
   readonly waitFor?: number | undefined;
   /** … or when this long has passed since the first was. */
   readonly maxWaitMs?: number | undefined;
+  /** Where it was ordered, for its event; absent for the command line. */
+  readonly orderedAt?: string;
 };
 
 /** What an order would do: nothing is changed by making a plan. */
@@ -114,7 +116,12 @@ export class Deploys {
       await change.record({
         kind: "deploy.created",
         deployId: id,
-        data: { image: plan.image.name, imageVersion: plan.image.version, to: plan.to },
+        data: {
+          image: plan.image.name,
+          imageVersion: plan.image.version,
+          to: plan.to,
+          ...(request.orderedAt === undefined ? {} : { orderedAt: request.orderedAt }),
+        },
       });
       for (const host of plan.hosts) await addHost(change, id, host.id);
       return id;

@@ -163,6 +163,12 @@ export class Hosts {
     return hosts.find(({ id }) => id === owner);
   }
 
+  /** The host with this id. */
+  async ofId(hostId: string): Promise<Host | undefined> {
+    const row = await this.#db.selectFrom("hosts").selectAll().where("id", "=", hostId).executeTakeFirst();
+    return row === undefined ? undefined : hostOf(row);
+  }
+
   /** The host that last used this MAC address. */
   async idOfMac(mac: string): Promise<string | undefined> {
     const row = await this.#db.selectFrom("host_macs").select("host_id").where("mac", "=", mac).executeTakeFirst();

@@ -43,14 +43,14 @@ export function createHttp(log: Logger): HttpServer {
   http.setValidatorCompiler(validatorOf);
   http.addHook("onResponse", async (request, reply) => {
     request.log.debug(
-      { method: request.method, url: request.url, status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
+      { method: request.method, url: pathOf(request.url), status: reply.statusCode, ms: Math.round(reply.elapsedTime) },
       "http",
     );
   });
   http.setErrorHandler((error: FastifyError, request, reply) => {
     const fault = faultOfRequest(error);
     const status = statusOf(fault);
-    if (status >= 500) request.log.error({ err: error, url: request.url }, fault.what);
+    if (status >= 500) request.log.error({ err: error, url: pathOf(request.url) }, fault.what);
     return reply.code(status).send(fault.toJSON());
   });
   http.setNotFoundHandler((request, reply) => {
@@ -62,6 +62,11 @@ export function createHttp(log: Logger): HttpServer {
     return reply.code(404).send(fault.toJSON());
   });
   return http;
+}
+
+/** A query may hold what gives a right (the ticket of a machine's menu): it is not logged. */
+function pathOf(url: string): string {
+  return url.split("?", 1)[0] ?? "";
 }
 
 /**

@@ -17,6 +17,8 @@ type OrdersOptions = {
   readonly streams: DeployStreams;
   /** Whether unknown machines are given the agent, so that they appear in the list. */
   readonly isRegistering: boolean;
+  /** Whether a machine with nothing ordered shows a menu before it starts its disk. */
+  readonly hasMenu?: boolean;
   /** How long a host with nothing to do waits before it boots its disk. */
   readonly waitMs: number;
   /** Signs with the site's key: Ed25519, base64. */
@@ -34,12 +36,13 @@ export class Orders {
 
   /** What the machine with this MAC address is to boot. */
   async bootPolicyOf(mac: string): Promise<BootPolicy> {
-    const { db, hosts, isRegistering, now } = this.#options;
+    const { db, hosts, isRegistering, hasMenu = false, now } = this.#options;
     await this.endLost();
     const hostId = await hosts.idOfMac(mac.toLowerCase());
     const facts = await factsOf(db, hostId ?? "", this.#options.waitMs, now());
-    if (hostId !== undefined) return dueDeploy(facts) === undefined ? { boot: "disk" } : { boot: "agent" };
-    return isRegistering || facts.any !== undefined ? { boot: "agent" } : { boot: "disk" };
+    const isForAgent = hostId === undefined ? isRegistering || facts.any !== undefined : dueDeploy(facts) !== undefined;
+    if (isForAgent) return { boot: "agent" };
+    return { boot: hasMenu ? "menu" : "disk" };
   }
 
   /**

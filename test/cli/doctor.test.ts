@@ -11,6 +11,7 @@ import { fileURLToPath } from "node:url";
 import { fastify } from "fastify";
 import { pino } from "pino";
 import { isUnreachable, type ProbeResult, probeBootFiles } from "../../cli/boot-probes.ts";
+import { BootTexts } from "../../server/boot/boot-texts.ts";
 import { bootRoutes } from "../../server/boot/routes.ts";
 import { startTftp, type TftpServer } from "../../server/tftp/server.ts";
 
@@ -25,9 +26,7 @@ const target = () => ({ server: "127.0.0.1", tftpPort: tftp.port, httpPort, dead
 before(async () => {
   await app.register(bootRoutes, {
     directory: home,
-    policyOf: async () => ({ boot: "agent" }),
-    kernelArgs: "",
-    passServer: true,
+    texts: new BootTexts({ policyOf: async () => ({ boot: "agent" }), kernelArgs: "", passServer: true }),
     log,
   });
   await app.listen({ host: "127.0.0.1", port: 0 });

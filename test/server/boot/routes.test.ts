@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import { fastify, type InjectOptions } from "fastify";
 import { pino } from "pino";
 import type { BootPolicy } from "../../../bsdp/policy.ts";
+import { BootTexts } from "../../../server/boot/boot-texts.ts";
 import { bootRoutes } from "../../../server/boot/routes.ts";
 
 const home = await mkdtemp(join(tmpdir(), "bootcast-boot-"));
@@ -31,9 +32,11 @@ before(async () => {
   await app.register(bootRoutes, {
     directory,
     roots: [{ prefix: "NetBoot/lab.nbi", directory: join(home, "netboot") }],
-    policyOf: async (mac) => policies.get(mac) ?? { boot: "agent" },
-    kernelArgs: "console=tty0",
-    passServer: true,
+    texts: new BootTexts({
+      policyOf: async (mac) => policies.get(mac) ?? { boot: "agent" },
+      kernelArgs: "console=tty0",
+      passServer: true,
+    }),
     log,
     stallMs: 300,
   });
@@ -148,14 +151,14 @@ test("boot routes: the script names the server as the client reached it", async 
   assert.match(answer.body, /^#!ipxe\n/);
   assert.match(
     answer.body,
-    /kernel http:\/\/10\.77\.0\.1:8440\/boot\/vmlinuz .* BOOTIF=01-52-54-00-ab-cd-ef bootcast\.server=http:\/\/10\.77\.0\.1:8440 /,
+    /set from http:\/\/10\.77\.0\.1:8440\/boot\n(?:.*\n)*.* BOOTIF=01-52-54-00-ab-cd-ef bootcast\.server=http:\/\/10\.77\.0\.1:8440 /,
   );
 });
 
 for (const host of ["evil \x24{x}", "a||shell", "a/b", "", "x:99999999", "user@host"]) {
   test(`boot routes: the Host ${JSON.stringify(host)} is not copied into a script`, async () => {
     const answer = await ask("/boot/script.ipxe?mac=525400abcdef", { host });
-    assert.match(answer.body, /kernel http:\/\/[a-z0-9.:]+\/boot\/vmlinuz /);
+    assert.match(answer.body, /set from http:\/\/[a-z0-9.:]+\/boot\n/);
     if (host !== "") assert(!answer.body.includes(host));
   });
 }
@@ -167,7 +170,7 @@ test("boot routes: the policy of this machine is asked, by its address in one sp
     assert.match((await ask(`/boot/script.ipxe?mac=${mac}`)).body, /boots its own disk now\.\nexit 1\n$/);
   }
   assert.match((await ask("/boot/script.ipxe?mac=525400000002")).body, /refused by the operator/);
-  assert.match((await ask("/boot/script.ipxe?mac=525400000003")).body, /goto load\n$/);
+  assert.match((await ask("/boot/script.ipxe?mac=525400000003")).body, / \|\| goto load\n$/);
 });
 
 for (const query of [
@@ -187,17 +190,9 @@ for (const query of [
   });
 }
 
-test("boot routes: kernel arguments that would break the script stop the registration", async () => {
-  const other = fastify();
-  const options = {
-    directory,
-    policyOf: async () => ({ boot: "agent" }) as const,
-    kernelArgs: "a\nb",
-    passServer: true,
-    log,
-  };
-  await assert.rejects(async () => other.register(bootRoutes, options), { code: "KERNEL_ARGS_INVALID" });
-  await other.close();
+test("boot texts: kernel arguments that would break the script are refused at the start", () => {
+  const options = { policyOf: async () => ({ boot: "agent" }) as const, kernelArgs: "a\nb", passServer: true };
+  assert.throws(() => new BootTexts(options), { code: "KERNEL_ARGS_INVALID" });
 });
 
 // On a real socket. ---------------------------------------------------------------------------------------------------

@@ -1,0 +1,18 @@
+import { randomBytes } from "node:crypto";
+import { MachineMenu, type MachineMenuOptions } from "../server/boot/machine-menu.ts";
+import type { ConfigValues } from "../server/config.ts";
+
+/** The menu of the machines' screens, as the settings say; undefined where it is switched off. */
+export function machineMenuOf(
+  values: ConfigValues,
+  parts: Omit<MachineMenuOptions, "seconds" | "pin" | "images" | "random">,
+): MachineMenu | undefined {
+  if (!values["boot.menu"]) return undefined;
+  return new MachineMenu({
+    ...parts,
+    seconds: values["boot.menu_seconds"],
+    pin: values["boot.menu_pin"],
+    images: values["boot.menu_image"],
+    random: () => randomBytes(16).toString("hex"),
+  });
+}

@@ -1,0 +1,210 @@
+import type { Logger } from "pino";
+import type { BootPolicy } from "../../bsdp/policy.ts";
+import { Fault } from "../../fault.ts";
+import type { Deploys, FindImage } from "../deploys.ts";
+import type { EventLog } from "../events.ts";
+import type { Host, Hosts } from "../hosts.ts";
+import { parseDigest, provesPassword } from "./digest.ts";
+import { findBootFile } from "./files.ts";
+import { type Menu, type MenuImage, MOST_MENU_IMAGES, menuEntries } from "./menu.ts";
+import { MenuTickets } from "./menu-tickets.ts";
+import { PinGate } from "./pin-gate.ts";
+
+/** Said in the event of an order, where the command line's orders say nothing. */
+export const ORDERED_AT_SCREEN = "the machine's own screen";
+
+export type MachineMenuOptions = {
+  readonly hosts: Pick<Hosts, "idOfMac" | "ofId">;
+  readonly deploys: Pick<Deploys, "create">;
+  readonly events: EventLog;
+  readonly findImage: FindImage;
+  policyOf(mac: string): Promise<BootPolicy>;
+  readonly bootDirectory: string;
+  readonly seconds: number;
+  /** Digits. Undefined: nothing can be ordered at the screen. */
+  readonly pin: string | undefined;
+  /** Names of images that are offered, in their newest version. */
+  readonly images: readonly string[];
+  readonly now: () => number;
+  /** A new unguessable text of letters and digits. */
+  readonly random: () => string;
+  readonly log: Logger;
+};
+
+/** What somebody at a machine's screen asks for. */
+export type MenuOrder = {
+  readonly mac: string;
+  /** The client's address. */
+  readonly address: string;
+  readonly ticket: string;
+  /** The image's place in the menu, from 0. */
+  readonly order: number;
+  /** The request as it came: its digest covers it. */
+  readonly method: string;
+  readonly uri: string;
+  readonly authorization: string | undefined;
+};
+
+export type MenuAnswer =
+  /** The PIN is to be sent with this nonce. */
+  | { readonly type: "challenge"; readonly nonce: string }
+  /** The order stands; `notice` says which. */
+  | { readonly type: "ordered"; readonly notice: string }
+  | { readonly type: "refused"; readonly lines: readonly string[] };
+
+const IMAGES_KNOWN_FOR_MS = 5_000;
+
+const memoryTests = { bios: "memtest.bin", x64: "x64/memtest.efi" } as const;
+
+/**
+ * The menu on the machines' own screens: what is offered to whom, and the orders that are given there.
+ *
+ * An order of the screen is an ordinary order for this one machine (`Deploys.create`): everything that protects a
+ * disk stands behind it as for any other. In front of it stand: the PIN of the settings; a ticket of the screen that
+ * the person saw, good once, from the same address, for the version that was shown; and that the machine is one
+ * for which the menu is right now, so a known one with nothing ordered.
+ */
+export class MachineMenu {
+  readonly #options: MachineMenuOptions;
+  readonly #tickets: MenuTickets;
+  readonly #gate: PinGate;
+  #found: { readonly atMs: number; readonly images: Promise<MenuImage[]> } | undefined;
+
+  constructor(options: MachineMenuOptions) {
+    this.#options = options;
+    this.#tickets = new MenuTickets(options);
+    this.#gate = new PinGate(options.now);
+  }
+
+  /**
+   * The screen of the machine with this MAC address.
+   *
+   * @param screen `address` of the client; `canOrder`: it can ask for a PIN and send it
+   */
+  async menuFor(mac: string, screen: { readonly address: string; readonly canOrder: boolean }): Promise<Menu> {
+    const { pin, seconds } = this.#options;
+    const host = await this.#hostOf(mac);
+    const mayOrder = screen.canOrder && pin !== undefined && host !== undefined;
+    const images = mayOrder ? await this.#images() : [];
+    const hostName = host?.name ?? mac;
+    return {
+      hostName,
+      model: host === undefined ? "" : `${host.vendor} ${host.model}`.trim(),
+      seconds,
+      entries: menuEntries({ hostName, images, memoryTest: await this.#memoryTests() }),
+      ticket: images.length === 0 ? "" : this.#tickets.give({ mac, address: screen.address }, images),
+      pinDigits: pin?.length ?? 0,
+    };
+  }
+
+  /** Carries out what was chosen, or says why not. Nothing of the PIN is written anywhere. */
+  async order(asked: MenuOrder): Promise<MenuAnswer> {
+    const { pin, log } = this.#options;
+    const { mac, address, ticket } = asked;
+    const screen = { client: address, mac };
+    if (pin === undefined || !this.#tickets.isGood(asked, ticket)) {
+      log.warn(screen, "menu: an order with a link that is not good any more, refused");
+      return refused("This screen is too old, so nothing was ordered.");
+    }
+    // The password is asked for first; the ticket is used up with the answer.
+    if (asked.authorization === undefined) return { type: "challenge", nonce: ticket };
+    const images = this.#tickets.take(asked, ticket) ?? [];
+    const lockedForMs = this.#gate.lockedForMs(mac);
+    if (lockedForMs > 0) return locked(lockedForMs);
+    const digest = parseDigest(asked.authorization);
+    const { method, uri } = asked;
+    if (digest === undefined || !provesPassword(digest, { password: pin, nonce: ticket, method, uri })) {
+      return this.#wrongPin(mac, address);
+    }
+    this.#gate.right(mac);
+    const image = images[asked.order];
+    if (image === undefined) return refused("There is no such entry in the menu.");
+    return this.#create(mac, image);
+  }
+
+  async #create(mac: string, image: MenuImage): Promise<MenuAnswer> {
+    const { deploys, policyOf, log } = this.#options;
+    const { boot } = await policyOf(mac);
+    const host = await this.#hostOf(mac);
+    if (boot !== "menu" || host === undefined) return refused("Something else was decided for this machine meanwhile.");
+    try {
+      const { deployId } = await deploys.create({
+        image: image.name,
+        imageVersion: image.version,
+        to: [host.id],
+        orderedAt: ORDERED_AT_SCREEN,
+      });
+      log.info({ deployId, image: image.name, host: host.name, mac }, "menu: ordered at the machine's own screen");
+      return {
+        type: "ordered",
+        notice: `session ${deployId}: ${image.name}, version ${image.version}, for ${host.name}.`,
+      };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      log.warn({ mac, fault: error }, "menu: the order could not be given");
+      return refused(error.what, error.why);
+    }
+  }
+
+  async #wrongPin(mac: string, client: string): Promise<MenuAnswer> {
+    const { events, log } = this.#options;
+    const what = this.#gate.wrong(mac);
+    log.warn({ client, mac, locked: what }, "menu: wrong PIN");
+    const hostId = (await this.#hostOf(mac))?.id;
+    await events.change(async ({ record }) => {
+      await record({ kind: "menu.pin-wrong", hostId, data: { mac, client } });
+      if (what !== undefined) await record({ kind: "menu.locked", hostId, data: { mac, client, what } });
+    });
+    const lockedForMs = this.#gate.lockedForMs(mac);
+    return lockedForMs > 0 ? locked(lockedForMs) : refused("The PIN was wrong. Nothing was ordered.");
+  }
+
+  async #hostOf(mac: string): Promise<Host | undefined> {
+    const { hosts } = this.#options;
+    const id = await hosts.idOfMac(mac);
+    return id === undefined ? undefined : hosts.ofId(id);
+  }
+
+  /** Looked up once for a room that is switched on together: a manifest is large. */
+  #images(): Promise<MenuImage[]> {
+    const nowMs = this.#options.now();
+    if (this.#found === undefined || nowMs - this.#found.atMs > IMAGES_KNOWN_FOR_MS) {
+      this.#found = { atMs: nowMs, images: this.#findImages() };
+    }
+    return this.#found.images;
+  }
+
+  /** An image that is not in the store is not offered. */
+  async #findImages(): Promise<MenuImage[]> {
+    const { findImage, images, log } = this.#options;
+    const found: MenuImage[] = [];
+    for (const name of images.slice(0, MOST_MENU_IMAGES)) {
+      try {
+        const image = await findImage(name, undefined);
+        found.push({ name: image.name, version: image.version });
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        log.warn({ image: name, fault: error }, "menu: an image of boot.menu_image is not offered");
+      }
+    }
+    return found;
+  }
+
+  async #memoryTests(): Promise<{ bios?: string; x64?: string }> {
+    const isThere = async (path: string) =>
+      (await findBootFile(this.#options.bootDirectory, path.split("/"))) !== undefined;
+    return {
+      ...((await isThere(memoryTests.bios)) ? { bios: memoryTests.bios } : {}),
+      ...((await isThere(memoryTests.x64)) ? { x64: memoryTests.x64 } : {}),
+    };
+  }
+}
+
+function refused(...lines: string[]): MenuAnswer {
+  return { type: "refused", lines };
+}
+
+function locked(forMs: number): MenuAnswer {
+  const minutes = Math.max(1, Math.ceil(forMs / 60_000));
+  return refused(`Too many wrong PINs. Locked for ${minutes} more ${minutes === 1 ? "minute" : "minutes"}.`);
+}
