@@ -1,6 +1,6 @@
 import { checkDhcpBehaviour } from "./behaviour.ts";
 import { checkImageId, checkImageList, checkOption43, checkVendorClass } from "./bsdp-words.ts";
-import { checkDhcpPacket, checkMagicAndOptions, checkPxeOptions } from "./dhcp-words.ts";
+import { checkDhcpPacket, checkMagicAndOptions, checkPxeClass, checkPxeOptions } from "./dhcp-words.ts";
 import { checkHttpBehaviour } from "./http-behaviour.ts";
 import { checkHttpRequest } from "./http-words.ts";
 import type { Vector, VectorFile } from "./index-file.ts";
@@ -16,6 +16,16 @@ import { Verdict } from "./verdict.ts";
  */
 export async function checkVector(vector: Vector, server: VectorFile["server"]): Promise<Verdict> {
   const verdict = new Verdict();
+  try {
+    await tryAll(verdict, vector, server);
+  } catch (error) {
+    // Whatever breaks on one vector must not hide what the others show.
+    verdict.differs("all of it", "it can be tried", error instanceof Error ? (error.stack ?? error.message) : error);
+  }
+  return verdict;
+}
+
+async function tryAll(verdict: Verdict, vector: Vector, server: VectorFile["server"]): Promise<void> {
   const { family, layer, expect, bytes } = vector;
   switch (layer) {
     case "boot_image_id":
@@ -29,7 +39,8 @@ export async function checkVector(vector: Vector, server: VectorFile["server"]):
       else checkPxeOptions(verdict, expect, bytes);
       break;
     case "option60":
-      checkVendorClass(verdict, expect, bytes);
+      if (family === "bsdp") checkVendorClass(verdict, expect, bytes);
+      else checkPxeClass(verdict, expect, bytes);
       break;
     case "magic+options":
       checkMagicAndOptions(verdict, expect, bytes);
@@ -48,5 +59,4 @@ export async function checkVector(vector: Vector, server: VectorFile["server"]):
   if (family === "tftp") await checkTftpBehaviour(verdict, vector);
   else if (family === "http") await checkHttpBehaviour(verdict, vector);
   else await checkDhcpBehaviour(verdict, vector, server);
-  return verdict;
 }

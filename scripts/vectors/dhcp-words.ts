@@ -9,6 +9,7 @@ import {
   optionInstances,
 } from "../../bsdp/dhcp-packet.ts";
 import { messageTypeName, messageTypeOf, numberOf2, Option } from "../../bsdp/dhcp-values.ts";
+import { pxeClientOf } from "../../bsdp/pxe-client.ts";
 import { decodePxeOptions, encapsulatedOptions, userClasses } from "../../bsdp/pxe-options.ts";
 import { parseBsdpVendorClass } from "../../bsdp/vendor-class.ts";
 import { Fault } from "../../fault.ts";
@@ -135,6 +136,34 @@ export function checkPxeOptions(verdict: Verdict, expect: JsonObject, bytes: Uin
   }
   if (encapsulatedOptions(bytes).isWhole) verdict.differs("error", expect["error"], "it is accepted");
 }
+
+/** Layer `option60` of the PXE family. */
+export function checkPxeClass(verdict: Verdict, expect: JsonObject, bytes: Uint8Array): void {
+  const client = pxeClientOf({ ...emptyPacket, options: [{ code: Option.vendorClass, data: bytes }] });
+  const architecture = client?.architecture;
+  const arch = new OneOf(architecture, architecture?.toString().padStart(5, "0"));
+  const words = { accept: client !== undefined, arch, architecture: arch, clientArch: arch };
+  compareWords(verdict, expectsError(expect) ? { accept: false } : expect, words);
+}
+
+const none = "0.0.0.0";
+const emptyPacket: DhcpPacket = {
+  op: 1,
+  htype: 1,
+  hlen: 6,
+  hops: 0,
+  xid: 0,
+  secs: 0,
+  flags: 0,
+  ciaddr: none,
+  yiaddr: none,
+  siaddr: none,
+  giaddr: none,
+  chaddr: new Uint8Array(16),
+  sname: "",
+  file: "",
+  options: [],
+};
 
 function pxeWords(bytes: Uint8Array): Words {
   const { options } = encapsulatedOptions(bytes);

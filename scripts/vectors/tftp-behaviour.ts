@@ -14,7 +14,9 @@ import { tftpWords } from "./tftp-words.ts";
 import { compareWords, type Verdict } from "./verdict.ts";
 
 /** Our server answers within some milliseconds; a client asks again after a quarter of a second at the earliest. */
-const SILENCE_MS = 200;
+const SILENCE_MS = 250;
+/** Where an answer must come, a busy machine has time for it. */
+const ANSWER_MS = 5000;
 const ADDRESS = "127.0.0.1";
 /** Three blocks of an usual size, the last one short. */
 const FILE_BYTES = 3000;
@@ -31,7 +33,10 @@ export async function checkTftpBehaviour(verdict: Verdict, { bytes, expect, serv
       continue;
     }
     const isAbsent = isObject(reply) && reply["errorCode"] === 1;
-    const found = await firstAnswer(bytes, isAbsent ? undefined : fileAskedBy(bytes));
+    const found = await firstAnswer(bytes, {
+      file: isAbsent ? undefined : fileAskedBy(bytes),
+      waitMs: reply === null ? SILENCE_MS : ANSWER_MS,
+    });
     if (reply === null) {
       if (found !== undefined) verdict.differs("serverReply", "no answer", tftpWords(found));
     } else if (found === undefined) verdict.differs("serverReply", reply, "no answer");
@@ -70,7 +75,10 @@ function fileAskedBy(bytes: Uint8Array): string | undefined {
   }
 }
 
-async function firstAnswer(bytes: Uint8Array, file: string | undefined): Promise<TftpPacket | undefined> {
+async function firstAnswer(
+  bytes: Uint8Array,
+  { file, waitMs }: { readonly file: string | undefined; readonly waitMs: number },
+): Promise<TftpPacket | undefined> {
   const root = await mkdtemp(join(tmpdir(), "bootcast-vectors-"));
   const settings = {
     addresses: [ADDRESS],
@@ -88,7 +96,7 @@ async function firstAnswer(bytes: Uint8Array, file: string | undefined): Promise
     const socket = createSocket("udp4");
     try {
       socket.send(bytes, server.port, ADDRESS);
-      return await nextPacket(socket);
+      return await nextPacket(socket, waitMs);
     } finally {
       socket.close();
       await server.stop();
@@ -98,9 +106,9 @@ async function firstAnswer(bytes: Uint8Array, file: string | undefined): Promise
   }
 }
 
-async function nextPacket(socket: Socket): Promise<TftpPacket | undefined> {
+async function nextPacket(socket: Socket, waitMs: number): Promise<TftpPacket | undefined> {
   try {
-    const [bytes] = await once(socket, "message", { signal: AbortSignal.timeout(SILENCE_MS) });
+    const [bytes] = await once(socket, "message", { signal: AbortSignal.timeout(waitMs) });
     return decodeTftp(bytes);
   } catch (error) {
     if (error instanceof Error && error.name === "AbortError") return undefined;

@@ -57,6 +57,9 @@ export function checkTftpPacket(verdict: Verdict, { serverReply: _, ...expect }:
     if (!expectsError(expect)) verdict.differs("packet", "it can be read", `${error.code}: ${error.why}`);
     return;
   }
-  if (expectsError(expect)) verdict.differs("error", expect["error"], tftpWords(packet));
-  else compareWords(verdict, expect, tftpWords(packet));
+  if (expectsError(expect)) {
+    // A name that climbs out is an error, too: the packet is well, what it asks is not.
+    const isRefused = packet.type === "read" && pathOrRefusal(packet.file) instanceof OneOf;
+    if (!isRefused) verdict.differs("error", expect["error"], tftpWords(packet));
+  } else compareWords(verdict, expect, tftpWords(packet));
 }
