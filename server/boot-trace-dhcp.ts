@@ -32,9 +32,10 @@ export function answeredEntry(request: DhcpPacket, answered: string, facts: Answ
   if (question.detail?.["is"] === undefined && request.ciaddr !== "0.0.0.0" && answered === "ACK") return undefined;
   const text = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
   const images = typeof facts.images === "number" ? `${facts.images} ${facts.images === 1 ? "image" : "images"}` : "";
-  const given = [text(facts.address), text(facts.file), text(images)].filter((part) => part !== undefined);
+  // A NAK gives nothing, whatever there would have been to boot.
+  const file = facts.why === undefined ? text(facts.file) : undefined;
+  const given = [text(facts.address), file, text(images)].filter((part) => part !== undefined);
   const refusal = refusalOf(request, answered, facts);
-  const file = text(facts.file);
   return {
     ...question,
     answered: [bsdpAnswer(answered), given.join(", ")].join(" ").trim(),

@@ -1,6 +1,8 @@
+import { decodeBsdpOptions } from "../bsdp/bsdp-options.ts";
 import { decideBsdp } from "../bsdp/bsdp-server.ts";
 import type { DhcpPacket } from "../bsdp/dhcp-packet.ts";
-import { MAXIMUM_PAYLOAD_BYTES } from "../bsdp/dhcp-packet.ts";
+import { MAXIMUM_PAYLOAD_BYTES, optionInstances } from "../bsdp/dhcp-packet.ts";
+import { Option } from "../bsdp/dhcp-values.ts";
 import { offeredImages } from "../bsdp/net-boot-offer.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import type { Arrival } from "../bsdp/proxy.ts";
@@ -31,8 +33,17 @@ export function answerMac(
   const bytes = writeReply(request, decision.packet, { log, journal, maximumBytes: MAXIMUM_PAYLOAD_BYTES });
   if (bytes === undefined) return undefined;
   const image = decision.image?.toString(16).padStart(8, "0");
-  journal.said(request, `BSDP ${decision.message}`, { to: decision.to, file: decision.packet.file, image });
+  journal.said(request, `BSDP ${decision.message}`, {
+    to: decision.to,
+    file: decision.packet.file,
+    image,
+    ...(decision.message === "LIST" ? { images: imageCount(decision.packet) } : {}),
+  });
   return { bytes, to: decision.to };
+}
+
+function imageCount(list: DhcpPacket): number {
+  return decodeBsdpOptions(optionInstances(list, Option.vendorOptions)).images?.length ?? 0;
 }
 
 function policyReason(policy: BootPolicy): string {
