@@ -3,7 +3,10 @@ import { ErrorCode, type TftpOption } from "./packet.ts";
 
 export type TransferAction =
   | { readonly type: "send-options"; readonly options: readonly TftpOption[] }
-  | { readonly type: "send-data"; readonly block: number; readonly data: Uint8Array }
+  /** `count` blocks one after the other; `ReadTransfer.wireNumber` and `dataOf` make a packet of each. */
+  | { readonly type: "send-data"; readonly first: number; readonly count: number }
+  /** The options arrived, the first block still did not: full-size packets may not get through. Said once. */
+  | { readonly type: "suspect-mtu" }
   | { readonly type: "end"; readonly result: TransferResult };
 
 /**
@@ -19,14 +22,25 @@ export type TransferResult = {
 const sendsBeforeProof = 3;
 /** Many loaders never acknowledge the last block; after so many resends it counts as received. */
 const resendsOfTheEnd = 3;
+/** A client is given up after both: so many resends, and so long a silence. */
 const resendsOfAWindow = 5;
+/** So many resends of the first block make the MTU suspect. Firmware asks again after that, and gets smaller blocks. */
+const resendsBeforeSuspicion = 3;
+const silenceOfTheDeadMs = 30_000;
 const maxRetryAfterMs = 8000;
+/** Once the client's answers were timed, resends wait four times as long as those take, within these bounds. */
+const timedRetryMs = { least: 250, most: 4000 } as const;
 /** At most one window in so many is sent again because of a duplicate ACK; see `onAck`. */
 const windowsPerQuickResend = 16;
+/** Between the bursts of one window, after a loss: time for a slow card to empty its buffer. */
+const burstGapMs = 2;
 
 /**
  * One TFTP read as the server sees it: decides what to send and when. It owns no socket and no timer; the caller
  * brings packets and the time, and carries out the actions.
+ *
+ * A client acknowledges only what was agreed, a whole window. So the window is never made smaller; after a loss it is
+ * sent in bursts with a pause between them, smaller ones after each loss and larger ones after each clean window.
  *
  * Sources: RFC 1350, RFC 1123 section 4.2.3.1, RFC 2347, RFC 7440.
  */
@@ -35,14 +49,22 @@ export class ReadTransfer {
   readonly #terms: TransferTerms;
   readonly #wrapTo: 0 | 1;
   readonly #lastBlock: number;
-  /** Blocks are counted from 1 without end; only `#wireNumber` knows of the 16 bits. */
+  /** Blocks are counted from 1 without end; only `wireNumber` knows of the 16 bits. */
   #acknowledged = 0;
   #sentTo = 0;
+  #burst: number;
   #isWaitingForOptionsAck: boolean;
   #isProven = false;
   #hasEnded = false;
+  /** Ended as received, although nobody acknowledged the end. */
+  #isTakenForReceived = false;
   #tries = 0;
+  /** The first wait of the next window, and the present wait. */
+  #firstRetryMs: number;
   #retryAfterMs: number;
+  #answerMs: number | undefined;
+  #sentMs = 0;
+  #progressMs = 0;
   #deadline = 0;
   #resends = 0;
   #quickResendFromWindow = 0;
@@ -55,8 +77,14 @@ export class ReadTransfer {
     this.#wrapTo = options.wrapTo;
     // The last block is shorter than the others, and empty when the size is a multiple.
     this.#lastBlock = Math.floor(file.length / terms.blockSize) + 1;
+    this.#burst = terms.windowSize;
     this.#isWaitingForOptionsAck = terms.accepted.length > 0;
+    this.#firstRetryMs = terms.retryAfterMs;
     this.#retryAfterMs = terms.retryAfterMs;
+  }
+
+  get blockBytes(): number {
+    return this.#terms.blockSize;
   }
 
   /** When `onTimer` must next be called, in the caller's milliseconds. */
@@ -87,28 +115,36 @@ export class ReadTransfer {
     return this.#sentTo === this.#lastBlock;
   }
 
-  /** The options arrived, the first block never did: a sign that full-size packets do not get through. */
-  get looksLikeMtuTrouble(): boolean {
-    return this.#isProven && this.#acknowledged === 0 && this.#terms.blockSize > 512;
+  /** Where the data of a block is in the file; empty for the last block of a file of whole blocks. */
+  dataOf(block: number): { readonly from: number; readonly to: number } {
+    const from = (block - 1) * this.#terms.blockSize;
+    return { from, to: Math.min(from + this.#terms.blockSize, this.#file.length) };
+  }
+
+  /** The 16-bit number of a block. */
+  wireNumber(block: number): number {
+    if (block < 0x10000) return block;
+    return this.#wrapTo === 0 ? block & 0xffff : ((block - 1) % 0xffff) + 1;
   }
 
   start(now: number): TransferAction[] {
     this.#tries = 1;
+    this.#progressMs = now;
     return this.#isWaitingForOptionsAck ? this.#sendOptions(now) : this.#sendWindow(now);
   }
 
   /** @param wireBlock the 16-bit number from the packet */
   onAck(wireBlock: number, now: number): TransferAction[] {
-    if (this.#hasEnded) return [];
+    if (this.#hasEnded) return this.#isLateRepair(wireBlock, now) ? this.#blocksFrom(this.#acknowledged) : [];
     if (this.#isWaitingForOptionsAck) {
       if (wireBlock !== 0) return [];
       this.#isWaitingForOptionsAck = false;
       return this.#advance(0, now);
     }
     for (let block = this.#sentTo; block > this.#acknowledged; block -= 1) {
-      if (this.#wireNumber(block) === wireBlock) return this.#advance(block, now);
+      if (this.wireNumber(block) === wireBlock) return this.#advance(block, now);
     }
-    if (this.#wireNumber(this.#acknowledged) === wireBlock) return this.#onDuplicateAck(now);
+    if (this.wireNumber(this.#acknowledged) === wireBlock) return this.#onDuplicateAck(now);
     return [];
   }
 
@@ -131,29 +167,58 @@ export class ReadTransfer {
 
   onTimer(now: number): TransferAction[] {
     if (this.#hasEnded || now < this.#deadline) return [];
-    if (this.#tries >= this.#maxTries()) {
-      if (this.isAtItsEnd) return this.#end("done", "the last block was never acknowledged");
+    if (this.#sentTo < this.#windowEnd() && !this.#isWaitingForOptionsAck) return this.#sendBurst(now);
+    if (this.#isGivenUp(now)) {
+      if (this.isAtItsEnd) {
+        this.#isTakenForReceived = true;
+        return this.#end("done", "the last block was never acknowledged");
+      }
       return this.#end("timeout", `no answer to ${this.#tries} packets, the last wait ${this.#retryAfterMs} ms`);
     }
     this.#retryAfterMs = Math.min(this.#retryAfterMs * 2, Math.max(maxRetryAfterMs, this.#terms.retryAfterMs));
-    return this.#resend(now);
+    const actions = this.#resend(now);
+    if (this.#looksLikeMtuTrouble()) actions.push({ type: "suspect-mtu" });
+    return actions;
   }
 
-  #maxTries(): number {
-    if (!this.#isProven) return sendsBeforeProof;
-    return 1 + (this.isAtItsEnd ? resendsOfTheEnd : resendsOfAWindow);
+  #looksLikeMtuTrouble(): boolean {
+    const isFirstBlock = this.#isProven && this.#acknowledged === 0 && this.#terms.blockSize > 512;
+    return isFirstBlock && this.#tries === 1 + resendsBeforeSuspicion;
+  }
+
+  #isGivenUp(now: number): boolean {
+    if (!this.#isProven) return this.#tries >= sendsBeforeProof;
+    if (this.isAtItsEnd) return this.#tries > resendsOfTheEnd;
+    return this.#tries > resendsOfAWindow && now - this.#progressMs >= silenceOfTheDeadMs;
   }
 
   #advance(block: number, now: number): TransferAction[] {
     this.#isProven = true;
-    // Less than the whole window was acknowledged: the client lost a packet and what follows goes out again.
-    this.#resends += this.#sentTo - block;
+    this.#progressMs = now;
+    this.#timeAnswer(now);
+    if (block < this.#sentTo) {
+      // The client lost a packet, and what follows goes out again.
+      this.#resends += this.#sentTo - block;
+      this.#slowDown();
+    } else if (this.#tries === 1) this.#burst = Math.min(this.#burst + 1, this.#terms.windowSize);
     this.#acknowledged = block;
     if (block === this.#lastBlock) return this.#end("done", "");
     this.#windows += 1;
     this.#tries = 1;
-    this.#retryAfterMs = this.#terms.retryAfterMs;
+    this.#retryAfterMs = this.#firstRetryMs;
     return this.#sendWindow(now);
+  }
+
+  /** Only answers to what was sent once tell a time (Karn's rule); a wait that the client asked for stays. */
+  #timeAnswer(now: number): void {
+    if (this.#tries !== 1 || this.#terms.accepted.some(([name]) => name === "timeout")) return;
+    const answerMs = now - this.#sentMs;
+    this.#answerMs = this.#answerMs === undefined ? answerMs : this.#answerMs + (answerMs - this.#answerMs) / 8;
+    this.#firstRetryMs = Math.min(Math.max(4 * this.#answerMs, timedRetryMs.least), timedRetryMs.most);
+  }
+
+  #slowDown(): void {
+    this.#burst = Math.max(1, this.#burst >> 1);
   }
 
   /**
@@ -168,32 +233,50 @@ export class ReadTransfer {
     return this.#resend(now);
   }
 
+  /**
+   * The end was taken for received because nobody acknowledged it, and now the client still asks for it: its own timer
+   * is slower than ours, and the network lost more than usual.
+   */
+  #isLateRepair(wireBlock: number, now: number): boolean {
+    if (!this.#isTakenForReceived || this.#deadline > now) return false;
+    this.#deadline = now + timedRetryMs.least;
+    return this.wireNumber(this.#acknowledged) === wireBlock;
+  }
+
   #resend(now: number): TransferAction[] {
     this.#tries += 1;
     this.#resends += this.#isWaitingForOptionsAck ? 1 : this.#sentTo - this.#acknowledged;
-    return this.#isWaitingForOptionsAck ? this.#sendOptions(now) : this.#sendWindow(now);
+    if (this.#isWaitingForOptionsAck) return this.#sendOptions(now);
+    this.#slowDown();
+    return this.#sendWindow(now);
   }
 
   #sendOptions(now: number): TransferAction[] {
+    this.#sentMs = now;
     this.#deadline = now + this.#retryAfterMs;
     return [{ type: "send-options", options: this.#terms.accepted }];
   }
 
   #sendWindow(now: number): TransferAction[] {
-    this.#deadline = now + this.#retryAfterMs;
-    this.#sentTo = Math.min(this.#acknowledged + this.#terms.windowSize, this.#lastBlock);
-    const actions: TransferAction[] = [];
-    for (let block = this.#acknowledged + 1; block <= this.#sentTo; block += 1) {
-      const from = (block - 1) * this.#terms.blockSize;
-      const data = this.#file.subarray(from, from + this.#terms.blockSize);
-      actions.push({ type: "send-data", block: this.#wireNumber(block), data });
-    }
-    return actions;
+    this.#sentTo = this.#acknowledged;
+    return this.#sendBurst(now);
   }
 
-  #wireNumber(block: number): number {
-    if (block < 0x10000) return block;
-    return this.#wrapTo === 0 ? block & 0xffff : ((block - 1) % 0xffff) + 1;
+  #sendBurst(now: number): TransferAction[] {
+    const from = this.#sentTo;
+    const windowEnd = this.#windowEnd();
+    this.#sentTo = Math.min(from + this.#burst, windowEnd);
+    this.#sentMs = now;
+    this.#deadline = now + (this.#sentTo < windowEnd ? burstGapMs : this.#retryAfterMs);
+    return this.#blocksFrom(from);
+  }
+
+  #blocksFrom(from: number): TransferAction[] {
+    return [{ type: "send-data", first: from + 1, count: this.#sentTo - from }];
+  }
+
+  #windowEnd(): number {
+    return Math.min(this.#acknowledged + this.#terms.windowSize, this.#lastBlock);
   }
 
   #end(result: TransferResult["result"], reason: string): TransferAction[] {

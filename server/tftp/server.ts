@@ -1,8 +1,12 @@
 import type { Socket } from "node:dgram";
 import { Fault } from "../../fault.ts";
+import type { TransferEnd } from "./engine.ts";
 import { linkBlockSize } from "./link-mtu.ts";
 import { listen } from "./listen.ts";
-import { type TftpCounters, TftpService, type TftpSettings } from "./service.ts";
+import { servedNetworks } from "./networks.ts";
+import { openEngine } from "./open-engine.ts";
+import { TftpService } from "./service.ts";
+import type { TftpCounters, TftpSettings } from "./settings.ts";
 
 export type TftpServer = {
   readonly port: number;
@@ -35,7 +39,23 @@ export async function startTftp(settings: TftpSettings): Promise<TftpServer> {
     for (const { socket } of listeners) socket.close();
     throw error;
   }
-  const service = new TftpService(settings, await linkLimits(settings.addresses));
+  let service: TftpService;
+  try {
+    const events = {
+      ended: (id: number, end: TransferEnd) => service.onEnd(id, end),
+      suspectMtu: (id: number) => service.onMtuSuspicion(id),
+    };
+    const engine = await openEngine(settings.addresses, events, settings);
+    settings.log.debug({ engine: engine.kind }, "tftp: transfers");
+    service = new TftpService(settings, {
+      engine,
+      linkLimits: await linkLimits(settings.addresses),
+      isServed: servedNetworks(settings.addresses, settings.networks ?? []),
+    });
+  } catch (error) {
+    for (const { socket } of listeners) socket.close();
+    throw error;
+  }
   for (const { address, socket } of listeners) {
     socket.on("error", (error) => settings.log.warn({ err: error, address }, "tftp: socket error"));
     socket.on("message", (bytes, from) => service.onMessage(bytes, from, address));

@@ -1,0 +1,3 @@
+import { serverTests } from "./server-suite.ts";
+
+await serverTests("dgram");
