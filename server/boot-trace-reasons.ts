@@ -53,6 +53,7 @@ const decided: Readonly<Record<BsdpSilence | LeaseSilence | ProxySilence, Words>
     isRefusal: false,
   }),
   "asked-too-early": calm("other servers go first: it has not asked for bsdp.minimum_seconds yet"),
+  "no-record": calm("it keeps an address that we did not give it: another server may have, so nothing is said"),
   released: calm("it gives its address back"),
   // Why it cannot.
   "no-image": refusal(
