@@ -8,6 +8,7 @@ import { addHost } from "./deploys.ts";
 import type { Change, EventLog } from "./events.ts";
 import type { Hosts } from "./hosts.ts";
 import { factsOf, openHosts } from "./order-facts.ts";
+import { type KnownOrders, OrderMemory } from "./order-memory.ts";
 import { hear, lostFault } from "./report-rules.ts";
 
 type OrdersOptions = {
@@ -29,20 +30,54 @@ type OrdersOptions = {
 /** What a single host is told: by its firmware's question, by the agent's, and in answer to its reports. */
 export class Orders {
   readonly #options: OrdersOptions;
+  readonly #memory: OrderMemory;
+  /** When orders were last looked through for lost ones, and until when there can be none. */
+  #noneLost = { sinceMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY };
 
   constructor(options: OrdersOptions) {
     this.#options = options;
+    this.#memory = new OrderMemory(options);
   }
 
   /** What the machine with this MAC address is to boot. */
   async bootPolicyOf(mac: string): Promise<BootPolicy> {
-    const { db, hosts, isRegistering, hasMenu = false, now } = this.#options;
-    await this.endLost();
-    const hostId = await hosts.idOfMac(mac.toLowerCase());
-    const facts = await factsOf(db, hostId ?? "", this.#options.waitMs, now());
-    const isForAgent = hostId === undefined ? isRegistering || facts.any !== undefined : dueDeploy(facts) !== undefined;
+    const { isRegistering, hasMenu = false } = this.#options;
+    await this.#endLostIfAny();
+    const known = await this.#memory.read();
+    const hostId = known.hostOfMac.get(mac.toLowerCase());
+    const isForAgent = hostId === undefined ? isRegistering || known.isForAny : await this.#isDue(known, hostId);
     if (isForAgent) return { boot: "agent" };
     return { boot: hasMenu ? "menu" : "disk" };
+  }
+
+  async #isDue(known: KnownOrders, hostId: string): Promise<boolean> {
+    if (known.ordered.has(hostId)) return true;
+    if (!known.isForAny) return false;
+    // Whether it had its turn already is told by all that ever was ordered for it, and for others like it.
+    let isDue = known.isDueToAny.get(hostId);
+    if (isDue === undefined) {
+      const { db, waitMs, now } = this.#options;
+      isDue = factsOf(db, hostId, waitMs, now()).then((facts) => dueDeploy(facts) !== undefined);
+      known.isDueToAny.set(hostId, isDue);
+      isDue.catch(() => known.isDueToAny.delete(hostId));
+    }
+    return isDue;
+  }
+
+  /** `endLost`, without a look at the tables while none of them can be lost: firmware asks often. */
+  async #endLostIfAny(): Promise<void> {
+    const nowMs = this.#options.now();
+    // A clock that was set back says nothing about what was seen.
+    if (nowMs >= this.#noneLost.sinceMs && nowMs <= this.#noneLost.untilMs) return;
+    await this.endLost();
+    const oldest = await this.#options.db
+      .selectFrom("deploy_hosts")
+      .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
+      .select((select) => select.fn.min("last_seen_ms").as("seen_ms"))
+      .where("deploy_hosts.state", "=", "running")
+      .executeTakeFirst();
+    // Whoever begins later was seen later.
+    this.#noneLost = { sinceMs: nowMs, untilMs: Math.min(oldest?.seen_ms ?? nowMs, nowMs) + LOST_AFTER_MS };
   }
 
   /**
