@@ -27,6 +27,7 @@ import { EventLog } from "../server/events.ts";
 import { HostBoot } from "../server/host-boot-settings.ts";
 import { Hosts } from "../server/hosts.ts";
 import { createHttp, listenTcp, onlyAt, plainAddress } from "../server/http.ts";
+import { limitConnections } from "../server/http-connections.ts";
 import { InterfaceWatch } from "../server/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../server/interfaces.ts";
 import { loadSiteKey } from "../server/keys.ts";
@@ -40,6 +41,7 @@ import { machineMenuOf } from "./boot-menu.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { streamOpener } from "./stream-opener.ts";
+import { tftpLimitsOf } from "./tftp-wiring.ts";
 import { VERSION } from "./version.ts";
 
 /** A server that answers on all its ports. */
@@ -160,6 +162,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   });
   // One network: that address only. Several: one listener, which serves these addresses only.
   onlyAt(http, addresses);
+  limitConnections(http.server, { total: values["http.max_connections"], perClient: values["http.max_per_client"] });
   httpPort = await listenTcp(http, addresses.length === 1 ? addresses[0]! : "0.0.0.0", values["http.port"]);
 
   // Their root paths name our HTTP port, which is known only now.
@@ -167,7 +170,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
 
   const tftp = await startTftp({
     addresses,
-    port: values["tftp.port"],
+    ...tftpLimitsOf(values, { clients, hostBoot }),
     root: bootDirectory,
     roots: bundles.roots,
     generate: tftpTexts({ texts, httpPort }),
@@ -185,6 +188,11 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
       mode: values["network.dhcp"],
       policyOf,
       bootFiles,
+      macs: {
+        boundImageOf: async (mac) => (await hostBoot.of(mac)).netBootImage,
+        nameOf: async (mac) => hosts.nameOfMac(mac),
+        minimumSeconds: values["bsdp.minimum_seconds"],
+      },
       ...(values["network.dhcp"] === "full" ? { full: fullDhcpOf(values, databaseLeases(db)) } : {}),
       trace,
       clients,

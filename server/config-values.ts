@@ -96,6 +96,15 @@ export const ipv4: Kind<string> = {
   read: (value) => (typeof value === "string" && isAddress(value) ? value : undefined),
 };
 
+export const network: Kind<string> = {
+  allowed: 'an IPv4 network with its prefix length, like "10.2.0.0/16"',
+  read: (value) => {
+    if (typeof value !== "string") return undefined;
+    const match = /^([\d.]+)\/(\d{1,2})$/.exec(value);
+    return match !== null && isAddress(match[1]!) && Number(match[2]) <= 32 ? value : undefined;
+  },
+};
+
 export const multicastGroup: Kind<string> = {
   allowed: 'an IPv4 multicast address outside 224.0.0.0/24, like "239.192.66.1"',
   read: (value) => {

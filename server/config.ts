@@ -33,7 +33,18 @@ const settings = {
   "network.lease_minutes": setting(kind.integer(1, 100_000), 60),
   "network.options": setting(kind.optionTable, {}),
   "http.port": setting(kind.port, 8440),
+  /** Open connections at the same time, and of these from one address. */
+  "http.max_connections": setting(kind.integer(10, 100_000), 4096),
+  "http.max_per_client": setting(kind.integer(2, 100_000), 128),
   "tftp.port": setting(kind.port, 69),
+  /** The largest block: 1468 fill an Ethernet frame, larger ones are fragmented, which firmware drops. */
+  "tftp.block_bytes": setting(kind.integer(512, 65_464), 1468),
+  /** Most blocks for each acknowledgement; 0: only ever one. */
+  "tftp.window": setting(kind.integer(0, 64), 16),
+  "tftp.max_transfers": setting(kind.integer(1, 10_000), 200),
+  "tftp.max_per_client": setting(kind.integer(1, 10_000), 8),
+  /** Networks whose machines are served besides those on our interfaces and those that a relay brought here. */
+  "tftp.networks": setting(kind.listOf(kind.network), []),
   "boot.kernel_args": setting(kind.text, "console=tty0"),
   "boot.pass_server": setting(kind.boolean, true),
   /** Whether a machine with nothing ordered shows a menu on its screen before it starts its disk. */
@@ -50,6 +61,8 @@ const settings = {
   "bsdp.priority": setting(kind.integer(0, 65_535), 32_768),
   "bsdp.index": setting(kind.integer(1, 65_535), 1),
   "bsdp.name": setting(kind.text, "bootcast"),
+  /** Macs that have looked for so few seconds are left to other BSDP servers. */
+  "bsdp.minimum_seconds": setting(kind.integer(0, 3600), 0),
   /** Folders that hold NetBoot bundles (*.nbi), offered to Macs that nothing is ordered for. */
   "bsdp.nbi": setting(kind.listOf(kind.folder), []),
   "multicast.group": setting(kind.multicastGroup, "239.192.66.1"),

@@ -61,6 +61,27 @@ test("loaders by architecture: a table in the file, pairs in a flag", () => {
   assert.deepEqual(loadConfig({ file: fileOf(""), flags }).values["boot.loaders"], expected);
 });
 
+test("the limits of TFTP and HTTP", () => {
+  const { values } = loadConfig({
+    file: fileOf(`
+      [http]
+      max_connections = 100
+      [tftp]
+      block_bytes = 1400
+      window = 0
+      networks = ["10.2.0.0/16", "0.0.0.0/0"]
+    `),
+  });
+  assert.equal(values["http.max_connections"], 100);
+  assert.equal(values["tftp.block_bytes"], 1400);
+  assert.equal(values["tftp.window"], 0);
+  assert.equal(values["tftp.max_transfers"], 200);
+  assert.deepEqual(values["tftp.networks"], ["10.2.0.0/16", "0.0.0.0/0"]);
+  for (const wrong of ["10.2.0.0", "10.2.0.0/33", "10.2.0/16", "x/8"]) {
+    assert.throws(() => loadConfig({ file: fileOf(`[tftp]\nnetworks = ["${wrong}"]`) }), { code: "CONFIG_INVALID" });
+  }
+});
+
 test("flags win over the environment, the environment over the file, the file over the default", () => {
   const file = fileOf("[http]\nport = 1\n[tftp]\nport = 2\n[bsdp]\npriority = 3\n");
   const env = { BOOTCAST_HTTP_PORT: "11", BOOTCAST_TFTP_PORT: "12" };
