@@ -66,7 +66,8 @@ function refusalOf(
   answered: string,
   facts: AnswerFacts,
 ): Pick<BootTraceEntry, "reason" | "isRefusal"> {
-  if (typeof facts.why === "string") return { reason: facts.why, isRefusal: true };
+  // Not a refusal to boot: it asks for another address and goes on.
+  if (typeof facts.why === "string") return { reason: `it is told "${facts.why}", and asks anew` };
   if (answered === "BSDP FAILED") {
     const { image } = namesIn(request);
     return { reason: `${image ?? "the image that it chose"} is not served to it; choose again there`, isRefusal: true };

@@ -103,6 +103,10 @@ export class BootTraceLog implements BootTrace {
 
   #withMachine(entry: BootTraceEntry): BootTraceEntry {
     if (entry.mac !== undefined) {
+      // Whose DHCP packets we never saw is known by what its boot script was asked with.
+      if (entry.service === "http" && entry.client !== undefined && this.#clients.macOf(entry.client) === undefined) {
+        this.#clients.saw(entry.mac, entry.client);
+      }
       const client = entry.client ?? this.#clients.addressOf(entry.mac);
       return client === undefined ? entry : { ...entry, client };
     }

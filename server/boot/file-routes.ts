@@ -109,7 +109,13 @@ function watch(
     const ms = Math.round(performance.now() - startedMs);
     const hasAll = reply.raw.writableFinished && content.bytesRead === lengthBytes;
     log.info({ ...line, bytes: lengthBytes, ms, result: hasAll ? "done" : "aborted" }, "boot: file sent");
-    const file = { service: "http", client: request.ip, file: name, bytes: lengthBytes, ms } as const;
+    const file = {
+      service: "http",
+      client: request.ip,
+      file: name,
+      bytes: hasAll ? lengthBytes : content.bytesRead,
+      ms,
+    } as const;
     trace?.note(fileEntry(hasAll ? file : { ...file, problem: "the client went away, or took nothing for too long" }));
   });
 }
