@@ -63,6 +63,9 @@ export class AptLists {
     const places = {
       "Dir::State::lists": join(folder, "lists"),
       "Dir::Cache": join(folder, "cache"),
+      // Containers are set up without these, and every question then costs a second.
+      "Dir::Cache::pkgcache": "pkgcache.bin",
+      "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
       ...(this.#release === undefined
         ? {}
         : {

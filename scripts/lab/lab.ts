@@ -171,7 +171,8 @@ function labConfig(options: LabOptions): string {
     "network.dhcp": options.dhcp,
     ...(options.dhcp === "full" ? { "network.pool": serverPool } : {}),
     // A machine of the lab has no screen; what it says is read on its serial console.
-    "boot.kernel_args": "console=tty0 console=ttyS0,115200",
+    // ttyAMA0 is that of an arm64 machine; the last that exists is the agent's.
+    "boot.kernel_args": "console=tty0 console=ttyAMA0 console=ttyS0,115200",
     ...options.settings,
   };
   const sections = Map.groupBy(Object.entries(settings), ([key]) => key.split(".")[0] ?? "");

@@ -5,7 +5,7 @@ import { ConsoleText } from "./console.ts";
 import { firmwareVariables } from "./firmware-variables.ts";
 import { type Monitor, openMonitor } from "./monitor.ts";
 import type { LabProcess, Namespace } from "./namespace.ts";
-import { type DiskPart, type MachineParts, ovmfVariables, qemuArguments } from "./qemu.ts";
+import { type DiskPart, type MachineParts, qemuArguments, qemuProgram, uefiFiles } from "./qemu.ts";
 
 export type DiskOptions = {
   /** A raw image file; made, empty and sparse, when it is not there. Default `<directory>/<name>-disk<n>.raw`. */
@@ -26,13 +26,14 @@ export type MachineOptions = {
   readonly directory: string;
   /** At most 11 characters: it names the tap device too. */
   readonly name: string;
-  readonly firmware: "bios" | "uefi";
+  readonly firmware: MachineParts["firmware"];
   readonly mac: string;
   readonly uuid: string;
   readonly disks: readonly DiskOptions[];
   readonly serial?: string;
-  readonly nic?: "virtio" | "e1000";
-  readonly boot?: "network" | "disk";
+  readonly nic?: MachineParts["nic"];
+  readonly boot?: MachineParts["boot"];
+  readonly program?: string;
   readonly memoryMebibytes?: number;
 };
 
@@ -89,10 +90,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     tap,
     disks,
     boot: options.boot ?? "network",
+    program: options.program,
     memoryMebibytes: options.memoryMebibytes ?? 1024,
   };
   const files = { variables: join(directory, `${name}-variables.fd`), monitor: join(directory, `${name}.monitor`) };
-  if (parts.firmware === "uefi") await writeFile(files.variables, await variablesOf(parts));
+  if (parts.firmware !== "bios") await writeFile(files.variables, await variablesOf(parts, parts.firmware));
   const console = new ConsoleText(name);
   let running: { qemu: LabProcess; monitor: Monitor | undefined } | undefined;
 
@@ -100,7 +102,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     if (running !== undefined) return;
     await rm(files.monitor, { force: true });
     console.reopen();
-    const qemu = namespace.spawn("qemu-system-x86_64", qemuArguments(parts, files));
+    const qemu = namespace.spawn(qemuProgram(parts.firmware), qemuArguments(parts, files));
     const own = { qemu, monitor: undefined as Monitor | undefined };
     running = own;
     let words = "";
@@ -161,9 +163,11 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
 }
 
 /** Without an entry of ours, the firmware finds the disks before the network. */
-async function variablesOf(parts: MachineParts): Promise<Uint8Array> {
-  const empty = await readFile(ovmfVariables);
-  return parts.boot === "network" ? firmwareVariables(empty, parts.mac) : empty;
+async function variablesOf(parts: MachineParts, firmware: keyof typeof uefiFiles): Promise<Uint8Array> {
+  const initial = await readFile(uefiFiles[firmware].variables);
+  return parts.boot === "disk" || firmware === "uefi-arm64"
+    ? initial
+    : firmwareVariables(initial, parts.mac, parts.boot);
 }
 
 async function makeDisk(options: MachineOptions, disk: DiskOptions, index: number): Promise<DiskPart> {

@@ -3,10 +3,17 @@ import { delimiter, join } from "node:path";
 
 /** The Debian package of every program that the lab calls. `packages.txt` lists the same packages. */
 const networkPrograms = { ip: "iproute2", nsenter: "util-linux", setpriv: "util-linux", unshare: "util-linux" };
-const machinePrograms = { dnsmasq: "dnsmasq-base", "qemu-system-x86_64": "qemu-system-x86" };
+const machinePrograms = {
+  dnsmasq: "dnsmasq-base",
+  "qemu-system-aarch64": "qemu-system-arm",
+  "qemu-system-x86_64": "qemu-system-x86",
+};
 const machineFiles = {
+  "/usr/share/AAVMF/AAVMF_CODE.fd": "qemu-efi-aarch64",
+  "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd": "ovmf-ia32",
   "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
-  "/usr/share/OVMF/OVMF_VARS_4M.fd": "ovmf",
+  "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd": "ovmf",
+  "/usr/lib/ipxe/ipxe.lkrn": "ipxe",
   "/usr/lib/ipxe/qemu/pxe-virtio.rom": "ipxe-qemu",
 };
 

@@ -1,21 +1,34 @@
 import { cardSlot } from "./firmware-variables.ts";
 
+/**
+ * "uefi" checks no signatures; "uefi-secure" has Secure Boot on, with Microsoft's keys; "uefi-ia32" is 32-bit firmware
+ * on a 64-bit processor; "uefi-arm64" is another kind of machine altogether.
+ */
+export type Firmware = "bios" | "uefi" | "uefi-secure" | "uefi-ia32" | "uefi-arm64";
+
+export type Card = "virtio" | "e1000" | "e1000e" | "vmxnet3" | "rtl8139";
+
 /** A virtual machine as it stands on the table: everything but its state. */
 export type MachineParts = {
   readonly name: string;
-  readonly firmware: "bios" | "uefi";
+  readonly firmware: Firmware;
   /** In lower case with colons. */
   readonly mac: string;
   /** SMBIOS system UUID. */
   readonly uuid: string;
   /** SMBIOS serial number. */
   readonly serial: string;
-  readonly nic: "virtio" | "e1000";
+  readonly nic: Card;
   /** A tap device of the lab; undefined is a machine without a cable. */
   readonly tap: string | undefined;
   readonly disks: readonly DiskPart[];
-  /** "network": the card first, then the disks, at every start. "disk": the card is never asked. */
-  readonly boot: "network" | "disk";
+  /**
+   * "network": the card first (PXE), then the disks, at every start. "http": the same by UEFI HTTP boot. "disk": the
+   * card is never asked.
+   */
+  readonly boot: "network" | "http" | "disk";
+  /** BIOS only: a program that is started instead of what the firmware would, as from a stick. */
+  readonly program?: string | undefined;
   readonly memoryMebibytes: number;
 };
 
@@ -35,8 +48,26 @@ export type MachineFiles = {
   readonly monitor: string;
 };
 
-const ovmfCode = "/usr/share/OVMF/OVMF_CODE_4M.fd";
-export const ovmfVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+type UefiFiles = { readonly code: string; readonly variables: string };
+
+/** The files of each UEFI firmware: its program, and its variables when it is new. */
+export const uefiFiles: Readonly<Record<Exclude<Firmware, "bios">, UefiFiles>> = {
+  uefi: { code: "/usr/share/OVMF/OVMF_CODE_4M.fd", variables: "/usr/share/OVMF/OVMF_VARS_4M.fd" },
+  "uefi-secure": {
+    code: "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd",
+    variables: "/usr/share/OVMF/OVMF_VARS_4M.ms.fd",
+  },
+  "uefi-ia32": {
+    code: "/usr/share/OVMF/OVMF32_CODE_4M.secboot.fd",
+    variables: "/usr/share/OVMF/OVMF32_VARS_4M.fd",
+  },
+  "uefi-arm64": { code: "/usr/share/AAVMF/AAVMF_CODE.fd", variables: "/usr/share/AAVMF/AAVMF_VARS.fd" },
+};
+
+/** The program that is a machine with this firmware. */
+export function qemuProgram(firmware: Firmware): string {
+  return firmware === "uefi-arm64" ? "qemu-system-aarch64" : "qemu-system-x86_64";
+}
 
 /** QEMU's command line. The serial console is QEMU's standard input and output. */
 export function qemuArguments(parts: MachineParts, files: MachineFiles): string[] {
@@ -44,7 +75,8 @@ export function qemuArguments(parts: MachineParts, files: MachineFiles): string[
     ...["-name", parts.name, "-nodefaults", "-no-user-config", "-display", "none"],
     // Plain emulation: works without /dev/kvm, and the same everywhere. A CPU without AVX, because emulated AVX makes
     // SHA-256 three to five times slower than the plain code that OpenSSL takes without it.
-    ...["-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-smp", "1", "-m", `${parts.memoryMebibytes}`],
+    ...["-accel", "tcg,thread=multi", "-cpu", parts.firmware === "uefi-arm64" ? "cortex-a57" : "Nehalem"],
+    ...["-smp", "1", "-m", `${parts.memoryMebibytes}`],
     ...firmware(parts, files),
     ...["-uuid", parts.uuid],
     ...["-smbios", `type=1,manufacturer=bootcast,product=lab,serial=${parts.serial},uuid=${parts.uuid}`],
@@ -63,21 +95,33 @@ export function qemuArguments(parts: MachineParts, files: MachineFiles): string[
 
 function firmware(parts: MachineParts, files: MachineFiles): string[] {
   // graphics=off: SeaBIOS, and with it iPXE, writes to the serial port what it would show on the screen.
-  if (parts.firmware === "bios") return ["-machine", "q35,graphics=off"];
+  if (parts.firmware === "bios") {
+    return ["-machine", "q35,graphics=off", ...(parts.program === undefined ? [] : ["-kernel", parts.program])];
+  }
   return [
-    ...["-machine", "q35"],
-    ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${ovmfCode}`],
+    ...uefiMachine(parts.firmware),
+    ...["-drive", `if=pflash,unit=0,format=raw,readonly=on,file=${uefiFiles[parts.firmware].code}`],
     ...["-drive", `if=pflash,unit=1,format=raw,file=${files.variables}`],
   ];
 }
 
+function uefiMachine(firmware: Firmware): string[] {
+  if (firmware === "uefi-arm64") return ["-machine", "virt,gic-version=3"];
+  if (firmware === "uefi") return ["-machine", "q35"];
+  // These programs keep their variables behind system management mode, out of the operating system's reach.
+  return ["-machine", "q35,smm=on", "-global", "driver=cfi.pflash01,property=secure,value=on"];
+}
+
 function network(parts: MachineParts): string[] {
-  const model = parts.nic === "virtio" ? "virtio-net-pci" : "e1000";
-  const isNetboot = parts.boot === "network";
-  // BIOS: the card's ROM is iPXE. UEFI: no ROM, so that the firmware's own PXE client has to do it.
-  const rom = parts.firmware === "bios" && isNetboot ? "" : ",romfile=";
-  // On UEFI the order stands in the firmware's variables.
-  const order = isNetboot && parts.firmware === "bios" ? ",bootindex=0" : "";
+  const model = parts.nic === "virtio" ? "virtio-net-pci" : parts.nic;
+  const isNetboot = parts.boot !== "disk";
+  // BIOS: the card's ROM is iPXE. UEFI has its own PXE client and drives a virtio card by itself; for other cards it
+  // takes the driver from their ROM.
+  const hasRom = isNetboot && parts.program === undefined && (parts.firmware === "bios" || parts.nic !== "virtio");
+  const rom = hasRom ? "" : ",romfile=";
+  // On UEFI the order stands in the firmware's variables. AAVMF's file has no place for them before its first start.
+  const hasOrder = parts.firmware === "bios" || parts.firmware === "uefi-arm64";
+  const order = isNetboot && hasOrder && parts.program === undefined ? ",bootindex=0" : "";
   const cable =
     parts.tap === undefined
       ? ["user,id=cable,restrict=on"]

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { firmwareVariables } from "../../../scripts/lab/firmware-variables.ts";
-import { type MachineParts, qemuArguments } from "../../../scripts/lab/qemu.ts";
+import { type MachineParts, qemuArguments, qemuProgram } from "../../../scripts/lab/qemu.ts";
 
 const parts: MachineParts = {
   name: "pc1",
@@ -62,6 +62,39 @@ test("the first boot entry of a new UEFI machine is PXE over IPv4, as OVMF itsel
   assert(filled.subarray(order + 22).every((byte) => byte === 0xff));
 });
 
-test("variables that are not empty are not written over", () => {
-  assert.throws(() => firmwareVariables(new Uint8Array(4096), "52:54:00:10:77:01"), /not empty/);
+test("an order that is already there is taken back, and what else is there stays", () => {
+  const empty = new Uint8Array(4096).fill(0xff);
+  const once = firmwareVariables(empty, "52:54:00:10:77:01");
+  const twice = Buffer.from(firmwareVariables(once, "52:54:00:10:77:02", "http"));
+  const states = [...variablesIn(twice)].map(({ name, isDeleted }) => `${name} ${isDeleted ? "deleted" : "valid"}`);
+  assert.deepEqual(states, ["Boot0000 deleted", "BootOrder deleted", "Boot0000 valid", "BootOrder valid"]);
+  assert(twice.includes(Buffer.from("UEFI HTTPv4 (MAC:525400107702)\0", "utf16le")));
+  // The last nodes of an HTTP boot entry: IPv4 and an empty URI.
+  assert(twice.includes(Buffer.from(`030c1b00${"00".repeat(23)}031804007fff0400`, "hex")));
+});
+
+test("a file that holds no variables is not written into", () => {
+  assert.throws(() => firmwareVariables(new Uint8Array(4096), "52:54:00:10:77:01"), /not OVMF's/);
+});
+
+function* variablesIn(store: Buffer): Generator<{ name: string; isDeleted: boolean }> {
+  for (let at = 100; store.readUInt16LE(at) === 0x55aa; ) {
+    const [nameBytes, dataBytes] = [store.readUInt32LE(at + 36), store.readUInt32LE(at + 40)];
+    const name = store.toString("utf16le", at + 60, at + 58 + nameBytes);
+    yield { name, isDeleted: store.readUInt8(at + 2) !== 0x3f };
+    at += (60 + nameBytes + dataBytes + 3) & ~3;
+  }
+}
+
+test("each firmware has its program, its machine and its files", () => {
+  assert.equal(qemuProgram("uefi-arm64"), "qemu-system-aarch64");
+  assert.equal(qemuProgram("uefi-secure"), "qemu-system-x86_64");
+  assert.match(line({ firmware: "uefi-secure" }), /q35,smm=on -global driver=cfi\.pflash01,property=secure,value=on/);
+  assert.match(line({ firmware: "uefi-ia32" }), /OVMF32_CODE/);
+  assert.match(line({ firmware: "uefi-arm64" }), /-machine virt,.*bootindex=0/);
+});
+
+test("a card that UEFI has no driver for keeps its ROM; a program from a stick needs no ROM and no order", () => {
+  assert.match(line({ firmware: "uefi", nic: "e1000e" }), /-device e1000e,netdev=cable,addr=2,mac=[0-9a-f:]+ /);
+  assert.match(line({ program: "/lab/ipxe.lkrn", nic: "rtl8139" }), /-kernel \/lab\/ipxe\.lkrn .*rtl8139,.*,romfile= /);
 });
