@@ -16,6 +16,8 @@ export type LineResult = {
   readonly wrongCount: number;
   /** Answers that came more than once to one packet. */
   readonly repeated: number;
+  /** Addresses that were offered and then refused; the machine begins again. */
+  readonly refused: number;
   /** From a question's first packet to its answer, each. */
   readonly waitsMs: readonly number[];
   /** From the first question to the last answer. */
@@ -50,6 +52,7 @@ export class Line {
   #silent = 0;
   #wrongCount = 0;
   #repeated = 0;
+  #refused = 0;
   #firstAtMs = Number.POSITIVE_INFINITY;
   #lastAtMs = 0;
 
@@ -141,6 +144,11 @@ export class Line {
     this.#send(bytes, 67);
   }
 
+  /** An offered address was refused after all. */
+  noteRefusal(): void {
+    this.#refused += 1;
+  }
+
   async close(): Promise<LineResult> {
     await Promise.all([...this.#sockets.values()].map((socket) => socket.close()));
     const [firstTry, secondTry, later] = this.#byTry as [number, number, number];
@@ -154,6 +162,7 @@ export class Line {
       wrong: this.#wrong,
       wrongCount: this.#wrongCount,
       repeated: this.#repeated,
+      refused: this.#refused,
       waitsMs: this.#waitsMs,
       spanMs: this.#lastAtMs - this.#firstAtMs,
     };

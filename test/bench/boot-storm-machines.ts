@@ -23,6 +23,8 @@ export type Room = {
   readonly diskLoader: string;
   /** Where iPXE goes on; with "?mac=" at its end the machine's address follows. */
   readonly script: string;
+  /** Whether a proxy's offer names UEFI's file already; else firmware hears it on port 4011. */
+  readonly isNamedInOffer: boolean;
   /** What a Mac loads. */
   readonly booter: string;
 };

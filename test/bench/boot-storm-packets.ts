@@ -1,5 +1,11 @@
 import { addressBytes } from "../../bsdp/address.ts";
-import { type DhcpOption, type DhcpPacket, decodeDhcpPacket, encodeDhcpPacket } from "../../bsdp/dhcp-packet.ts";
+import {
+  BROADCAST_FLAG,
+  type DhcpOption,
+  type DhcpPacket,
+  decodeDhcpPacket,
+  encodeDhcpPacket,
+} from "../../bsdp/dhcp-packet.ts";
 import { addressOption, byteOption, MessageType, Option, textOption } from "../../bsdp/dhcp-values.ts";
 import { bytesOf, vectorNamed } from "../bsdp/packet-vectors.ts";
 
@@ -86,7 +92,9 @@ function own({ mac, xid }: Asking, packet: DhcpPacket): DhcpPacket {
     if (code === Option.clientMachineId) return { code, data: Uint8Array.of(...data.subarray(0, 11), ...address) };
     return { code, data };
   });
-  return { ...packet, xid, chaddr, options };
+  // Its card is not on the wire: an answer that goes to the card's address and to nobody else would be lost.
+  const flags = packet.ciaddr === "0.0.0.0" ? BROADCAST_FLAG : packet.flags;
+  return { ...packet, xid, chaddr, flags, options };
 }
 
 function withType(packet: DhcpPacket, type: number): DhcpOption[] {

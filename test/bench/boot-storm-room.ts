@@ -7,8 +7,8 @@
  */
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { type DhcpPacket, optionAddress, optionData } from "../../bsdp/dhcp-packet.ts";
-import { messageTypeName, messageTypeOf, Option } from "../../bsdp/dhcp-values.ts";
+import { clientMac, type DhcpPacket, optionAddress, optionData } from "../../bsdp/dhcp-packet.ts";
+import { MessageType, messageTypeOf, Option } from "../../bsdp/dhcp-values.ts";
 import { Line, type LineResult } from "./boot-storm-line.ts";
 import { addressOf, hasOrder, kindOf, macOf, type Room } from "./boot-storm-machines.ts";
 import { type Asking, bootServerRequest, bsdpInform, discover, request, type Voice } from "./boot-storm-packets.ts";
@@ -80,8 +80,12 @@ async function start(number: number): Promise<boolean> {
     case "uefi": {
       const file = isToBoot ? room.loaders.x64 : room.diskLoader;
       const address = await getAddress("uefi", number, file);
-      if (address === undefined || !(await askBootServer(mac, address, file))) return false;
-      return !isToBoot || (await getAddress("uefi-ipxe", number, script)) !== undefined;
+      // As a DHCP server that does all we send no option 60, and firmware starts what the offer names.
+      const isAsking = room.mode === "proxy";
+      if (address === undefined || (isAsking && !(await askBootServer("uefi", mac, address, file)))) return false;
+      if (!isToBoot || script === undefined) return true;
+      if ((await getAddress("uefi-ipxe", number, script)) === undefined) return false;
+      return !isAsking || room.isNamedInOffer || (await askBootServer("uefi-ipxe", mac, address, script));
     }
   }
 }
@@ -93,7 +97,12 @@ async function start(number: number): Promise<boolean> {
  * @param file what there is to boot; undefined when no boot data may come
  * @returns the machine's address
  */
-async function getAddress(voice: Voice, number: number, file: string | undefined): Promise<string | undefined> {
+async function getAddress(
+  voice: Voice,
+  number: number,
+  file: string | undefined,
+  triesLeft = 5,
+): Promise<string | undefined> {
   const mac = macOf(number);
   const asking: Asking = { voice, mac, xid: line.nextXid() };
   const question = { mac, xid: asking.xid, what: `DISCOVER of ${voice}` };
@@ -101,7 +110,9 @@ async function getAddress(voice: Voice, number: number, file: string | undefined
     const address = addressOf(number);
     if (file === undefined) line.expectSilence(question, discover(asking));
     else {
-      const offer = await line.ask(question, discover(asking), waitsMs[voice], (answer) => checkBoot(answer, file));
+      const isLater = voice.startsWith("uefi") && !room.isNamedInOffer;
+      const check = (answer: DhcpPacket) => (isLater ? checkProxy(answer) : checkBoot(answer, file));
+      const offer = await line.ask(question, discover(asking), waitsMs[voice], check);
       if (offer === undefined) return undefined;
     }
     // A number of its own, so that an answer to it is told from one to the DISCOVER.
@@ -112,7 +123,7 @@ async function getAddress(voice: Voice, number: number, file: string | undefined
     );
     return address;
   }
-  const check = (answer: DhcpPacket) => checkLease(answer, mac) ?? checkFile(answer, file);
+  const check = (answer: DhcpPacket) => checkLease(answer) ?? checkFile(answer, file);
   const offer = await line.ask(question, discover(asking), waitsMs[voice], check);
   if (offer === undefined) return undefined;
   const chosen = { ...asking, xid: line.nextXid() };
@@ -121,17 +132,18 @@ async function getAddress(voice: Voice, number: number, file: string | undefined
     { mac, xid: chosen.xid, what: `REQUEST of ${voice}` },
     request(chosen, room.server, address),
     waitsMs[voice],
-    (answer) => (answer.yiaddr === address ? check(answer) : `${answer.yiaddr} instead of ${address}`),
+    (answer) => (isRefusal(answer) ? undefined : (check(answer) ?? checkOwner(answer, mac, address))),
   );
-  return ack?.yiaddr;
+  if (ack === undefined || !isRefusal(ack)) return ack?.yiaddr;
+  line.noteRefusal();
+  return triesLeft === 0 ? undefined : getAddress(voice, number, file, triesLeft - 1);
 }
 
-async function askBootServer(mac: string, address: string, file: string): Promise<boolean> {
-  // As a DHCP server that does all we send no option 60, and firmware starts what the offer names.
-  if (room.mode === "full") return true;
-  const asking: Asking = { voice: "uefi", mac, xid: line.nextXid() };
+/** What UEFI that has an address asks on port 4011. */
+async function askBootServer(voice: Voice, mac: string, address: string, file: string): Promise<boolean> {
+  const asking: Asking = { voice, mac, xid: line.nextXid() };
   const bytes = bootServerRequest(asking, address);
-  const question = { mac, xid: asking.xid, what: "REQUEST on 4011" };
+  const question = { mac, xid: asking.xid, what: `REQUEST of ${voice} on 4011` };
   return (await line.ask(question, bytes, bootServerWaitsMs, (answer) => checkBoot(answer, file), 4011)) !== undefined;
 }
 
@@ -162,26 +174,40 @@ function hearNoBsdp(mac: string, address: string): true {
   return true;
 }
 
-/** A proxy's answer: boot data and no address. */
 function checkBoot(answer: DhcpPacket, file: string): string | undefined {
-  if (answer.yiaddr !== "0.0.0.0") return `a proxy gave the address ${answer.yiaddr}`;
-  if (answer.siaddr !== room.server) return `the boot server is ${answer.siaddr}`;
-  return checkFile(answer, file);
+  return checkProxy(answer) ?? checkFile(answer, file);
 }
 
-function checkLease(answer: DhcpPacket, mac: string): string | undefined {
-  const type = messageTypeName(messageTypeOf(answer));
-  if (type === "NAK") return "it is a NAK";
-  const owner = owners.get(answer.yiaddr);
-  if (owner !== undefined && owner !== mac) return `${answer.yiaddr} was given to ${owner} already`;
-  owners.set(answer.yiaddr, mac);
+/** A proxy's answer has boot data and no address. */
+function checkProxy(answer: DhcpPacket): string | undefined {
+  if (answer.yiaddr !== "0.0.0.0") return `a proxy gave the address ${answer.yiaddr}`;
+  return answer.siaddr === room.server ? undefined : `the boot server is ${answer.siaddr}`;
+}
+
+/** Its address went to somebody else between offer and request: firmware begins again. */
+function isRefusal(answer: DhcpPacket): boolean {
+  return messageTypeOf(answer) === MessageType.nak;
+}
+
+function checkLease(answer: DhcpPacket): string | undefined {
   if (optionAddress(answer, Option.serverId) !== room.server) return "another server is named";
   return optionData(answer, Option.leaseTime) === undefined ? "it has no lease time" : undefined;
 }
 
+/** The address that was offered, and nobody else's. */
+function checkOwner(answer: DhcpPacket, mac: string, offered: string): string | undefined {
+  if (answer.yiaddr !== offered) return `${answer.yiaddr} instead of ${offered}`;
+  const owner = owners.get(offered);
+  owners.set(offered, mac);
+  return owner === undefined || owner === mac ? undefined : `${offered} was given to ${owner} already`;
+}
+
 function checkFile(answer: DhcpPacket, file: string | undefined): string | undefined {
-  const named = (file ?? "").endsWith("?mac=") ? `${file}${macText(answer)}` : (file ?? "");
-  return answer.file === named ? undefined : `the file is "${answer.file}" instead of "${named}"`;
+  const wanted = (file ?? "").endsWith("?mac=") ? `${file}${clientMac(answer)}` : (file ?? "");
+  // Firmware reads the option first; other servers put the name there.
+  const option = optionData(answer, Option.bootFileName);
+  const named = option === undefined ? answer.file : Buffer.from(option).toString().replace(/\0$/, "");
+  return named === wanted ? undefined : `the file is "${named}" instead of "${wanted}"`;
 }
 
 function checkBsdp(answer: DhcpPacket, message: number): string | undefined {
@@ -195,10 +221,6 @@ function bsdpValue(answer: DhcpPacket, code: number): Uint8Array | undefined {
     if (data[at] === code) return data.subarray(at + 2, at + 2 + data[at + 1]!);
   }
   return undefined;
-}
-
-function macText(answer: DhcpPacket): string {
-  return Array.from(answer.chaddr.subarray(0, 6), (byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
 /** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */

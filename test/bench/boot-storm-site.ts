@@ -30,7 +30,18 @@ export const mixedRoom: Room = {
   loaders: { bios: "undionly.kpxe", x64: "x64/snponly.efi" },
   diskLoader: "x64/disk.efi",
   script: `http://${SERVER}:8440/boot/script.ipxe?mac=`,
+  isNamedInOffer: true,
   booter: "nbi/booter",
+};
+
+/** PCs only, all of which have an order: what dnsmasq can do, too. */
+export const pcRoom: Room = { ...mixedRoom, kinds: ["uefi", "bios", "uefi", "ipxe"], idleEvery: 0 };
+
+/** The same for dnsmasq: its answers do not depend on the machine, and its offers leave UEFI's file to port 4011. */
+export const dnsmasqRoom: Room = {
+  ...pcRoom,
+  script: `http://${SERVER}:8440/boot/script.ipxe`,
+  isNamedInOffer: false,
 };
 
 /** A switch with the server's computer and the room's on it. Every address of the room's machines reaches the room. */
