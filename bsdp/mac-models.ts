@@ -5,7 +5,7 @@
  * Xserve2,1 the firmware is 64-bit.
  * Source: rEFIt, "A Brief History of Apple and EFI"; OS X 10.8's requirements.
  */
-const efi32Models: ReadonlySet<string> = new Set([
+export const efi32Models: readonly string[] = [
   "iMac4,1",
   "iMac4,2",
   "iMac5,1",
@@ -23,7 +23,7 @@ const efi32Models: ReadonlySet<string> = new Set([
   "MacPro2,1",
   "Xserve1,1",
   "AppleTV1,1",
-]);
+];
 
 /**
  * Those of them with a Core Solo, a Core Duo or a Pentium M: no 64-bit kernel
@@ -41,5 +41,5 @@ export const models32Bit: readonly string[] = [
 
 /** True for a model that runs only 32-bit EFI programs. */
 export function hasEfi32(systemId: string): boolean {
-  return efi32Models.has(systemId);
+  return efi32Models.includes(systemId);
 }

@@ -26,6 +26,7 @@ import { answerMac } from "./dhcp-mac.ts";
 import type { DhcpCounters, DhcpSettings } from "./dhcp-settings.ts";
 import type { Answer } from "./dhcp-write.ts";
 import { writeReply } from "./dhcp-write.ts";
+import { MacBindings } from "./mac-bindings.ts";
 
 /** How long the host list may take to say what a machine should boot. */
 const POLICY_DEADLINE_MS = 1000;
@@ -40,6 +41,7 @@ export class DhcpAnswerer {
   readonly #leases = new Map<string, Lease>();
   readonly #journal: DhcpJournal;
   readonly #loops = new LoopMemory();
+  readonly #bindings = new MacBindings();
   readonly #rate = new AnswerRate();
 
   constructor(settings: DhcpSettings, leases: readonly Lease[]) {
@@ -88,7 +90,11 @@ export class DhcpAnswerer {
   async #replyToMac(request: DhcpPacket, arrival: Arrival): Promise<Answer | undefined> {
     if (!this.#mayAnswer(request)) return undefined;
     const policy = await this.#policyOf(clientMac(request));
-    return answerMac(request, arrival, policy, { settings: this.#settings, journal: this.#journal });
+    return answerMac(request, arrival, policy, {
+      settings: this.#settings,
+      journal: this.#journal,
+      bindings: this.#bindings,
+    });
   }
 
   async #replyAsProxy(request: DhcpPacket, arrival: Arrival): Promise<Answer | undefined> {

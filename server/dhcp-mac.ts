@@ -1,7 +1,7 @@
 import { decodeBsdpOptions } from "../bsdp/bsdp-options.ts";
 import { decideBsdp } from "../bsdp/bsdp-server.ts";
 import type { DhcpPacket } from "../bsdp/dhcp-packet.ts";
-import { MAXIMUM_PAYLOAD_BYTES, optionInstances } from "../bsdp/dhcp-packet.ts";
+import { clientMac, MAXIMUM_PAYLOAD_BYTES, optionInstances } from "../bsdp/dhcp-packet.ts";
 import { Option } from "../bsdp/dhcp-values.ts";
 import { offeredImages } from "../bsdp/net-boot-offer.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
@@ -10,22 +10,40 @@ import type { DhcpJournal } from "./dhcp-journal.ts";
 import type { DhcpSettings } from "./dhcp-settings.ts";
 import type { Answer } from "./dhcp-write.ts";
 import { writeReply } from "./dhcp-write.ts";
+import type { MacBindings } from "./mac-bindings.ts";
+
+type Context = {
+  readonly settings: DhcpSettings;
+  readonly journal: DhcpJournal;
+  readonly bindings: MacBindings;
+};
 
 /** The answer to a Mac's boot discovery (BSDP). */
-export function answerMac(
+export async function answerMac(
   request: DhcpPacket,
   arrival: Arrival,
   policy: BootPolicy,
-  { settings, journal }: { readonly settings: DhcpSettings; readonly journal: DhcpJournal },
-): Answer | undefined {
-  const { bootFiles, log } = settings;
+  { settings, journal, bindings }: Context,
+): Promise<Answer | undefined> {
+  const { bootFiles, log, macs } = settings;
+  const mac = clientMac(request);
+  const images = offeredImages(policy, bootFiles);
+  const bound = await orNothing(settings, mac, macs?.boundImageOf?.(mac));
+  // Only an image with a root path says it; nobody need be asked for the others.
+  const hasRoot = images.some((image) => image.root !== undefined);
+  const name = hasRoot ? await orNothing(settings, mac, macs?.nameOf?.(mac)) : undefined;
+  const boundImage = bindings.imageOf(mac, bound, settings.now());
   const decision = decideBsdp(request, {
     serverAddress: arrival.serverAddress,
     serverName: arrival.serverAddress,
     priority: bootFiles.macPriority,
-    images: offeredImages(policy, bootFiles),
+    images,
+    ...(boundImage === undefined ? {} : { boundImage }),
+    ...(name === undefined ? {} : { machine: { name } }),
+    ...(macs?.minimumSeconds === undefined ? {} : { minimumSeconds: macs.minimumSeconds }),
   });
   if (decision.type === "silence") {
+    if (decision.forgetBinding === true && bound !== undefined) bindings.rest(mac, bound);
     const isPolicy = decision.reason === "no-image" && policy.boot !== "agent";
     return journal.drop(isPolicy ? policyReason(policy) : decision.reason, request);
   }
@@ -40,6 +58,20 @@ export function answerMac(
     ...(decision.message === "LIST" ? { images: imageCount(decision.packet) } : {}),
   });
   return { bytes, to: decision.to };
+}
+
+// Without these facts a Mac still boots: the answer goes without them.
+async function orNothing<T>(
+  { log }: DhcpSettings,
+  mac: string,
+  asked: Promise<T | undefined> | undefined,
+): Promise<T | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    log.error({ mac, err: error }, "what is set for a Mac could not be read");
+    return undefined;
+  }
 }
 
 function imageCount(list: DhcpPacket): number {

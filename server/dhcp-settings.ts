@@ -5,6 +5,7 @@ import type { Lease } from "../bsdp/lease.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import type { BootClients } from "./boot-clients.ts";
 import type { BootTrace } from "./boot-trace.ts";
+import type { HostBootSettings } from "./host-boot-settings.ts";
 
 /** One network interface that we answer on. */
 export type DhcpInterface = { readonly name: string; readonly address: string; readonly netmask: string };
@@ -13,6 +14,15 @@ export type DhcpInterface = { readonly name: string; readonly address: string; r
 export type LeaseStore = {
   load(): Promise<readonly Lease[]>;
   save(lease: Lease): Promise<void>;
+};
+
+export type MacSettings = {
+  /** The image that a Mac is bound to, set by a person. */
+  boundImageOf?(mac: string): Promise<HostBootSettings["netBootImage"]>;
+  /** The name that an image with a root path gives its computer. */
+  nameOf?(mac: string): Promise<string | undefined>;
+  /** A Mac that has looked for so few seconds is left to other servers. Default 0. */
+  readonly minimumSeconds?: number;
 };
 
 /** What `startDhcp` needs to know. */
@@ -42,6 +52,8 @@ export type DhcpSettings = {
     /** How long to listen for another DHCP server before starting; 0 switches the probe off. Default 4000. */
     readonly probeMs?: number;
   };
+  /** What only Macs are asked and told (BSDP). */
+  readonly macs?: MacSettings;
   /** Is told of every packet that concerns booting. */
   readonly trace?: BootTrace;
   /** Learns which machine has which address. */

@@ -175,6 +175,12 @@ export class Hosts {
     return row?.host_id;
   }
 
+  /** The name of the host that last used this MAC address. */
+  async nameOfMac(mac: string): Promise<string | undefined> {
+    const hostId = await this.idOfMac(mac);
+    return hostId === undefined ? undefined : (await this.ofId(hostId))?.name;
+  }
+
   /** @throws {Fault} HOST_UNKNOWN, NAME_INVALID, NAME_TAKEN */
   async rename(word: string, name: string): Promise<Host> {
     const host = await this.find(word);
