@@ -14,13 +14,6 @@ export type GrubInput = {
   readonly menu?: Menu | undefined;
 };
 
-/** What the texts below use; a GRUB that is built for us has these modules. */
-export const grubModules = [
-  ...["normal", "configfile", "echo", "test", "true", "sleep", "minicmd", "boot"],
-  ...["linux", "chain", "search", "search_fs_file", "part_gpt", "part_msdos", "fat"],
-  ...["net", "efinet", "tftp", "http"],
-] as const;
-
 const REASON_CHARACTERS = 69;
 
 /**

@@ -31,11 +31,11 @@ export function menuLines(input: MenuScriptInput): string[] {
   return [
     ":menu",
     `${title} || goto disk`,
-    `item --gap -- ${machine.join("   ")}`,
+    `item --gap -- ${machine.join(", ")}`,
     "item --gap",
     ...menu.entries.flatMap(itemLines),
     "item --gap",
-    "item --gap -- Arrow keys and Enter, or one of the keys in front.",
+    "item --gap -- Arrow keys and Enter, or the key in front.",
     "item --gap -- When no key is pressed, it starts from its disk.",
     `choose --default disk --timeout ${menu.seconds * 1000} choice || goto disk`,
     `goto \${choice}`,
@@ -59,7 +59,7 @@ function labelOf({ does }: MenuEntry): string {
 
 function itemLines(entry: MenuEntry): string[] {
   const title = plainTitle(entry.title);
-  const item = `item --key ${entry.key} ${labelOf(entry)} ${entry.key}  ${title}`;
+  const item = `item --key ${entry.key} ${labelOf(entry)} [${entry.key}] ${title}`;
   if (entry.does.type !== "memory-test") return [item];
   // Which machine it is is known to iPXE alone.
   return [
@@ -85,7 +85,7 @@ function deedLines(entry: MenuEntry, server: string): string[] {
       return [
         `:order${does.number}`,
         `set order ${does.number}`,
-        ...[0, 1].map((line) => `set question${line} ${plainText(does.question[line] ?? "", ENTRY_CHARACTERS)}`),
+        ...does.question.map((line, index) => `set question${index} ${plainText(line, ENTRY_CHARACTERS)}`),
         `set yes ${plainText(does.yes, ENTRY_CHARACTERS)}`,
         "goto confirm",
       ];
@@ -94,15 +94,16 @@ function deedLines(entry: MenuEntry, server: string): string[] {
 
 /** One question and one PIN pad for all orders: what is asked stands in settings. */
 function confirmLines(title: string, address: string, mac: string, menu: Menu): string[] {
-  const digits = Array.from({ length: 10 }, (_, digit) => `item --key ${digit} ${digit} ${digit}`);
+  const digits = Array.from({ length: 10 }, (_, digit) => `item --key ${digit} ${digit} [${digit}]`);
   return [
     ":confirm",
     `${title} || goto disk`,
     `item --gap -- \${question0}`,
     `item --gap -- \${question1}`,
+    `item --gap -- \${question2}`,
     "item --gap",
-    "item --key n no n  No, back to the menu",
-    `item --key y yes y  \${yes}`,
+    "item --key n no [n] No, back to the menu",
+    `item --key y yes [y] \${yes}`,
     `choose --default no --timeout ${ANSWER_WITHIN_MS} choice || goto disk`,
     `iseq \${choice} yes || goto menu`,
     ":again",
@@ -111,11 +112,12 @@ function confirmLines(title: string, address: string, mac: string, menu: Menu): 
     ":pin",
     `${title} || goto disk`,
     `item --gap -- \${question0}`,
+    `item --gap -- \${question1}`,
     "item --gap",
-    `item --gap -- Type the PIN:  \${stars}`,
+    `item --gap -- Type the PIN: \${stars}`,
     "item --gap",
-    "item --key n no n  No, back to the menu",
-    "item --key c clear c  Clear what was typed",
+    "item --key n no [n] No, back to the menu",
+    "item --key c clear [c] Clear what was typed",
     ...digits,
     `choose --default no --timeout ${ANSWER_WITHIN_MS} choice || goto disk`,
     `iseq \${choice} no && goto menu ||`,

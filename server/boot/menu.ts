@@ -1,3 +1,5 @@
+import { plainText } from "./plain-text.ts";
+
 /** What a person at the machine may choose. */
 export type MenuEntry = {
   /** One letter or digit that chooses it; no two entries have the same. */
@@ -12,9 +14,14 @@ export type MenuDeed =
   | { readonly type: "memory-test"; readonly bios?: string; readonly x64?: string }
   /**
    * Something that the server has to be asked for, with the PIN. `number` names it in the link; `question` is what
-   * the person confirms, each line under 75 characters.
+   * the person confirms: three lines of at most 68 characters.
    */
-  | { readonly type: "order"; readonly number: number; readonly question: readonly string[]; readonly yes: string };
+  | {
+      readonly type: "order";
+      readonly number: number;
+      readonly question: readonly [string, string, string];
+      readonly yes: string;
+    };
 
 /** The screen of one machine: the first entry is the default, and is started when nobody chooses. */
 export type Menu = {
@@ -51,12 +58,13 @@ export function menuEntries({ hostName, images, memoryTest }: MenuOffer): MenuEn
   images.slice(0, MOST_MENU_IMAGES).forEach(({ name, version }, number) => {
     entries.push({
       key: `${number + 1}`,
-      title: `Re-image with ${name}, version ${version} (erases the disk)`,
+      title: `Re-image with ${plainText(name, 28)}, version ${version} (erases the disk)`,
       does: {
         type: "order",
         number,
         question: [
-          `${hostName} is re-imaged with ${name}, version ${version}.`,
+          `This machine, ${plainText(hostName, 48)}, is re-imaged.`,
+          `Image: ${plainText(name, 40)}, version ${version}`,
           "Everything on its disk is erased, and nothing brings it back.",
         ],
         yes: "Yes, erase the disk and re-image this machine",
