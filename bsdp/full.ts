@@ -1,9 +1,10 @@
-import { addressNumber, addressOfNumber } from "./address.ts";
+import { addressNumber, addressOfNumber, inSameNetwork } from "./address.ts";
 import type { BootChoice } from "./boot-choice.ts";
-import type { LeaseDecision, LeaseSettings } from "./dhcp-leases.ts";
+import type { LeaseDecision } from "./dhcp-leases.ts";
 import type { DhcpOption, DhcpPacket } from "./dhcp-packet.ts";
 import { BROADCAST_FLAG, optionData } from "./dhcp-packet.ts";
 import { addressOption, byteOption, MessageType, numberOption, Option, textOption } from "./dhcp-values.ts";
+import type { LeaseSettings } from "./lease-choice.ts";
 import { bootFields, bootOptions, relayEcho } from "./proxy.ts";
 import type { PxeClient } from "./pxe-client.ts";
 import { isRelayed, serverIdFor } from "./relay.ts";
@@ -67,7 +68,7 @@ export function fullReply(
     options: [
       ...head,
       ...(isInform ? [] : leaseTimes(settings.leaseSeconds)),
-      ...networkOptions(settings),
+      ...networkOptions(settings, request),
       ...(data !== undefined && wantsClass(boot) ? [textOption(Option.vendorClass, data.vendorClass)] : []),
       ...(data === undefined || boot === undefined ? [] : bootOptions(boot.client, data, "full")),
       ...tail,
@@ -91,9 +92,10 @@ function leaseTimes(seconds: number): DhcpOption[] {
   ];
 }
 
-function networkOptions(settings: FullSettings): DhcpOption[] {
-  const { router, dns = [], options = [], serverAddress, netmask } = settings;
-  const broadcast = addressOfNumber((addressNumber(serverAddress) | ~addressNumber(netmask)) >>> 0);
+function networkOptions(settings: FullSettings, request: DhcpPacket): DhcpOption[] {
+  const { dns = [], options = [], networkAddress, netmask } = settings;
+  const broadcast = addressOfNumber((addressNumber(networkAddress) | ~addressNumber(netmask)) >>> 0);
+  const router = settings.router ?? relayRouter(request, settings);
   const own = [
     addressOption(Option.subnetMask, netmask),
     ...(router === undefined ? [] : [addressOption(Option.router, router)]),
@@ -101,4 +103,9 @@ function networkOptions(settings: FullSettings): DhcpOption[] {
     addressOption(Option.broadcastAddress, broadcast),
   ];
   return [...own.filter((option) => !options.some((other) => other.code === option.code)), ...options];
+}
+
+// The relay of a network is the router there, if nobody says otherwise.
+function relayRouter({ giaddr }: DhcpPacket, { networkAddress, netmask }: FullSettings): string | undefined {
+  return giaddr !== "0.0.0.0" && inSameNetwork(giaddr, networkAddress, netmask) ? giaddr : undefined;
 }

@@ -36,3 +36,8 @@ export function isRelayed(packet: DhcpPacket): boolean {
 export function serverIdFor(request: DhcpPacket, ownAddress: string): string {
   return (isRelayed(request) ? relayInformation(request).serverIdOverride : undefined) ?? ownAddress;
 }
+
+/** An address of the network that a relayed client is in (RFC 3527 before giaddr); undefined without a relay. */
+export function clientLink(packet: DhcpPacket): string | undefined {
+  return isRelayed(packet) ? (relayInformation(packet).linkSelection ?? packet.giaddr) : undefined;
+}

@@ -8,12 +8,14 @@ import {
   standardLoaders,
   standardSecureLoaders,
 } from "../bsdp/boot-files.ts";
+import { efi32Models, models32Bit } from "../bsdp/mac-models.ts";
 import type { NetBootImage } from "../bsdp/net-boot-image.ts";
 import { NbiLibrary, type NbiLibraryOptions } from "../server/boot/nbi-library.ts";
 import type { Config, ConfigValues } from "../server/config.ts";
 import { dhcpOptions } from "../server/dhcp-options.ts";
 import type { DhcpSettings, LeaseStore } from "../server/dhcp-settings.ts";
 import type { ServedNetwork } from "../server/host-boot-rules.ts";
+import type { HostBoot } from "../server/host-boot-settings.ts";
 import type { ServedInterface } from "../server/interfaces.ts";
 
 /** The EFI program that Macs start; where the boot image puts it. */
@@ -50,7 +52,7 @@ export function bootFilesOf(
     },
     get macImages() {
       if (!isThere(MAC_BOOTER)) return [];
-      return [ownMacImage(values)];
+      return [{ ...ownMacImage(values), ...bootersFor32Bit(isThere) }];
     },
     get macBundles() {
       return bundles.images;
@@ -63,6 +65,16 @@ export function bootFilesOf(
 /** The agent, as Macs see it. */
 function ownMacImage(values: ConfigValues): NetBootImage {
   return { index: values["bsdp.index"], name: values["bsdp.name"], bootFile: MAC_BOOTER, isDefault: true };
+}
+
+/**
+ * What Macs with 32-bit EFI are given. The agent's kernel is a 64-bit one: Macs whose processor cannot run it do not
+ * see the image, and without a 32-bit loader none of these do.
+ */
+function bootersFor32Bit(isThere: (name: string) => boolean): Partial<NetBootImage> {
+  const loader = standardLoaders.ia32;
+  if (loader === undefined || !isThere(loader)) return { disabledSystemIds: efi32Models };
+  return { bootFile32: loader, disabledSystemIds: models32Bit };
 }
 
 /** The NetBoot bundles in the folders of `bsdp.nbi` and in the data directory's own, not yet read. */
@@ -79,7 +91,10 @@ export function bundlesOf(
 }
 
 /** The settings of our own DHCP server. @throws {Fault} for an option that does not exist or a wrong value */
-export function fullDhcpOf(values: ConfigValues, leases: LeaseStore): NonNullable<DhcpSettings["full"]> {
+export function fullDhcpOf(
+  values: ConfigValues,
+  { leases, hostBoot }: { leases: LeaseStore; hostBoot: Pick<HostBoot, "addresses"> },
+): NonNullable<DhcpSettings["full"]> {
   const router = values["network.router"];
   return {
     pools: values["network.pool"] ?? [],
@@ -88,6 +103,8 @@ export function fullDhcpOf(values: ConfigValues, leases: LeaseStore): NonNullabl
     leaseSeconds: values["network.lease_minutes"] * 60,
     options: dhcpOptions(values["network.options"]),
     leases,
+    reservations: () => hostBoot.addresses(),
+    allowsOther: values["network.allow_other_dhcp"],
   };
 }
 

@@ -193,7 +193,9 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
         nameOf: async (mac) => hosts.nameOfMac(mac),
         minimumSeconds: values["bsdp.minimum_seconds"],
       },
-      ...(values["network.dhcp"] === "full" ? { full: fullDhcpOf(values, databaseLeases(db)) } : {}),
+      ...(values["network.dhcp"] === "full"
+        ? { full: fullDhcpOf(values, { leases: databaseLeases(db), hostBoot }) }
+        : {}),
       trace,
       clients,
       log: log.child({ part: "dhcp" }),

@@ -3,14 +3,10 @@ import { isMachineAddress } from "../bsdp/address.ts";
 import { AnswerRate } from "../bsdp/answer-rate.ts";
 import type { BootChoice } from "../bsdp/boot-choice.ts";
 import { chooseBoot } from "../bsdp/boot-choice.ts";
-import type { LeaseDecision } from "../bsdp/dhcp-leases.ts";
-import { decideLease } from "../bsdp/dhcp-leases.ts";
 import type { DhcpPacket } from "../bsdp/dhcp-packet.ts";
 import { clientMac, decodeDhcpPacket, optionAddress, optionData } from "../bsdp/dhcp-packet.ts";
 import { MessageType, messageTypeName, messageTypeOf, Option } from "../bsdp/dhcp-values.ts";
-import type { FullSettings } from "../bsdp/full.ts";
 import { fullReply } from "../bsdp/full.ts";
-import type { Lease } from "../bsdp/lease.ts";
 import type { LoopVerdict } from "../bsdp/loop-guard.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import type { Arrival } from "../bsdp/proxy.ts";
@@ -23,9 +19,11 @@ import { Fault } from "../fault.ts";
 import { DhcpJournal } from "./dhcp-journal.ts";
 import { LoopMemory } from "./dhcp-loops.ts";
 import { answerMac } from "./dhcp-mac.ts";
+import type { NetworkOf } from "./dhcp-network.ts";
 import type { DhcpCounters, DhcpSettings } from "./dhcp-settings.ts";
 import type { Answer } from "./dhcp-write.ts";
 import { writeReply } from "./dhcp-write.ts";
+import type { LeaseBook } from "./lease-book.ts";
 import { MacBindings } from "./mac-bindings.ts";
 
 /** How long the host list may take to say what a machine should boot. */
@@ -38,17 +36,18 @@ const POLICY_DEADLINE_MS = 1000;
 export class DhcpAnswerer {
   readonly #settings: DhcpSettings;
   readonly #log: Logger;
-  readonly #leases = new Map<string, Lease>();
+  readonly #leases: LeaseBook | undefined;
   readonly #journal: DhcpJournal;
   readonly #loops = new LoopMemory();
   readonly #bindings = new MacBindings();
   readonly #rate = new AnswerRate();
 
-  constructor(settings: DhcpSettings, leases: readonly Lease[]) {
+  /** @param leases of our own DHCP server; absent in the other modes */
+  constructor(settings: DhcpSettings, leases?: LeaseBook) {
     this.#settings = settings;
     this.#log = settings.log;
     this.#journal = new DhcpJournal(settings);
-    for (const lease of leases) this.#leases.set(lease.address, lease);
+    this.#leases = leases;
   }
 
   get counters(): DhcpCounters {
@@ -59,9 +58,9 @@ export class DhcpAnswerer {
    * Answers one packet. It never throws for what is in the packet: that is
    * counted and dropped.
    *
-   * @param network settings of the interface's network in full mode
+   * @param networkOf what the clients of this interface get in full mode
    */
-  async answer(bytes: Uint8Array, arrival: Arrival, network?: FullSettings): Promise<Answer | undefined> {
+  async answer(bytes: Uint8Array, arrival: Arrival, networkOf?: NetworkOf): Promise<Answer | undefined> {
     let request: DhcpPacket;
     try {
       request = decodeDhcpPacket(bytes);
@@ -80,11 +79,11 @@ export class DhcpAnswerer {
     const isMac = parseBsdpVendorClass(optionData(request, Option.vendorClass) ?? new Uint8Array(0)) !== undefined;
     const isInform = messageTypeOf(request) === MessageType.inform;
     // A Mac's DISCOVER and REQUEST are ordinary DHCP; boot discovery is in its INFORM.
-    if (isMac && arrival.port !== PROXY_PORT && (isInform || network === undefined)) {
+    if (isMac && arrival.port !== PROXY_PORT && (isInform || networkOf === undefined)) {
       return this.#replyToMac(request, arrival);
     }
-    if (network === undefined || arrival.port === PROXY_PORT) return this.#replyAsProxy(request, arrival);
-    return this.#replyAsServer(request, arrival, network);
+    if (networkOf === undefined || arrival.port === PROXY_PORT) return this.#replyAsProxy(request, arrival);
+    return this.#replyAsServer(request, arrival, networkOf);
   }
 
   async #replyToMac(request: DhcpPacket, arrival: Arrival): Promise<Answer | undefined> {
@@ -116,13 +115,15 @@ export class DhcpAnswerer {
     return { bytes, to: reply.to };
   }
 
-  async #replyAsServer(request: DhcpPacket, arrival: Arrival, network: FullSettings): Promise<Answer | undefined> {
+  async #replyAsServer(request: DhcpPacket, arrival: Arrival, networkOf: NetworkOf): Promise<Answer | undefined> {
     if (!this.#mayAnswer(request)) return undefined;
+    const found = networkOf(request);
+    if (found === undefined || this.#leases === undefined) return this.#journal.drop("other-network", request);
     const client = pxeClientOf(request);
-    // Boot data is asked for first: between a look at the leases and their change nothing may wait.
     const choice = client === undefined ? undefined : await this.#bootFor(request, client, arrival);
-    const decision = decideLease(request, this.#leases, network, this.#settings.now());
-    this.#keep(decision);
+    const reservations = (await this.#settings.full?.reservations?.()) ?? found.reservations;
+    const network = { ...found, reservations };
+    const decision = await this.#leases.decide(request, network);
     if (decision.type === "silence") {
       if (decision.reason === "another-server-named") this.#warnOfOther(request);
       return this.#journal.drop(decision.reason, request);
@@ -161,7 +162,10 @@ export class DhcpAnswerer {
     if (messageTypeOf(request) !== MessageType.discover) return choose(this.#loops.verdict(client.mac, now()));
     const { loader } = free;
     const { verdict, isNewStop } = this.#loops.count(client.mac, { loader, xid: request.xid, atMs: now() });
-    if (isNewStop) this.#log.error({ mac: client.mac, loader, alert: "loop" }, "loads the same loader again and again");
+    if (isNewStop) {
+      this.#log.error({ mac: client.mac, loader, alert: "loop" }, "loads the same loader again and again");
+      this.#settings.tell?.({ kind: "dhcp.loop", mac: client.mac, data: { loader } });
+    }
     return choose(verdict);
   }
 
@@ -178,17 +182,6 @@ export class DhcpAnswerer {
       return { boot: "nothing", reason: "the host list failed" };
     } finally {
       clearTimeout(timer);
-    }
-  }
-
-  #keep(decision: LeaseDecision): void {
-    for (const lease of decision.changes) {
-      this.#leases.set(lease.address, lease);
-      // An offer is not worth a write: it ends within a minute, used or not.
-      if (lease.state === "offered") continue;
-      this.#settings.full?.leases
-        .save(lease)
-        .catch((error) => this.#log.error({ err: error, ...lease }, "a lease could not be saved"));
     }
   }
 

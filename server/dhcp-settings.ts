@@ -14,6 +14,7 @@ export type DhcpInterface = { readonly name: string; readonly address: string; r
 export type LeaseStore = {
   load(): Promise<readonly Lease[]>;
   save(lease: Lease): Promise<void>;
+  remove(addresses: readonly string[]): Promise<void>;
 };
 
 export type MacSettings = {
@@ -38,14 +39,21 @@ export type DhcpSettings = {
   readonly bootFiles: BootFiles;
   /** Full mode only: which addresses are given out, and with what. */
   readonly full?: {
-    /** Ranges such as "10.77.0.50-10.77.0.99"; one in the network of every interface. */
+    /**
+     * Ranges such as "10.77.0.50-10.77.0.99"; at least one in the network of every interface, and for networks behind
+     * relays with their prefix length: "10.1.0.50-10.1.0.99/24 via 10.1.0.1".
+     */
     readonly pools: readonly string[];
     /** Default router; none when absent. */
     readonly router?: string;
     readonly dns?: readonly string[];
     readonly leaseSeconds: number;
-    /** Fixed addresses: hardware address (lower case, colons) to IPv4 address. */
-    readonly reservations?: ReadonlyMap<string, string>;
+    /** Fixed addresses: hardware address (lower case, colons) to IPv4 address. Asked for every packet. */
+    reservations?(): Promise<ReadonlyMap<string, string>>;
+    /** Start where another DHCP server answers, and say nothing to clients that are not ours. */
+    readonly allowsOther?: boolean;
+    /** Whether an address is looked at before it is offered. Default true. */
+    readonly checksAddresses?: boolean;
     /** Further options (`dhcpOptions` of dhcp-options.ts makes them from the configuration). */
     readonly options?: readonly DhcpOption[];
     readonly leases: LeaseStore;
@@ -58,9 +66,19 @@ export type DhcpSettings = {
   readonly trace?: BootTrace;
   /** Learns which machine has which address. */
   readonly clients?: BootClients;
+  /** Hears of what people should know: a conflict, a loop, another server. It goes into the events. */
+  tell?(event: DhcpEvent): void;
   readonly log: Logger;
   /** The time of day in milliseconds (`Date.now`): leases outlive the process. */
   now(): number;
+};
+
+/** Something that happened on the network and that nobody ordered. */
+export type DhcpEvent = {
+  readonly kind: "dhcp.conflict" | "dhcp.loop" | "dhcp.other-server" | "dhcp.interface";
+  /** The machine that it is about. */
+  readonly mac?: string;
+  readonly data: Readonly<Record<string, string | number | boolean | undefined>>;
 };
 
 /** How many packets were answered, and dropped by reason, since the start. */

@@ -1,12 +1,13 @@
-import type { FullSettings } from "../bsdp/full.ts";
 import { PROXY_PORT, SERVER_PORT } from "../bsdp/reply-destination.ts";
 import { Fault } from "../fault.ts";
+import { openAddressProbe } from "./address-probe.ts";
 import type { DeviceSocket, PacketSource } from "./device-socket.ts";
 import { openDeviceSocket } from "./device-socket.ts";
 import { DhcpAnswerer } from "./dhcp-answer.ts";
-import { networkOf } from "./dhcp-network.ts";
+import { type NetworkOf, networksFrom } from "./dhcp-network.ts";
 import { findOtherServer } from "./dhcp-probe.ts";
 import type { DhcpInterface, DhcpServer, DhcpSettings } from "./dhcp-settings.ts";
+import { LeaseBook } from "./lease-book.ts";
 
 /** dnsmasq looks for three seconds whether an address is in use before it offers it. */
 const DEFAULT_PROBE_MS = 4000;
@@ -15,12 +16,17 @@ const DEFAULT_PROBE_MS = 4000;
  * Starts answering DHCP, PXE and BSDP on ports 67 and 4011 of each interface.
  * In full mode it first asks whether another DHCP server is there.
  *
- * @throws {Fault} DHCP_OTHER_SERVER, the faults of `networkOf` and of `openDeviceSocket`
+ * @throws {Fault} DHCP_OTHER_SERVER, the faults of `networksFrom` and of `openDeviceSocket`
  */
 export async function startDhcp(settings: DhcpSettings): Promise<DhcpServer> {
   const networks = await networksOf(settings);
-  const leases = settings.mode === "full" ? ((await settings.full?.leases.load()) ?? []) : [];
-  const answerer = new DhcpAnswerer(settings, leases);
+  const { full } = settings;
+  const probe = settings.mode === "full" && full?.checksAddresses !== false ? openAddressProbe() : undefined;
+  const book =
+    settings.mode === "full" && full !== undefined
+      ? new LeaseBook({ ...settings, store: full.leases, probe }, await full.leases.load())
+      : undefined;
+  const answerer = new DhcpAnswerer(settings, book);
   const sockets: DeviceSocket[] = [];
   const running = new Set<Promise<void>>();
   try {
@@ -73,13 +79,14 @@ export async function startDhcp(settings: DhcpSettings): Promise<DhcpServer> {
     counters: answerer.counters,
     stop: async () => {
       await Promise.all(running);
+      probe?.close();
       await Promise.all(sockets.map((socket) => socket.close()));
     },
   };
 }
 
 /** The networks that we give out addresses in; empty in proxy mode. */
-async function networksOf(settings: DhcpSettings): Promise<Map<string, FullSettings>> {
+async function networksOf(settings: DhcpSettings): Promise<Map<string, NetworkOf>> {
   const { full, interfaces, mode, log } = settings;
   if (mode !== "full") return new Map();
   if (full === undefined) {
@@ -89,9 +96,9 @@ async function networksOf(settings: DhcpSettings): Promise<Map<string, FullSetti
       fix: 'Set network.pool, for example "10.0.0.50-10.0.0.99", or use dhcp = "proxy".',
     });
   }
-  const networks = new Map(interfaces.map((on) => [on.name, networkOf(on, full)]));
+  const networks = new Map(interfaces.map((on) => [on.name, networksFrom(on, full)]));
   const waitMs = full.probeMs ?? DEFAULT_PROBE_MS;
-  if (waitMs === 0) return networks;
+  if (waitMs === 0 || full.allowsOther === true) return networks;
   log.info({ waitMs }, "looking for another DHCP server");
   const others = await Promise.all(interfaces.map((on) => findOtherServer(on, waitMs)));
   for (const [at, other] of others.entries()) {
@@ -99,7 +106,7 @@ async function networksOf(settings: DhcpSettings): Promise<Map<string, FullSetti
     throw new Fault("DHCP_OTHER_SERVER", {
       what: `${other} is already the DHCP server on ${interfaces[at]?.name}.`,
       why: "Two DHCP servers on one network give the same addresses to different machines.",
-      fix: 'Set network.dhcp = "proxy" to work beside it, or stop it.',
+      fix: 'Set network.dhcp = "proxy" to work beside it, or stop it; network.allow_other_dhcp = true starts anyway.',
     });
   }
   return networks;

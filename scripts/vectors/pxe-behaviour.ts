@@ -15,25 +15,22 @@ export async function checkPxeBehaviour(
   behaviour: Behaviour,
   server: VectorFile["server"],
 ): Promise<void> {
-  const answerer = new DhcpAnswerer(
-    {
-      interfaces: [],
-      mode: "proxy",
-      policyOf: async () => ({ boot: "agent" }),
-      bootFiles: {
-        httpPort: 80,
-        loaders: standardLoaders,
-        secureLoaders: standardSecureLoaders,
-        diskLoaders: standardDiskLoaders,
-        hasRaspberryPi: true,
-        macImages: [],
-        macPriority: 0,
-      },
-      log: pino({ level: "silent" }),
-      now: () => 0,
+  const answerer = new DhcpAnswerer({
+    interfaces: [],
+    mode: "proxy",
+    policyOf: async () => ({ boot: "agent" }),
+    bootFiles: {
+      httpPort: 80,
+      loaders: standardLoaders,
+      secureLoaders: standardSecureLoaders,
+      diskLoaders: standardDiskLoaders,
+      hasRaspberryPi: true,
+      macImages: [],
+      macPriority: 0,
     },
-    [],
-  );
+    log: pino({ level: "silent" }),
+    now: () => 0,
+  });
   const dst = transport?.dst ?? BROADCAST_ADDRESS;
   const answer = await answerer.answer(bytes, {
     port: transport?.dport === PROXY_PORT ? PROXY_PORT : SERVER_PORT,

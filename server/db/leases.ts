@@ -22,5 +22,11 @@ export function databaseLeases(db: Database): LeaseStore {
         .onConflict((conflict) => conflict.column("address").doUpdateSet(lease))
         .execute();
     },
+    async remove(addresses) {
+      await db
+        .deleteFrom("leases")
+        .where("address", "in", [...addresses])
+        .execute();
+    },
   };
 }

@@ -162,11 +162,17 @@ describe("a Raspberry Pi", () => {
     const network = {
       serverAddress: server,
       netmask: "255.255.255.0",
-      pool: { first: "10.77.0.50", last: "10.77.0.60" },
+      networkAddress: server,
+      pools: [{ first: "10.77.0.50", last: "10.77.0.60" }],
+      taken: new Set([server]),
+      isOnly: true,
       leaseSeconds: 600,
       reservations: new Map(),
     };
-    const offer = fullReply(pi4, { type: "offer", address: "10.77.0.50", changes: [] }, network, { client, choice });
+    const offer = fullReply(pi4, { type: "offer", address: "10.77.0.50", isNew: true, changes: [] }, network, {
+      client,
+      choice,
+    });
     assert.equal(hexOf(optionData(offer!.packet, 43)!), menu);
     assert.equal(Buffer.from(optionData(offer!.packet, 60)!).toString(), "PXEClient");
   });

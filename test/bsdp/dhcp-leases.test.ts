@@ -1,18 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { LeaseDecision, LeaseSettings } from "../../bsdp/dhcp-leases.ts";
-import { decideLease } from "../../bsdp/dhcp-leases.ts";
+import type { LeaseDecision } from "../../bsdp/dhcp-leases.ts";
+import { decideLease, forgettableLeases, restingLease } from "../../bsdp/dhcp-leases.ts";
 import type { DhcpPacket } from "../../bsdp/dhcp-packet.ts";
 import { decodeDhcpPacket } from "../../bsdp/dhcp-packet.ts";
 import { addressOption, byteOption, MessageType } from "../../bsdp/dhcp-values.ts";
 import type { Lease } from "../../bsdp/lease.ts";
+import type { LeaseSettings } from "../../bsdp/lease-choice.ts";
 import { bytesOf, vectorNamed } from "./packet-vectors.ts";
 
 const settings: LeaseSettings = {
   serverAddress: "10.77.0.1",
   netmask: "255.255.255.0",
-  pool: { first: "10.77.0.50", last: "10.77.0.52" },
+  networkAddress: "10.77.0.1",
+  pools: [{ first: "10.77.0.50", last: "10.77.0.52" }],
+  taken: new Set(["10.77.0.1"]),
+  isOnly: true,
   leaseSeconds: 600,
   reservations: new Map(),
 };
@@ -132,14 +136,34 @@ test("SELECTING: an address that is another's is refused", () => {
   assert.equal(bench.take(2, "192.168.1.5"), "refuse");
 });
 
-test("INIT-REBOOT: its own address is acknowledged, a free one too, another network's is refused", () => {
+test("INIT-REBOOT: its own address is acknowledged, a wrong one refused (RFC 2131 4.3.2)", () => {
   const bench = new Bench();
   const own = bench.lease(1);
   const reboot = (client: number, requested: string) => outcome(bench.ask(MessageType.request, { client, requested }));
   assert.equal(reboot(1, own), own);
-  assert.equal(reboot(2, own), "refuse");
-  assert.equal(reboot(2, "192.168.1.5"), "refuse");
-  assert.equal(reboot(2, "10.77.0.52"), "10.77.0.52");
+  bench.nowMs += 700_000;
+  assert.equal(reboot(1, own), own, "an ended lease that nobody else got");
+  assert.equal(reboot(1, "10.77.0.52"), "refuse", "not the address that it had");
+  bench.lease(2);
+  assert.equal(reboot(2, own), "refuse", "another's");
+});
+
+test("INIT-REBOOT: on the wrong network it is refused, known or not", () => {
+  const bench = new Bench();
+  const reboot = (requested: string) => outcome(bench.ask(MessageType.request, { client: 2, requested }));
+  assert.equal(reboot("192.168.1.5"), "refuse");
+  assert.equal(reboot("10.77.1.50"), "refuse");
+});
+
+test("INIT-REBOOT: without a record of the client there must be silence", () => {
+  const bench = new Bench();
+  bench.lease(1);
+  const reboot = (requested: string) => outcome(bench.ask(MessageType.request, { client: 2, requested }));
+  assert.equal(reboot("10.77.0.50"), "no-record");
+  assert.equal(reboot("10.77.0.52"), "no-record");
+  const reserved = new Bench({ reservations: new Map([["02:00:00:00:00:02", "10.77.0.9"]]) });
+  const asked = { client: 2, requested: "10.77.0.9" };
+  assert.equal(outcome(reserved.ask(MessageType.request, asked)), "10.77.0.9");
 });
 
 test("RENEWING and REBINDING: the lease is made longer; a client without an address asks for nothing", () => {
@@ -150,6 +174,81 @@ test("RENEWING and REBINDING: the lease is made longer; a client without an addr
   assert.equal(bench.table.get(own)?.untilMs, bench.nowMs + 600_000);
   assert.equal(outcome(bench.ask(MessageType.request, { client: 2, ciaddr: own })), "refuse");
   assert.equal(outcome(bench.ask(MessageType.request, { client: 2 })), "nothing-requested");
+});
+
+test("RENEWING and REBINDING without a record: trusted by the only server, left alone beside another", () => {
+  const renew = (bench: Bench, ciaddr: string) => outcome(bench.ask(MessageType.request, { client: 2, ciaddr }));
+  assert.equal(renew(new Bench(), "10.77.0.52"), "10.77.0.52");
+  assert.equal(renew(new Bench(), "10.77.0.200"), "refuse");
+  const beside = new Bench({ isOnly: false });
+  assert.equal(renew(beside, "10.77.0.52"), "no-record");
+  assert.equal(renew(beside, "10.77.0.200"), "no-record");
+  assert.equal(renew(beside, "192.168.1.5"), "refuse");
+  const own = beside.lease(2);
+  assert.equal(renew(beside, own), own);
+});
+
+test("DECLINE and RELEASE that name another server are not for us", () => {
+  const bench = new Bench();
+  const own = bench.lease(1);
+  const other = "10.77.0.9";
+  const declined = bench.ask(MessageType.decline, { client: 1, requested: own, server: other });
+  assert.equal(outcome(declined), "another-server-named");
+  const released = bench.ask(MessageType.release, { client: 1, ciaddr: own, server: other });
+  assert.equal(outcome(released), "another-server-named");
+  assert.equal(bench.table.get(own)?.state, "bound");
+});
+
+test("an address that somebody else answers for rests for ten minutes", () => {
+  const bench = new Bench();
+  const offered = bench.discover(1);
+  bench.table.set(offered, restingLease(offered, "02:00:00:00:00:01", bench.nowMs));
+  assert.equal(bench.discover(1), "10.77.0.51");
+  assert.equal(bench.take(1, offered), "refuse");
+  bench.nowMs += 600_000;
+  const again = bench.ask(MessageType.discover, { client: 3, requested: offered });
+  assert.deepEqual([again.type === "offer" && again.address, again.type === "offer" && again.isNew], [offered, true]);
+});
+
+test("an offer says whether the address is new to its client", () => {
+  const bench = new Bench();
+  const isNew = (client: number) => {
+    const decision = bench.ask(MessageType.discover, { client });
+    return decision.type === "offer" && decision.isNew;
+  };
+  assert.equal(isNew(1), true);
+  assert.equal(isNew(1), false);
+  assert.equal(isNew(2), true);
+});
+
+test("several ranges are given out one after the other, never the router's address", () => {
+  const pools = [
+    { first: "10.77.0.50", last: "10.77.0.51" },
+    { first: "10.77.0.60", last: "10.77.0.62" },
+  ];
+  const bench = new Bench({ pools, taken: new Set(["10.77.0.1", "10.77.0.61"]) });
+  assert.deepEqual(
+    [1, 2, 3, 4].map((client) => bench.lease(client)),
+    ["10.77.0.50", "10.77.0.51", "10.77.0.60", "10.77.0.62"],
+  );
+  assert.equal(bench.discover(5), "pool-empty");
+});
+
+test("a reservation in another network does not keep its owner from this one", () => {
+  const bench = new Bench({ reservations: new Map([["02:00:00:00:00:01", "10.88.0.9"]]) });
+  assert.equal(bench.lease(1), "10.77.0.50");
+});
+
+test("a lease is remembered for a month after its end, an offer not at all", () => {
+  const bench = new Bench();
+  const own = bench.lease(1);
+  const offered = bench.discover(2);
+  bench.nowMs += 600_000;
+  assert.deepEqual(forgettableLeases(bench.table, bench.nowMs), [offered]);
+  bench.nowMs += 30 * 86_400_000 - 1;
+  assert.deepEqual(forgettableLeases(bench.table, bench.nowMs), [offered]);
+  bench.nowMs += 1;
+  assert.deepEqual(forgettableLeases(bench.table, bench.nowMs), [own, offered]);
 });
 
 test("a client that takes an offer without naming its address gets what was offered", () => {
@@ -213,8 +312,7 @@ test("a machine that is given a reservation later must move to it", () => {
 });
 
 test("never our own address, the network's or the broadcast address", () => {
-  const pool = { first: "10.77.0.0", last: "10.77.0.255" };
-  const bench = new Bench({ pool });
+  const bench = new Bench({ pools: [{ first: "10.77.0.0", last: "10.77.0.255" }] });
   const given = new Set(Array.from({ length: 253 }, (_, client) => bench.lease(client)));
   for (const address of ["10.77.0.0", "10.77.0.1", "10.77.0.255"]) assert(!given.has(address));
   assert.equal(given.size, 253);

@@ -15,7 +15,10 @@ import { bytesOf, hexOf, vectorNamed } from "./packet-vectors.ts";
 const settings: FullSettings = {
   serverAddress: "10.77.0.1",
   netmask: "255.255.255.0",
-  pool: { first: "10.77.0.50", last: "10.77.0.99" },
+  networkAddress: "10.77.0.1",
+  pools: [{ first: "10.77.0.50", last: "10.77.0.99" }],
+  taken: new Set(["10.77.0.1"]),
+  isOnly: true,
   leaseSeconds: 600,
   reservations: new Map(),
   router: "10.77.0.254",
@@ -29,7 +32,7 @@ const files: BootFiles = {
   macImages: [],
   macPriority: 0,
 };
-const offer: LeaseDecision = { type: "offer", address: "10.77.0.50", changes: [] };
+const offer: LeaseDecision = { type: "offer", address: "10.77.0.50", isNew: true, changes: [] };
 
 const requestOf = (name: string): DhcpPacket => decodeDhcpPacket(bytesOf(vectorNamed(name).hex));
 const codes = (packet: DhcpPacket) => packet.options.map((option) => option.code);

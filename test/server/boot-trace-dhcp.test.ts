@@ -9,14 +9,15 @@ import { BootClients } from "../../server/boot-clients.ts";
 import type { BootTraceEntry } from "../../server/boot-trace.ts";
 import { silenceInWords } from "../../server/boot-trace-reasons.ts";
 import { DhcpAnswerer } from "../../server/dhcp-answer.ts";
-import { networkOf } from "../../server/dhcp-network.ts";
+import { networksFrom } from "../../server/dhcp-network.ts";
 import type { DhcpInterface, DhcpSettings } from "../../server/dhcp-settings.ts";
+import { LeaseBook } from "../../server/lease-book.ts";
 import { bytesOf, packetVectors, vectorNamed } from "../bsdp/packet-vectors.ts";
 import { memoryLeases } from "./memory-leases.ts";
 
 const on: DhcpInterface = { name: "s0", address: "10.77.0.1", netmask: "255.255.255.0" };
 const full = { pools: ["10.77.0.50-10.77.0.51"], leaseSeconds: 600, leases: memoryLeases() };
-const network = networkOf(on, full);
+const network = networksFrom(on, full);
 const packet = (name: string) => bytesOf(vectorNamed(name).hex);
 const arrival = (port = 67, serverAddress = "10.77.0.1") => ({
   port,
@@ -48,7 +49,10 @@ function bench(changes: Partial<DhcpSettings> = {}) {
     now: () => (nowMs += 1000),
     ...changes,
   };
-  const answerer = new DhcpAnswerer(settings, []);
+  const answerer = new DhcpAnswerer(
+    settings,
+    settings.full && new LeaseBook({ ...settings, store: settings.full.leases }, []),
+  );
   /** What is told of a packet, without its detail and address. */
   const tell = async (bytes: Uint8Array, at = arrival(), net?: typeof network) => {
     told.length = 0;

@@ -6,8 +6,9 @@ import { decodeDhcpPacket, encodeDhcpPacket, optionData } from "../../bsdp/dhcp-
 import { byteOption } from "../../bsdp/dhcp-values.ts";
 import type { BootPolicy } from "../../bsdp/policy.ts";
 import { DhcpAnswerer } from "../../server/dhcp-answer.ts";
-import { networkOf } from "../../server/dhcp-network.ts";
+import { networksFrom } from "../../server/dhcp-network.ts";
 import type { DhcpInterface, DhcpSettings } from "../../server/dhcp-settings.ts";
+import { LeaseBook } from "../../server/lease-book.ts";
 import { bytesOf, vectorNamed } from "../bsdp/packet-vectors.ts";
 import { memoryLeases } from "./memory-leases.ts";
 
@@ -35,7 +36,8 @@ function bench(changes: Partial<DhcpSettings> = {}) {
     now: () => 1_000_000,
     ...changes,
   };
-  return { answerer: new DhcpAnswerer(settings, []), lines };
+  const book = settings.full && new LeaseBook({ ...settings, store: settings.full.leases }, []);
+  return { answerer: new DhcpAnswerer(settings, book), lines };
 }
 
 /** The same request as another exchange. */
@@ -120,7 +122,7 @@ describe("one packet in, at most one answer out", () => {
 });
 
 describe("full mode", () => {
-  const network = networkOf(on, full);
+  const network = networksFrom(on, full);
 
   test("a Mac gets an address by ordinary DHCP, and boot data only by its INFORM", async () => {
     const { answerer } = bench({ mode: "full", full });
@@ -166,6 +168,7 @@ describe("full mode", () => {
         saved.push(`${lease.address} ${lease.state}`);
         throw new Error("disk full");
       },
+      remove: async () => {},
     };
     const { answerer, lines } = bench({ mode: "full", full: { ...full, leases } });
     await answerer.answer(packet("ovmf-x64-discover"), at67, network);
@@ -181,20 +184,19 @@ describe("full mode", () => {
 
   test("settings that cannot work are refused with a reason", () => {
     const refused = (changes: Partial<typeof full> & object, code: string) =>
-      assert.throws(() => networkOf(on, { ...full, ...changes }), { code });
+      assert.throws(() => networksFrom(on, { ...full, ...changes }), { code });
     refused({ pools: [] }, "DHCP_NO_POOL");
     refused({ pools: ["10.88.0.50-10.88.0.99"] }, "DHCP_NO_POOL");
     refused({ pools: ["10.77.0.99-10.77.0.50"] }, "DHCP_POOL_RANGE");
     refused({ pools: ["10.0.0.0-10.255.255.255"] }, "DHCP_POOL_RANGE");
     refused({ router: "router" } as object, "DHCP_BAD_ADDRESS");
     refused({ dns: ["10.0.0.300"] } as object, "DHCP_BAD_ADDRESS");
-    refused({ reservations: new Map([["02:00:00:00:00:01", "x"]]) } as object, "DHCP_BAD_ADDRESS");
   });
 
   test("an answer that is too long for the client is dropped and told", async () => {
     const options = [{ code: 12, data: new Uint8Array(1000).fill(0x61) }];
     const { answerer } = bench({ mode: "full", full });
-    const long = networkOf(on, { ...full, options });
+    const long = networksFrom(on, { ...full, options });
     // Without option 57 a client need only take 576 bytes.
     const { options: all, ...rest } = decodeDhcpPacket(packet("ovmf-x64-discover"));
     const bytes = encodeDhcpPacket({ ...rest, options: all.filter((option) => option.code !== 57) });

@@ -7,5 +7,8 @@ export function memoryLeases(): LeaseStore {
   return {
     load: async () => [...leases.values()],
     save: async (lease) => void leases.set(lease.address, lease),
+    remove: async (addresses) => {
+      for (const address of addresses) leases.delete(address);
+    },
   };
 }
