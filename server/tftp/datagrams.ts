@@ -25,6 +25,11 @@ const POLLOUT = 4;
 /** An IPv4 peer: the address as a number, network order read as big-endian. */
 export type IPv4Peer = { readonly ip: number; readonly port: number };
 
+export function ipv4Peer(address: string, port: number): IPv4Peer {
+  const [a = 0, b = 0, c = 0, d = 0] = address.split(".").map(Number);
+  return { ip: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, port };
+}
+
 /** A peer as one exact number, to find it by. */
 export const peerNumber = (ip: number, port: number): number => ip * 0x10000 + port;
 
@@ -49,31 +54,32 @@ class Memory {
 }
 
 const receiveCount = 64;
-/** ACK and ERROR packets are short; what is longer is cut, and was not for us. */
-const receiveBytes = 256;
 
 /** Receives up to 64 datagrams at once. */
 export class Receiver {
   readonly #calls: SystemCalls;
+  readonly #longestBytes: number;
   readonly #messages: Memory;
   readonly #vectors: Memory;
   readonly #names: Memory;
   readonly #data: Memory;
 
-  constructor(calls: SystemCalls) {
+  /** @param longestBytes what is longer is cut off there */
+  constructor(calls: SystemCalls, longestBytes: number) {
     this.#calls = calls;
+    this.#longestBytes = longestBytes;
     this.#messages = new Memory(receiveCount * messageWords * 4, calls);
     this.#vectors = new Memory(receiveCount * 16, calls);
     this.#names = new Memory(receiveCount * nameBytes, calls);
-    this.#data = new Memory(receiveCount * receiveBytes, calls);
+    this.#data = new Memory(receiveCount * longestBytes, calls);
     for (let at = 0; at < receiveCount; at += 1) {
       const word = at * messageWords;
       this.#messages.setLong(word + Word.name, this.#names.address + at * nameBytes);
       this.#messages.words[word + Word.nameLength] = nameBytes;
       this.#messages.setLong(word + Word.vector, this.#vectors.address + at * 16);
       this.#messages.setLong(word + Word.vectorCount, 1);
-      this.#vectors.setLong(at * 4, this.#data.address + at * receiveBytes);
-      this.#vectors.setLong(at * 4 + 2, receiveBytes);
+      this.#vectors.setLong(at * 4, this.#data.address + at * longestBytes);
+      this.#vectors.setLong(at * 4 + 2, longestBytes);
     }
   }
 
@@ -91,7 +97,7 @@ export class Receiver {
       const port = (names[name + 2]! << 8) | names[name + 3]!;
       const ip =
         ((names[name + 4]! << 24) | (names[name + 5]! << 16) | (names[name + 6]! << 8) | names[name + 7]!) >>> 0;
-      const from = at * receiveBytes;
+      const from = at * this.#longestBytes;
       onDatagram(this.#data.bytes.subarray(from, from + words[at * messageWords + Word.length]!), ip, port);
     }
     return count;

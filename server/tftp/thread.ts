@@ -1,10 +1,11 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { type IPv4Peer, peerNumber, Receiver, Sender } from "./datagrams.ts";
+import { type IPv4Peer, ipv4Peer, peerNumber, Receiver, Sender } from "./datagrams.ts";
 import type { Peer } from "./engine.ts";
 import { loadSystemCalls, type SystemCalls } from "./system-calls.ts";
 import type { FromThread, ThreadStart, ToThread } from "./thread-messages.ts";
 import { portsPerAddress, TransferPorts } from "./transfer-ports.ts";
 import type { TransferTable } from "./transfer-table.ts";
+import { openUdpSocket } from "./udp-socket.ts";
 
 /**
  * The thread of `thread-engine.ts`: it waits in poll(2), takes all packets that wait in one call, decides, and sends all
@@ -15,6 +16,8 @@ type Port = { readonly descriptor: number; readonly table: TransferTable<IPv4Pee
 
 const POLLIN = 1;
 const longestWaitMs = 60_000;
+/** ACK and ERROR packets are short; what is longer is cut, and was not for us. */
+const longestPacketBytes = 256;
 
 async function run(parent: MessagePort, { addresses, wakeDescriptor }: ThreadStart): Promise<void> {
   const say = (message: FromThread) => parent.postMessage(message);
@@ -45,7 +48,7 @@ function serve(
   { transfers, ports, wakeDescriptor }: { transfers: TransferPorts<IPv4Peer>; ports: Port[]; wakeDescriptor: number },
 ): void {
   const now = () => performance.now();
-  const receiver = new Receiver(calls);
+  const receiver = new Receiver(calls, longestPacketBytes);
   const wakes = new Uint8Array(8);
   // struct pollfd: descriptor 4, events 2, revents 2.
   const entries = new Int32Array(2 * (ports.length + 1));
@@ -102,48 +105,11 @@ function obey(transfers: TransferPorts<IPv4Peer>, message: Exclude<ToThread, { t
   }
 }
 
-const AF_INET = 2;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const SOCK_NONBLOCK = 0o4000;
-const SOL_SOCKET = 1;
-const SO_SNDBUF = 7;
-const SO_RCVBUF = 8;
-const SO_SNDBUFFORCE = 32;
-const SO_RCVBUFFORCE = 33;
 /** Windows of many clients; less than a card's queue holds, so that the socket is what makes us wait. */
 const bufferBytes = 1024 * 1024;
 
 function openPort(calls: SystemCalls, address: string, transfers: TransferPorts<IPv4Peer>): Port {
-  const descriptor = calls.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (descriptor < 0) throw new Error(`socket: error ${calls.errno()}`);
-  const size = new Uint8Array(new Int32Array([bufferBytes]).buffer);
-  for (const [forced, asked] of [
-    [SO_SNDBUFFORCE, SO_SNDBUF],
-    [SO_RCVBUFFORCE, SO_RCVBUF],
-  ] as const) {
-    // Only root may pass the system's limit.
-    if (calls.setsockopt(descriptor, SOL_SOCKET, forced, size, 4) < 0) {
-      calls.setsockopt(descriptor, SOL_SOCKET, asked, size, 4);
-    }
-  }
-  const { ip } = numbersOf({ address, port: 0 });
-  const name = new Uint8Array([
-    AF_INET,
-    0,
-    0,
-    0,
-    ip >>> 24,
-    (ip >>> 16) & 255,
-    (ip >>> 8) & 255,
-    ip & 255,
-    ...Array(8),
-  ]);
-  if (calls.bind(descriptor, name, name.length) < 0) {
-    const code = calls.errno();
-    calls.close(descriptor);
-    throw new Error(`bind to ${address}: error ${code}`);
-  }
+  const descriptor = openUdpSocket(calls, address, bufferBytes);
   const sender = new Sender(calls, descriptor, { canSegment: true });
   const addresses = new WeakMap<Uint8Array, number>();
   const addressOf = (file: Uint8Array): number => {
@@ -160,13 +126,8 @@ function openPort(calls: SystemCalls, address: string, transfers: TransferPorts<
 }
 
 function numbered(given: Peer): { key: number; peer: IPv4Peer } {
-  const peer = numbersOf(given);
+  const peer = ipv4Peer(given.address, given.port);
   return { key: peerNumber(peer.ip, peer.port), peer };
-}
-
-function numbersOf({ address, port }: Peer): IPv4Peer {
-  const [a = 0, b = 0, c = 0, d = 0] = address.split(".").map(Number);
-  return { ip: ((a << 24) | (b << 16) | (c << 8) | d) >>> 0, port };
 }
 
 await run(parentPort!, workerData as ThreadStart);
