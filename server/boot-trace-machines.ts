@@ -70,7 +70,8 @@ export class BootMachines {
       machine.triedMs = atMs;
       if (entry.isRefusal === true) machine.refusal = entry.reason ?? "";
       // A loader may ask for files that need not exist; not so for the one that it was told to fetch.
-      else if (entry.answered === undefined && entry.asked === machine.offered) machine.refusal = entry.reason;
+      else if (entry.answered === undefined && entry.asked.replace(/^\/+/, "") === machine.offered)
+        machine.refusal = entry.reason;
       else if (entry.answered !== undefined || isFirstQuestion(entry)) machine.refusal = undefined;
       const file = entry.detail?.["file"];
       if (typeof file === "string") machine.offered = file;

@@ -1,0 +1,116 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { labProblem } from "../../scripts/lab/namespace.ts";
+import type { TraceEntryBody } from "../../server/api/boot-schemas.ts";
+import { vectorNamed } from "../bsdp/packet-vectors.ts";
+import { bootcast } from "../cli/program.ts";
+import { type Computer, type Lines, openNetwork } from "./computers.ts";
+
+const main = new URL("../../cli/main.ts", import.meta.url);
+const replay = new URL("./dhcp-replay.ts", import.meta.url);
+const files = { "x64/snponly.efi": 170_000, "nbi/booter": 300_000, vmlinuz: 2_000_000 };
+const [server, firmware, mac] = ["10.0.1.5", "10.77.0.199", "10.0.1.50"];
+
+describe("a Mac and a PC boot from a real server", { skip: labProblem("network", { curl: "curl" }) ?? false }, () => {
+  let network: { close(): Promise<void> } | undefined;
+  let client: Computer;
+  let packets: Lines;
+  let dataDir: string;
+
+  before(async () => {
+    dataDir = mkdtempSync(join(tmpdir(), "bootcast-trace-net-"));
+    for (const [name, sizeBytes] of Object.entries(files)) {
+      mkdirSync(join(dataDir, "boot", name, ".."), { recursive: true });
+      writeFileSync(join(dataDir, "boot", name), Buffer.alloc(sizeBytes, name));
+    }
+    const computers = await openNetwork({ server: `${server}/24`, client: `${mac}/24` });
+    network = computers;
+    client = computers.client;
+    await client.run("ip", "addr", "add", `${firmware}/24`, "dev", "eth0");
+    await client.run("ip", "route", "replace", "default", "dev", "eth0");
+    await computers.server.run("ip", "addr", "add", "10.77.0.1/24", "dev", "eth0");
+    const set = ["network.interfaces=eth0", "dnssd.enabled=false", "bsdp.index=137"].flatMap((pair) => ["--set", pair]);
+    const running = computers.server.startNode(main, "serve", "--json", "--data-dir", dataDir, ...set);
+    await running.until('"ready":true');
+    packets = client.startNode(replay, "68", "993");
+    await packets.until("ready");
+  });
+  after(async () => {
+    packets?.end();
+    await network?.close();
+    rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  /** Fetches from this address of the client's. curl's TFTP asks in octet mode with the options that loaders use. */
+  async function fetched(from: string, url: string): Promise<void> {
+    await client.run("ip", "route", "replace", `${server}/32`, "dev", "eth0", "src", from);
+    await client.run("curl", "--silent", "--max-time", "8", "--output", "/dev/null", url);
+  }
+
+  /** Sends a recorded packet, and waits for an answer with its exchange number where there is one. */
+  async function send(name: string, from: number, isAnswered = true): Promise<void> {
+    const { hex } = vectorNamed(name);
+    packets.write(`${JSON.stringify({ hex, to: "255.255.255.255", port: 67, from })}\n`);
+    if (isAnswered) await packets.until(`"hex":"0201060${hex.slice(7, 16)}`);
+  }
+
+  async function lastBoot(host: string): Promise<string[]> {
+    const words = ["boot", "trace", "--host", host, "--no-follow", "--json", "--data-dir", dataDir];
+    const { stdout, stderr } = await bootcast(words);
+    const entries = stdout.split("\n").filter((line) => line !== "");
+    assert(entries.length > 0, stderr);
+    return entries.map((line) => {
+      const { service, asked, answered, reason } = JSON.parse(line) as TraceEntryBody;
+      return `${service} ${asked}: ${answered ?? reason}`;
+    });
+  }
+
+  test("after a SELECT, every file that the Mac asks for stands below it, found or not", async () => {
+    await send("inform-list-startup-disk", 993);
+    await send("inform-select-startup-disk", 993);
+    await fetched(mac, `tftp://${server}//nbi/booter`);
+    // curl ends with an error, as the Mac does not.
+    await assert.rejects(fetched(mac, `tftp://${server}//nbi/booter.plist`));
+    assert.deepEqual(await lastBoot("00:17:f2:a1:b2:c3"), [
+      "bsdp INFORM[LIST]: ACK[LIST] 1 image",
+      "bsdp INFORM[SELECT] image 0x81000089: ACK[SELECT] nbi/booter",
+      "tftp nbi/booter: sent",
+      "tftp /nbi/booter.plist: file not found: /nbi/booter.plist; is it in the boot directory?",
+    ]);
+  });
+
+  test("a PC: firmware, loader, iPXE, script and kernel are one boot", async () => {
+    await send("ovmf-x64-discover", 68);
+    await send("ovmf-x64-request", 68, false);
+    await fetched(firmware, `tftp://${server}//x64/snponly.efi`);
+    await send("ipxe-efi-discover", 68);
+    const script = `http://${server}:8440/boot/script.ipxe?mac=52:54:00:77:00:01`;
+    await fetched(firmware, script);
+    await fetched(firmware, `http://${server}:8440/boot/vmlinuz`);
+    assert.deepEqual(await lastBoot("52:54:00:77:00:01"), [
+      "pxe DISCOVER: OFFER x64/snponly.efi",
+      "pxe REQUEST: it accepts the address that the DHCP server 10.77.0.3 offers",
+      "tftp x64/snponly.efi: sent",
+      `pxe DISCOVER: OFFER ${script}`,
+      "http boot script for iPXE: start the agent",
+      "http vmlinuz: sent",
+    ]);
+    const { stdout } = await bootcast([
+      "boot",
+      "trace",
+      "--host",
+      "52:54:00:77:00:01",
+      "--no-follow",
+      "--data-dir",
+      dataDir,
+    ]);
+    assert.match(
+      stdout,
+      /^52:54:00:77:00:01 \(UEFI x64, 10\.77\.0\.199\), boot of .*:\n {4}0\.0 s {2}pxe {3}DISCOVER UEFI x64 → OFFER/,
+    );
+    assert.match(stdout, /s {2}tftp {2}└ x64\/snponly\.efi → sent 166\.0 KiB in \d+ m?s/);
+  });
+});
