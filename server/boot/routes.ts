@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from "fastify";
 import { type BootFileRouteOptions, bootFileRoutes } from "./file-routes.ts";
+import { capitaliseHeaders } from "./header-names.ts";
 import { type ScriptRouteOptions, scriptRoutes } from "./script-routes.ts";
 
 export type BootRouteOptions = BootFileRouteOptions & ScriptRouteOptions;
@@ -12,6 +13,7 @@ export type BootRouteOptions = BootFileRouteOptions & ScriptRouteOptions;
  * are plain text with a length.
  */
 export const bootRoutes: FastifyPluginAsync<BootRouteOptions> = async (app, options) => {
+  app.addHook("onRequest", async (_, reply) => capitaliseHeaders(reply.raw));
   await app.register(scriptRoutes, options);
   await app.register(bootFileRoutes, options);
 };
