@@ -30,7 +30,7 @@ export class Core {
   readonly sessions: Sessions;
   readonly #running = new Map<string, StreamNow>();
 
-  constructor(db: Database, options: { isRegistering?: boolean } = {}) {
+  constructor(db: Database, options: { isRegistering?: boolean; hasMenu?: boolean } = {}) {
     const now = () => this.nowMs;
     this.db = db;
     this.events = new EventLog(db, now);
@@ -42,6 +42,7 @@ export class Core {
       hosts: this.hosts,
       streams: this.streams,
       isRegistering: options.isRegistering ?? true,
+      hasMenu: options.hasMenu ?? false,
       waitMs: 30 * 60_000,
       sign: (text) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64"),
       now,
@@ -58,7 +59,7 @@ export class Core {
     this.sessions = new Sessions({ db, events: this.events, streams: this.streams, now });
   }
 
-  static async open(options: { path?: string; isRegistering?: boolean } = {}): Promise<Core> {
+  static async open(options: { path?: string; isRegistering?: boolean; hasMenu?: boolean } = {}): Promise<Core> {
     return new Core(await openDatabase(options.path ?? ":memory:"), options);
   }
 

@@ -21,7 +21,7 @@ const work: readonly AgentState[] = [
   "done",
 ];
 
-async function room(hosts: number, options: { isRegistering?: boolean } = {}) {
+async function room(hosts: number, options: { isRegistering?: boolean; hasMenu?: boolean } = {}) {
   const core = await Core.open(options);
   const ids: string[] = [];
   for (let number = 1; number <= hosts; number += 1) ids.push((await core.hosts.register(machine(number))).hostId);
@@ -52,6 +52,19 @@ test("boot policy: unknown machines get the agent only to register or for a depl
   await closed.deploys.create({ image: "lab-debian", to: "any" });
   assert.deepEqual(await closed.orders.bootPolicyOf(machine(9).mac), { boot: "agent" });
   assert.deepEqual(await closed.orders.bootPolicyOf(machine(1).mac), { boot: "agent" });
+});
+
+test("with the menu switched on a machine shows it exactly where it would start its disk", async () => {
+  for (const isRegistering of [true, false]) {
+    const { core, ids } = await room(2, { isRegistering, hasMenu: true });
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "menu" });
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(9).mac), { boot: isRegistering ? "agent" : "menu" });
+    const { deployId } = await core.deploys.create({ image: "lab-debian", to: [ids[0]!] });
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "agent" });
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "menu" });
+    await core.deploys.cancel(deployId);
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "menu" });
+  }
 });
 
 test("only the named hosts get the order, all of them the same stream", async () => {
