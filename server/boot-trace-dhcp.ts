@@ -34,7 +34,9 @@ export function answeredEntry(request: DhcpPacket, answered: string, facts: Answ
   const images = typeof facts.images === "number" ? `${facts.images} ${facts.images === 1 ? "image" : "images"}` : "";
   // A NAK gives nothing, whatever there would have been to boot.
   const file = facts.why === undefined ? text(facts.file) : undefined;
-  const given = [text(facts.address), file, text(images)].filter((part) => part !== undefined);
+  // A Raspberry Pi is told no file: it knows the names of its own.
+  const menu = question.detail?.["is"] === "raspberry" && facts.file === "" ? "Raspberry Pi Boot" : undefined;
+  const given = [text(facts.address), file, menu, text(images)].filter((part) => part !== undefined);
   const refusal = refusalOf(request, answered, facts);
   return {
     ...question,

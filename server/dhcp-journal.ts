@@ -44,9 +44,10 @@ export class DhcpJournal {
     if (request === undefined) return;
     const { log, trace } = this.#settings;
     // An ordinary client's question to another DHCP server: nobody asked us to boot.
-    if (reason !== "not-a-boot-client") trace?.note(silentEntry(request, reason));
+    const entry = silentEntry(request, reason);
+    if (reason !== "not-a-boot-client") trace?.note(entry);
     if (isQuiet || !this.isNews(`${clientMac(request)} ${reason}`)) return;
-    log.info({ mac: clientMac(request), asked: messageTypeName(messageTypeOf(request)), reason }, "no answer");
+    log.info({ mac: entry.mac, asked: entry.asked, reason, why: entry.reason }, "no answer");
   }
 
   /** True the first time that something is to be told. */

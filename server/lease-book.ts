@@ -8,6 +8,8 @@ import type { Lease } from "../bsdp/lease.ts";
 import type { AddressProbe } from "./address-probe.ts";
 import type { DhcpSettings } from "./dhcp-settings.ts";
 
+const LEASE_FIX = "a restart would forget it: is the disk of the data directory full?";
+
 /** So many addresses of others are tried before a client is made to wait for its next try. */
 const CONFLICTS_AT_ONCE = 4;
 const PRUNE_EVERY_MS = 3_600_000;
@@ -98,7 +100,8 @@ export class LeaseBook {
 
   #rest(address: string, mac: string, user: string): void {
     this.#keep([restingLease(address, mac, this.#options.now())]);
-    this.#log.warn({ address, user }, "an address of the pool is used by a machine that did not get it from us");
+    const fix = "give that machine an address outside network.pool, or let it ask by DHCP; the address rests meanwhile";
+    this.#log.warn({ address, user, fix }, "an address of the pool is used by a machine that did not get it from us");
     this.#options.tell?.({ kind: "dhcp.conflict", data: { address, user } });
   }
 
@@ -109,7 +112,7 @@ export class LeaseBook {
       if (lease.state === "offered") continue;
       this.#options.store
         .save(lease)
-        .catch((error) => this.#log.error({ err: error, ...lease }, "a lease could not be saved"));
+        .catch((error) => this.#log.error({ err: error, ...lease, fix: LEASE_FIX }, "a lease could not be saved"));
     }
   }
 }

@@ -55,6 +55,11 @@ export function tellRefusal(
   return [code, message];
 }
 
+/** A request that is not answered at all. */
+export function tellSilence({ trace }: Told, client: string, file: string, reason: string): void {
+  trace?.note({ service: "tftp", client, asked: file, reason, isRefusal: true });
+}
+
 function transferEntry(
   { result, reason }: TransferEnd,
   line: {

@@ -6,7 +6,7 @@ import { FileCache } from "./file-cache.ts";
 import { pathOfName } from "./file-names.ts";
 import { negotiate } from "./negotiation.ts";
 import { decodeTftp, ErrorCode, isRequest, type TftpPacket, type TftpRequest } from "./packet.ts";
-import { type TransferFacts, tellEnd, tellRefusal } from "./report.ts";
+import { type TransferFacts, tellEnd, tellRefusal, tellSilence } from "./report.ts";
 import type { TftpClientSettings, TftpCounters, TftpSettings } from "./settings.ts";
 
 const defaults = { maxTransfers: 200, maxTransfersPerClient: 8, maxWindowSize: 16 } as const;
@@ -29,6 +29,12 @@ export type ServiceContext = {
   /** Our addresses with the largest block that their interface takes. */
   readonly linkLimits: ReadonlyMap<string, number>;
   isServed(client: string): boolean;
+};
+
+/** For the boot trace. */
+const reasons = {
+  offLink: "it is in no network of this server's, and no DHCP packet of it was seen: does its relay name this server?",
+  overLimit: "as many files are being sent as tftp.max_transfers and tftp.max_per_client allow; it will ask again",
 };
 
 /** What is done with each packet that reaches a listening socket: a transfer, a refusal or nothing. */
@@ -66,6 +72,7 @@ export class TftpService {
     if (!this.#context.isServed(from.address) && this.#settings.isKnownClient?.(from.address) !== true) {
       this.counters.offLink += 1;
       this.#settings.log.debug({ client: from.address }, "tftp: from a network that is not served, not answered");
+      tellSilence(this.#settings, from.address, "a file", reasons.offLink);
       return;
     }
     let packet: TftpPacket;
@@ -134,6 +141,7 @@ export class TftpService {
     if (this.#isOverLimit(from.address)) {
       this.counters.overLimit += 1;
       this.#settings.log.debug({ client: from.address, open: this.#open.size }, "tftp: over the limit, not answered");
+      tellSilence(this.#settings, from.address, request.file, reasons.overLimit);
       return;
     }
     const open: Open = { key, request: asked, client: from.address, startedMs: this.#settings.now() };
