@@ -192,10 +192,19 @@ export const Join = Type.Object({
   /** The registered host, when there is one (a restore from the command line has none). */
   hostId: Type.Optional(Type.String()),
   name: Type.String({ maxLength: 255, pattern: "^[^\\p{Cc}]*$" }),
+  /** Runs of blocks [first, count] that it lacks; all when absent. */
+  needs: Type.Optional(
+    Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })]), { maxItems: 10_000 }),
+  ),
 });
 export type Join = Static<typeof Join>;
 
-export const Joined = Type.Object({ receiverId: Type.String() });
+export const Joined = Type.Object({
+  receiverId: Type.String(),
+  /** Where requests for repairs go by UDP: see multicast/feedback.ts. */
+  feedbackAddress: Type.String(),
+  feedbackPort: Type.Integer({ minimum: 1, maximum: 65_535 }),
+});
 export type Joined = Static<typeof Joined>;
 
 /** Sent at every change of `state` and at most every second while receiving; silence for 60 s means lost. */
@@ -213,5 +222,7 @@ export const ProgressAnswer = Type.Object({
   streamState: StreamState,
   /** What the stream waits for, "1 of 2 hosts ready"; empty while streaming. */
   waitingFor: Type.String(),
+  /** How often the receiver may ask for repairs. */
+  feedbackEveryMs: Type.Number({ minimum: 1 }),
 });
 export type ProgressAnswer = Static<typeof ProgressAnswer>;

@@ -24,6 +24,6 @@ export type StreamDescription = {
   readonly rateBytesPerSecond: number;
 };
 
-/** 1440 is a multiple of 32 (SIMD rows) and leaves header and IP inside an Ethernet frame of 1500. */
-export const SYMBOL_BYTES = 1440;
+/** With the header of a datagram, UDP's and IP's: exactly an Ethernet frame of 1500. */
+export const SYMBOL_BYTES = 1450;
 export const SYMBOLS_PER_BLOCK = 128;

@@ -2,7 +2,7 @@ import { Fault } from "../fault.ts";
 import type { StreamDescription } from "./description.ts";
 
 /** The largest payload that fits an Ethernet frame of 1500 with IP, UDP and our header. */
-const MAX_SYMBOL_BYTES = 1444;
+const MAX_SYMBOL_BYTES = 1450;
 const MAX_SYMBOLS_PER_BLOCK = 200;
 const MAX_BLOCKS = 0xffffffff;
 

@@ -1,24 +1,30 @@
 import { crc32 } from "node:zlib";
 
 /**
- * One datagram of a stream: 28 bytes of header, then exactly `symbolBytes` of
+ * One datagram of a stream: 22 bytes of header, then exactly `symbolBytes` of
  * payload, so that all datagrams of a stream have one size (UDP_SEGMENT and
  * UDP_GRO need that) and fit an Ethernet frame unfragmented.
  *
  *     at size  field           meaning
- *      0  1    version         0xB1
- *      1  1    kind            0 symbol, 1 canary
- *      2  1    symbol          below k: source symbol of the block; from k: parity row symbol - k
- *      3  1    plannedParity   parity symbols that the sender means to send for this block, so far
- *      4  8    streamId        random for each stream
- *     12  4    block
- *     16  4    sequence        counts every datagram of the stream, wraps
- *     20  4    sendTimeUs      sender's clock in microseconds, wraps; only differences mean something
- *     24  4    checksum        zlib's CRC-32 over the whole datagram with these four bytes zero
- *     28  …    payload         a symbol, or zeros in a canary
+ *      0  1    kind            0xB2 symbol, 0xB3 repair, 0xB4 canary
+ *      1  1    symbol          below k: source symbol of the block; from k: parity symbol (multicast/parity.ts)
+ *      2  1    plannedParity   parity symbols sent or queued for this block so far; 255: 255 or more.
+ *                              Of a canary: over how long receivers spread their requests, in 10 ms
+ *      3  1    zero            ignored
+ *      4  4    stream          the first half of the stream id
+ *      8  4    block           of a canary: every block below it that anybody needs has been sent
+ *     12  4    sequence        counts every datagram of the stream, wraps
+ *     16  2    sendTime        sender's clock in tenths of a millisecond, wraps; only differences mean something
+ *     18  4    checksum        zlib's CRC-32 over the second half of the stream id (4 bytes), then the whole
+ *                              datagram with these four bytes zero
+ *     22  …    payload         a symbol, or zeros in a canary
  *
- * All integers are big-endian. A canary says that the group arrives, before
- * there is anything to receive; it is as long as a symbol, so it proves the MTU too.
+ * All integers are big-endian. A symbol belongs to a pass, which goes through the blocks in ascending order; a
+ * repair is a further symbol of a block that some receiver could not complete. A canary shows that the group arrives
+ * before there is anything to receive (it is as long as a symbol, so it proves the MTU too), and later that the
+ * sender waits for requests.
+ *
+ * The stream id is random for each stream. Its second half is only in the checksum: so 1450 bytes of 1472 are payload.
  *
  * The checksum finds accidents (UDP's own 16 bits are not enough for terabytes).
  * What is forged is found by the cells' hashes in the signed manifest.
@@ -29,40 +35,43 @@ export type Packet = {
   readonly plannedParity: number;
   readonly block: number;
   readonly sequence: number;
-  readonly sendTimeUs: number;
+  readonly sendTimeTenthsMs: number;
   /** A view into the datagram, not a copy. */
   readonly payload: Uint8Array;
 };
 
-export const PacketKind = { symbol: 0, canary: 1 } as const;
+export const PacketKind = { symbol: 0xb2, repair: 0xb3, canary: 0xb4 } as const;
 export type PacketKind = (typeof PacketKind)[keyof typeof PacketKind];
 
-const PACKET_VERSION = 0xb1;
-export const PACKET_HEADER_BYTES = 28;
+export const PACKET_HEADER_BYTES = 22;
+/** A canary's `plannedParity` counts in this. */
+export const TAIL_PAUSE_UNIT_MS = 10;
 
 /** What a datagram costs on the wire besides itself: IPv4 20, UDP 8, Ethernet 14. */
 export const FRAME_BYTES = 42;
 
 /** What every datagram of one stream has in common. */
 export type PacketFormat = {
-  /** The stream id as two 32-bit halves: comparing numbers is cheaper than strings. */
-  readonly streamHigh: number;
-  readonly streamLow: number;
+  /** The first half of the stream id: what every datagram shows. */
+  readonly stream: number;
+  /** The CRC-32 of its second half: what every checksum begins with. */
+  readonly checksumSeed: number;
   readonly symbolBytes: number;
 };
 
 /** Why a datagram was dropped. "other-stream" is normal where two streams share a group. */
-export const dropReasons = ["wrong-size", "wrong-version", "other-stream", "wrong-kind", "wrong-checksum"] as const;
+export const dropReasons = ["wrong-size", "wrong-kind", "other-stream", "wrong-checksum"] as const;
 export type DropReason = (typeof dropReasons)[number];
 
-const checksumAt = 24;
+const checksumAt = 18;
 const zeroChecksum = new Uint8Array(4);
 
 /** The format of the stream with id `streamId` (16 hex digits, as in its description). */
 export function packetFormat(description: { readonly streamId: string; readonly symbolBytes: number }): PacketFormat {
+  const id = Buffer.from(description.streamId, "hex");
   return {
-    streamHigh: Number.parseInt(description.streamId.slice(0, 8), 16),
-    streamLow: Number.parseInt(description.streamId.slice(8), 16),
+    stream: id.readUInt32BE(0),
+    checksumSeed: crc32(id.subarray(4)),
     symbolBytes: description.symbolBytes,
   };
 }
@@ -71,17 +80,15 @@ export function packetFormat(description: { readonly streamId: string; readonly 
 export function encodePacket(packet: Packet, format: PacketFormat): Uint8Array {
   const bytes = new Uint8Array(PACKET_HEADER_BYTES + format.symbolBytes);
   bytes.set(packet.payload, PACKET_HEADER_BYTES);
-  bytes[0] = PACKET_VERSION;
-  bytes[1] = packet.kind;
-  bytes[2] = packet.symbol;
-  bytes[3] = packet.plannedParity;
+  bytes[0] = packet.kind;
+  bytes[1] = packet.symbol;
+  bytes[2] = packet.plannedParity;
   const view = new DataView(bytes.buffer);
-  view.setUint32(4, format.streamHigh);
-  view.setUint32(8, format.streamLow);
-  view.setUint32(12, packet.block);
-  view.setUint32(16, packet.sequence);
-  view.setUint32(20, packet.sendTimeUs);
-  view.setUint32(checksumAt, crc32(bytes));
+  view.setUint32(4, format.stream);
+  view.setUint32(8, packet.block);
+  view.setUint32(12, packet.sequence);
+  view.setUint16(16, packet.sendTimeTenthsMs);
+  view.setUint32(checksumAt, crc32(bytes, format.checksumSeed));
   return bytes;
 }
 
@@ -94,21 +101,20 @@ export function encodePacket(packet: Packet, format: PacketFormat): Uint8Array {
  */
 export function decodePacket(bytes: Uint8Array, format: PacketFormat): Packet | DropReason {
   if (bytes.length !== PACKET_HEADER_BYTES + format.symbolBytes) return "wrong-size";
-  if (bytes[0] !== PACKET_VERSION) return "wrong-version";
+  const kind = bytes[0]!;
+  if (kind !== PacketKind.symbol && kind !== PacketKind.repair && kind !== PacketKind.canary) return "wrong-kind";
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (view.getUint32(4) !== format.streamHigh || view.getUint32(8) !== format.streamLow) return "other-stream";
-  const kind = bytes[1]!;
-  if (kind !== PacketKind.symbol && kind !== PacketKind.canary) return "wrong-kind";
+  if (view.getUint32(4) !== format.stream) return "other-stream";
   const payload = bytes.subarray(PACKET_HEADER_BYTES);
-  const checksum = crc32(payload, crc32(zeroChecksum, crc32(bytes.subarray(0, checksumAt))));
+  const checksum = crc32(payload, crc32(zeroChecksum, crc32(bytes.subarray(0, checksumAt), format.checksumSeed)));
   if (checksum !== view.getUint32(checksumAt)) return "wrong-checksum";
   return {
     kind,
-    symbol: bytes[2]!,
-    plannedParity: bytes[3]!,
-    block: view.getUint32(12),
-    sequence: view.getUint32(16),
-    sendTimeUs: view.getUint32(20),
+    symbol: bytes[1]!,
+    plannedParity: bytes[2]!,
+    block: view.getUint32(8),
+    sequence: view.getUint32(12),
+    sendTimeTenthsMs: view.getUint16(16),
     payload,
   };
 }

@@ -1,14 +1,21 @@
 import type { StreamDescription } from "./description.ts";
+import type { Feedback } from "./feedback.ts";
 import type { StreamLayout } from "./layout.ts";
-import { type DropReason, decodePacket, type PacketFormat, PacketKind, packetFormat } from "./packet.ts";
+import {
+  type DropReason,
+  decodePacket,
+  type Packet,
+  type PacketFormat,
+  PacketKind,
+  packetFormat,
+  TAIL_PAUSE_UNIT_MS,
+} from "./packet.ts";
+import { RepairRequests } from "./repair-requests.ts";
 import { SequenceWindow } from "./sequence.ts";
 import { type SymbolFate, SymbolStore } from "./symbol-store.ts";
 
 /** A pass is shown as so many marks: one for every 2 %. */
 export const MARKS_PER_PASS = 50;
-
-/** As asr did: at most so much is asked for by unicast while the stream still loops. */
-export const UNICAST_LIMIT_BYTES = 32 * 1024 * 1024;
 
 /** One fiftieth of a pass has gone by. `isMissing`: some of it has not arrived, in this pass or before. */
 export type Mark = { readonly pass: number; readonly mark: number; readonly isMissing: boolean };
@@ -26,11 +33,14 @@ export class StreamReceiver {
   readonly #layout: StreamLayout;
   readonly #format: PacketFormat;
   readonly #store: SymbolStore;
+  readonly #requests: RepairRequests;
   readonly #sequence = new SequenceWindow();
   readonly #silenceMs: number;
   readonly #fates = new Map<DatagramFate, number>();
   #streamState: "open" | "streaming" | "ended" = "open";
   #heardAt: number;
+  /** When the last symbol of any kind arrived: canaries alone complete nothing. */
+  #symbolAt: number;
   #packsDone = 0;
   #doneBytes = 0;
   /** The first symbol seen: passes are counted from there. */
@@ -43,18 +53,26 @@ export class StreamReceiver {
 
   /**
    * @param options.memoryBytes most memory for symbols
-   * @param options.silenceMs after so long without a datagram of a running stream the rest is fetched by unicast
+   * @param options.silenceMs after so long without a symbol of a running stream the rest is fetched by unicast
+   * @param options.random 0 inclusive to 1 exclusive: spreads a room's requests
    */
   constructor(
     description: StreamDescription,
     layout: StreamLayout,
-    options: { readonly memoryBytes: number; readonly silenceMs: number; readonly now: number },
+    options: {
+      readonly memoryBytes: number;
+      readonly silenceMs: number;
+      readonly now: number;
+      readonly random: () => number;
+    },
   ) {
     this.#layout = layout;
     this.#format = packetFormat(description);
     this.#store = new SymbolStore(layout, options.memoryBytes);
+    this.#requests = new RepairRequests(layout, this.#store, options.random);
     this.#silenceMs = options.silenceMs;
     this.#heardAt = options.now;
+    this.#symbolAt = options.now;
   }
 
   onDatagram(bytes: Uint8Array, now: number): DatagramFate {
@@ -66,7 +84,7 @@ export class StreamReceiver {
   /** The sender's state, as it says over the control connection. After "ended" nothing more is waited for. */
   onStreamState(state: "open" | "streaming" | "ended", now: number): void {
     // The silence before a stream starts is not held against it.
-    if (state === "streaming" && this.#streamState === "open") this.#heardAt = now;
+    if (state === "streaming" && this.#streamState === "open") this.#heardAt = this.#symbolAt = now;
     if (state === "ended" && this.#streamState !== "ended") this.#endPass();
     this.#streamState = state;
   }
@@ -98,9 +116,38 @@ export class StreamReceiver {
 
   /** Packs to fetch by unicast now, most important first; empty while it is better to listen on. */
   wantedByUnicast(now: number): Iterable<number> {
-    const isSilent = this.#streamState === "streaming" && now - this.#heardAt >= this.#silenceMs;
-    const isLittle = this.#fullPasses > 0 && this.#store.missingBytes <= UNICAST_LIMIT_BYTES;
-    return this.#store.missing(!(isSilent || isLittle || this.#streamState === "ended"));
+    const isSilent = this.#streamState === "streaming" && now - this.#symbolAt >= this.#silenceMs;
+    return this.#store.missing(!(isSilent || this.#streamState === "ended"));
+  }
+
+  /** How often this receiver may ask for repairs; the sender says it. */
+  set feedbackEveryMs(everyMs: number) {
+    this.#requests.everyMs = everyMs;
+  }
+
+  /** When `takeFeedback` should be called next; undefined while there is nothing to ask for. */
+  get feedbackDueAt(): number | undefined {
+    return this.#streamState === "ended" ? undefined : this.#requests.dueAt;
+  }
+
+  /** What to ask the sender for now; undefined when it is not the time, or nothing is missing. */
+  takeFeedback(now: number): Omit<Feedback, "receiver"> | undefined {
+    const newest = this.#sequence.newest;
+    if (newest === undefined || this.#streamState === "ended") return undefined;
+    const wishes = this.#requests.takeWishes(now);
+    return wishes.length === 0 ? undefined : { newest, wishes };
+  }
+
+  /** Runs of blocks of which something is needed: [first, count], ascending. */
+  neededBlocks(): [number, number][] {
+    const runs: [number, number][] = [];
+    for (let block = 0; block < this.#layout.blockCount; block += 1) {
+      if (this.#store.lackingOf(block) === 0) continue;
+      const last = runs.at(-1);
+      if (last !== undefined && last[0] + last[1] === block) last[1] += 1;
+      else runs.push([block, 1]);
+    }
+    return runs;
   }
 
   /** Marks of the stretches that have gone by since the last call. */
@@ -146,6 +193,11 @@ export class StreamReceiver {
     return this.#sequence.lost;
   }
 
+  /** Symbols that were lost and computed from parity. */
+  get symbolsRepaired(): number {
+    return this.#store.repairedSymbols;
+  }
+
   get heldBytes(): number {
     return this.#store.heldBytes;
   }
@@ -160,17 +212,35 @@ export class StreamReceiver {
     if (typeof packet === "string") return packet;
     this.#heardAt = now;
     const order = this.#sequence.note(packet.sequence);
-    if (packet.kind === PacketKind.canary) return "canary";
+    if (packet.kind === PacketKind.canary) {
+      if (packet.block === this.#layout.blockCount && this.hasSymbols) this.#onTail(packet, now);
+      return "canary";
+    }
+    this.#symbolAt = now;
     // The sequence number only counts and orders: what is needed is kept even when its number was forged.
     const fate = this.#store.add(packet.block, packet.symbol, packet.payload);
-    if (fate !== "out-of-range" && order === "newest") {
-      this.#follow(packet.block * this.#layout.symbolsPerBlock + packet.symbol);
-    }
+    if (fate !== "out-of-range" && order === "newest") this.#follow(packet, now);
     return fate;
   }
 
+  #follow(packet: Packet, now: number): void {
+    const { symbolsPerBlock } = this.#layout;
+    if (packet.kind === PacketKind.symbol) {
+      this.#requests.onSymbol(packet.block, now);
+      this.#followPass(packet.block * symbolsPerBlock + packet.symbol);
+    } else {
+      const number = packet.symbol - symbolsPerBlock + 1;
+      this.#requests.onRepair(packet.block, number > 0 ? number : packet.plannedParity, packet.plannedParity, now);
+    }
+  }
+
+  #onTail({ plannedParity }: Packet, now: number): void {
+    this.#requests.onTail(plannedParity * TAIL_PAUSE_UNIT_MS, now);
+    this.#endPass();
+  }
+
   // Symbols go by in ascending order, so the newest one lying behind the one before means a new pass.
-  #follow(number: number): void {
+  #followPass(number: number): void {
     if (this.#firstNumber === undefined) {
       this.#firstNumber = number;
       return;
@@ -183,7 +253,8 @@ export class StreamReceiver {
       this.#marksShown = 0;
     }
     this.#reached = reached;
-    this.#showMarks(Math.floor((reached * MARKS_PER_PASS) / count));
+    // A mark later: what was lost of a stretch has mostly been repaired by then.
+    this.#showMarks(Math.floor((reached * MARKS_PER_PASS) / count) - 1);
   }
 
   #endPass(): void {

@@ -34,6 +34,8 @@ export type ReceiverReport = {
  */
 export class Roster {
   readonly #receivers = new Map<string, Receiver>();
+  /** By the first 16 hex digits of the id: how a receiver signs its requests. */
+  readonly #signers = new Map<string, string>();
   #active = 0;
 
   get receivers(): readonly Receiver[] {
@@ -55,6 +57,7 @@ export class Roster {
       const finished = this.receivers.find(({ state }) => !isActive(state));
       if (finished === undefined) return undefined;
       this.#receivers.delete(finished.id);
+      this.#signers.delete(signerOf(finished.id));
     }
     const receiver: Receiver = {
       ...who,
@@ -64,8 +67,15 @@ export class Roster {
       symbolsLost: 0,
       reportedAt: now,
     };
+    this.#signers.set(signerOf(receiver.id), receiver.id);
     this.#set(receiver);
     return receiver;
+  }
+
+  /** Whether requests that `signer` signs (see feedback.ts) are those of a receiver that is not finished. */
+  isActive(signer: string): boolean {
+    const receiver = this.#receivers.get(this.#signers.get(signer) ?? "");
+    return receiver !== undefined && isActive(receiver.state);
   }
 
   /** The receiver before and after its word; undefined when there is no such receiver. */
@@ -106,6 +116,11 @@ export class Roster {
     this.#receivers.set(receiver.id, receiver);
     this.#active += Number(isActive(receiver.state)) - Number(before !== undefined && isActive(before.state));
   }
+}
+
+/** How a receiver with this id (a UUID) signs its requests: its first 16 hex digits. */
+export function signerOf(id: string): string {
+  return id.replaceAll("-", "").slice(0, 16);
 }
 
 function isActive(state: ReceiverState): boolean {

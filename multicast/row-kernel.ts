@@ -24,15 +24,26 @@ export function rowKernel(bytes: number): RowKernel {
   return simdKernel(bytes) ?? plainKernel(bytes);
 }
 
-/** Undefined where WebAssembly has no SIMD. */
+/** What is used of the global `WebAssembly`; Node's types do not have it. */
+type Assembly = {
+  validate(code: Uint8Array): boolean;
+  Memory: new (size: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
+  Module: new (code: Uint8Array) => object;
+  Instance: new (
+    module: object,
+    imports: object,
+  ) => { readonly exports: { f(target: number, source: number, length: number, table: number): void } };
+};
+
+/** Undefined where there is no WebAssembly, or none with SIMD. */
 export function simdKernel(bytes: number): RowKernel | undefined {
+  const assembly = (globalThis as { WebAssembly?: Assembly }).WebAssembly;
   const code = simdModule();
-  if (typeof WebAssembly === "undefined" || !WebAssembly.validate(code)) return undefined;
+  if (assembly?.validate(code) !== true) return undefined;
   const pages = Math.ceil((TABLE_BYTES + bytes) / PAGE_BYTES);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  const memory = new assembly.Memory({ initial: pages, maximum: pages });
   new Uint8Array(memory.buffer).set(productTables());
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { e: { m: memory } });
-  const run = instance.exports["f"] as (target: number, source: number, length: number, table: number) => void;
+  const run = new assembly.Instance(new assembly.Module(code), { e: { m: memory } }).exports.f;
   return {
     memory: new Uint8Array(memory.buffer, TABLE_BYTES, bytes),
     multiplyAdd(target, source, length, factor) {

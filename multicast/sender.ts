@@ -1,12 +1,27 @@
+import { Anticipation } from "./anticipation.ts";
+import type { Feedback } from "./feedback.ts";
 import type { StreamLayout } from "./layout.ts";
 import type { Pacer } from "./pacer.ts";
-import { PacketKind } from "./packet.ts";
-import { LOST_AFTER_MS, type Receiver, type ReceiverReport, Roster } from "./roster.ts";
+import { PacketKind, TAIL_PAUSE_UNIT_MS } from "./packet.ts";
+import { RepairPlan } from "./repair-plan.ts";
+import { LOST_AFTER_MS, type Receiver, type ReceiverReport, Roster, signerOf } from "./roster.ts";
+import { TailPause } from "./tail-pause.ts";
 
 export type { Receiver } from "./roster.ts";
 
 /** Before the stream starts: shows the receivers that the group arrives. */
 const CANARY_EVERY_MS = 250;
+/** After everything was sent: shows them that the sender waits for requests. */
+const TAIL_CANARY_EVERY_MS = 40;
+/** A pass of a `once` stream is over when nobody has asked for so long after it. */
+const TAIL_QUIET_MS = 1_500;
+/** The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. */
+const FEEDBACK_MS_A_HOST = 12;
+const FEEDBACK_LEAST_MS = 20;
+/** At the end of a pass few hosts lack anything. */
+const TAIL_HASTE = 4;
+/** What is lost of a block was asked for by then. */
+const JUDGED_AFTER_MS = 250;
 
 export type SenderState = "open" | "streaming" | "ended";
 
@@ -16,6 +31,7 @@ export type SenderAction =
       readonly kind: PacketKind;
       readonly block: number;
       readonly symbol: number;
+      readonly plannedParity: number;
       readonly sequence: number;
     }
   /** Nothing to do before `until`, unless a receiver joins or reports. */
@@ -41,15 +57,20 @@ export type SenderOptions = {
 /**
  * Decides what a stream sends and when it starts, loops and ends.
  *
- *     open ──enough are ready──► streaming ──(once) the pass is over──► ended ──all reported──► over
+ *     open ──enough are ready──► streaming ──(once) nobody asks any more──► ended ──all reported──► over
  *       ▲                            │
  *       └── (loop) nobody is left ───┘
  *
+ * A pass goes through the blocks that some receiver needs, in ascending order,
+ * and round again for those who came later. Repairs that receivers ask for go
+ * before new blocks; a block that is missing by more than half is sent again as
+ * a whole, after the pass, so that one bad link does not set the pace of all.
+ * When nothing is left to send, canaries ask who still lacks something.
+ *
  * Nothing is sent before the first receiver has joined and after the last one
- * is finished. A receiver that is done costs nothing; one that joins while the
- * stream runs takes part from there and gets the beginning in the next pass or
- * by unicast. It owns no socket and no clock: the caller polls it, sends what
- * it says, and brings the receivers' words and the time (milliseconds).
+ * is finished. A receiver that is done costs nothing. It owns no socket and no
+ * clock: the caller polls it, sends what it says, and brings the receivers'
+ * words and the time (milliseconds).
  */
 export class SenderSession {
   readonly #layout: StreamLayout;
@@ -66,14 +87,27 @@ export class SenderSession {
   /** The last time that a receiver of an ended stream got further. */
   #furtherAt = 0;
   #sequence = 0;
-  #block = 0;
+  readonly #repairs: RepairPlan;
+  readonly #anticipation = new Anticipation();
+  readonly #tailPause = new TailPause();
+  /** 1: this block is still to be sent as a whole. */
+  readonly #needed: Uint8Array;
+  /** The block that is being sent; undefined when none is needed any more. */
+  #block: number | undefined;
   #symbol = 0;
   #pass = 1;
+  #isPassOpen = false;
+  /** A receiver ended without everything: some blocks may be needed by nobody any more. */
+  #isStale = false;
+  /** Since when nothing but requests can give work. */
+  #quietSince = 0;
 
   constructor(layout: StreamLayout, pacer: Pacer, options: SenderOptions) {
     this.#layout = layout;
     this.#pacer = pacer;
     this.#options = options;
+    this.#repairs = new RepairPlan(layout);
+    this.#needed = new Uint8Array(layout.blockCount);
   }
 
   get state(): SenderState {
@@ -101,10 +135,29 @@ export class SenderSession {
     return ready >= this.#options.waitFor ? "" : `${ready} of ${this.#options.waitFor} ${hosts} ready`;
   }
 
-  /** @param id chosen by the caller, hard to guess. False when the stream has as many receivers as it can. */
-  join(id: string, name: string, hostId: string | undefined, now: number): boolean {
+  /** How often each receiver may ask for repairs. */
+  get feedbackEveryMs(): number {
+    return Math.max(FEEDBACK_LEAST_MS, this.#roster.active * FEEDBACK_MS_A_HOST);
+  }
+
+  /**
+   * @param id chosen by the caller, hard to guess
+   * @param needs runs of blocks [first, count] that it lacks; all unless told
+   * @returns false when the stream has as many receivers as it can
+   */
+  join(
+    id: string,
+    name: string,
+    hostId: string | undefined,
+    now: number,
+    needs: readonly (readonly [number, number])[] = [[0, this.#layout.blockCount]],
+  ): boolean {
     const receiver = this.#roster.join({ id, name, hostId, packsTotal: this.#layout.packCount }, now);
     if (receiver === undefined) return false;
+    for (const [first, count] of needs) {
+      const end = Math.min(first + count, this.#layout.blockCount);
+      for (let block = first; block < end; block += 1) this.#need(block);
+    }
     this.#furtherAt = now;
     this.#events.push({ type: "receiver", receiver });
     return true;
@@ -118,6 +171,19 @@ export class SenderSession {
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#furtherAt = now;
     if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
     if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
+    if (!this.#roster.isActive(signerOf(id))) this.#isStale = true;
+    return true;
+  }
+
+  /** A receiver's request for repairs. False when nobody who takes part asked. */
+  onFeedback({ receiver, newest, wishes }: Feedback, now: number): boolean {
+    if (this.#state !== "streaming" || !this.#roster.isActive(receiver)) return false;
+    for (const { block: first, count, lacking } of wishes) {
+      const end = Math.min(first + count, this.#layout.blockCount);
+      for (let block = first; block < end; block += 1) this.#ask(block, lacking, newest);
+    }
+    this.#quietSince = now;
+    this.#tailPause.onRequest();
     return true;
   }
 
@@ -179,6 +245,9 @@ export class SenderSession {
 
   #endWhenNobodyIsLeft(): void {
     if (this.#roster.active > 0) return;
+    this.#needed.fill(0);
+    this.#block = undefined;
+    this.#symbol = 0;
     if (this.#options.once) this.#enter("ended", "no receiver is left");
     else this.#enter("open", "no receiver is left");
   }
@@ -189,7 +258,7 @@ export class SenderSession {
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
     this.#canaryAt = now + CANARY_EVERY_MS;
-    return this.#send(PacketKind.canary, 0, 0, now);
+    return this.#send({ kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0 }, now);
   }
 
   #nextSymbol(now: number): SenderAction {
@@ -197,20 +266,78 @@ export class SenderSession {
     if (this.#layout.symbolCount === 0) return this.#canary(now);
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
-    const action = this.#send(PacketKind.symbol, this.#block, this.#symbol, now);
+    this.#anticipation.judge(now, (block) => this.#repairs.plannedFor(block));
+    const repair = this.#repairs.take(this.#sequence);
+    if (repair !== undefined) return this.#send({ kind: PacketKind.repair, ...repair }, now);
+    if (this.#block === undefined) this.#nextBlock();
+    const block = this.#block;
+    if (block === undefined) return this.#tail(now);
+    if (this.#symbol === 0) this.#needed[block] = 0;
+    const plannedParity = this.#repairs.plannedFor(block);
+    const action = this.#send({ kind: PacketKind.symbol, block, symbol: this.#symbol, plannedParity }, now);
     this.#symbol += 1;
-    if (this.#symbol < this.#layout.symbolsOfBlock(this.#block)) return action;
+    if (this.#symbol === this.#layout.symbolsOfBlock(block)) this.#endBlock(block, now);
+    return action;
+  }
+
+  #endBlock(block: number, now: number): void {
+    const unasked = this.#anticipation.count;
+    this.#repairs.add(block, unasked);
+    this.#anticipation.onBlock(block, unasked, now + JUDGED_AFTER_MS + 2 * this.feedbackEveryMs);
     this.#symbol = 0;
-    this.#block += 1;
-    if (this.#block < this.#layout.blockCount) return action;
-    this.#block = 0;
+    this.#quietSince = now;
+    this.#nextBlock(block + 1);
+    if (this.#block === undefined) this.#tailPause.start(this.feedbackEveryMs / TAIL_HASTE, now);
+  }
+
+  /** The next block that is needed, from `from` on and then from the beginning: that is a new pass. */
+  #nextBlock(from = 0): void {
+    const next = this.#needed.indexOf(1, from);
+    if (next === -1) this.#endPass();
+    // Rather than send a pass for somebody who left, ask those who are here: the canaries of the tail do.
+    if (next === -1 && this.#isStale) this.#needed.fill(0);
+    this.#block = next === -1 ? found(this.#needed.indexOf(1)) : next;
+    if (this.#block === undefined) this.#isStale = false;
+    else this.#isPassOpen = true;
+  }
+
+  #endPass(): void {
+    if (!this.#isPassOpen) return;
+    this.#isPassOpen = false;
     this.#events.push({ type: "pass", pass: this.#pass });
     this.#pass += 1;
-    if (this.#options.once) {
+  }
+
+  // Everything was sent: who still lacks something says so, or all are done soon.
+  #tail(now: number): SenderAction {
+    if (this.#options.once && now - this.#quietSince >= TAIL_QUIET_MS + this.feedbackEveryMs) {
       this.#furtherAt = now;
       this.#enter("ended", "the pass is over");
+      return this.#lastWords(now);
     }
-    return action;
+    if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
+    this.#canaryAt = now + TAIL_CANARY_EVERY_MS;
+    this.#tailPause.look(now);
+    const plannedParity = Math.ceil(this.#tailPause.ms / TAIL_PAUSE_UNIT_MS);
+    return this.#send({ kind: PacketKind.canary, block: this.#layout.blockCount, symbol: 0, plannedParity }, now);
+  }
+
+  // A `once` stream goes through its blocks once: who comes too late for one fetches it by unicast.
+  #need(block: number): void {
+    if (this.#options.once && this.#hasStreamed && (this.#block === undefined || block <= this.#block)) return;
+    this.#needed[block] = 1;
+  }
+
+  #ask(block: number, lacking: number, newest: number): void {
+    if (this.#needed[block] === 1 || block === this.#block) return;
+    this.#anticipation.onRequest(block);
+    if (lacking > this.#layout.symbolsOfBlock(block) / 2) {
+      this.#repairs.drop(block);
+      this.#need(block);
+      return;
+    }
+    // In the tail one more, because each further round costs all who wait.
+    this.#repairs.ask(block, lacking, newest, this.#block === undefined ? 1 : 0);
   }
 
   #lastWords(now: number): SenderAction {
@@ -224,17 +351,23 @@ export class SenderSession {
     return { type: "over", reason: this.#overReason };
   }
 
-  #send(kind: PacketKind, block: number, symbol: number, now: number): SenderAction {
+  #send(
+    what: Pick<SenderAction & { type: "send" }, "kind" | "block" | "symbol" | "plannedParity">,
+    now: number,
+  ): SenderAction {
     this.#pacer.take(now);
     const sequence = this.#sequence;
     this.#sequence = (this.#sequence + 1) >>> 0;
-    return { type: "send", kind, block, symbol, sequence };
+    return { type: "send", ...what, sequence };
   }
 
   #loseSilent(now: number): void {
     if (now < this.#silenceCheckedAt + 1_000) return;
     this.#silenceCheckedAt = now;
-    for (const receiver of this.#roster.loseSilent(now)) this.#events.push({ type: "receiver", receiver });
+    for (const receiver of this.#roster.loseSilent(now)) {
+      this.#isStale = true;
+      this.#events.push({ type: "receiver", receiver });
+    }
   }
 
   #enter(state: SenderState, reason: string): void {
@@ -242,4 +375,8 @@ export class SenderSession {
     this.#state = state;
     this.#events.push({ type: "state", state, reason });
   }
+}
+
+function found(index: number): number | undefined {
+  return index === -1 ? undefined : index;
 }

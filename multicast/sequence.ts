@@ -18,6 +18,11 @@ export class SequenceWindow {
   #received = 0;
   #lost = 0;
 
+  /** The newest number seen; undefined before the first datagram. */
+  get newest(): number | undefined {
+    return this.#newest;
+  }
+
   /** Different datagrams that arrived. */
   get received(): number {
     return this.#received;

@@ -1,16 +1,24 @@
 import type { StreamLayout } from "./layout.ts";
+import { MOST_SYMBOLS, type NumberedSymbol, ParityCodec } from "./parity.ts";
 
-/** What became of a symbol. "no-room": the memory limit was reached; it comes again in the next pass. */
+/** What became of a symbol. "no-room": the memory limit was reached; it comes again later. */
 export type SymbolFate = "kept" | "not-needed" | "no-room" | "out-of-range";
 
 /** A pack's way: waiting ► admitted ► ready ► taken, or rejected when its content was wrong. */
 const State = { waiting: 0, admitted: 1, ready: 2, taken: 3, rejected: 4 } as const;
 
-type Block = { readonly bytes: Uint8Array; readonly present: Uint8Array };
+type Block = {
+  readonly bytes: Uint8Array;
+  readonly present: Uint8Array;
+  /** How many source symbols are present. */
+  held: number;
+  readonly parity: NumberedSymbol[];
+};
 
 /**
  * Holds the symbols that have arrived until the packs they belong to are
- * complete, within a fixed amount of memory.
+ * complete, within a fixed amount of memory. When as many symbols of a block
+ * are here as it has source symbols, the missing ones are computed.
  *
  * Room is promised to whole packs: a pack is admitted when all the blocks it
  * spans fit the limit, so whatever is held can always be completed, and a slow
@@ -21,21 +29,27 @@ type Block = { readonly bytes: Uint8Array; readonly present: Uint8Array };
  */
 export class SymbolStore {
   readonly #layout: StreamLayout;
+  readonly #codec: ParityCodec;
   readonly #maxBlocks: number;
   readonly #blocks = new Map<number, Block>();
   /** How many admitted or ready packs touch each block; room is reserved for the blocks that have any. */
   readonly #users: Uint32Array;
+  /** How many packs that touch each block still need symbols: those that wait or are admitted. */
+  readonly #needers: Uint32Array;
   #reservedBlocks = 0;
   readonly #states: Uint8Array;
   /** Symbols that an admitted pack still lacks. */
   readonly #lacking: Uint32Array;
   readonly #ready: number[] = [];
   #missingBytes: number;
+  #repairedSymbols = 0;
 
   /** @param memoryBytes most memory for symbols; raised to what the largest pack needs */
   constructor(layout: StreamLayout, memoryBytes: number) {
     this.#layout = layout;
+    this.#codec = new ParityCodec(layout.symbolsPerBlock, layout.symbolBytes);
     this.#users = new Uint32Array(layout.blockCount);
+    this.#needers = new Uint32Array(layout.blockCount);
     this.#states = new Uint8Array(layout.packCount);
     this.#lacking = new Uint32Array(layout.packCount);
     this.#missingBytes = layout.streamBytes;
@@ -43,16 +57,17 @@ export class SymbolStore {
     for (let pack = 0; pack < layout.packCount; pack += 1) {
       const { first, last } = this.#blocksOf(pack);
       largestSpan = Math.max(largestSpan, last - first + 1);
+      for (let block = first; block <= last; block += 1) this.#needers[block]! += 1;
     }
     this.#maxBlocks = Math.max(Math.floor(memoryBytes / this.#blockBytes), largestSpan);
   }
 
-  /** Memory that holds symbols now. */
+  /** Memory that holds source symbols now. */
   get heldBytes(): number {
     return this.#blocks.size * this.#blockBytes;
   }
 
-  /** The most that `heldBytes` can become. */
+  /** The most that `heldBytes` can become. Parity symbols come to at most as much again, and to little in practice. */
   get limitBytes(): number {
     return this.#maxBlocks * this.#blockBytes;
   }
@@ -62,33 +77,48 @@ export class SymbolStore {
     return this.#missingBytes;
   }
 
+  /** Source symbols that were computed from parity. */
+  get repairedSymbols(): number {
+    return this.#repairedSymbols;
+  }
+
   /** Whether a complete pack waits to be taken. */
   get hasReady(): boolean {
     return this.#ready.length > 0;
   }
 
+  /** How many symbols, whichever, would complete `block`; 0 when nothing of it is needed. */
+  lackingOf(block: number): number {
+    if (this.#needers[block] === 0) return 0;
+    const held = this.#blocks.get(block);
+    const wanted = this.#layout.symbolsOfBlock(block);
+    return held === undefined ? wanted : wanted - held.held - held.parity.length;
+  }
+
+  /** Whether symbols of `block` would be kept now. */
+  hasRoomFor(block: number): boolean {
+    return this.#admitPacksOf(block);
+  }
+
+  /** @param symbol number in its block: a source symbol, or from `symbolsPerBlock` on a parity symbol */
   add(block: number, symbol: number, payload: Uint8Array): SymbolFate {
     const layout = this.#layout;
-    if (block >= layout.blockCount || symbol >= layout.symbolsOfBlock(block)) return "out-of-range";
-    const number = block * layout.symbolsPerBlock + symbol;
-    const packs = layout.packsOfSymbol(number);
-    let isNeeded = false;
-    let hasRoom = false;
-    for (let pack = packs.first; pack <= packs.last; pack += 1) {
-      if (this.#states[pack] === State.waiting) this.#admit(pack);
-      if (this.#states[pack] === State.admitted) hasRoom = true;
-      if (this.#states[pack] === State.waiting) isNeeded = true;
-    }
-    if (!hasRoom) return isNeeded ? "no-room" : "not-needed";
+    if (block >= layout.blockCount || symbol >= MOST_SYMBOLS) return "out-of-range";
+    const isParity = symbol >= layout.symbolsPerBlock;
+    if (!isParity && symbol >= layout.symbolsOfBlock(block)) return "out-of-range";
+    if (this.#needers[block] === 0) return "not-needed";
+    if (!this.#admitPacksOf(block)) return "no-room";
     const held = this.#blockFor(block);
-    if (held.present[symbol] === 1) return "not-needed";
-    held.present[symbol] = 1;
-    held.bytes.set(payload, symbol * layout.symbolBytes);
-    for (let pack = packs.first; pack <= packs.last; pack += 1) {
-      if (this.#states[pack] !== State.admitted) continue;
-      this.#lacking[pack]! -= 1;
-      if (this.#lacking[pack] === 0) this.#setReady(pack);
+    if (isParity) {
+      if (held.parity.some(({ number }) => number === symbol)) return "not-needed";
+      held.parity.push({ number: symbol, bytes: Uint8Array.from(payload) });
+    } else {
+      if (held.present[symbol] === 1) return "not-needed";
+      held.bytes.set(payload, symbol * layout.symbolBytes);
+      held.held += 1;
+      this.#setPresent(block, held, symbol);
     }
+    if (held.held + held.parity.length >= held.present.length && held.parity.length > 0) this.#repair(block, held);
     return "kept";
   }
 
@@ -108,6 +138,7 @@ export class SymbolStore {
   takeElsewhere(pack: number): boolean {
     const state = this.#states[pack];
     if (state === State.taken) return false;
+    if (state === State.waiting || state === State.admitted) this.#needsNoMore(pack);
     if (state === State.admitted || state === State.ready) this.#release(pack);
     if (state !== State.ready) this.#missingBytes -= this.#layout.packBytes(pack);
     this.#states[pack] = State.taken;
@@ -155,10 +186,23 @@ export class SymbolStore {
     let held = this.#blocks.get(block);
     if (held === undefined) {
       const symbols = this.#layout.symbolsOfBlock(block);
-      held = { bytes: new Uint8Array(symbols * this.#layout.symbolBytes), present: new Uint8Array(symbols) };
+      const bytes = new Uint8Array(symbols * this.#layout.symbolBytes);
+      held = { bytes, present: new Uint8Array(symbols), held: 0, parity: [] };
       this.#blocks.set(block, held);
     }
     return held;
+  }
+
+  // A symbol is kept as long as any pack of its block has room: all of them are needed to repair the block.
+  #admitPacksOf(block: number): boolean {
+    const from = block * this.#blockBytes;
+    const { first, last } = this.#layout.packsOfBytes(from, from + this.#blockBytes);
+    let hasRoom = false;
+    for (let pack = first; pack <= last; pack += 1) {
+      if (this.#states[pack] === State.waiting) this.#admit(pack);
+      if (this.#states[pack] === State.admitted) hasRoom = true;
+    }
+    return hasRoom;
   }
 
   // A pack may share its first and last block with others, which may hold symbols of it already.
@@ -182,10 +226,36 @@ export class SymbolStore {
     return block?.present[number % this.#layout.symbolsPerBlock] === 1;
   }
 
+  #repair(block: number, held: Block): void {
+    const missing: number[] = [];
+    for (const [symbol, isPresent] of held.present.entries()) if (isPresent === 0) missing.push(symbol);
+    this.#codec.decode(held.bytes, missing, held.parity);
+    held.parity.length = 0;
+    held.held = held.present.length;
+    this.#repairedSymbols += missing.length;
+    for (const symbol of missing) this.#setPresent(block, held, symbol);
+  }
+
+  #setPresent(block: number, held: Block, symbol: number): void {
+    held.present[symbol] = 1;
+    const packs = this.#layout.packsOfSymbol(block * this.#layout.symbolsPerBlock + symbol);
+    for (let pack = packs.first; pack <= packs.last; pack += 1) {
+      if (this.#states[pack] !== State.admitted) continue;
+      this.#lacking[pack]! -= 1;
+      if (this.#lacking[pack] === 0) this.#setReady(pack);
+    }
+  }
+
   #setReady(pack: number): void {
     this.#states[pack] = State.ready;
     this.#missingBytes -= this.#layout.packBytes(pack);
+    this.#needsNoMore(pack);
     this.#ready.push(pack);
+  }
+
+  #needsNoMore(pack: number): void {
+    const { first, last } = this.#blocksOf(pack);
+    for (let block = first; block <= last; block += 1) this.#needers[block]! -= 1;
   }
 
   #release(pack: number): void {

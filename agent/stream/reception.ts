@@ -7,7 +7,8 @@ import { notArriving, silent } from "./faults.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
 import { type ReportedState, Reporter } from "./reporter.ts";
-import { type GroupSocket, joinGroup, localAddressTowards } from "./socket.ts";
+import { Requester } from "./requester.ts";
+import { type GroupSocket, joinGroup, localAddressTowards, openRequestSocket } from "./socket.ts";
 import { SILENCE_MS, stageWords } from "./stage-words.ts";
 import { UnicastFetcher } from "./unicast.ts";
 
@@ -31,6 +32,7 @@ export class Reception {
   readonly #stopped = new AbortController();
   readonly #unicast: UnicastFetcher;
   #socket: GroupSocket | undefined;
+  #requester: Requester | undefined;
   #interfaceAddress = "";
   #stage: ReceiveProgress["stage"] = "arriving";
   #lastState: ReportedState = "failed";
@@ -53,7 +55,12 @@ export class Reception {
     this.#described = described;
     this.#layout = layout;
     const memoryBytes = options.memoryBytes ?? memoryToUse();
-    this.#receiver = new StreamReceiver(description, layout, { memoryBytes, silenceMs: SILENCE_MS, now: now() });
+    this.#receiver = new StreamReceiver(description, layout, {
+      memoryBytes,
+      silenceMs: SILENCE_MS,
+      now: now(),
+      random: Math.random,
+    });
     this.#writer = new PackWriter(described.manifest, options.target);
     this.#reporter = new Reporter(reports, options.streamId, this.#receiver, layout.packCount, options.log);
     this.#unicast = new UnicastFetcher({
@@ -81,6 +88,13 @@ export class Reception {
       port: description.port,
       interfaceAddress: this.#interfaceAddress,
       onDatagram: (bytes) => this.#onDatagram(bytes),
+    });
+    this.#requester = new Requester({
+      description,
+      receiver: this.#receiver,
+      socket: await openRequestSocket(this.#interfaceAddress),
+      joined: () => this.#reporter.joined,
+      now,
     });
     try {
       const join =
@@ -114,6 +128,7 @@ export class Reception {
   async close(): Promise<void> {
     this.#stopped.abort();
     this.#socket?.close();
+    this.#requester?.stop();
     // Before the connection is closed, so that a fetch which that ends is not taken for a failure.
     const fetched = this.#unicast.stop();
     await this.#control.close();
@@ -160,6 +175,7 @@ export class Reception {
         continue;
       }
       this.#receiver.onStreamState(this.#reporter.streamState, now());
+      this.#requester?.look();
       this.#unicast.fetchWanted();
       this.#checkSilence();
       this.#show();
@@ -207,6 +223,7 @@ export class Reception {
 
   #onDatagram(bytes: Uint8Array): void {
     this.#receiver.onDatagram(bytes, now());
+    this.#requester?.look();
     if (this.#receiver.hasReady) this.#wake();
   }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
-import type { Join, Progress, StreamState } from "../contract.ts";
+import type { Join, Joined, Progress, StreamState } from "../contract.ts";
 import type { StreamControl } from "./control.ts";
 
 const REPORT_EVERY_MS = 1_000;
@@ -12,6 +12,9 @@ const LAST_REPORT_WITHIN_MS = 5_000;
 
 export type ReportedState = Progress["state"];
 
+/** More runs than the server takes are not listed: then everything is sent. */
+const MOST_NEEDS = 10_000;
+
 /** Tells the server every second how the restore is going, and hears from it what the stream does. */
 export class Reporter {
   readonly #control: StreamControl;
@@ -20,7 +23,7 @@ export class Reporter {
   readonly #packsTotal: number;
   readonly #log: Logger;
   #join: Join | undefined;
-  #receiverId: string | undefined;
+  #joined: Joined | undefined;
   #state: ReportedState = "joined";
   #streamState: StreamState = "open";
   #waitingFor = "";
@@ -57,9 +60,14 @@ export class Reporter {
     this.#lastFault = fault;
   }
 
+  /** What the server said when this receiver joined; undefined before. */
+  get joined(): Joined | undefined {
+    return this.#joined;
+  }
+
   /** Joins the stream; throws when the server cannot be reached. */
   async start(join: Join): Promise<void> {
-    this.#receiverId = (await this.#control.join(this.#streamId, join)).receiverId;
+    this.#joined = await this.#control.join(this.#streamId, join);
     this.#join = join;
     await this.#report(this.#state);
     this.#schedule();
@@ -87,7 +95,7 @@ export class Reporter {
 
   async #lastWord(state: ReportedState): Promise<void> {
     await this.#reporting;
-    if (this.#receiverId === undefined) return;
+    if (this.#joined === undefined) return;
     for (let tries = 0; tries < LAST_REPORT_TRIES; tries += 1) {
       await this.#report(state);
       if (this.#lastFault === undefined) return;
@@ -122,7 +130,7 @@ export class Reporter {
 
   async #tell(state: ReportedState): Promise<void> {
     const { datagramsReceived, datagramsLost, packsDone } = this.#receiver;
-    const answer = await this.#control.report(this.#streamId, this.#receiverId ?? "", {
+    const answer = await this.#control.report(this.#streamId, this.#joined?.receiverId ?? "", {
       state,
       packsDone,
       packsTotal: this.#packsTotal,
@@ -132,6 +140,7 @@ export class Reporter {
     this.#receivedReported = datagramsReceived;
     // What was lost may arrive late after all; what was said of it is not taken back, but not said twice either.
     this.#lostReported = Math.max(this.#lostReported, datagramsLost);
+    this.#receiver.feedbackEveryMs = answer.feedbackEveryMs;
     this.#streamState = answer.streamState;
     this.#waitingFor = answer.waitingFor;
   }
@@ -139,7 +148,9 @@ export class Reporter {
   // The server was restarted: its stream goes on, but it forgot who listens. A stream that nobody listens to is not sent.
   async #joinAgain(): Promise<void> {
     if (this.#join === undefined) return;
-    this.#receiverId = (await this.#control.join(this.#streamId, this.#join)).receiverId;
+    const needs = this.#receiver.neededBlocks();
+    const join = needs.length > MOST_NEEDS ? this.#join : { ...this.#join, needs };
+    this.#joined = await this.#control.join(this.#streamId, join);
     // What the new receiver counts begins with all that came so far.
     this.#receivedReported = 0;
     this.#lostReported = 0;

@@ -52,6 +52,29 @@ export async function joinGroup(options: {
   return { bufferBytes: socket.getRecvBufferSize(), close: () => socket.close() };
 }
 
+export type RequestSocket = {
+  /** Never fails: what is lost is asked for again. */
+  send(bytes: Uint8Array, port: number, address: string): void;
+  close(): void;
+};
+
+/** A socket for requests, bound to an own address. @throws what the system says when it is none */
+export async function openRequestSocket(interfaceAddress: string): Promise<RequestSocket> {
+  const socket = createSocket("udp4");
+  try {
+    socket.bind({ address: interfaceAddress, port: 0, exclusive: true });
+    await once(socket, "listening");
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  socket.on("error", () => undefined);
+  return {
+    send: (bytes, port, address) => socket.send(bytes, port, address, () => undefined),
+    close: () => socket.close(),
+  };
+}
+
 /**
  * The own IPv4 address that packets to `host` leave from: its interface is the
  * one that a stream from there arrives at. Sends nothing.

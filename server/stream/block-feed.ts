@@ -4,8 +4,10 @@ import type { StreamLayout } from "../../multicast/layout.ts";
 
 /** Blocks that are read before they are sent: 1.4 MB, so that a disk may take its time. */
 const BLOCKS_AHEAD = 8;
+/** Blocks that are kept after they were sent, for repairs: 46 MB, four seconds at 12 MB/s. */
+const BLOCKS_KEPT = 256;
 
-/** The content of a stream's blocks, read from the packs a little ahead of the sender. */
+/** The content of a stream's blocks, read from the packs a little ahead of the sender, and kept for its repairs. */
 export class BlockFeed {
   readonly #layout: StreamLayout;
   readonly #manifest: Manifest;
@@ -22,15 +24,27 @@ export class BlockFeed {
   }
 
   /**
-   * The bytes of `block`: whole symbols, the last one of the stream filled up with zeros.
-   * Blocks are asked for in order, again and again, and round the end.
+   * The bytes of a block that is sent now: whole symbols, the last one of the stream filled up with zeros.
+   * The next blocks of the stream are read ahead.
    */
   block(block: number): Promise<Uint8Array> {
-    const wanted = new Set<number>();
-    for (let ahead = 0; ahead <= BLOCKS_AHEAD; ahead += 1) wanted.add((block + ahead) % this.#layout.blockCount);
-    for (const held of this.#blocks.keys()) if (!wanted.has(held)) this.#blocks.delete(held);
-    for (const next of wanted) if (!this.#blocks.has(next)) this.#blocks.set(next, this.#read(next));
+    const last = Math.min(block + BLOCKS_AHEAD, this.#layout.blockCount - 1);
+    for (let next = block; next <= last; next += 1) void this.#hold(next);
     return this.#blocks.get(block)!;
+  }
+
+  /** The bytes of a block that was sent before: kept, or read again. */
+  again(block: number): Promise<Uint8Array> {
+    return this.#hold(block);
+  }
+
+  // A Map goes by age: what is used is put to its end, and its beginning is let go.
+  #hold(block: number): Promise<Uint8Array> {
+    const held = this.#blocks.get(block) ?? this.#read(block);
+    this.#blocks.delete(block);
+    this.#blocks.set(block, held);
+    if (this.#blocks.size > BLOCKS_AHEAD + BLOCKS_KEPT) this.#blocks.delete(this.#blocks.keys().next().value!);
+    return held;
   }
 
   // One after the other, so that each can use the last pack of the one before.

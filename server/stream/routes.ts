@@ -35,7 +35,8 @@ export function streamRoutes(hub: StreamHub): FastifyPluginAsyncTypebox {
     app.post(
       "/agent/v1/streams/:streamId/receivers",
       { schema: { params: OneStream, body: Join, response: { 200: Joined, 404: FaultBody } } },
-      async (request) => hub.get(request.params.streamId).join(request.body.name, request.body.hostId),
+      async (request) =>
+        hub.get(request.params.streamId).join(request.body.name, request.body.hostId, request.body.needs),
     );
 
     app.post(
@@ -44,7 +45,8 @@ export function streamRoutes(hub: StreamHub): FastifyPluginAsyncTypebox {
       async (request) => {
         const stream = hub.get(request.params.streamId);
         stream.report(request.params.receiverId, request.body);
-        return { streamState: stream.state, waitingFor: stream.waitingFor };
+        const { state, waitingFor, feedbackEveryMs } = stream;
+        return { streamState: state, waitingFor, feedbackEveryMs };
       },
     );
   };

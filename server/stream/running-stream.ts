@@ -1,15 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { StreamInfo } from "../../agent/contract.ts";
+import type { Joined, StreamInfo } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
 import type { StreamDescription } from "../../multicast/description.ts";
+import { decodeFeedback } from "../../multicast/feedback.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import { encodePacket, type PacketFormat, PacketKind, packetFormat } from "../../multicast/packet.ts";
+import { ParityCodec } from "../../multicast/parity.ts";
 import { MOST_RECEIVERS, type Receiver, type ReceiverReport } from "../../multicast/roster.ts";
-import type { SenderEvent, SenderSession } from "../../multicast/sender.ts";
+import type { SenderAction, SenderEvent, SenderSession } from "../../multicast/sender.ts";
 import { asFault } from "./as-fault.ts";
 import { BlockFeed } from "./block-feed.ts";
 import type { MulticastSender } from "./socket.ts";
@@ -39,6 +41,7 @@ export class RunningStream {
   readonly #session: SenderSession;
   readonly #feed: BlockFeed;
   readonly #format: PacketFormat;
+  readonly #codec: ParityCodec;
   readonly #socket: MulticastSender;
   readonly #now: () => number;
   readonly #onEvent: (event: StreamEvent) => void;
@@ -69,7 +72,9 @@ export class RunningStream {
     this.#session = parts.session;
     this.#feed = new BlockFeed(parts.layout, parts.manifest, parts.packs);
     this.#format = packetFormat(parts.description);
+    this.#codec = new ParityCodec(parts.description.symbolsPerBlock, parts.description.symbolBytes);
     this.#socket = parts.socket;
+    this.#socket.onDatagram((bytes) => this.#onFeedback(bytes));
     this.#now = parts.now;
     this.#onEvent = parts.onEvent;
     this.#log = parts.log;
@@ -122,10 +127,13 @@ export class RunningStream {
     return this.#packs.read(this.#manifest.packs[number]!, number);
   }
 
-  /** @throws {Fault} STREAM_FULL */
-  join(name: string, hostId: string | undefined): { readonly receiverId: string } {
+  /**
+   * @param needs runs of blocks [first, count] that the receiver lacks; all unless told
+   * @throws {Fault} STREAM_FULL
+   */
+  join(name: string, hostId: string | undefined, needs?: readonly (readonly [number, number])[]): Joined {
     const receiverId = randomUUID();
-    if (!this.#session.join(receiverId, name, hostId, this.#now())) {
+    if (!this.#session.join(receiverId, name, hostId, this.#now(), needs)) {
       throw new Fault("STREAM_FULL", {
         what: `The stream has ${MOST_RECEIVERS} receivers, and takes no more.`,
         why: "So many machines joined it and have not finished.",
@@ -133,7 +141,13 @@ export class RunningStream {
       });
     }
     this.#afterWord();
-    return { receiverId };
+    const { address: feedbackAddress, port: feedbackPort } = this.#socket.requests;
+    return { receiverId, feedbackAddress, feedbackPort };
+  }
+
+  /** How often each receiver may ask for repairs. */
+  get feedbackEveryMs(): number {
+    return this.#session.feedbackEveryMs;
   }
 
   /** @throws {Fault} RECEIVER_UNKNOWN */
@@ -158,6 +172,11 @@ export class RunningStream {
   stop(reason: string): void {
     this.#session.stop(reason);
     this.#afterWord();
+  }
+
+  #onFeedback(bytes: Uint8Array): void {
+    const feedback = decodeFeedback(bytes, this.#format);
+    if (feedback !== undefined && this.#session.onFeedback(feedback, this.#now())) this.#wake();
   }
 
   #afterWord(): void {
@@ -200,9 +219,9 @@ export class RunningStream {
         inTurn = 0;
         continue;
       }
-      const payload = action.kind === PacketKind.symbol ? await this.#symbol(action.block, action.symbol) : noBytes;
-      const sendTimeUs = Math.floor(this.#now() * 1000) >>> 0;
-      await this.#socket.send(encodePacket({ ...action, plannedParity: 0, sendTimeUs, payload }, this.#format));
+      const payload = await this.#payloadOf(action);
+      const sendTimeTenthsMs = Math.floor(this.#now() * 10) & 0xffff;
+      await this.#socket.send(encodePacket({ ...action, sendTimeTenthsMs, payload }, this.#format));
       if (inTurn >= DATAGRAMS_PER_TURN) {
         await nextTurn();
         inTurn = 0;
@@ -210,9 +229,11 @@ export class RunningStream {
     }
   }
 
-  async #symbol(block: number, symbol: number): Promise<Uint8Array> {
-    const bytes = await this.#feed.block(block);
-    const { symbolBytes } = this.description;
+  async #payloadOf({ kind, block, symbol }: SenderAction & { readonly type: "send" }): Promise<Uint8Array> {
+    if (kind === PacketKind.canary) return noBytes;
+    const { symbolBytes, symbolsPerBlock } = this.description;
+    const bytes = await (kind === PacketKind.symbol ? this.#feed.block(block) : this.#feed.again(block));
+    if (symbol >= symbolsPerBlock) return this.#codec.encode(bytes, symbol);
     return bytes.subarray(symbol * symbolBytes, (symbol + 1) * symbolBytes);
   }
 

@@ -18,6 +18,10 @@ export type MulticastSender = {
   send(datagram: Uint8Array): Promise<void>;
   /** Datagrams that the system refused to send, for instance while the link was down. */
   readonly refused: number;
+  /** Where receivers send their requests to, by UDP: the interface's address and a port of its own. */
+  readonly requests: { readonly address: string; readonly port: number };
+  /** Who gets what arrives there; the bytes are only valid during the call. */
+  onDatagram(listener: (bytes: Uint8Array) => void): void;
   close(): void;
 };
 
@@ -38,7 +42,10 @@ export async function openMulticastSender(options: {
   readonly log: Logger;
 }): Promise<MulticastSender> {
   const socket = createSocket({ type: "udp4", sendBufferSize: SEND_BUFFER_BYTES });
+  // A socket of its own: a connected one hears only whom it is connected to.
+  const requests = createSocket({ type: "udp4" });
   try {
+    await bound(requests, options.interfaceAddress);
     await bound(socket, options.interfaceAddress);
     socket.setMulticastInterface(options.interfaceAddress);
     socket.setMulticastTTL(options.ttl);
@@ -48,6 +55,7 @@ export async function openMulticastSender(options: {
     await once(socket, "connect");
   } catch (error) {
     socket.close();
+    requests.close();
     throw interfaceUnknown(options.interfaceAddress, error);
   }
   let refused = 0;
@@ -56,6 +64,8 @@ export async function openMulticastSender(options: {
     refused += 1;
   };
   socket.on("error", onError);
+  // A receiver that asks and is not heard asks again.
+  requests.on("error", (error) => options.log.debug({ error: error.message }, "a request could not be received"));
   return {
     async send(datagram) {
       try {
@@ -70,8 +80,13 @@ export async function openMulticastSender(options: {
     get refused() {
       return refused;
     },
+    requests: { address: options.interfaceAddress, port: requests.address().port },
+    onDatagram(listener) {
+      requests.on("message", listener);
+    },
     close() {
       socket.close();
+      requests.close();
     },
   };
 }

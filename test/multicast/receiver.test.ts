@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StreamLayout } from "../../multicast/layout.ts";
 import { encodePacket, PacketKind, packetFormat } from "../../multicast/packet.ts";
-import { MARKS_PER_PASS, StreamReceiver, UNICAST_LIMIT_BYTES } from "../../multicast/receiver.ts";
+import { MARKS_PER_PASS, StreamReceiver } from "../../multicast/receiver.ts";
 import { descriptionOf } from "./streams.ts";
 
 function start(sizes: readonly number[], shape: { symbolBytes?: number; symbolsPerBlock?: number } = {}) {
@@ -11,7 +11,12 @@ function start(sizes: readonly number[], shape: { symbolBytes?: number; symbolsP
     description,
     sizes.map((storedBytes) => ({ storedBytes })),
   );
-  const receiver = new StreamReceiver(description, layout, { memoryBytes: 1 << 20, silenceMs: 5_000, now: 0 });
+  const receiver = new StreamReceiver(description, layout, {
+    memoryBytes: 1 << 20,
+    silenceMs: 5_000,
+    now: 0,
+    random: () => 0.5,
+  });
   const format = packetFormat(description);
   let sequence = 0;
   let now = 0;
@@ -25,18 +30,42 @@ function start(sizes: readonly number[], shape: { symbolBytes?: number; symbolsP
         const block = Math.floor(number / layout.symbolsPerBlock);
         const symbol = number % layout.symbolsPerBlock;
         const payload = new Uint8Array(layout.symbolBytes);
-        const packet = { kind: PacketKind.symbol, symbol, plannedParity: 0, block, sequence, sendTimeUs: 0, payload };
+        const packet = {
+          kind: PacketKind.symbol,
+          symbol,
+          plannedParity: 0,
+          block,
+          sequence,
+          sendTimeTenthsMs: 0,
+          payload,
+        };
         receiver.onDatagram(encodePacket(packet, format), now);
       }
     },
-    canary(): string {
+    repair(block: number, symbol: number, plannedParity: number): void {
+      const payload = new Uint8Array(layout.symbolBytes);
+      const packet = { kind: PacketKind.repair, symbol, plannedParity, block, sequence, sendTimeTenthsMs: 0, payload };
+      sequence += 1;
+      receiver.onDatagram(encodePacket(packet, format), now);
+    },
+    /** What it asks for, from now on and until `ms` later. */
+    wishes(ms: number): string[] {
+      const asked: string[] = [];
+      for (const end = now + ms; now < end; now += 1) {
+        for (const { block, count, lacking } of receiver.takeFeedback(now)?.wishes ?? []) {
+          asked.push(`${block}+${count}:${lacking}`);
+        }
+      }
+      return asked;
+    },
+    canary(block = 0): string {
       const packet = {
         kind: PacketKind.canary,
         symbol: 0,
-        plannedParity: 0,
-        block: 0,
+        plannedParity: 1,
+        block,
         sequence: sequence++,
-        sendTimeUs: 0,
+        sendTimeTenthsMs: 0,
         payload: new Uint8Array(),
       };
       return receiver.onDatagram(encodePacket(packet, format), now);
@@ -70,22 +99,54 @@ test("receiver: a whole pass gives every pack and fifty marks", () => {
   assert.equal(marks(), ".".repeat(MARKS_PER_PASS));
 });
 
-test("receiver: what is missing is marked, and wanted by unicast after a full pass", () => {
-  const { receiver, send, takeAll, marks, wanted } = start(hundred);
+test("receiver: what is missing is marked, asked for, and repaired", () => {
+  const { receiver, send, takeAll, marks, wanted, wishes, repair, canary } = start(hundred);
   send(0, 100, (number) => number === 31 || number === 77);
   assert.deepEqual(takeAll(), [0, 1, 2, 4, 5, 6, 8, 9]);
-  assert.deepEqual(wanted(), []);
-  send(0, 3);
-  assert.equal(receiver.fullPasses, 1);
-  assert.equal(marks(), `${".".repeat(15)}x${".".repeat(22)}x${".".repeat(11)}.`);
-  assert.deepEqual(wanted(), [3, 7]);
-  assert.deepEqual([receiver.datagramsReceived, receiver.datagramsLost], [101, 2]);
-  assert.equal(receiver.takeUnicast(3), true);
-  receiver.onPackDone(3);
-  send(3, 100);
+  assert.deepEqual(wishes(40), ["3+1:1", "9+1:1"], "once, after the time in which others may still come");
+  repair(3, 200, 1);
+  assert.deepEqual(takeAll(), [3]);
+  assert.deepEqual(wishes(200), ["9+1:1"], "what did not come is asked for again");
+  canary(13);
+  assert.equal(marks(), `${".".repeat(15)}x${".".repeat(22)}x${".".repeat(11)}`);
+  repair(9, 8, 1);
   assert.deepEqual(takeAll(), [7]);
-  assert.equal(receiver.takeUnicast(7), false, "it came from the group meanwhile");
+  assert.deepEqual(wishes(500), []);
   assert.equal(receiver.isComplete, true);
+  assert.deepEqual([receiver.symbolsRepaired, receiver.datagramsLost], [2, 2]);
+  assert.deepEqual(wanted(), []);
+});
+
+test("receiver: it keeps silent while enough repairs are announced, and speaks when they were not enough", () => {
+  const { send, takeAll, wishes, repair } = start(hundred);
+  send(0, 40, (number) => number >= 8 && number < 11);
+  repair(1, 8, 3);
+  assert.deepEqual(wishes(60), [], "two more are announced, and two are lacking");
+  repair(1, 10, 3);
+  assert.deepEqual(wishes(60), ["1+1:1"], "the last one announced went by, one was lost");
+  repair(1, 11, 4);
+  assert.deepEqual(takeAll().toSorted(), [0, 1, 2, 3]);
+});
+
+test("receiver: blocks that are missing by more than half are asked for once, and again at the end of the pass", () => {
+  const { send, wishes, canary, receiver } = start(hundred);
+  send(0, 96, (number) => number >= 16 && number < 40);
+  assert.deepEqual(wishes(80), ["2+3:8"]);
+  assert.deepEqual(wishes(1_000), []);
+  canary(13);
+  assert.deepEqual(wishes(80), ["2+3:8", "12+1:4"], "what was not sent to us yet, too");
+  assert.deepEqual(receiver.neededBlocks(), [
+    [2, 3],
+    [12, 1],
+  ]);
+});
+
+test("receiver: a late one asks for the beginning when the sender has nothing else to send", () => {
+  const { send, wishes, canary } = start(hundred);
+  send(48, 100);
+  assert.deepEqual(wishes(500), []);
+  canary(13);
+  assert.deepEqual(wishes(80), ["0+6:8"]);
 });
 
 test("receiver: a late one counts its pass from where it joined", () => {
@@ -104,16 +165,6 @@ test("receiver: losing the place where the pass began does not hide its end", ()
   send(42, 100);
   send(0, 100, (number) => number >= 35 && number < 60);
   assert.equal(receiver.fullPasses, 1);
-});
-
-test("receiver: more than asr's 32 MB waits for the next pass", () => {
-  const big = Array.from({ length: 40 }, () => 1_000_000);
-  assert(big.length * 1_000_000 > UNICAST_LIMIT_BYTES);
-  const { send, wanted, receiver } = start(big, { symbolBytes: 1440, symbolsPerBlock: 128 });
-  send(0, 50);
-  send(0, 50);
-  assert.equal(receiver.fullPasses, 1);
-  assert.deepEqual(wanted(), []);
 });
 
 test("receiver: everything is wanted by unicast when the stream is over, or silent while it should run", () => {

@@ -67,7 +67,7 @@ test("sender: sends nothing before a receiver joins, then four canaries a second
   assert.equal(session.waitingFor, "0 of 1 host ready");
 });
 
-test("sender: starts when all are ready, loops in order, and counts every datagram", () => {
+test("sender: starts when all are ready, sends in order, and counts every datagram", () => {
   const { sent, runUntil, join, report, session, symbols, words } = start({ waitFor: 2 });
   join("a");
   join("b");
@@ -77,16 +77,112 @@ test("sender: starts when all are ready, loops in order, and counts every datagr
   assert.equal(session.waitingFor, "1 of 2 hosts ready");
   assert.deepEqual(symbols(), []);
   report("b", "ready");
-  runUntil(20_100);
+  runUntil(21_000);
   assert.deepEqual(
-    symbols().slice(0, 65),
-    Array.from({ length: 65 }, (_, at) => at % 30),
+    symbols(),
+    Array.from({ length: 30 }, (_, at) => at),
+  );
+  assert(words.includes("pass 1"));
+  assert(
+    sent.slice(-10).every(({ kind }) => kind === PacketKind.canary),
+    "it asks who lacks something",
   );
   assert.deepEqual(
     sent.map(({ sequence }) => sequence),
     sent.map((_, at) => at),
   );
+});
+
+test("sender: who joins in the middle gets the rest of the pass, and what it missed in the next", () => {
+  const { runUntil, join, report, symbols, words } = start();
+  join("a");
+  report("a", "ready");
+  runUntil(15);
+  const missed = symbols().length;
+  assert(missed > 8 && missed < 24, `${missed}`);
+  join("b");
+  runUntil(1_000);
   assert(words.includes("pass 2"));
+  const second = symbols().slice(30);
+  assert.deepEqual(
+    second,
+    Array.from({ length: second.length }, (_, at) => at),
+  );
+  assert(second.length >= missed && second.length < missed + 8, "whole blocks, and no more");
+});
+
+test("sender: who holds most asks for the rest only", () => {
+  const { runUntil, session, report, symbols } = start();
+  session.join("a", "a", undefined, 0, [
+    [1, 1],
+    [3, 900],
+  ]);
+  report("a", "ready");
+  runUntil(1_000);
+  assert.deepEqual(symbols(), [8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29]);
+});
+
+const receiver = "aaaaaaaaaaaaaaaa";
+
+/** A stream that has gone through its pass; one receiver with a signer's name takes part. */
+function afterPass() {
+  const room = start();
+  room.join(receiver);
+  room.report(receiver, "ready");
+  room.runUntil(1_000);
+  const newest = room.sent.at(-1)!.sequence;
+  const before = room.sent.length;
+  const ask = (wishes: Parameters<typeof room.session.onFeedback>[0]["wishes"], at = newest, who = receiver) =>
+    room.session.onFeedback({ receiver: who, newest: at, wishes }, room.now());
+  const repairs = () => room.sent.slice(before).filter(({ kind }) => kind === PacketKind.repair);
+  return { ...room, ask, repairs, newest };
+}
+
+test("sender: repairs are parity symbols, as many as the one who lacks most asked for and one for the end", () => {
+  const { runUntil, ask, repairs } = afterPass();
+  assert.equal(ask([{ block: 1, count: 1, lacking: 2 }]), true);
+  assert.equal(ask([{ block: 1, count: 1, lacking: 1 }]), true);
+  runUntil(2_000);
+  // Symbols are numbered through the stream here: block 1, symbols 8, 9 and 10.
+  assert.deepEqual(
+    repairs().map(({ number }) => number),
+    [16, 17, 18],
+  );
+});
+
+test("sender: what was sent after the request's newest datagram may still help; what was before it is lost", () => {
+  const { runUntil, ask, repairs, newest } = afterPass();
+  ask([{ block: 1, count: 1, lacking: 2 }]);
+  runUntil(1_100);
+  const sent = repairs().length;
+  ask([{ block: 1, count: 1, lacking: 2 }], newest);
+  runUntil(1_200);
+  assert.equal(repairs().length, sent, "it asked before it could have them");
+  ask([{ block: 1, count: 1, lacking: 2 }], repairs().at(-1)!.sequence);
+  runUntil(1_300);
+  assert.equal(repairs().length, 2 * sent, "they were lost: the same number again, and other symbols");
+  assert.equal(new Set(repairs().map(({ number }) => number)).size, 2 * sent);
+});
+
+test("sender: requests of strangers, for blocks that are not there, and after the end are refused", () => {
+  const { runUntil, ask, repairs, report } = afterPass();
+  assert.equal(ask([{ block: 1, count: 1, lacking: 2 }], 0, "bbbbbbbbbbbbbbbb"), false);
+  assert.equal(ask([{ block: 4, count: 0xffff, lacking: 2 }]), true);
+  runUntil(1_500);
+  assert.deepEqual(repairs(), []);
+  report(receiver, "done", 3);
+  assert.equal(ask([{ block: 1, count: 1, lacking: 2 }]), false);
+});
+
+test("sender: a pass for a receiver that left is not sent to those who are still here", () => {
+  const { runUntil, join, report, symbols } = start();
+  join(receiver);
+  report(receiver, "ready");
+  runUntil(15);
+  join("b");
+  report("b", "left");
+  runUntil(1_000);
+  assert.equal(symbols().length, 30);
 });
 
 test("sender: does not wait longer than it should", () => {
@@ -151,18 +247,20 @@ test("sender, once: one pass, then it waits for the last words", () => {
   join("a");
   report("a", "ready");
   runUntil(1_000);
+  assert.equal(session.state, "streaming", "somebody may still ask for repairs");
+  runUntil(2_500);
   assert.equal(session.state, "ended");
   assert.deepEqual(
     symbols(),
     Array.from({ length: 30 }, (_, at) => at),
   );
   join("late");
-  runUntil(2_000);
-  report("a", "done", 3);
   runUntil(3_000);
+  report("a", "done", 3);
+  runUntil(4_000);
   assert(!words.includes("over"), "the late one is still at it");
   report("late", "failed");
-  runUntil(4_100);
+  runUntil(5_100);
   assert.equal(words.at(-1), "over");
 });
 

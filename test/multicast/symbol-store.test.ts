@@ -33,10 +33,13 @@ test("store: a pack is ready with its last symbol, and its memory is free when i
   assert.equal(store.hasReady, false);
   assert.equal(add(store, 1), "kept");
   assert.deepEqual(store.takeReady(), { pack: 0, bytes: packBytes(0) });
-  assert.equal(store.heldBytes, 0);
+  assert.equal(store.heldBytes, 40, "the third pack begins in the first block");
   assert.equal(store.missingBytes, 31);
   assert.equal(add(store, 2), "not-needed");
   assert.deepEqual([...store.missing(false)], [2]);
+  for (let number = 3; number < 7; number += 1) add(store, number);
+  assert.deepEqual(store.takeReady(), { pack: 2, bytes: packBytes(2) });
+  assert.equal(store.heldBytes, 0);
 });
 
 test("store: symbols that cannot be are refused", () => {
@@ -44,7 +47,7 @@ test("store: symbols that cannot be are refused", () => {
   const store = new SymbolStore(layout, 1000);
   assert.equal(store.add(2, 0, new Uint8Array(10)), "out-of-range");
   assert.equal(store.add(1, 3, new Uint8Array(10)), "out-of-range");
-  assert.equal(store.add(0, 4, new Uint8Array(10)), "out-of-range");
+  assert.equal(store.add(0, 256, new Uint8Array(10)), "out-of-range");
   assert.equal(store.add(0xffffffff, 255, new Uint8Array(10)), "out-of-range");
   assert.equal(store.heldBytes, 0);
 });

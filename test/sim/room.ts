@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { decodeFeedback, encodeFeedback } from "../../multicast/feedback.ts";
 import { StreamLayout } from "../../multicast/layout.ts";
 import { Pacer } from "../../multicast/pacer.ts";
 import { encodePacket, FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind, packetFormat } from "../../multicast/packet.ts";
+import { ParityCodec } from "../../multicast/parity.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
-import type { ReceiverReport } from "../../multicast/roster.ts";
+import { type ReceiverReport, signerOf } from "../../multicast/roster.ts";
 import { SenderSession } from "../../multicast/sender.ts";
 import { descriptionOf, randomOf } from "../multicast/streams.ts";
 
@@ -13,37 +15,55 @@ export type RoomPlan = {
   readonly receivers: number;
   readonly packs: number;
   readonly once: boolean;
-  /** Share of the datagrams that each receiver loses, and that arrive twice. */
+  /** Share of the datagrams that each receiver loses by itself, and that arrive twice. */
   readonly loss: number;
   readonly duplicates: number;
+  /** Datagrams are lost in bursts of so many on average; 1: each by itself. */
+  readonly burst: number;
+  /** Share of the datagrams that all lose together, and of the requests that do not reach the sender. */
+  readonly sharedLoss: number;
+  readonly feedbackLoss: number;
   /** Datagrams take up to so much longer than others: that is what reorders them. */
   readonly jitterMs: number;
   /** Share of the datagrams that a stranger follows with a forged one of right checksum. */
   readonly forged: number;
-  /** The last receiver joins so late; the first one is switched off then. */
-  readonly changeAtMs: number;
+  /** The last receiver joins so late; the first one is switched off then. Undefined: all are there from the start. */
+  readonly changeAtMs: number | undefined;
   readonly rateBytesPerSecond: number;
   readonly memoryBytes: number;
   /** How long one pack takes to be written. */
   readonly writeMs: number;
-  /** False: what is missing comes only with the next pass. */
+  /** False: what is missing comes only with repairs and further passes. */
   readonly hasUnicast: boolean;
+  /** The sender is killed then, and starts again under the same stream id after so long; undefined: never. */
+  readonly senderCrash?: { readonly atMs: number; readonly forMs: number };
+  readonly symbolsPerBlock: number;
+  /** Largest pack. */
+  readonly packBytes: number;
 };
 
 export type RoomResult = {
   readonly sendTimes: readonly number[];
   readonly datagramBytes: number;
+  /** Datagrams of symbols and repairs; canaries are not counted. */
+  readonly symbolsSent: number;
+  /** What the stream has: the least that can be sent. */
+  readonly symbolCount: number;
+  /** When each request reached the sender. */
+  readonly feedbackTimes: readonly number[];
+  readonly startedAtMs: number;
   readonly endedAtMs: number;
   readonly receivers: readonly {
     readonly isRight: boolean;
     readonly isDead: boolean;
     readonly mostHeldBytes: number;
     readonly unicastPacks: number;
+    readonly doneAtMs: number;
   }[];
   readonly overReason: string;
 };
 
-const SYMBOL_BYTES = 128;
+const SYMBOL_BYTES = 32;
 const REPORT_MS = 1_000;
 const FETCH_MS = 15;
 const TICK_MS = 200;
@@ -53,8 +73,9 @@ const LIMIT_MS = 3_600_000;
 /** Runs a room of receivers on one stream, on a fake clock and a bad network. */
 export function simulateRoom(plan: RoomPlan): RoomResult {
   const random = randomOf(plan.seed);
-  const sizes = Array.from({ length: plan.packs }, () => 1 + Math.floor(random() * 6_000));
-  const description = descriptionOf(sizes, { symbolBytes: SYMBOL_BYTES, symbolsPerBlock: 16 });
+  const sizes = Array.from({ length: plan.packs }, () => 1 + Math.floor(random() * plan.packBytes));
+  const { symbolsPerBlock } = plan;
+  const description = descriptionOf(sizes, { symbolBytes: SYMBOL_BYTES, symbolsPerBlock });
   const layout = new StreamLayout(
     description,
     sizes.map((storedBytes) => ({ storedBytes })),
@@ -64,15 +85,23 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   const packBytes = (pack: number) =>
     content.subarray(layout.packStart(pack), layout.packStart(pack) + layout.packBytes(pack));
   const format = packetFormat(description);
+  const codec = new ParityCodec(symbolsPerBlock, SYMBOL_BYTES);
   const datagramBytes = PACKET_HEADER_BYTES + SYMBOL_BYTES + FRAME_BYTES;
-  const session = new SenderSession(layout, new Pacer(plan.rateBytesPerSecond, datagramBytes, 0), {
-    waitFor: plan.receivers - 1,
-    maxWaitMs: 10_000,
-    once: plan.once,
-    idleEndMs: 120_000,
-  });
+  const atFirst = plan.changeAtMs === undefined ? plan.receivers : plan.receivers - 1;
+  const newSession = (now: number) =>
+    new SenderSession(layout, new Pacer(plan.rateBytesPerSecond, datagramBytes, now), {
+      waitFor: atFirst,
+      maxWaitMs: 10_000,
+      once: plan.once,
+      idleEndMs: 120_000,
+    });
   const agenda = new Agenda();
+  let session = newSession(0);
+  let isSenderDown = false;
   const sendTimes: number[] = [];
+  const feedbackTimes: number[] = [];
+  let symbolsSent = 0;
+  let startedAtMs = 0;
   let overReason = "";
 
   class Host {
@@ -81,6 +110,7 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
       memoryBytes: plan.memoryBytes,
       silenceMs: 5_000,
       now: agenda.now,
+      random,
     });
     readonly got = new Map<number, boolean>();
     readonly fetching = new Set<number>();
@@ -89,6 +119,10 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     isWriting = false;
     mostHeldBytes = 0;
     unicastPacks = 0;
+    doneAtMs = 0;
+    /** What becomes of datagrams now: a state of the Gilbert model of bursts. */
+    isLosing = false;
+    feedbackAt = Number.POSITIVE_INFINITY;
 
     constructor(id: string) {
       this.id = id;
@@ -97,15 +131,47 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
       this.tick();
     }
 
+    /** Whether the next datagram is lost. In a burst of mean length b the next is lost too, with 1 - 1/b. */
+    loses(): boolean {
+      const { loss, burst } = plan;
+      this.isLosing = random() < (this.isLosing ? 1 - 1 / burst : loss / (burst * (1 - loss) + loss * (burst - 1)));
+      return burst === 1 ? random() < loss : this.isLosing;
+    }
+
+    // Looks when the receiver says that it has something to ask.
+    askLater(): void {
+      const due = this.receiver.feedbackDueAt;
+      if (due === undefined || due >= this.feedbackAt) return;
+      const at = Math.max(due, agenda.now);
+      this.feedbackAt = at;
+      agenda.at(at, () => {
+        if (this.feedbackAt !== at || this.isDead) return;
+        this.feedbackAt = Number.POSITIVE_INFINITY;
+        const feedback = this.receiver.takeFeedback(agenda.now);
+        if (feedback !== undefined) this.ask(encodeFeedback({ receiver: signerOf(this.id), ...feedback }, format));
+        this.askLater();
+      });
+    }
+
+    ask(bytes: Uint8Array): void {
+      if (random() < plan.feedbackLoss) return;
+      agenda.at(agenda.now + 0.2 + random() * plan.jitterMs, () => {
+        if (isSenderDown) return;
+        feedbackTimes.push(agenda.now);
+        session.onFeedback(decodeFeedback(bytes, format)!, agenda.now);
+      });
+    }
+
     onDatagram(bytes: Uint8Array): void {
       if (this.isDead || this.state === "done") return;
       const fate = this.receiver.onDatagram(bytes, agenda.now);
       if (this.state === "joined" && (fate === "canary" || fate === "kept")) {
         this.state = "ready";
-        session.report(this.id, this.words(), agenda.now);
+        this.say();
       }
       this.mostHeldBytes = Math.max(this.mostHeldBytes, this.receiver.heldBytes);
       this.write();
+      this.askLater();
     }
 
     // One pack at a time, as a disk does.
@@ -119,11 +185,13 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
         return;
       }
       this.isWriting = true;
-      agenda.at(agenda.now + plan.writeMs, () => {
+      const written = () => {
         this.isWriting = false;
         this.take(ready.pack);
         this.write();
-      });
+      };
+      if (plan.writeMs === 0) written();
+      else agenda.at(agenda.now + plan.writeMs, written);
     }
 
     take(pack: number): void {
@@ -132,6 +200,15 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
       this.receiver.onPackDone(pack);
       if (!this.receiver.isComplete) return;
       this.state = "done";
+      this.doneAtMs = agenda.now;
+      this.say();
+    }
+
+    // A sender that was started again does not know it: it joins with what it needs.
+    say(): void {
+      if (isSenderDown) return;
+      if (session.report(this.id, this.words(), agenda.now)) return;
+      session.join(this.id, this.id, undefined, agenda.now, this.receiver.neededBlocks());
       session.report(this.id, this.words(), agenda.now);
     }
 
@@ -154,15 +231,19 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
 
     tick(): void {
       if (this.isDead || this.state === "done") return;
-      this.receiver.onStreamState(session.state, agenda.now);
-      if (plan.hasUnicast) this.fetch();
+      if (!isSenderDown) {
+        this.receiver.onStreamState(session.state, agenda.now);
+        this.receiver.feedbackEveryMs = session.feedbackEveryMs;
+        if (plan.hasUnicast) this.fetch();
+      }
+      this.askLater();
       agenda.at(agenda.now + TICK_MS, () => this.tick());
     }
 
     report(): void {
       if (this.isDead || this.state === "done") return;
       if (this.state === "ready" && this.receiver.hasSymbols) this.state = "receiving";
-      session.report(this.id, this.words(), agenda.now);
+      this.say();
       agenda.at(agenda.now + REPORT_MS, () => this.report());
     }
 
@@ -178,22 +259,37 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   }
 
   const hosts: Host[] = [];
-  for (let number = 0; number < plan.receivers - 1; number += 1) hosts.push(new Host(`host-${number}`));
-  agenda.at(plan.changeAtMs, () => {
-    hosts[0]!.isDead = true;
-    hosts.push(new Host("late"));
-  });
+  const newHost = () => hosts.push(new Host((hosts.length + 1).toString(16).padStart(16, "0")));
+  for (let number = 0; number < atFirst; number += 1) newHost();
+  if (plan.changeAtMs !== undefined) {
+    agenda.at(plan.changeAtMs, () => {
+      hosts[0]!.isDead = true;
+      newHost();
+    });
+  }
 
+  const arrive = (host: Host, bytes: Uint8Array, delayMs: number) => {
+    if (delayMs === 0) host.onDatagram(bytes);
+    else agenda.at(agenda.now + delayMs, () => host.onDatagram(bytes));
+  };
   const deliver = (bytes: Uint8Array) => {
+    if (random() < plan.sharedLoss) return;
     for (const host of hosts) {
-      const copies = random() < plan.loss ? 0 : random() < plan.duplicates ? 2 : 1;
-      for (let copy = 0; copy < copies; copy += 1) {
-        agenda.at(agenda.now + 0.2 + random() * plan.jitterMs, () => host.onDatagram(bytes));
-      }
+      if (host.isDead || host.state === "done") continue;
+      const copies = host.loses() ? 0 : random() < plan.duplicates ? 2 : 1;
+      for (let copy = 0; copy < copies; copy += 1) arrive(host, bytes, random() * plan.jitterMs);
     }
   };
-  const pump = () => {
+  const payloadOf = (block: number, symbol: number) => {
+    const blockBytes = content
+      .subarray(block * symbolsPerBlock * SYMBOL_BYTES)
+      .subarray(0, symbolsPerBlock * SYMBOL_BYTES);
+    if (symbol >= symbolsPerBlock) return codec.encode(blockBytes, symbol);
+    return blockBytes.subarray(symbol * SYMBOL_BYTES, (symbol + 1) * SYMBOL_BYTES);
+  };
+  const pump = (own: SenderSession) => {
     for (;;) {
+      if (own !== session || isSenderDown) return;
       const action = session.poll(agenda.now);
       if (action.type === "over") {
         overReason = action.reason;
@@ -201,36 +297,53 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
       }
       if (action.type === "wait") {
         // Receivers' words wake a real sender; here it looks again soon. Timers are late, as real ones are.
-        agenda.at(Math.min(action.until, agenda.now + 50) + random() * 2, pump);
+        agenda.at(Math.min(action.until, agenda.now + 50) + random() * 2, () => pump(own));
         return;
       }
       sendTimes.push(agenda.now);
-      const from = (action.block * layout.symbolsPerBlock + action.symbol) * SYMBOL_BYTES;
-      const payload =
-        action.kind === PacketKind.symbol ? content.subarray(from, from + SYMBOL_BYTES) : new Uint8Array();
-      deliver(encodePacket({ ...action, plannedParity: 0, sendTimeUs: 0, payload }, format));
+      const isSymbol = action.kind !== PacketKind.canary;
+      if (isSymbol && symbolsSent === 0) startedAtMs = agenda.now;
+      if (isSymbol) symbolsSent += 1;
+      const payload = isSymbol ? payloadOf(action.block, action.symbol) : new Uint8Array();
+      deliver(encodePacket({ ...action, sendTimeTenthsMs: 0, payload }, format));
       if (random() < plan.forged) {
         const sequence = Math.floor(random() * 2 ** 32);
         const lie = Uint8Array.from(payload, (byte) => byte ^ 0x55);
         const symbol = Math.floor(random() * 256);
-        deliver(encodePacket({ ...action, symbol, sequence, plannedParity: 0, sendTimeUs: 0, payload: lie }, format));
+        deliver(encodePacket({ ...action, symbol, sequence, sendTimeTenthsMs: 0, payload: lie }, format));
       }
     }
   };
-  pump();
+  if (plan.senderCrash !== undefined) {
+    const { atMs, forMs } = plan.senderCrash;
+    agenda.at(atMs, () => {
+      isSenderDown = true;
+      agenda.at(agenda.now + forMs, () => {
+        isSenderDown = false;
+        session = newSession(agenda.now);
+        pump(session);
+      });
+    });
+  }
+  pump(session);
   const isOver = () =>
     hosts.length === plan.receivers && hosts.every(({ isDead, state }) => isDead || state === "done");
   agenda.runWhile(() => agenda.now < LIMIT_MS && !(isOver() && (overReason !== "" || !plan.once)));
   return {
     sendTimes,
     datagramBytes,
+    symbolsSent,
+    symbolCount: layout.symbolCount,
+    feedbackTimes,
+    startedAtMs,
     endedAtMs: agenda.now,
     overReason,
-    receivers: hosts.map(({ got, isDead, mostHeldBytes, unicastPacks }) => ({
+    receivers: hosts.map(({ got, isDead, mostHeldBytes, unicastPacks, doneAtMs }) => ({
       isRight: got.size === plan.packs,
       isDead,
       mostHeldBytes,
       unicastPacks,
+      doneAtMs,
     })),
   };
 }

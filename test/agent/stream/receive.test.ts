@@ -169,7 +169,7 @@ test("receive: forged datagrams of right checksum change nothing", async () => {
               plannedParity: 0,
               block: 1,
               sequence: 2 ** 31 + symbol,
-              sendTimeUs: 0,
+              sendTimeTenthsMs: 0,
               payload,
             };
             await new Promise<void>((resolve, reject) => {

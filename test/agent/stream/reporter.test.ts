@@ -47,8 +47,9 @@ test("a server that was restarted is joined again, and hears all that came so fa
       return { streamState: "streaming", waitingFor: "" };
     },
   } as unknown as StreamControl;
-  const receiver = { datagramsReceived: 0, datagramsLost: 0, packsDone: 0 };
-  const reporter = new Reporter(control, "s", receiver as StreamReceiver, 1, pino({ level: "silent" }));
+  const needs = [[1, 2]];
+  const receiver = { datagramsReceived: 0, datagramsLost: 0, packsDone: 0, neededBlocks: () => needs };
+  const reporter = new Reporter(control, "s", receiver as unknown as StreamReceiver, 1, pino({ level: "silent" }));
   const turn = () => new Promise((resolve) => setImmediate(resolve));
   await reporter.start({ name: "alpha" });
   Object.assign(receiver, { datagramsReceived: 10, datagramsLost: 2 });

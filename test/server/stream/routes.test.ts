@@ -41,7 +41,7 @@ test("stream routes: a receiver joins, reports, and hears what the stream waits 
     const { receiverId } = (await site.app.inject({ method: "POST", url, payload: { name: "pc-1" } })).json();
     const payload = { state: "ready", packsDone: 0, packsTotal: 3, symbolsReceived: 4, symbolsLost: 1 };
     const answer = await site.app.inject({ method: "POST", url: `${url}/${receiverId}`, payload });
-    assert.deepEqual(answer.json(), { streamState: "open", waitingFor: "1 of 2 hosts ready" });
+    assert.deepEqual(answer.json(), { streamState: "open", waitingFor: "1 of 2 hosts ready", feedbackEveryMs: 20 });
     const [receiver] = stream.receivers;
     assert.deepEqual([receiver?.name, receiver?.state, receiver?.symbolsLost], ["pc-1", "ready", 1]);
   } finally {
