@@ -20,6 +20,8 @@ export type DeviceSocketOptions = {
   readonly onPacket: (bytes: Uint8Array, source: PacketSource) => void;
   /** An error of the socket after it was opened; it is not closed by it. */
   readonly onError: (error: Error) => void;
+  /** Hear what is sent to everybody and nothing else: another program has this port for what is meant for it. */
+  readonly hearsOnlyBroadcasts?: boolean;
   /** For tests: do as if the optional package were not installed. */
   readonly withoutKoffi?: boolean;
 };
@@ -36,7 +38,7 @@ export async function openDeviceSocket(options: DeviceSocketOptions): Promise<De
   const calls = options.withoutKoffi === true ? undefined : await systemCalls();
   if (calls === undefined) return openPlainPair(options);
   const socket = createSocket({ type: "udp4" });
-  const descriptor = calls.openBound(options.device, options.port, (call, code) => socketFault(options, call, code));
+  const descriptor = calls.openBound(options, (call, code) => socketFault(options, call, code));
   try {
     await bound(socket, () => socket.bind({ fd: descriptor }));
   } catch (error) {
@@ -63,7 +65,8 @@ async function openPlainPair(options: DeviceSocketOptions): Promise<DeviceSocket
   const sockets: Socket[] = [];
   try {
     // The address comes last: it is the one that sends.
-    for (const address of ["0.0.0.0", options.address]) {
+    const addresses = options.hearsOnlyBroadcasts === true ? ["255.255.255.255"] : ["0.0.0.0", options.address];
+    for (const address of addresses) {
       const socket = createSocket({ type: "udp4", reuseAddr: true, recvBufferSize: RECEIVE_BUFFER_BYTES });
       sockets.push(socket);
       await bound(socket, () => socket.bind({ port: options.port, address, exclusive: true }));
@@ -113,7 +116,7 @@ function bound(socket: Socket, bind: () => void): Promise<void> {
 const RECEIVE_BUFFER_BYTES = 4 << 20;
 
 type SystemCalls = {
-  openBound(device: string, port: number, fault: (call: string, code: string) => Fault): number;
+  openBound(options: DeviceSocketOptions, fault: (call: string, code: string) => Fault): number;
   close(descriptor: number): void;
 };
 
@@ -151,7 +154,7 @@ async function loadSystemCalls(): Promise<SystemCalls | undefined> {
   const bind = library.func("int bind(int fd, const void *address, uint32_t length)");
   const close = library.func("int close(int fd)");
   return {
-    openBound(device, port, fault) {
+    openBound({ device, port, hearsOnlyBroadcasts = false }, fault) {
       const failed = (call: string) => fault(call, errorNames[koffi.errno()] ?? `errno ${koffi.errno()}`);
       const descriptor = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0) as number;
       if (descriptor < 0) throw failed("socket");
@@ -168,7 +171,7 @@ async function loadSystemCalls(): Promise<SystemCalls | undefined> {
           "SO_BINDTODEVICE",
           () => setOption(descriptor, SOL_SOCKET, SO_BINDTODEVICE, Buffer.from(`${device}\0`), device.length + 1),
         ],
-        ["bind", () => bind(descriptor, anyAddress(port), 16)],
+        ["bind", () => bind(descriptor, socketAddress(port, hearsOnlyBroadcasts ? 255 : 0), 16)],
       ];
       for (const [call, run] of steps) {
         if (run() === 0) continue;
@@ -189,9 +192,10 @@ function numberBytes(value: number): Buffer {
   return bytes;
 }
 
-/** struct sockaddr_in for 0.0.0.0: only there broadcasts are heard. */
-function anyAddress(port: number): Buffer {
+/** struct sockaddr_in for 0.0.0.0, where all is heard, or 255.255.255.255. */
+function socketAddress(port: number, eachByte: 0 | 255): Buffer {
   const address = Buffer.alloc(16);
+  address.fill(eachByte, 4, 8);
   address.writeUInt16LE(AF_INET, 0);
   address.writeUInt16BE(port, 2);
   return address;

@@ -25,6 +25,7 @@ import type { Answer } from "./dhcp-write.ts";
 import { writeReply } from "./dhcp-write.ts";
 import type { LeaseBook } from "./lease-book.ts";
 import { MacBindings } from "./mac-bindings.ts";
+import type { OtherServers } from "./other-servers.ts";
 
 /** How long the host list may take to say what a machine should boot. */
 const POLICY_DEADLINE_MS = 1000;
@@ -37,13 +38,18 @@ export class DhcpAnswerer {
   readonly #settings: DhcpSettings;
   readonly #log: Logger;
   readonly #leases: LeaseBook | undefined;
+  readonly #others: Pick<OtherServers, "named"> | undefined;
   readonly #journal: DhcpJournal;
   readonly #loops = new LoopMemory();
   readonly #bindings = new MacBindings();
   readonly #rate = new AnswerRate();
 
-  /** @param leases of our own DHCP server; absent in the other modes */
-  constructor(settings: DhcpSettings, leases?: LeaseBook) {
+  /**
+   * @param leases of our own DHCP server; absent in the other modes
+   * @param others is told of a DHCP server that a client names
+   */
+  constructor(settings: DhcpSettings, leases?: LeaseBook, others?: Pick<OtherServers, "named">) {
+    this.#others = others;
     this.#settings = settings;
     this.#log = settings.log;
     this.#journal = new DhcpJournal(settings);
@@ -125,7 +131,10 @@ export class DhcpAnswerer {
     const network = { ...found, reservations };
     const decision = await this.#leases.decide(request, network);
     if (decision.type === "silence") {
-      if (decision.reason === "another-server-named") this.#warnOfOther(request);
+      const other = optionAddress(request, Option.serverId);
+      if (decision.reason === "another-server-named" && other !== undefined) {
+        this.#others?.named(other, arrival.serverAddress);
+      }
       return this.#journal.drop(decision.reason, request);
     }
     const boot = client === undefined || choice === undefined ? undefined : { client, choice };
@@ -183,11 +192,5 @@ export class DhcpAnswerer {
     } finally {
       clearTimeout(timer);
     }
-  }
-
-  #warnOfOther(request: DhcpPacket): void {
-    const server = optionAddress(request, Option.serverId);
-    if (server === undefined || !this.#journal.isNews(`other ${server}`)) return;
-    this.#log.warn({ server }, "another DHCP server gives out addresses on this network");
   }
 }

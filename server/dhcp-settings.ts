@@ -6,6 +6,7 @@ import type { BootPolicy } from "../bsdp/policy.ts";
 import type { BootClients } from "./boot-clients.ts";
 import type { BootTrace } from "./boot-trace.ts";
 import type { HostBootSettings } from "./host-boot-settings.ts";
+import type { SeenServer } from "./other-servers.ts";
 
 /** One network interface that we answer on. */
 export type DhcpInterface = { readonly name: string; readonly address: string; readonly netmask: string };
@@ -89,5 +90,11 @@ export type DhcpCounters = {
 
 export type DhcpServer = {
   readonly counters: DhcpCounters;
+  /** Other servers that were seen on the networks. */
+  readonly otherServers: readonly SeenServer[];
+  /** Answers on one more interface. @throws {Fault} as at the start */
+  add(on: DhcpInterface): Promise<void>;
+  /** Answers there no more. */
+  remove(name: string): Promise<void>;
   stop(): Promise<void>;
 };

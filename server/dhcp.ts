@@ -1,13 +1,12 @@
-import { PROXY_PORT, SERVER_PORT } from "../bsdp/reply-destination.ts";
 import { Fault } from "../fault.ts";
 import { openAddressProbe } from "./address-probe.ts";
-import type { DeviceSocket, PacketSource } from "./device-socket.ts";
-import { openDeviceSocket } from "./device-socket.ts";
 import { DhcpAnswerer } from "./dhcp-answer.ts";
-import { type NetworkOf, networksFrom } from "./dhcp-network.ts";
+import { answerOn, type DhcpOnInterface } from "./dhcp-interface.ts";
+import { networksFrom } from "./dhcp-network.ts";
 import { findOtherServer } from "./dhcp-probe.ts";
 import type { DhcpInterface, DhcpServer, DhcpSettings } from "./dhcp-settings.ts";
 import { LeaseBook } from "./lease-book.ts";
+import { OtherServers } from "./other-servers.ts";
 
 /** dnsmasq looks for three seconds whether an address is in use before it offers it. */
 const DEFAULT_PROBE_MS = 4000;
@@ -19,89 +18,85 @@ const DEFAULT_PROBE_MS = 4000;
  * @throws {Fault} DHCP_OTHER_SERVER, the faults of `networksFrom` and of `openDeviceSocket`
  */
 export async function startDhcp(settings: DhcpSettings): Promise<DhcpServer> {
-  const networks = await networksOf(settings);
-  const { full } = settings;
-  const probe = settings.mode === "full" && full?.checksAddresses !== false ? openAddressProbe() : undefined;
+  const { log, mode } = settings;
+  const full = fullOf(settings);
+  const serving = new Map<string, DhcpOnInterface>();
+  const interfaces = new Map<string, DhcpInterface>();
+  const others = new OtherServers(settings, () => [...interfaces.values()]);
+  const probe = full === undefined || full.checksAddresses === false ? undefined : openAddressProbe();
   const book =
-    settings.mode === "full" && full !== undefined
-      ? new LeaseBook({ ...settings, store: full.leases, probe }, await full.leases.load())
-      : undefined;
-  const answerer = new DhcpAnswerer(settings, book);
-  const sockets: DeviceSocket[] = [];
-  const running = new Set<Promise<void>>();
-  try {
-    for (const on of settings.interfaces) {
-      for (const port of settings.mode === "proxy-4011" ? [PROXY_PORT] : [SERVER_PORT, PROXY_PORT])
-        sockets.push(await open(on, port));
+    full === undefined
+      ? undefined
+      : new LeaseBook({ ...settings, store: full.leases, probe }, await full.leases.load());
+  const answerer = new DhcpAnswerer(settings, book, others);
+
+  async function add(on: DhcpInterface): Promise<void> {
+    const networkOf = full === undefined ? undefined : networksFrom(on, full);
+    interfaces.set(on.name, on);
+    try {
+      serving.set(on.name, await answerOn(on, { settings, answerer, others, networkOf }));
+    } catch (error) {
+      interfaces.delete(on.name);
+      throw error;
     }
+  }
+
+  async function remove(name: string): Promise<void> {
+    const one = serving.get(name);
+    serving.delete(name);
+    interfaces.delete(name);
+    await one?.close();
+  }
+
+  async function stop(): Promise<void> {
+    await Promise.all([...serving.keys()].map(remove));
+    probe?.close();
+  }
+
+  try {
+    if (full !== undefined) await refuseBesideOthers(settings, full);
+    for (const on of settings.interfaces) await add(on);
   } catch (error) {
-    await Promise.all(sockets.map((socket) => socket.close()));
+    await stop();
     throw error;
   }
-
-  async function open(on: DhcpInterface, port: number): Promise<DeviceSocket> {
-    let socket: DeviceSocket | undefined;
-    socket = await openDeviceSocket({
-      device: on.name,
-      address: on.address,
-      port,
-      onPacket: (bytes, source) => {
-        // A packet may come before the socket is ours to send from; its sender will repeat it.
-        if (socket === undefined) return;
-        const work = answer(socket, bytes, source, on, port).catch((error) => {
-          settings.log.error({ err: error, interface: on.name, port }, "a packet could not be answered");
-        });
-        running.add(work);
-        void work.finally(() => running.delete(work));
-      },
-      onError: (error) => settings.log.error({ err: error, interface: on.name, port }, "the socket reports an error"),
-    });
-    return socket;
-  }
-
-  async function answer(
-    socket: DeviceSocket,
-    bytes: Uint8Array,
-    source: PacketSource,
-    on: DhcpInterface,
-    port: number,
-  ) {
-    const arrival = { port, serverAddress: on.address, source };
-    const found = await answerer.answer(bytes, arrival, networks.get(on.name));
-    if (found !== undefined) await socket.send(found.bytes, found.to);
-  }
-
-  settings.log.info(
-    { mode: settings.mode, interfaces: settings.interfaces.map((on) => `${on.name} ${on.address}`) },
-    "DHCP answers",
-  );
+  log.info({ mode, interfaces: settings.interfaces.map((on) => `${on.name} ${on.address}`) }, "DHCP answers");
   return {
     counters: answerer.counters,
-    stop: async () => {
-      await Promise.all(running);
-      probe?.close();
-      await Promise.all(sockets.map((socket) => socket.close()));
+    get otherServers() {
+      return others.seen;
     },
+    async add(on) {
+      if (full !== undefined) await refuseBesideOthers({ ...settings, interfaces: [on] }, full);
+      await add(on);
+    },
+    remove,
+    stop,
   };
 }
 
-/** The networks that we give out addresses in; empty in proxy mode. */
-async function networksOf(settings: DhcpSettings): Promise<Map<string, NetworkOf>> {
-  const { full, interfaces, mode, log } = settings;
-  if (mode !== "full") return new Map();
-  if (full === undefined) {
-    throw new Fault("DHCP_NO_POOL", {
-      what: "There are no addresses to give out.",
-      why: 'network.dhcp is "full", but network.pool is not set.',
-      fix: 'Set network.pool, for example "10.0.0.50-10.0.0.99", or use dhcp = "proxy".',
-    });
-  }
-  const networks = new Map(interfaces.map((on) => [on.name, networksFrom(on, full)]));
+type Full = NonNullable<DhcpSettings["full"]>;
+
+/** The settings of full mode; undefined in the others. */
+function fullOf({ mode, full }: DhcpSettings): Full | undefined {
+  if (mode !== "full") return undefined;
+  if (full !== undefined) return full;
+  throw new Fault("DHCP_NO_POOL", {
+    what: "There are no addresses to give out.",
+    why: 'network.dhcp is "full", but network.pool is not set.',
+    fix: 'Set network.pool, for example "10.0.0.50-10.0.0.99", or use dhcp = "proxy".',
+  });
+}
+
+/** @throws {Fault} DHCP_OTHER_SERVER, those of `networksFrom` and of `openDeviceSocket` */
+async function refuseBesideOthers({ interfaces, log }: DhcpSettings, full: Full): Promise<void> {
+  // What cannot work is said before anybody waits.
+  for (const on of interfaces) networksFrom(on, full);
   const waitMs = full.probeMs ?? DEFAULT_PROBE_MS;
-  if (waitMs === 0 || full.allowsOther === true) return networks;
+  if (waitMs === 0 || full.allowsOther === true) return;
   log.info({ waitMs }, "looking for another DHCP server");
-  const others = await Promise.all(interfaces.map((on) => findOtherServer(on, waitMs)));
-  for (const [at, other] of others.entries()) {
+  const found = await Promise.all(interfaces.map((on) => findOtherServer(on, waitMs)));
+  for (const [at, other] of found.entries()) {
     if (other === undefined) continue;
     throw new Fault("DHCP_OTHER_SERVER", {
       what: `${other} is already the DHCP server on ${interfaces[at]?.name}.`,
@@ -109,5 +104,4 @@ async function networksOf(settings: DhcpSettings): Promise<Map<string, NetworkOf
       fix: 'Set network.dhcp = "proxy" to work beside it, or stop it; network.allow_other_dhcp = true starts anyway.',
     });
   }
-  return networks;
 }

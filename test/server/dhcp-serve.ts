@@ -34,7 +34,7 @@ try {
       macPriority: 32768,
     },
     full: {
-      pools: [given.pool ?? "10.77.0.50-10.77.0.99"],
+      pools: (given.pool ?? "10.77.0.50-10.77.0.99").split(","),
       router: given.address,
       dns: [given.address],
       leaseSeconds: 600,

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { decodeDhcpPacket, optionAddress, optionData } from "../../bsdp/dhcp-packet.ts";
+import { decodeDhcpPacket, encodeDhcpPacket, optionAddress, optionData } from "../../bsdp/dhcp-packet.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
 import { bytesOf, vectorNamed } from "../bsdp/packet-vectors.ts";
 import { type Computer, type Lines, openNetwork } from "./computers.ts";
@@ -212,6 +212,69 @@ describe("leases for independent clients", { skip: skipWithout() }, () => {
     // The answer ends the wait, not the deadline.
     assert(Date.now() - startedMs < 3000);
   });
+});
+
+test("an address that a machine has without a lease is seen by ARP and not offered; one behind a relay has its own pool", {
+  skip: skipWithout(),
+}, async () => {
+  const network = await openNetwork({ server: "10.77.0.1/24", client: "192.0.2.2/24", squatter: "10.77.0.50/24" });
+  const { server, client } = network;
+  try {
+    await sendsBroadcasts(client);
+    const process = await serving(server, {
+      mode: "full",
+      name: "eth0",
+      address: "10.77.0.1",
+      pool: "10.77.0.50-10.77.0.60,10.1.0.50-10.1.0.99/24",
+    });
+    const pxe = client.startNode(replay, "68", "67");
+    await pxe.until("ready");
+    const startedMs = performance.now();
+    const offer = await exchange(pxe, "ovmf-x64-discover", { to: "255.255.255.255", port: 67, from: 68 });
+    assert(performance.now() - startedMs < 1000, "firmware waits longer than that");
+    assert.equal(decodeDhcpPacket(bytesOf(offer.hex)).yiaddr, "10.77.0.51");
+    await process.until("is used by a machine", "10.77.0.50");
+    // As a relay of another network: its address is not in ours, so the answer goes through this machine's route.
+    await client.run("ip", "addr", "add", "10.1.0.1/24", "dev", "eth0");
+    await server.run("ip", "route", "add", "10.1.0.0/24", "dev", "eth0");
+    const request = decodeDhcpPacket(bytesOf(vectorNamed("ipxe-efi-discover").hex));
+    const circuit = { code: 82, data: Uint8Array.of(1, 2, 3, 4) };
+    const relayed = encodeDhcpPacket({ ...request, giaddr: "10.1.0.1", options: [...request.options, circuit] });
+    pxe.write(
+      `${JSON.stringify({ hex: Buffer.from(relayed).toString("hex"), to: "10.77.0.1", port: 67, from: 67 })}\n`,
+    );
+    const xid = request.xid.toString(16).padStart(8, "0");
+    const answer = JSON.parse(await pxe.until(`"hex":"0201060`, xid)) as Received;
+    assert.deepEqual([answer.port, answer.on], [67, 67]);
+    const packet = decodeDhcpPacket(bytesOf(answer.hex));
+    assert.equal(packet.yiaddr, "10.1.0.50");
+    assert.equal(optionAddress(packet, 3), "10.1.0.1", "the relay is the router");
+    assert.equal(packet.options.at(-1)?.code, 82);
+    assert.deepEqual([...(optionData(packet, 82) ?? [])], [1, 2, 3, 4]);
+  } finally {
+    await network.close();
+  }
+});
+
+test("another boot server is warned of, with its address and the file that it gives", {
+  skip: skipWithout("dnsmasq"),
+}, async () => {
+  const network = await openNetwork({ server: "10.77.0.1/24", client: "192.0.2.2/24", other: "10.77.0.3/24" });
+  const { server, client, other } = network;
+  try {
+    await sendsBroadcasts(client);
+    const options = ["--no-daemon", "--user=root", "--port=0", "--interface=eth0", "--leasefile-ro", "--no-ping"];
+    const boot = ["--dhcp-range=10.77.0.100,10.77.0.200", "--dhcp-boot=pxelinux.0", "--dhcp-broadcast"];
+    await other.start("dnsmasq", ...options, ...boot).until("DHCP, IP range");
+    const process = await serving(server, { mode: "proxy", name: "eth0", address: "10.77.0.1" });
+    const pxe = client.startNode(replay, "68");
+    await pxe.until("ready");
+    await exchange(pxe, "ovmf-x64-discover", { to: "255.255.255.255", port: 67, from: 68 });
+    const line = JSON.parse(await process.until("another boot server answers"));
+    assert.deepEqual([line.server, line.file, line.interface], ["10.77.0.3", "pxelinux.0", "eth0"]);
+  } finally {
+    await network.close();
+  }
 });
 
 test("beside dnsmasq full mode refuses to start, and proxy mode does not", {
