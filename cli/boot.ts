@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { bootScriptCommand } from "./boot-script.ts";
 import { bootTraceCommand } from "./boot-trace.ts";
 import { examples } from "./output.ts";
 
@@ -8,6 +9,7 @@ export function bootCommand(): Command {
   examples(command, [
     "bootcast boot trace                  # every packet of every machine, as it comes",
     "bootcast boot trace --host lab-07    # the last boot of one machine, and what comes",
+    "bootcast boot script lab-07          # what one machine would be given now",
   ]);
-  return command.addCommand(bootTraceCommand());
+  return command.addCommand(bootTraceCommand()).addCommand(bootScriptCommand());
 }

@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import { Fault } from "../fault.ts";
 import { agentRoutes } from "../server/agent-api.ts";
 import { bootTraceRoutes, recentBoots } from "../server/api/boot-routes.ts";
+import { bootScriptRoutes } from "../server/api/boot-script-routes.ts";
 import { hostBootRoutes } from "../server/api/host-boot-routes.ts";
 import { apiRoutes } from "../server/api/routes.ts";
 import { BootTexts } from "../server/boot/boot-texts.ts";
@@ -214,6 +215,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
 
   const api = createHttp(log.child({ part: "api" }));
   parts.defer(() => api.close());
+  bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
   apiRoutes(api, {
     hosts,

@@ -39,15 +39,17 @@ export function renderGrub(input: GrubInput): string {
 /**
  * `grub/grub.cfg`, the same for every machine: goes on to this machine's own by HTTP, or by TFTP where GRUB has no
  * HTTP. GRUB's variable `net_default_mac` is the address of the card that it came by.
+ *
+ * @param mac what stands for that address where GRUB got it another way
  */
-export function renderGrubStart(server: string): string {
+export function renderGrubStart(server: string, mac = "$net_default_mac"): string {
   const tries = Array.from({ length: 12 }, (_, index) => index + 1).join(" ");
   return textOf([
     ...diskFunction,
     `for try in ${tries}; do`,
-    `  if source "(http,${addressOf(server)})/boot/grub.cfg?mac=$net_default_mac"; then`,
+    `  if source "(http,${addressOf(server)})/boot/grub.cfg?mac=${mac}"; then`,
     "    set answered=y",
-    `  elif source "(tftp,${hostOf(server)})/grub/host/$net_default_mac/grub.cfg"; then`,
+    `  elif source "(tftp,${hostOf(server)})/grub/host/${mac}/grub.cfg"; then`,
     "    set answered=y",
     "  fi",
     '  if [ "$answered" = "y" ]; then break; fi',
@@ -104,7 +106,8 @@ function agentLines({ mac, server, kernelArgs, passServer }: GrubInput): string[
 }
 
 function menuLines({ mac, server }: GrubInput, { hostName, model, seconds, entries }: Menu): string[] {
-  const about = [plainText(hostName, 30), mac, plainText(model, 24)].filter((part) => part !== "").join("  ");
+  const name = hostName === mac ? "" : plainText(hostName, 30);
+  const about = [name, mac, plainText(model, 24)].filter((part) => part !== "").join("  ");
   return [
     ...diskFunction,
     "set default=0",

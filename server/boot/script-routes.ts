@@ -6,6 +6,7 @@ import { scriptEntry } from "../boot-trace-files.ts";
 import { refuse, sendText } from "./answer.ts";
 import type { BootTexts, TextAsker } from "./boot-texts.ts";
 import { digestChallenge } from "./digest.ts";
+import { macOf } from "./mac.ts";
 
 export type ScriptRouteOptions = {
   readonly texts: BootTexts;
@@ -98,18 +99,6 @@ function withoutMac(reply: FastifyReply): FastifyReply {
 function askerOf(request: FastifyRequest<Asked>): TextAsker | undefined {
   const mac = macOf(request.query["mac"]);
   return mac === undefined ? undefined : { mac, server: serverOf(request), client: request.ip };
-}
-
-/** "52:54:00:12:34:56" from any usual spelling of a hardware address. */
-function macOf(text: unknown): string | undefined {
-  if (typeof text !== "string") return undefined;
-  const digits = /^[0-9a-f]{12}$/i.test(text)
-    ? text
-    : /^[0-9a-f]{2}(([:-])[0-9a-f]{2})(\2[0-9a-f]{2}){4}$/i.test(text)
-      ? text.replace(/[:-]/g, "")
-      : "";
-  if (digits === "") return undefined;
-  return digits.toLowerCase().match(/../g)!.join(":");
 }
 
 /**
