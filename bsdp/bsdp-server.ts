@@ -7,6 +7,7 @@ import type { DhcpPacket } from "./dhcp-packet.ts";
 import { bootFileFor, bootImageOf, eligibleImages, filteredImages, imageNumberOf } from "./net-boot-choice.ts";
 import type { NetBootImage } from "./net-boot-image.ts";
 import { rootPathText } from "./net-boot-root.ts";
+import { relayEcho } from "./proxy.ts";
 import type { Destination } from "./reply-destination.ts";
 import { BROADCAST_ADDRESS, CLIENT_PORT, destinationOf } from "./reply-destination.ts";
 
@@ -119,10 +120,11 @@ function decideDiscover(packet: DhcpPacket, request: BsdpRequest, settings: Bsdp
   const bound = images.find((image) => imageNumberOf(image) === settings.boundImage);
   if (bound === undefined) return silence("not-bound");
   if (filteredImages([bound], request.options.attributesFilter).length === 0) return silence("filter-matches-nothing");
-  const reply = boundOffer(packet, serverOf(settings), selectionOf(bound, request, settings));
+  const isRelayed = packet.giaddr !== "0.0.0.0";
+  const offer = boundOffer(packet, serverOf(settings), selectionOf(bound, request, settings));
+  const reply = isRelayed ? { ...offer, options: [...offer.options, ...relayEcho(packet)] } : offer;
   // An OFFER has to fit one frame, whatever the client says it can take.
   if (!fitsClient(reply, Math.min(request.maxMessageBytes, 1500))) return silence("too-long-for-the-client");
-  const isRelayed = packet.giaddr !== "0.0.0.0";
   const to = isRelayed ? destinationOf(packet) : { address: BROADCAST_ADDRESS, port: CLIENT_PORT };
   return { type: "reply", message: "OFFER", packet: reply, to, image: settings.boundImage };
 }

@@ -33,25 +33,22 @@ function server(
   changes: { priority?: number; images?: NetBootImage[]; bound?: { id: number; untilMs: number } } = {},
 ): WireServer {
   const { priority = 32768, images = [agent], bound } = changes;
-  const answerer = new DhcpAnswerer(
-    {
-      interfaces: [],
-      mode: "proxy",
-      policyOf: async () => ({ boot: "agent" }),
-      bootFiles: {
-        httpPort: 80,
-        loaders: {},
-        secureLoaders: {},
-        diskLoaders: {},
-        macImages: images,
-        macPriority: priority,
-      },
-      ...(bound === undefined ? {} : { macs: { boundImageOf: async () => bound } }),
-      log: pino({ level: "silent" }),
-      now: () => 0,
+  const answerer = new DhcpAnswerer({
+    interfaces: [],
+    mode: "proxy",
+    policyOf: async () => ({ boot: "agent" }),
+    bootFiles: {
+      httpPort: 80,
+      loaders: {},
+      secureLoaders: {},
+      diskLoaders: {},
+      macImages: images,
+      macPriority: priority,
     },
-    [],
-  );
+    ...(bound === undefined ? {} : { macs: { boundImageOf: async () => bound } }),
+    log: pino({ level: "silent" }),
+    now: () => 0,
+  });
   return { address, answerer };
 }
 
