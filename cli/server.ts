@@ -93,6 +93,8 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const store = await openStore(join(dataDir, "store"), [key.publicKey]);
   const db = await openDatabase(join(dataDir, "bootcast.db"));
   parts.defer(() => db.destroy());
+  const leases = databaseLeases(db);
+  parts.defer(() => leases.settled());
   const events = new EventLog(db, now);
   const hub = openStreamHub({ log: log.child({ part: "stream" }) });
   parts.defer(() => hub.close());
@@ -195,7 +197,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
         minimumSeconds: values["bsdp.minimum_seconds"],
       },
       ...(values["network.dhcp"] === "full"
-        ? { full: fullDhcpOf(values, { leases: databaseLeases(db), hostBoot }) }
+        ? { full: fullDhcpOf(values, { leases, hostBoot }) }
         : {}),
       trace,
       clients,

@@ -194,3 +194,22 @@ test("leases survive, one row an address", async () => {
   ]);
   await db.destroy();
 });
+
+test("leases that are saved together are written together, the last word for each address", async () => {
+  const db = await openDatabase(":memory:");
+  const leases = databaseLeases(db);
+  const lease = (number: number, state: "bound" | "released") =>
+    ({ address: `10.0.${number >> 8}.${number & 255}`, mac: "52:54:00:00:00:01", state, untilMs: number }) as const;
+  const saves = Array.from({ length: 2_500 }, (_, number) => leases.save(lease(number, "bound")));
+  void leases.save(lease(7, "released"));
+  assert.equal(new Set(saves).size, 1);
+  await leases.settled();
+  const stored = await leases.load();
+  assert.equal(stored.length, 2_500);
+  assert.equal(stored.find(({ untilMs }) => untilMs === 7)?.state, "released");
+  await leases.remove(stored.slice(0, 1_500).map(({ address }) => address));
+  assert.equal((await leases.load()).length, 1_000);
+  await db.destroy();
+  await assert.rejects(leases.save(lease(1, "bound")), "who saves hears of a failure");
+  await leases.settled();
+});
