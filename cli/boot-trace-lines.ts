@@ -46,12 +46,11 @@ function localTime(ms: number): string {
 
 function whatHappened(entry: TraceEntryBody, { paint }: LineStyle): string {
   const { detail = {}, times } = entry;
-  const isFile = entry.service === "tftp" || (entry.service === "http" && detail["bytes"] !== undefined);
   const platform = detail["platform"] === undefined ? "" : ` ${detail["platform"]}`;
   const wanted = detail["wanted"] === undefined ? "" : ` for ${detail["wanted"]}`;
   const relay = detail["relay"] === undefined ? "" : ` through ${detail["relay"]}`;
   // Files stand below the answer that named them.
-  const asked = `${isFile || isMissing(entry) ? "└ " : ""}${entry.asked}${platform}${wanted}${relay}`;
+  const asked = `${isFile(entry) ? "└ " : ""}${entry.asked}${platform}${wanted}${relay}`;
   const again = times === undefined ? "" : paint("dim", ` (again, ${times} ${times === 1 ? "time" : "times"})`);
   return `${asked} → ${outcome(entry, paint)}${again}`;
 }
@@ -65,6 +64,10 @@ function outcome(entry: TraceEntryBody, paint: LineStyle["paint"]): string {
   const given = `${answered}${transferText(entry)}`;
   const shown = isRefusal ? paint("red", given) : paint("green", given);
   return reason === undefined ? shown : `${shown}, ${why(reason)}`;
+}
+
+function isFile({ service, asked }: TraceEntryBody): boolean {
+  return service === "tftp" || (service === "http" && !/^(boot script|the agent) /.test(asked));
 }
 
 function isMissing({ reason }: TraceEntryBody): boolean {

@@ -21,8 +21,9 @@ export type FileRequest = {
 /** The entry of a file that was fetched, or not to its end. */
 export function fileEntry({ service, client, file, bytes, ms, isProbe, problem, detail }: FileRequest): BootTraceEntry {
   const asked = { service, client, asked: file, detail: { bytes, ms, ...detail } };
+  if (isProbe === true) return { ...asked, answered: "its size", detail: { ...detail } };
   if (problem !== undefined) return { ...asked, answered: "not sent to the end", reason: problem, isRefusal: true };
-  return { ...asked, answered: isProbe === true ? "its size" : "sent" };
+  return { ...asked, answered: "sent" };
 }
 
 /** The entry of a file that is not there. Loaders ask for some that need not be, so it is no refusal. */

@@ -65,7 +65,11 @@ async function sendFile(
   const { from, to }: ByteRange = range ?? { from: 0, to: file.sizeBytes };
   if (range !== undefined) reply.code(206).header("content-range", `bytes ${from}-${to - 1}/${file.sizeBytes}`);
   reply.header("content-length", to - from).type(contentTypeOf(file.path));
-  if (request.method === "HEAD" || to === from) return reply.send();
+  if (request.method === "HEAD" || to === from) {
+    const asked = { service: "http", client: request.ip, file: parts.join("/"), bytes: file.sizeBytes, ms: 0 } as const;
+    trace?.note(fileEntry({ ...asked, isProbe: true }));
+    return reply.send();
+  }
   const content = await contentOf(file, { from, to });
   if (content !== undefined) {
     watch(content, to - from, { request, reply, log, trace, stallMs, name: parts.join("/") });
