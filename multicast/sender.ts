@@ -329,13 +329,14 @@ export class SenderSession {
   }
 
   #ask(block: number, lacking: number, newest: number): void {
-    if (this.#needed[block] === 1 || block === this.#block) return;
-    this.#anticipation.onRequest(block);
+    if (block === this.#block) return;
     if (lacking > this.#layout.symbolsOfBlock(block) / 2) {
-      this.#repairs.drop(block);
+      if (this.#needed[block] === 0) this.#repairs.drop(block);
       this.#need(block);
       return;
     }
+    // Also when the whole block will be sent again for somebody else: who lacks little does not wait for that.
+    this.#anticipation.onRequest(block);
     // In the tail one more, because each further round costs all who wait.
     this.#repairs.ask(block, lacking, newest, this.#block === undefined ? 1 : 0);
   }
