@@ -103,13 +103,16 @@ function askerOf(request: FastifyRequest<Asked>): TextAsker | undefined {
 
 /**
  * How the client reaches us: the Host it asked, because our own address may not be the one it sees (a forwarded port).
- * A Host that is no plain name or address with a port is not copied into a script.
+ * A Host that is no plain name or address with a port is not copied into a script. GRUB (2.12) leaves the port out.
  */
 function serverOf(request: FastifyRequest): string {
-  const { host } = request.headers;
-  if (host !== undefined && /^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?$/.test(host))
-    return `http://${host}`;
+  const { host, "user-agent": program } = request.headers;
   const { localAddress = "127.0.0.1", localPort = 80 } = request.raw.socket;
+  const [isPlain, , port] = /^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?$/.exec(host ?? "") ?? [];
+  if (isPlain !== undefined) {
+    const isWithoutPort = port === undefined && program?.startsWith("GRUB") === true;
+    return `http://${host}${isWithoutPort ? `:${localPort}` : ""}`;
+  }
   const address = localAddress.replace(/^::ffff:(?=\d+\.)/, "");
   return `http://${address.includes(":") ? `[${address}]` : address}:${localPort}`;
 }

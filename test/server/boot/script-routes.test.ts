@@ -102,6 +102,17 @@ for (const [url, words] of [
   });
 }
 
+test("script routes: GRUB leaves the port out of Host; it is told the one that it came to", async () => {
+  policies.set(mac, { boot: "agent" });
+  const host = "10.77.0.1";
+  const grub = await ask(`/boot/grub.cfg?mac=${mac}`, { host, "user-agent": "GRUB 2.12-9+deb13u2" });
+  const other = await ask(`/boot/grub.cfg?mac=${mac}`, { host, "user-agent": "curl/8" });
+  policies.delete(mac);
+  // Requests of this test have no socket, and so port 80.
+  assert.match(grub.body, /"\(http,10\.77\.0\.1:80\)\/boot"[\s\S]*bootcast\.server=http:\/\/10\.77\.0\.1:80'/);
+  assert.match(other.body, /"\(http,10\.77\.0\.1\)\/boot"/);
+});
+
 function authorization(uri: string, password: string): string {
   const md5 = (text: string) => createHash("md5").update(text).digest("hex");
   const request = md5(`GET:${uri}`);
