@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import type { BootClients } from "./boot-clients.ts";
-import { BootTraceLog, type TracedEntry } from "./boot-trace.ts";
+import type { TracedEntry } from "./boot-trace.ts";
 import { BootTraceHosts } from "./boot-trace-hosts.ts";
+import { BootTraceLog } from "./boot-trace-log.ts";
 import { BootTraceStore, type TraceFilter } from "./boot-trace-store.ts";
 import type { Database } from "./db/database.ts";
 import type { EventLog } from "./events.ts";
