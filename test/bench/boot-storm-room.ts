@@ -5,12 +5,13 @@
  * Firmware's waits between tries are real; what comes between the steps (loading a file takes a second or more) is
  * left out, so that the room asks faster than a real one.
  */
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { clientMac, type DhcpPacket, optionAddress, optionData } from "../../bsdp/dhcp-packet.ts";
 import { MessageType, messageTypeOf, Option } from "../../bsdp/dhcp-values.ts";
 import { Line, type LineResult } from "./boot-storm-line.ts";
-import { addressOf, hasOrder, kindOf, macOf, type Room } from "./boot-storm-machines.ts";
+import { addressOf, hasOrder, kindOf, macOf, ROOM_NETWORK, type Room } from "./boot-storm-machines.ts";
 import { type Asking, bootServerRequest, bsdpInform, discover, request, type Voice } from "./boot-storm-packets.ts";
 
 /** What became of a room. */
@@ -30,9 +31,14 @@ const waitsMs: Readonly<Record<Voice, readonly number[]>> = {
   mac: [2_000, 4_000, 8_000, 16_000],
   office: [4_000, 8_000, 16_000, 32_000],
 };
+/** A machine that was given an address has it a moment later. */
+const TAKES_ADDRESS_MS = 30;
 const bootServerWaitsMs = [1_000, 2_000, 3_000, 4_000];
 
 const room = JSON.parse(process.argv[2] ?? "{}") as Room;
+// Commands that give this computer the machines' addresses. It must not have one before its machine: the server looks.
+const ip = spawn("ip", ["-force", "-batch", "-"], { stdio: ["pipe", "ignore", "inherit"] });
+if (room.mode === "proxy") claim(ROOM_NETWORK);
 const line = await Line.open("eth0", room.address, room.server);
 /** Who was given which address. */
 const owners = new Map<string, string>();
@@ -55,7 +61,14 @@ const result: RoomResult = {
   served: served.filter(Boolean).length,
 };
 console.log(JSON.stringify(result));
+ip.stdin.write("route flush table local proto boot type local\n");
+ip.stdin.end();
+await once(ip, "exit");
 process.exit(0);
+
+function claim(addresses: string): void {
+  ip.stdin.write(`route replace local ${addresses} dev eth0\n`);
+}
 
 /** One machine from its first question to the last thing that it needs. @returns whether it got all of it */
 async function start(number: number): Promise<boolean> {
@@ -68,6 +81,10 @@ async function start(number: number): Promise<boolean> {
       return (await getAddress("office", number, undefined)) !== undefined;
     case "mac": {
       const address = await getAddress("mac", number, undefined);
+      if (address !== undefined && room.mode === "full") {
+        claim(address);
+        await delay(TAKES_ADDRESS_MS);
+      }
       return address !== undefined && (isToBoot ? await askBsdp(mac, address) : hearNoBsdp(mac, address));
     }
     case "ipxe":

@@ -9,7 +9,7 @@ import { EventLog } from "../../server/events.ts";
 import { Hosts } from "../../server/hosts.ts";
 import { Lines } from "../server/computers.ts";
 import { machine } from "../server/core.ts";
-import { hasOrder, macOf, ROOM_NETWORK, type Room } from "./boot-storm-machines.ts";
+import { hasOrder, macOf, type Room } from "./boot-storm-machines.ts";
 import type { RoomResult } from "./boot-storm-room.ts";
 
 const SERVER = "10.77.0.1";
@@ -44,7 +44,7 @@ export const dnsmasqRoom: Room = {
   isNamedInOffer: false,
 };
 
-/** A switch with the server's computer and the room's on it. Every address of the room's machines reaches the room. */
+/** A switch with the server's computer and the room's on it. */
 export async function openSite(lab: Namespace): Promise<void> {
   await lab.addBridge("br0");
   await lab.addNetns("server", `${SERVER}/16`, "br0");
@@ -52,7 +52,6 @@ export async function openSite(lab: Namespace): Promise<void> {
   for (const netns of ["server", "room"]) {
     await lab.run("ip", ["-n", netns, "route", "replace", "default", "dev", "eth0"]);
   }
-  await lab.run("ip", ["-n", "room", "route", "add", "local", ROOM_NETWORK, "dev", "eth0"]);
 }
 
 /** A data directory with boot files, and a database that knows every machine of a room and its order. */
