@@ -81,6 +81,11 @@ export class BsdpClient {
     return this.#deadline;
   }
 
+  /** Who has answered the LIST so far, the highest priority first. */
+  get found(): FoundServer[] {
+    return [...this.#found.values()].toSorted((one, other) => other.priority - one.priority);
+  }
+
   get hasEnded(): boolean {
     return this.#state === "ended";
   }
@@ -130,7 +135,7 @@ export class BsdpClient {
   }
 
   #onGathered(now: number): BsdpClientAction[] {
-    const servers = [...this.#found.values()].toSorted((one, other) => other.priority - one.priority);
+    const servers = this.found;
     const listed: BsdpClientAction = { type: "listed", servers };
     this.#choice = (this.#options.choose ?? chooseByKeyN)(servers);
     if (this.#choice === undefined) return [listed, ...this.#end("nothing-chosen")];

@@ -62,9 +62,12 @@ const loaders: readonly Loader[] = [
     const isOptional = platform === "ia32" || platform === "arm64";
     return { platform, file, ...(isOptional ? { without: `${platform} UEFI machines cannot boot` } : {}) };
   }),
-  ...(Object.entries(standardDiskLoaders) as [Platform, string][]).map(([platform, file]) => {
-    return { platform, file, without: `${platform} UEFI machines may wait for minutes before they start their disk` };
-  }),
+  // A loader that can also start the disk is asked for once.
+  ...(Object.entries(standardDiskLoaders) as [Platform, string][])
+    .filter(([platform, file]) => file !== standardLoaders[platform])
+    .map(([platform, file]) => {
+      return { platform, file, without: `${platform} UEFI machines may wait for minutes before they start their disk` };
+    }),
 ];
 
 type HttpTarget = ProbeTarget & { readonly dispatcher: Dispatcher };

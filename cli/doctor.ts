@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { isUnreachable, type ProbeResult, probeBootFiles } from "./boot-probes.ts";
+import { probeBsdpServers } from "./bsdp-probe.ts";
 import { duration, parsePort } from "./option-values.ts";
 import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
 
@@ -8,7 +9,7 @@ const DEFAULT_DEADLINE_MS = 4_000;
 /** `bootcast doctor`: fetches what a booting machine fetches, and says what is wrong and what to do about it. */
 export function doctorCommand(): Command {
   const command = new Command("doctor").description(
-    "Fetches the boot files from a server as a machine would, and says what is wrong. Exit code 10 when nothing answers.",
+    "Fetches the boot files from a server as a machine would, looks for other BSDP servers beside it (as root), and says what is wrong. Exit code 10 when nothing answers.",
   );
   examples(command, [
     "bootcast doctor --server 10.77.0.1",
@@ -26,10 +27,14 @@ export function doctorCommand(): Command {
     .action(async (options: { server: string; tftpPort: number; httpPort: number; deadline?: number }) => {
       const { server, tftpPort, httpPort, deadline: deadlineMs = DEFAULT_DEADLINE_MS } = options;
       say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
-      const probes = await probeBootFiles({ server, tftpPort, httpPort, deadlineMs });
+      const [files, bsdp] = await Promise.all([
+        probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
+        probeBsdpServers({ server, deadlineMs }),
+      ]);
+      const probes = [...files, ...(bsdp === undefined ? [] : [bsdp])];
       const isWell = probes.every(({ status }) => status !== "fail");
       printResult({ server, ok: isWell, probes }, () => probes.map(lineOf).join("\n"));
-      if (!isWell) process.exitCode = isUnreachable(probes) ? Exit.unreachable : Exit.failed;
+      if (!isWell) process.exitCode = isUnreachable(files) ? Exit.unreachable : Exit.failed;
     });
 }
 

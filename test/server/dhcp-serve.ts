@@ -17,6 +17,7 @@ const given = JSON.parse(process.argv[2] ?? "{}") as {
   pool?: string;
   probeMs?: number;
   policy?: BootPolicy;
+  priority?: number;
 };
 const log = pino();
 
@@ -31,7 +32,7 @@ try {
       secureLoaders: {},
       diskLoaders: {},
       macImages: [{ index: 137, name: "DOE-Image", bootFile: "nbi/booter" }],
-      macPriority: 32768,
+      macPriority: given.priority ?? 32768,
     },
     full: {
       pools: (given.pool ?? "10.77.0.50-10.77.0.99").split(","),
