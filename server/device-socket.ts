@@ -217,7 +217,10 @@ function socketFault(options: DeviceSocketOptions, call: string, code: string, c
         {
           what,
           why: "Another program on this machine listens there.",
-          fix: `Stop it; "ss -ulpn sport = :${options.port}" names it.`,
+          fix:
+            options.port === 68
+              ? `Stop that DHCP client; "ss -ulpn sport = :68" names it.`
+              : `Stop it ("ss -ulpn sport = :${options.port}" names it), or leave DHCP to it alone: network.dhcp = "off".`,
         },
         cause,
       );

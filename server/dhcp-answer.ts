@@ -172,7 +172,8 @@ export class DhcpAnswerer {
     const { loader } = free;
     const { verdict, isNewStop } = this.#loops.count(client.mac, { loader, xid: request.xid, atMs: now() });
     if (isNewStop) {
-      this.#log.error({ mac: client.mac, loader, alert: "loop" }, "loads the same loader again and again");
+      const fix = "look at its screen for what the loader says; it gets nothing for 5 minutes";
+      this.#log.error({ mac: client.mac, loader, alert: "loop", fix }, "loads the same loader again and again");
       this.#settings.tell?.({ kind: "dhcp.loop", mac: client.mac, data: { loader } });
     }
     return choose(verdict);
@@ -187,7 +188,8 @@ export class DhcpAnswerer {
     try {
       return await Promise.race([this.#settings.policyOf(mac), late]);
     } catch (error) {
-      this.#log.error({ mac, err: error }, "the host list could not say what to boot");
+      const fix = "is the disk of the data directory full or broken? Until then no machine is given anything";
+      this.#log.error({ mac, err: error, fix }, "the host list could not say what to boot");
       return { boot: "nothing", reason: "the host list failed" };
     } finally {
       clearTimeout(timer);

@@ -46,7 +46,7 @@ export function networkOf(on: DhcpInterface, full: Full): FullSettings {
     throw new Fault("DHCP_NO_POOL", {
       what: `There are no addresses to give out on ${on.name}.`,
       why: `Its network is that of ${on.address}/${on.netmask}, and no pool lies in it.`,
-      fix: 'Set network.pool to a range in that network, for example "10.0.0.50-10.0.0.99", or use dhcp = "proxy".',
+      fix: 'Set network.pool to a range in that network, for example "10.0.0.50-10.0.0.99", or network.dhcp = "proxy".',
     });
   }
   const router =

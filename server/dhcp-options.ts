@@ -11,7 +11,7 @@ type TableEntry = {
   readonly enum?: Readonly<Record<number, string>>;
 };
 
-/** What stands behind a name in `dhcp.options` of the configuration. */
+/** What stands behind a name in `network.options` of the configuration. */
 export type DhcpOptionValue = string | number | boolean | readonly (string | number)[];
 
 const { opts } = createRequire(import.meta.url)("dhcp/lib/options.js") as {
@@ -27,13 +27,13 @@ for (const [code, entry] of Object.entries(opts)) {
   if (entry.config !== undefined && Number(code) < 255) entries.set(entry.config, { code: Number(code), entry });
 }
 
-/** The names that `dhcp.options` knows, in the order of their codes. */
+/** The names that `network.options` knows, in the order of their codes. */
 export function dhcpOptionNames(): string[] {
   return [...entries].filter(([, { code }]) => !OWN_CODES.has(code)).map(([name]) => name);
 }
 
 /**
- * Turns `dhcp.options` of the configuration into options for the wire. The
+ * Turns `network.options` of the configuration into options for the wire. The
  * names are those of the npm package `dhcp`: `{ router: ["10.0.0.1"], domainName: "lab" }`.
  *
  * @throws {Fault} DHCP_OPTION_UNKNOWN, DHCP_OPTION_RESERVED or DHCP_OPTION_VALUE
@@ -44,9 +44,9 @@ export function dhcpOptions(values: Readonly<Record<string, DhcpOptionValue>>): 
     if (found === undefined) throw unknown(name);
     if (OWN_CODES.has(found.code)) {
       throw new Fault("DHCP_OPTION_RESERVED", {
-        what: `dhcp.options.${name} (option ${found.code}) cannot be set.`,
+        what: `network.options.${name} (option ${found.code}) cannot be set.`,
         why: "bootcast fills it in itself; another value would break the boot.",
-        fix: found.code === 51 ? "Use network.lease_minutes." : "Take it out of dhcp.options.",
+        fix: found.code === 51 ? "Use network.lease_minutes." : "Take it out of network.options.",
       });
     }
     return { code: found.code, data: encode(name, found.entry, value) };
@@ -117,7 +117,7 @@ function unknown(name: string): Fault {
   const known = dhcpOptionNames();
   const near = known.filter((one) => one.toLowerCase().startsWith(name.slice(0, 3).toLowerCase()));
   return new Fault("DHCP_OPTION_UNKNOWN", {
-    what: `dhcp.options has no option called "${name}".`,
+    what: `network.options has no option called "${name}".`,
     why: "The names are those of the npm package dhcp, in camelCase.",
     fix: near.length > 0 ? `Perhaps you mean: ${near.join(", ")}.` : `Known names: ${known.join(", ")}.`,
   });
@@ -125,7 +125,7 @@ function unknown(name: string): Fault {
 
 function wrong(name: string, value: unknown, wanted: string): Fault {
   return new Fault("DHCP_OPTION_VALUE", {
-    what: `dhcp.options.${name} is ${JSON.stringify(value)}.`,
+    what: `network.options.${name} is ${JSON.stringify(value)}.`,
     why: `It must be ${wanted}.`,
     fix: "Correct it in the configuration.",
   });

@@ -84,7 +84,7 @@ function fullOf({ mode, full }: DhcpSettings): Full | undefined {
   throw new Fault("DHCP_NO_POOL", {
     what: "There are no addresses to give out.",
     why: 'network.dhcp is "full", but network.pool is not set.',
-    fix: 'Set network.pool, for example "10.0.0.50-10.0.0.99", or use dhcp = "proxy".',
+    fix: 'Set network.pool, for example "10.0.0.50-10.0.0.99", or network.dhcp = "proxy".',
   });
 }
 
