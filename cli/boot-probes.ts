@@ -116,7 +116,11 @@ async function probeScript(target: HttpTarget): Promise<Finding> {
   if (!script.startsWith("#!ipxe\n")) {
     return { status: "fail", detail: "the answer is no iPXE script", fix: "Check that --http-port is bootcast's." };
   }
-  const next = script.includes("\nkernel ") ? "starts the agent" : "boots its own disk";
+  const next = script.includes("\nkernel ")
+    ? "starts the agent"
+    : script.includes("\nmenu ")
+      ? "shows the menu"
+      : "boots its own disk";
   return { status: "ok", detail: `an unknown machine ${next}` };
 }
 

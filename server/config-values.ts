@@ -81,7 +81,7 @@ export function listOfAtMost(most: number, of: Kind<string>): Kind<readonly stri
 
 /** Digits, because firmware's keyboards differ in everything else. */
 export const pin: Kind<string> = {
-  allowed: 'a PIN of 4 to 12 digits in quotes, like "490215"',
+  allowed: "a PIN of 4 to 12 digits, in quotes",
   read: (value) => (typeof value === "string" && /^[0-9]{4,12}$/.test(value) ? value : undefined),
 };
 

@@ -210,8 +210,10 @@ function unknown(key: string, origin: string): Fault {
 }
 
 function invalid(key: string, value: unknown, origin: string, allowed: string): Fault {
+  // This is printed, and kept by whatever collects the output.
+  const shown = key === "boot.menu_pin" ? "something (not shown)" : JSON.stringify(value);
   return new Fault("CONFIG_INVALID", {
-    what: `${key} is ${JSON.stringify(value)}, which is not allowed (${origin}).`,
+    what: `${key} is ${shown}, which is not allowed (${origin}).`,
     why: `Allowed is ${allowed}.`,
     fix: `Change or remove ${key} there.`,
   });

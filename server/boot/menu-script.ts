@@ -27,7 +27,10 @@ export function menuLines(input: MenuScriptInput): string[] {
   const { mac, server, menu } = input;
   const orders = menu.entries.filter(isOrder);
   const title = `menu bootcast: ${plainText(menu.hostName, TITLE_CHARACTERS - 10)}`;
-  const machine = [mac, plainText(menu.model, 30), server.replace("http://", "server ")].filter((part) => part !== "");
+  const known = menu.hostName === mac ? "" : mac;
+  const machine = [known, plainText(menu.model, 30), server.replace("http://", "server ")].filter(
+    (part) => part !== "",
+  );
   return [
     ":menu",
     `${title} || goto disk`,

@@ -162,6 +162,28 @@ for (const { name, toml, code, says } of refused) {
   });
 }
 
+test("the menu: a PIN of digits, which no error shows, and at most eight images", () => {
+  const { values } = loadConfig({
+    file: fileOf('[boot]\nmenu = true\nmenu_pin = "490215"\nmenu_image = "lab-debian"'),
+  });
+  assert.deepEqual(
+    [values["boot.menu"], values["boot.menu_pin"], values["boot.menu_image"], values["boot.menu_seconds"]],
+    [true, "490215", ["lab-debian"], 10],
+  );
+  for (const pin of ['"1x34"', "490215", '"123"', '"1234567890123"']) {
+    assert.throws(
+      () => loadConfig({ file: fileOf(`[boot]\nmenu_pin = ${pin}`) }),
+      (error) =>
+        error instanceof Fault &&
+        error.code === "CONFIG_INVALID" &&
+        error.message.includes("digits") &&
+        !JSON.stringify(error).includes(pin.replaceAll('"', "")),
+    );
+  }
+  const nine = Array.from({ length: 9 }, (_, index) => `"image-${index}"`).join(", ");
+  assert.throws(() => loadConfig({ file: fileOf(`[boot]\nmenu_image = [${nine}]`) }), /at most 8/);
+});
+
 test("a file that is named must be there", () => {
   assert.throws(() => loadConfig({ file: join(directory, "absent.toml") }), { code: "CONFIG_MISSING" });
 });
