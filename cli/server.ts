@@ -1,11 +1,7 @@
 import { sign } from "node:crypto";
-import { once } from "node:events";
-import { constants } from "node:fs";
-import { access, chmod, lstat, mkdir, unlink } from "node:fs/promises";
-import { connect } from "node:net";
-import { dirname, join } from "node:path";
+import { chmod } from "node:fs/promises";
+import { join } from "node:path";
 import type { Logger } from "pino";
-import { Fault } from "../fault.ts";
 import { agentRoutes } from "../server/agent-api.ts";
 import { bootTraceRoutes, recentBoots } from "../server/api/boot-routes.ts";
 import { bootScriptRoutes } from "../server/api/boot-script-routes.ts";
@@ -22,7 +18,7 @@ import { databaseLeases } from "../server/db/leases.ts";
 import { DeployStreams } from "../server/deploy-streams.ts";
 import { Deploys } from "../server/deploys.ts";
 import { startDhcp } from "../server/dhcp.ts";
-import type { DhcpCounters } from "../server/dhcp-settings.ts";
+import type { DhcpServer } from "../server/dhcp-settings.ts";
 import { advertise } from "../server/dnssd.ts";
 import { EventLog } from "../server/events.ts";
 import { HostBoot } from "../server/host-boot-settings.ts";
@@ -40,7 +36,9 @@ import { streamRoutes } from "../server/stream/routes.ts";
 import { startTftp } from "../server/tftp/server.ts";
 import { machineMenuOf } from "./boot-menu.ts";
 import { controlSocketOf } from "./control-socket.ts";
+import { freeControlSocket, makeDirectories } from "./data-directory.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
+import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
 import { streamOpener } from "./stream-opener.ts";
 import { tftpLimitsOf } from "./tftp-wiring.ts";
 import { VERSION } from "./version.ts";
@@ -54,9 +52,6 @@ export type RunningServer = {
   readonly controlSocket: string;
   stop(): Promise<void>;
 };
-
-/** Linux: sockaddr_un has 108 bytes, the last one is zero. */
-const LONGEST_SOCKET_PATH_BYTES = 107;
 
 /**
  * Starts every part of the server in the order in which they need each other.
@@ -78,6 +73,7 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
 async function start(config: Config, log: Logger, parts: AsyncDisposableStack): Promise<Omit<RunningServer, "stop">> {
   const { values, dataDir } = config;
   const now = () => Date.now();
+  const cannotTell = (error: unknown) => log.error({ err: error }, "an event could not be written down");
   const startedAtMs = now();
   const interfaces = servedInterfaces(values["network.interfaces"]);
   const addresses = interfaces.map(({ address }) => address);
@@ -85,9 +81,6 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   await makeDirectories(dataDir, bootDirectory);
   const controlSocket = controlSocketOf(dataDir);
   await freeControlSocket(controlSocket);
-  const watch = new InterfaceWatch({ served: interfaces, log });
-  watch.start();
-  parts.defer(() => watch.stop());
 
   const key = await loadSiteKey(dataDir);
   const store = await openStore(join(dataDir, "store"), [key.publicKey]);
@@ -96,6 +89,13 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const leases = databaseLeases(db);
   parts.defer(() => leases.settled());
   const events = new EventLog(db, now);
+  const watch = new InterfaceWatch({
+    served: interfaces,
+    names: values["network.interfaces"],
+    log,
+    tell: (event) => void events.change(({ record }) => record(event)).catch(cannotTell),
+  });
+  watch.follow(addressList(addresses));
   const hub = openStreamHub({ log: log.child({ part: "stream" }) });
   parts.defer(() => hub.close());
   const hosts = new Hosts({ db, events, names: values["hosts.names"] });
@@ -166,13 +166,18 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   // One network: that address only. Several: one listener, which serves these addresses only.
   onlyAt(http, addresses);
   limitConnections(http.server, { total: values["http.max_connections"], perClient: values["http.max_per_client"] });
-  httpPort = await listenTcp(http, addresses.length === 1 ? addresses[0]! : "0.0.0.0", values["http.port"]);
+  const [onlyAddress] = addresses.length === 1 ? addresses : [];
+  httpPort = await listenTcp(http, onlyAddress ?? "0.0.0.0", values["http.port"]);
+  if (onlyAddress !== undefined) {
+    const alsoHttp = startedPerAddress("http", addresses, ({ address }) => listenAlso(http, address, httpPort));
+    parts.defer(() => alsoHttp.stop());
+    watch.follow(alsoHttp);
+  }
 
   // Their root paths name our HTTP port, which is known only now.
   await bundles.start();
 
-  const tftp = await startTftp({
-    addresses,
+  const tftpSettings = {
     ...tftpLimitsOf(values, { clients, hostBoot }),
     root: bootDirectory,
     roots: bundles.roots,
@@ -180,13 +185,19 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     trace,
     log: log.child({ part: "tftp" }),
     now,
-  });
+  };
+  const tftp = await startTftp({ ...tftpSettings, addresses: [...addresses] });
   parts.defer(() => tftp.stop());
+  const alsoTftp = startedPerAddress("tftp", addresses, ({ address }) =>
+    startTftp({ ...tftpSettings, addresses: [address], port: tftp.port }),
+  );
+  parts.defer(() => alsoTftp.stop());
+  watch.follow(alsoTftp);
 
-  let dhcpCounters: DhcpCounters | undefined;
+  let dhcp: DhcpServer | undefined;
   if (values["network.dhcp"] !== "off") {
     const bootFiles = bootFilesOf(values, { bootDirectory, httpPort, bundles });
-    const dhcp = await startDhcp({
+    const dhcpServer = await startDhcp({
       interfaces,
       mode: values["network.dhcp"],
       policyOf,
@@ -196,23 +207,31 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
         nameOf: async (mac) => hosts.nameOfMac(mac),
         minimumSeconds: values["bsdp.minimum_seconds"],
       },
-      ...(values["network.dhcp"] === "full"
-        ? { full: fullDhcpOf(values, { leases, hostBoot }) }
-        : {}),
+      ...(values["network.dhcp"] === "full" ? { full: fullDhcpOf(values, { leases, hostBoot }) } : {}),
       trace,
       clients,
+      tell: ({ kind, mac, data }) => {
+        const write = async () => {
+          const hostId = mac === undefined ? undefined : await hosts.idOfMac(mac);
+          await events.change(({ record }) => record({ kind, hostId, data: { ...data, ...(mac && { mac }) } }));
+        };
+        void write().catch(cannotTell);
+      },
       log: log.child({ part: "dhcp" }),
       now,
     });
-    parts.defer(() => dhcp.stop());
-    dhcpCounters = dhcp.counters;
+    parts.defer(() => dhcpServer.stop());
+    const add = (on: ServedInterface) => dhcpServer.add(on);
+    watch.follow({ name: "dhcp", add, remove: ({ name }) => dhcpServer.remove(name) });
+    dhcp = dhcpServer;
   }
 
   if (values["dnssd.enabled"]) {
     const priority = values["bsdp.priority"];
-    const service = { interfaces, port: httpPort, key: key.fingerprint, priority, log: log.child({ part: "dnssd" }) };
-    const advertisement = await advertise(service);
-    parts.defer(() => advertisement.stop());
+    const service = { port: httpPort, key: key.fingerprint, priority, log: log.child({ part: "dnssd" }) };
+    const advertised = await advertisedPerInterface(interfaces, (on) => advertise({ ...service, interfaces: [on] }));
+    parts.defer(() => advertised.stop());
+    watch.follow(advertised);
   }
 
   const api = createHttp(log.child({ part: "api" }));
@@ -240,13 +259,14 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
         dataDir,
         addresses: addresses.map((address) => `http://${address}:${httpPort}`),
         dhcp: values["network.dhcp"],
+        otherServers: [...(dhcp?.otherServers ?? [])],
         hosts: (await hosts.list()).length,
         activeSessions: active.map(({ id }) => id),
         boots: recentBoots(boots),
       };
     },
   });
-  bootTraceRoutes(api, { trace: boots, hosts, counters: () => ({ dhcp: dhcpCounters, tftp: tftp.counters }) });
+  bootTraceRoutes(api, { trace: boots, hosts, counters: () => ({ dhcp: dhcp?.counters, tftp: tftp.counters }) });
   await api.listen({ path: controlSocket });
   // Whoever can open this socket can order disks to be erased.
   await chmod(controlSocket, 0o600);
@@ -254,75 +274,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   await events.change(({ record }) =>
     record({ kind: "server.started", data: { version: VERSION, addresses, httpPort } }),
   );
+  watch.start();
+  parts.defer(() => watch.stop());
   return { interfaces, httpPort, tftpPort: tftp.port, controlSocket };
-}
-
-/** @throws {Fault} DATA_DIR_INVALID, NOT_PERMITTED */
-async function makeDirectories(dataDir: string, bootDirectory: string): Promise<void> {
-  try {
-    await mkdir(dataDir, { recursive: true, mode: 0o750 });
-    await mkdir(bootDirectory, { recursive: true });
-    await access(dataDir, constants.W_OK);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const isPermission = code === "EACCES" || code === "EPERM";
-    throw new Fault(
-      isPermission ? "NOT_PERMITTED" : "DATA_DIR_INVALID",
-      {
-        what: `The data directory ${dataDir} cannot be written.`,
-        why: reasons[code ?? ""] ?? message,
-        fix: isPermission
-          ? "Run bootcast as root (sudo), or name a directory of your own with --data-dir."
-          : "Make it a writable directory on a local disk, or name another one with --data-dir.",
-      },
-      error,
-    );
-  }
-}
-
-/** Node's own words for these name a step and not the cause: a read-only disk is ENOENT for its mkdir. */
-const reasons: Readonly<Record<string, string>> = {
-  EACCES: "This user may not.",
-  EPERM: "This user may not.",
-  EEXIST: "A file stands where the directory should be.",
-  ENOTDIR: "A file stands where the directory should be.",
-  ENOENT: "Nothing can be made there: the disk may be mounted read-only.",
-  EROFS: "The disk is mounted read-only.",
-  ENOSPC: "The disk is full.",
-};
-
-/**
- * A socket file that nobody answers on is a leftover and is removed.
- *
- * @throws {Fault} SERVER_RUNNING when somebody does answer, DATA_DIR_INVALID
- */
-async function freeControlSocket(path: string): Promise<void> {
-  if (Buffer.byteLength(path) > LONGEST_SOCKET_PATH_BYTES) {
-    throw new Fault("DATA_DIR_INVALID", {
-      what: `The path of the data directory is too long: ${dirname(path)}.`,
-      why: `The API's socket would be ${path}, and the system allows ${LONGEST_SOCKET_PATH_BYTES} bytes for it.`,
-      fix: "Choose a shorter --data-dir.",
-    });
-  }
-  const probe = connect(path);
-  try {
-    await once(probe, "connect");
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "ENOENT") return;
-    if (code !== "ECONNREFUSED") throw error;
-    if ((await lstat(path)).isSocket()) return await unlink(path);
-    throw new Fault("DATA_DIR_INVALID", {
-      what: `${path} is in the way of the API's socket.`,
-      why: "It is something else than a socket, and bootcast does not delete what it has not made.",
-      fix: "Move it away, or give another --data-dir.",
-    });
-  } finally {
-    probe.destroy();
-  }
-  throw new Fault("SERVER_RUNNING", {
-    what: "A bootcast server runs with this data directory already.",
-    why: `It answers on ${path}.`,
-    fix: 'Stop it first ("bootcast status" shows it), or give another --data-dir.',
-  });
 }

@@ -20,6 +20,7 @@ export function statusCommand(): Command {
           ["Server", `bootcast ${status.version}, pid ${status.pid}, started ${ago(Date.now() - status.startedAtMs)}`],
           ["Addresses", status.addresses.join(" ")],
           ["DHCP", status.dhcp],
+          ...status.otherServers.map((other) => ["", otherServerText(other, Date.now())]),
           ["Data", status.dataDir],
           ["Hosts", String(status.hosts)],
           [
@@ -31,6 +32,17 @@ export function statusCommand(): Command {
       );
     }),
   );
+}
+
+/** A boot server beside us is a warning; a DHCP server is what a proxy works beside. */
+function otherServerText(
+  { interface: on, server, givesAddresses, bootFile, lastSeenMs }: StatusBody["otherServers"][number],
+  nowMs: number,
+): string {
+  const seen = `${server} on ${on}, seen ${ago(nowMs - lastSeenMs)}`;
+  if (bootFile === null) return `beside the DHCP server ${seen}`;
+  const gives = bootFile === "" ? "boot data" : `the boot file ${bootFile}`;
+  return `WARNING: another boot server gives ${gives}${givesAddresses ? " and addresses" : ""}: ${seen}`;
 }
 
 /** Machines that tried to boot lately; of those that were refused, the newest with its reason. */

@@ -76,7 +76,7 @@ export type DhcpSettings = {
 
 /** Something that happened on the network and that nobody ordered. */
 export type DhcpEvent = {
-  readonly kind: "dhcp.conflict" | "dhcp.loop" | "dhcp.other-server" | "dhcp.interface";
+  readonly kind: "dhcp.conflict" | "dhcp.loop" | "dhcp.other-server";
   /** The machine that it is about. */
   readonly mac?: string;
   readonly data: Readonly<Record<string, string | number | boolean | undefined>>;

@@ -17,12 +17,7 @@ export function servedInterfaces(
   names: readonly string[] | undefined,
   system: SystemInterfaces = networkInterfaces(),
 ): ServedInterface[] {
-  const usable = Object.entries(system).flatMap(([name, addresses]) => {
-    const first = addresses?.find(({ family }) => family === "IPv4");
-    return first === undefined
-      ? []
-      : [{ name, address: first.address, netmask: first.netmask, isLoopback: first.internal }];
-  });
+  const usable = usableInterfaces(system);
   const listed = usable.map(({ name, address }) => `${name} (${address})`).join(", ") || "none";
   if (names === undefined) {
     const served = usable.filter(({ isLoopback }) => !isLoopback);
@@ -43,6 +38,15 @@ export function servedInterfaces(
         : `It does not exist or is down. There are: ${listed}.`,
       fix: "Correct network.interfaces, or bring the interface up with a fixed IPv4 address.",
     });
+  });
+}
+
+/** Every interface with an IPv4 address, and its first one. */
+export function usableInterfaces(system: SystemInterfaces): (ServedInterface & { readonly isLoopback: boolean })[] {
+  return Object.entries(system).flatMap(([name, addresses]) => {
+    const first = addresses?.find(({ family }) => family === "IPv4");
+    if (first === undefined) return [];
+    return [{ name, address: first.address, netmask: first.netmask, isLoopback: first.internal }];
   });
 }
 

@@ -127,6 +127,16 @@ export const StatusBody = Type.Object({
   dataDir: Type.String(),
   addresses: Type.Array(Type.String()),
   dhcp: Type.String(),
+  /** Other DHCP and boot servers that were seen on the networks. */
+  otherServers: Type.Array(
+    Type.Object({
+      interface: Type.String(),
+      server: Type.String(),
+      givesAddresses: Type.Boolean(),
+      bootFile: Nullable(Type.String()),
+      lastSeenMs: Type.Number(),
+    }),
+  ),
   hosts: Type.Number(),
   activeSessions: Type.Array(Type.Number()),
   boots: RecentBootsBody,
