@@ -10,7 +10,7 @@ export type DigestAnswer = {
   readonly response: string;
 };
 
-export const DIGEST_REALM = "bootcast";
+const DIGEST_REALM = "bootcast";
 
 /** The header `WWW-Authenticate`. iPXE knows MD5 alone, like most firmware. */
 export function digestChallenge(nonce: string): string {

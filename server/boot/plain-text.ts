@@ -1,8 +1,5 @@
 import { Fault } from "../../fault.ts";
 
-/** Firmware's screens have 80 columns. */
-export const SCREEN_COLUMNS = 80;
-
 /**
  * Text from elsewhere (a reason, a host's name, a model) as it may stand in a boot script: iPXE expands `${...}` and
  * takes `||`, `&&`, `;` and `#` as its own; GRUB takes quotes. None of these comes through, nor a line break.

@@ -1,7 +1,7 @@
 import type { BootTexts } from "./boot-texts.ts";
 
 /** `generate` of TFTP: a made text for a name, or undefined for what lies on the disk. */
-export type GenerateText = (
+type GenerateText = (
   name: string,
   at: { readonly clientAddress: string; readonly serverAddress: string },
 ) => Promise<Uint8Array | undefined>;
