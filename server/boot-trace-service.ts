@@ -70,6 +70,7 @@ export class BootTraceService {
   /** Writes everything that is known. */
   async stop(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer);
+    this.hosts.close();
     this.log.flush();
     await this.#store.flush();
   }

@@ -137,3 +137,11 @@ test("the feed: what was missed, then what comes, each once, of the machine that
     rmSync(directory, { recursive: true });
   }
 });
+
+test("a host that is renamed or forgotten is so in the trace at once", async () => {
+  const { hostId, name: first } = await core.hosts.register(machine(3));
+  await core.hosts.rename(first, "teacher");
+  assert.deepEqual([trace.hosts.of(machine(3).mac)?.name, trace.hosts.macsOf(hostId)], ["teacher", [machine(3).mac]]);
+  await core.hosts.forget("teacher");
+  assert.equal(trace.hosts.of(machine(3).mac), undefined);
+});
