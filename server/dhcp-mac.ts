@@ -36,7 +36,7 @@ export async function answerMac(
   const decision = decideBsdp(request, {
     serverAddress: arrival.serverAddress,
     serverName: arrival.serverAddress,
-    priority: bootFiles.macPriority,
+    priority: Math.max(0, bootFiles.macPriority - (macs?.activeTransfers?.() ?? 0)),
     images,
     ...(boundImage === undefined ? {} : { boundImage }),
     ...(name === undefined ? {} : { machine: { name } }),

@@ -23,6 +23,8 @@ export type MacSettings = {
   boundImageOf?(mac: string): Promise<HostBootSettings["netBootImage"]>;
   /** The name that an image with a root path gives its computer. */
   nameOf?(mac: string): Promise<string | undefined>;
+  /** How many machines load from us now: each lowers our priority by one, so that Macs spread over several servers. */
+  activeTransfers?(): number;
   /** A Mac that has looked for so few seconds is left to other servers. Default 0. */
   readonly minimumSeconds?: number;
 };
