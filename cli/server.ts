@@ -205,6 +205,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
       macs: {
         boundImageOf: async (mac) => (await hostBoot.of(mac)).netBootImage,
         nameOf: async (mac) => hosts.nameOfMac(mac),
+        activeTransfers: () => tftp.active,
         minimumSeconds: values["bsdp.minimum_seconds"],
       },
       ...(values["network.dhcp"] === "full" ? { full: fullDhcpOf(values, { leases, hostBoot }) } : {}),

@@ -11,6 +11,8 @@ import type { TftpCounters, TftpSettings } from "./settings.ts";
 export type TftpServer = {
   readonly port: number;
   readonly counters: Readonly<TftpCounters>;
+  /** Files that are on their way now. */
+  readonly active: number;
   /** Tells running clients, closes everything. */
   stop(): Promise<void>;
 };
@@ -64,6 +66,9 @@ export async function startTftp(settings: TftpSettings): Promise<TftpServer> {
   return {
     port,
     counters: service.counters,
+    get active() {
+      return service.active;
+    },
     async stop() {
       await Promise.all(listeners.map(({ socket }) => closed(socket)));
       await service.stop();

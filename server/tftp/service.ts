@@ -116,6 +116,11 @@ export class TftpService {
     this.#settings.log.warn(note, "tftp: block size fallback: MTU problem on the path?");
   }
 
+  /** Files that are on their way now. */
+  get active(): number {
+    return this.#open.size;
+  }
+
   async stop(): Promise<void> {
     this.#isStopped = true;
     await Promise.all(this.#starting);
