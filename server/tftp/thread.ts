@@ -15,7 +15,8 @@ import { openUdpSocket } from "./udp-socket.ts";
 type Port = { readonly descriptor: number; readonly table: TransferTable<IPv4Peer>; readonly sender: Sender };
 
 const POLLIN = 1;
-const longestWaitMs = 60_000;
+// A process that exits waits for this thread, and cannot wake it.
+const longestWaitMs = 500;
 /** ACK and ERROR packets are short; what is longer is cut, and was not for us. */
 const longestPacketBytes = 256;
 

@@ -224,9 +224,12 @@ describe("bootcast serve", { skip }, () => {
       const mac = isKnown ? "02:00:00:00:ff:01" : "02:00:00:00:ff:02";
       let serving = await Serving.start(server, FIRMWARE, dataDir, set);
       if (isKnown) await register(FIRMWARE, mac, 1);
-      for (const name of ["pixiecore-pcap-discover", "aavmf-arm64-discover", "aavmf-arm64-4011-request"]) {
-        assert(await isSilentTo(name, mac), name);
+      assert(await isSilentTo("pixiecore-pcap-discover", mac));
+      // GRUB asks what to boot, and is told the disk.
+      for (const name of ["aavmf-arm64-discover", "aavmf-arm64-4011-request"]) {
+        assert.equal(decodeDhcpPacket(bytesOf((await answerTo(name, mac)).hex)).file, "arm64/grub.efi", name);
       }
+      assert.doesNotMatch(await http(FIRMWARE, `/boot/grub.cfg?mac=${mac}`), /vmlinuz|initramfs/);
       for (const name of ["ovmf-x64-discover", "ovmf-x64-4011-request", "ovmf-x64-http-discover"]) {
         const packet = decodeDhcpPacket(bytesOf((await answerTo(name, mac)).hex));
         const file = packet.file || Buffer.from(optionData(packet, 67) ?? []).toString();
