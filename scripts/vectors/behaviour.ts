@@ -1,8 +1,5 @@
-import { checkBsdpBehaviour } from "./bsdp-behaviour.ts";
-import type { Json, JsonObject, Vector, VectorFile } from "./index-file.ts";
+import type { Json, JsonObject } from "./index-file.ts";
 import { isObject } from "./index-file.ts";
-import { checkPxeBehaviour } from "./pxe-behaviour.ts";
-import type { Verdict } from "./verdict.ts";
 
 /** What a vector says that the server must do with a packet on a DHCP port. */
 export type Behaviour = {
@@ -16,32 +13,8 @@ export type Behaviour = {
   readonly sideEffect?: string;
 };
 
-/** Runs our server's decision on the packet and holds it against `serverBehaviour`. */
-export async function checkDhcpBehaviour(
-  verdict: Verdict,
-  vector: Vector,
-  server: VectorFile["server"],
-): Promise<void> {
-  if (vector.serverBehaviour === undefined) return;
-  const behaviour = behaviourOf(vector.serverBehaviour);
-  if (behaviour === undefined) {
-    verdict.skip(`serverBehaviour ${JSON.stringify(vector.serverBehaviour)}`);
-    return;
-  }
-  if (vector.layer !== "udp-payload") {
-    verdict.skip("serverBehaviour (only whole packets can be answered)");
-    return;
-  }
-  // Our answers leave by the socket that the packet came to.
-  const port = vector.transport?.dport;
-  if (behaviour.fromPort !== undefined && port !== undefined) {
-    verdict.same("serverBehaviour.fromPort", behaviour.fromPort, port);
-  }
-  if (vector.family === "bsdp") checkBsdpBehaviour(verdict, vector, behaviour, server);
-  else await checkPxeBehaviour(verdict, vector, behaviour, server);
-}
-
-function behaviourOf(value: Json): Behaviour | undefined {
+/** Reads `serverBehaviour`: an object, or a sentence. Undefined: nobody knows what it says. */
+export function behaviourOf(value: Json): Behaviour | undefined {
   if (typeof value === "string") return behaviourOfText(value);
   if (!isObject(value)) return undefined;
   const { action } = value;

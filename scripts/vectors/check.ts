@@ -1,5 +1,5 @@
-import { checkDhcpBehaviour } from "./behaviour.ts";
 import { checkImageId, checkImageList, checkOption43, checkVendorClass } from "./bsdp-words.ts";
+import { checkDhcpBehaviour } from "./dhcp-behaviour.ts";
 import { checkDhcpPacket, checkMagicAndOptions, checkPxeClass, checkPxeOptions } from "./dhcp-words.ts";
 import { checkHttpBehaviour } from "./http-behaviour.ts";
 import { checkHttpRequest } from "./http-words.ts";
