@@ -4,7 +4,7 @@ import { clientMac, optionAddress } from "./dhcp-packet.ts";
 import { MessageType, messageTypeOf, Option } from "./dhcp-values.ts";
 import type { Lease } from "./lease.ts";
 import type { LeaseClient, LeaseSettings, LeaseTable } from "./lease-choice.ts";
-import { chooseAddress, mayHave } from "./lease-choice.ts";
+import { chooseAddress, isInPool, mayHave } from "./lease-choice.ts";
 import { clientLink, serverIdFor } from "./relay.ts";
 
 /** Why a full server says nothing. */
@@ -16,6 +16,8 @@ export type LeaseSilence =
   | "other-network"
   | "another-server-named"
   | "pool-empty"
+  /** Of several that were looked at; others are looked at when the client asks again. */
+  | "addresses-in-use"
   | "no-client-address"
   | "nothing-requested"
   | "no-record"
@@ -126,6 +128,9 @@ function decideRequest(client: Client): LeaseDecision {
   if (!isSelecting && !isOnRecord(client)) {
     // Another server may know it. Where there is none, a client that runs is trusted, if its address is free.
     if (isReboot || !settings.isOnly) return silence("no-record");
+  } else if (!isSelecting && !settings.isOnly && !isOurs(client, address)) {
+    // It was our client once; this address it may have from the other server.
+    return silence("no-record");
   } else if (isReboot && client.table.get(address)?.mac !== client.mac && !isReservedFor(client, address)) {
     return refused;
   }
@@ -148,6 +153,10 @@ function isOnRecord({ table, settings, mac }: Client): boolean {
   for (const lease of table.values()) if (lease.mac === mac && lease.state !== "declined") return true;
   return false;
 }
+
+/** Whether an address is one that we give out. */
+const isOurs = (client: Client, address: string): boolean =>
+  isInPool(address, client.settings) || isReservedFor(client, address);
 
 const isReservedFor = ({ settings, mac }: Client, address: string): boolean =>
   settings.reservations.get(mac) === address;

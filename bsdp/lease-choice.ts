@@ -83,7 +83,8 @@ function isOfNetwork(address: string, { networkAddress, netmask, taken }: LeaseS
   return host !== 0 && host !== ~mask >>> 0;
 }
 
-function isInPool(address: string, { pools }: LeaseSettings): boolean {
+/** True for an address of a pool. */
+export function isInPool(address: string, { pools }: LeaseSettings): boolean {
   const number = addressNumber(address);
   return pools.some(({ first, last }) => number >= addressNumber(first) && number <= addressNumber(last));
 }

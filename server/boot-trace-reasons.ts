@@ -78,6 +78,9 @@ const decided: Readonly<Record<BsdpSilence | LeaseSilence | ProxySilence, Words>
   "no-server-named": refusal("it chose an image without naming a server"),
   bootp: refusal("it speaks BOOTP without DHCP, which is not served"),
   "other-network": refusal("its relay's network has no addresses to give out: add a range of it to network.pool"),
+  "addresses-in-use": refusal(
+    "machines that did not get them from us use the addresses that are free: give network.pool others",
+  ),
   "pool-empty": refusal("no address is free: make network.pool larger, or network.lease_minutes shorter"),
   "nothing-requested": refusal("it accepts an address without saying which"),
   "not-its-address": refusal("it speaks of an address that it does not have here"),

@@ -43,7 +43,7 @@ export class LeaseBook {
   async decide(request: DhcpPacket, network: FullSettings): Promise<LeaseDecision> {
     const { now } = this.#options;
     if (now() - this.#prunedMs >= PRUNE_EVERY_MS) this.prune();
-    for (let conflicts = 0; ; conflicts += 1) {
+    for (let conflicts = 1; ; conflicts += 1) {
       const former = new Map<string, string>();
       const decision = decideLease(request, this.#leases, network, now());
       if (decision.type === "offer") {
@@ -51,10 +51,11 @@ export class LeaseBook {
         if (row !== undefined) former.set(decision.address, row.mac);
       }
       this.#keep(decision.changes);
-      if (decision.type !== "offer" || conflicts >= CONFLICTS_AT_ONCE) return decision;
+      if (decision.type !== "offer") return decision;
       const { address, isNew } = decision;
       const look = this.#looks.get(address) ?? (isNew ? this.#look(address, request, network, former) : undefined);
       if (look === undefined || !(await look)) return decision;
+      if (conflicts === CONFLICTS_AT_ONCE) return { type: "silence", reason: "addresses-in-use", changes: [] };
     }
   }
 

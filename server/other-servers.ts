@@ -61,9 +61,11 @@ export class OtherServers {
 
   /** One packet to the clients' port. */
   hear(bytes: Uint8Array, source: string, interfaceName: string): void {
+    const own = this.#interfaces().map(({ address }) => address);
+    // What we broadcast comes back to us.
+    if (own.includes(source)) return;
     let found: OtherServer | undefined;
     try {
-      const own = this.#interfaces().map(({ address }) => address);
       found = otherServerOf(decodeDhcpPacket(bytes), source, own);
     } catch (error) {
       if (!(error instanceof Fault)) throw error;

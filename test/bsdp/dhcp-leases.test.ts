@@ -186,6 +186,12 @@ test("RENEWING and REBINDING without a record: trusted by the only server, left 
   assert.equal(renew(beside, "192.168.1.5"), "refuse");
   const own = beside.lease(2);
   assert.equal(renew(beside, own), own);
+  // Now it is on record, and comes with an address of the other server.
+  assert.equal(renew(beside, "10.77.0.200"), "no-record");
+  assert.equal(outcome(beside.ask(MessageType.request, { client: 2, requested: "10.77.0.200" })), "no-record");
+  const alone = new Bench();
+  alone.lease(2);
+  assert.equal(renew(alone, "10.77.0.200"), "refuse");
 });
 
 test("DECLINE and RELEASE that name another server are not for us", () => {

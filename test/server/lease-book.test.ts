@@ -73,6 +73,19 @@ test("an address that somebody answers for is not offered, and rests", async () 
   assert.deepEqual(events, [{ kind: "dhcp.conflict", data: { address: "10.77.0.50", user: "aa:bb:cc:dd:ee:ff" } }]);
 });
 
+test("no address is offered unseen: after some that are in use the client is made to ask again", async () => {
+  const { book, nextLook, looks } = bench();
+  const wide = { ...network, pools: [{ first: "10.77.0.50", last: "10.77.0.59" }] };
+  const first = book.decide(asked(1), wide);
+  for (const count of [1, 2, 3, 4]) (await nextLook(count)).soon("aa:bb:cc:dd:ee:ff");
+  assert.deepEqual(await first, { type: "silence", reason: "addresses-in-use", changes: [] });
+  const second = book.decide(asked(1), wide);
+  (await nextLook(5)).soon(undefined);
+  const offer = await second;
+  assert.equal(offer.type === "offer" && offer.address, "10.77.0.54");
+  assert.equal(looks.length, 5);
+});
+
 test("a look makes no other packet wait; a second DISCOVER of the same client waits for the same look", async () => {
   const { book, nextLook, looks } = bench();
   const first = book.decide(asked(1), network);
