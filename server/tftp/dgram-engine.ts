@@ -43,7 +43,8 @@ export async function openDgramEngine(
         const table = ports.add(address, senderOn(socket));
         socket.on("error", (error) => log.warn({ err: error, address }, "tftp: socket error"));
         socket.on("message", (bytes, from) => {
-          table.onPacket(keyOf(from), bytes, now(), () => ({ address: from.address, port: from.port }));
+          const isOurs = table.onPacket(keyOf(from), bytes, now());
+          if (!isOurs) table.onStranger({ address: from.address, port: from.port }, now());
           wind();
         });
       }

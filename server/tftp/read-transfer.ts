@@ -49,6 +49,8 @@ export class ReadTransfer {
   readonly #terms: TransferTerms;
   readonly #wrapTo: 0 | 1;
   readonly #lastBlock: number;
+  /** The client asked for a certain wait. */
+  readonly #isWaitAgreed: boolean;
   /** Blocks are counted from 1 without end; only `wireNumber` knows of the 16 bits. */
   #acknowledged = 0;
   #sentTo = 0;
@@ -77,6 +79,7 @@ export class ReadTransfer {
     this.#wrapTo = options.wrapTo;
     // The last block is shorter than the others, and empty when the size is a multiple.
     this.#lastBlock = Math.floor(file.length / terms.blockSize) + 1;
+    this.#isWaitAgreed = terms.accepted.some(([name]) => name === "timeout");
     this.#burst = terms.windowSize;
     this.#isWaitingForOptionsAck = terms.accepted.length > 0;
     this.#firstRetryMs = terms.retryAfterMs;
@@ -211,7 +214,7 @@ export class ReadTransfer {
 
   /** Only answers to what was sent once tell a time (Karn's rule); a wait that the client asked for stays. */
   #timeAnswer(now: number): void {
-    if (this.#tries !== 1 || this.#terms.accepted.some(([name]) => name === "timeout")) return;
+    if (this.#tries !== 1 || this.#isWaitAgreed) return;
     const answerMs = now - this.#sentMs;
     this.#answerMs = this.#answerMs === undefined ? answerMs : this.#answerMs + (answerMs - this.#answerMs) / 8;
     this.#firstRetryMs = Math.min(Math.max(4 * this.#answerMs, timedRetryMs.least), timedRetryMs.most);

@@ -79,9 +79,9 @@ function serve(
       if (flags[4 * at + 7] === 0) continue;
       const { descriptor, table } = ports[at]!;
       // What waits behind a full batch makes poll return at once, after the answers to this one.
-      receiver.receive(descriptor, (bytes, ip, port) =>
-        table.onPacket(peerNumber(ip, port), bytes, atMs, () => ({ ip, port })),
-      );
+      receiver.receive(descriptor, (bytes, ip, port) => {
+        if (!table.onPacket(peerNumber(ip, port), bytes, atMs)) table.onStranger({ ip, port }, atMs);
+      });
     }
     transfers.onTimer(atMs);
     for (const { sender } of ports) sender.flush();

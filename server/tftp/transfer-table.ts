@@ -68,23 +68,34 @@ export class TransferTable<Peer> {
     this.#do(entry, entry.transfer.start(now), now);
   }
 
-  onPacket(key: PeerKey, bytes: Uint8Array, now: number, peerOf: () => Peer): void {
+  /** @returns false for a packet of a stranger, which `onStranger` answers */
+  onPacket(key: PeerKey, bytes: Uint8Array, now: number): boolean {
     const ended = this.#ended.get(key);
     const entry = this.#entries.get(key) ?? ended?.entry;
-    if (entry === undefined) {
-      if (ended === undefined) this.#answerStranger(peerOf(), now);
-      return;
-    }
+    if (entry === undefined) return ended !== undefined;
     // The usual case first: an ACK. Some clients pad it to the minimum Ethernet frame.
     if (bytes.length >= 4 && bytes[0] === 0 && bytes[1] === 4) {
       entry.lastHeardMs = now;
       this.#do(entry, entry.transfer.onAck((bytes[2]! << 8) | bytes[3]!, now), now);
-      return;
+      return true;
     }
     const packet = decoded(bytes);
-    if (packet === undefined) return;
+    if (packet === undefined) return true;
     entry.lastHeardMs = now;
     if (packet.type === "error") this.#do(entry, entry.transfer.onError(packet.code, packet.message), now);
+    return true;
+  }
+
+  /** RFC 1350 section 4: a packet from elsewhere is refused without disturbing any transfer. */
+  onStranger(peer: Peer, now: number): void {
+    const whole = Math.floor((now - this.#answersCountedMs) / 1000);
+    if (whole > 0) {
+      this.#answersLeft = Math.min(answersToStrangers, this.#answersLeft + whole);
+      this.#answersCountedMs += whole * 1000;
+    }
+    if (this.#answersLeft === 0) return;
+    this.#answersLeft -= 1;
+    this.#output.sendPacket(peer, strangerAnswer);
   }
 
   /** Sends an ERROR instead of a file. What the client may say to that is not answered: errors that answer errors never end. */
@@ -152,18 +163,6 @@ export class TransferTable<Peer> {
       if (untilMs > ended.untilMs - rememberMs && this.#ended.size <= maxRemembered) break;
       this.#ended.delete(oldest);
     }
-  }
-
-  /** RFC 1350 section 4: a packet from elsewhere is refused without disturbing any transfer. */
-  #answerStranger(peer: Peer, now: number): void {
-    const whole = Math.floor((now - this.#answersCountedMs) / 1000);
-    if (whole > 0) {
-      this.#answersLeft = Math.min(answersToStrangers, this.#answersLeft + whole);
-      this.#answersCountedMs += whole * 1000;
-    }
-    if (this.#answersLeft === 0) return;
-    this.#answersLeft -= 1;
-    this.#output.sendPacket(peer, strangerAnswer);
   }
 }
 
