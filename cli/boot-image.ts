@@ -8,6 +8,7 @@ import { type BootImage, readBootImages } from "../scripts/boot-image/descriptio
 import { buildRaspberryFolder, raspberryFolder } from "../scripts/boot-image/raspberry.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { configOf, configOptions } from "./configuration.ts";
+import { type NbiFlags, nbiBuildOptions, nbiListCommand, writeNbi } from "./nbi.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { VERSION } from "./version.ts";
 
@@ -18,7 +19,8 @@ export function bootImageCommand(): Command {
       "The Linux that netbooted machines run: kernel, drivers, tools and the agent, made from Debian packages.",
     )
     .addCommand(buildCommand())
-    .addCommand(showCommand());
+    .addCommand(showCommand())
+    .addCommand(nbiListCommand());
 }
 
 function buildCommand(): Command {
@@ -30,22 +32,25 @@ function buildCommand(): Command {
     "bootcast boot-image build --arch amd64,arm64     # for PCs and for arm64 machines",
     "bootcast boot-image build --raspberry-pi         # for Raspberry Pis as well, which boot the arm64 one",
     "bootcast boot-image build --output /tmp/boot     # somewhere else",
+    "bootcast boot-image build --nbi --output /srv    # a NetBoot bundle for Apple's server, BSDPy or NetSUS",
   ]);
-  return globalOptions(configOptions(command))
-    .option("--output <dir>", "where it goes (default: boot/ in the data directory)")
+  return nbiBuildOptions(globalOptions(configOptions(command)))
+    .option("--output <dir>", "where it goes (default: boot/ in the data directory; with --nbi: here)")
     .option("--agent <file>", "a ready agent, one CommonJS file, instead of the one of this bootcast")
     .option("--arch <list>", `${architectures.join(" or ")}, or both: what machines it is for`, parseArchitectures, [
       hostArchitecture,
     ])
     .option("--raspberry-pi", "also the folder that Raspberry Pis boot from; makes the arm64 image")
     .action(async (options: BuildFlags) => {
-      const { dataDir } = configOf(command);
+      const config = configOf(command);
+      const { dataDir } = config;
+      const cacheDir = cacheDirectory();
+      if (options.nbi === true) return writeNbi(options, { config, cacheDir });
       const { publicKey } = await loadSiteKey(dataDir);
       const started = performance.now();
       const elapsedMs = (): number => Math.round(performance.now() - started);
       const clock = (): string => `${(elapsedMs() / 1000).toFixed(1).padStart(6)} s`;
       const outputDir = resolve(options.output ?? join(dataDir, "boot"));
-      const cacheDir = cacheDirectory();
       const chosen = options.raspberryPi ? [...new Set([...options.arch, "arm64" as const])] : options.arch;
       const sayOf = (name: string) => (text: string) =>
         say(`${clock()}  ${chosen.length > 1 ? `${name}: ` : ""}${text}`);
@@ -95,7 +100,7 @@ function showCommand(): Command {
     });
 }
 
-type BuildFlags = { output?: string; agent?: string; arch: readonly Architecture[]; raspberryPi?: boolean };
+type BuildFlags = NbiFlags & { output?: string; agent?: string; arch: readonly Architecture[]; raspberryPi?: boolean };
 
 function parseArchitectures(text: string): Architecture[] {
   const names = new Set(text.split(",").map((name) => name.trim()));

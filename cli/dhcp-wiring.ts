@@ -77,14 +77,14 @@ function bootersFor32Bit(isThere: (name: string) => boolean): Partial<NetBootIma
   return { bootFile32: loader, disabledSystemIds: models32Bit };
 }
 
-/** The NetBoot bundles in the folders of `bsdp.nbi` and in the data directory's own, not yet read. */
+/** The NetBoot bundles in other folders, or in those of `bsdp.nbi` and the data directory's own; not yet read. */
 export function bundlesOf(
   { values, dataDir }: Pick<Config, "values" | "dataDir">,
-  options: Pick<NbiLibraryOptions, "httpPort" | "now" | "log">,
+  { folders, ...options }: Pick<NbiLibraryOptions, "httpPort" | "now" | "log"> & { folders?: readonly string[] },
 ): NbiLibrary {
   return new NbiLibrary({
-    folders: values["bsdp.nbi"].map((folder) => resolve(folder)),
-    ownFolder: join(dataDir, "nbi"),
+    folders: (folders ?? values["bsdp.nbi"]).map((folder) => resolve(folder)),
+    ...(folders === undefined ? { ownFolder: join(dataDir, "nbi") } : {}),
     otherImage: ownMacImage(values),
     ...options,
   });

@@ -1,6 +1,8 @@
 import { Command } from "commander";
 import { isUnreachable, type ProbeResult, probeBootFiles } from "./boot-probes.ts";
 import { probeBsdpServers } from "./bsdp-probe.ts";
+import { configOf, configOptions } from "./configuration.ts";
+import { probeBundles } from "./nbi-probes.ts";
 import { duration, parsePort } from "./option-values.ts";
 import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
 
@@ -15,7 +17,7 @@ export function doctorCommand(): Command {
     "bootcast doctor --server 10.77.0.1",
     "bootcast doctor --server 127.0.0.1 --tftp-port 6969 --http-port 8440 --json",
   ]);
-  return globalOptions(command)
+  return globalOptions(configOptions(command))
     .requiredOption("--server <address>", "the server's address or name, as the machines reach it")
     .option("--tftp-port <port>", "its TFTP port", parsePort, 69)
     .option("--http-port <port>", "its HTTP port", parsePort, 8440)
@@ -27,11 +29,12 @@ export function doctorCommand(): Command {
     .action(async (options: { server: string; tftpPort: number; httpPort: number; deadline?: number }) => {
       const { server, tftpPort, httpPort, deadline: deadlineMs = DEFAULT_DEADLINE_MS } = options;
       say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
-      const [files, bsdp] = await Promise.all([
+      const [files, bsdp, bundles] = await Promise.all([
         probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
         probeBsdpServers({ server, deadlineMs }),
+        probeBundles(configOf(command)),
       ]);
-      const probes = [...files, ...(bsdp === undefined ? [] : [bsdp])];
+      const probes = [...files, ...(bsdp === undefined ? [] : [bsdp]), ...bundles];
       const isWell = probes.every(({ status }) => status !== "fail");
       printResult({ server, ok: isWell, probes }, () => probes.map(lineOf).join("\n"));
       if (!isWell) process.exitCode = isUnreachable(files) ? Exit.unreachable : Exit.failed;
