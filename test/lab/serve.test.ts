@@ -61,6 +61,11 @@ class Serving {
     return this.#lines.seen;
   }
 
+  /** The first log line with all of `texts`. */
+  until(...texts: readonly string[]): Promise<string> {
+    return this.#lines.until(...texts);
+  }
+
   /** Sends a signal, and gives the exit code and how long the end took. */
   async stop(signal = "TERM"): Promise<{ code: number | null; ms: number }> {
     const startedAt = performance.now();
@@ -299,6 +304,30 @@ describe("bootcast serve", { skip }, () => {
     for (const line of serving.log) assert.doesNotThrow(() => JSON.parse(line), line);
     const broken = serving.log.filter((line) => (JSON.parse(line) as { level?: number }).level === 50);
     assert.deepEqual(broken, []);
+    assert.equal((await serving.stop()).code, 0);
+  });
+
+  test("another address on its interface is followed: DHCP, TFTP, HTTP, and back again", async () => {
+    const serving = await Serving.start(server, FIRMWARE, dataDir);
+    const move = async (from: string, to: string) => {
+      await server.run("ip", "address", "add", `${to}/24`, "dev", "eth0");
+      await server.run("ip", "address", "del", `${from}/24`, "dev", "eth0");
+      await server.run("ip", "route", "replace", "default", "dev", "eth0");
+      await serving.until('"an address came', to);
+      // DNS-SD follows last.
+      await serving.until('"dns-sd: advertised"', to);
+    };
+    const works = async (address: string) => {
+      const packet = decodeDhcpPacket(bytesOf((await answerTo("ovmf-x64-discover", freshMac())).hex));
+      assert.equal(packet.siaddr, address);
+      assert.equal(await http(address, "/boot/x64/snponly.efi"), "this is x64/snponly.efi");
+      const tftp = await client.run("curl", "-s", "--max-time", "5", `tftp://${address}/x64/snponly.efi`);
+      assert.equal(tftp, "this is x64/snponly.efi");
+    };
+    await move(FIRMWARE, MACS);
+    await works(MACS);
+    await move(MACS, FIRMWARE);
+    await works(FIRMWARE);
     assert.equal((await serving.stop()).code, 0);
   });
 
