@@ -220,7 +220,7 @@ function socketFault(options: DeviceSocketOptions, call: string, code: string, c
           fix:
             options.port === 68
               ? `Stop that DHCP client; "ss -ulpn sport = :68" names it.`
-              : `Stop it ("ss -ulpn sport = :${options.port}" names it), or leave DHCP to it alone: network.dhcp = "off".`,
+              : `Stop it ("ss -ulpn sport = :${options.port}" names it), or leave that port to it: network.dhcp = "proxy-4011" where it sends option 60 "PXEClient", else "off".`,
         },
         cause,
       );

@@ -1,3 +1,4 @@
+import { SERVER_PORT } from "../bsdp/reply-destination.ts";
 import { Fault } from "../fault.ts";
 import { openAddressProbe } from "./address-probe.ts";
 import { DhcpAnswerer } from "./dhcp-answer.ts";
@@ -7,6 +8,7 @@ import { findOtherServer } from "./dhcp-probe.ts";
 import type { DhcpInterface, DhcpServer, DhcpSettings } from "./dhcp-settings.ts";
 import { LeaseBook } from "./lease-book.ts";
 import { OtherServers } from "./other-servers.ts";
+import { udpListeners } from "./port-neighbours.ts";
 
 /** dnsmasq looks for three seconds whether an address is in use before it offers it. */
 const DEFAULT_PROBE_MS = 4000;
@@ -55,6 +57,7 @@ export async function startDhcp(settings: DhcpSettings): Promise<DhcpServer> {
 
   try {
     if (full !== undefined) await refuseBesideOthers(settings, full);
+    if (mode !== "proxy-4011") await warnOfNeighbours(settings);
     for (const on of settings.interfaces) await add(on);
   } catch (error) {
     await stop();
@@ -86,6 +89,15 @@ function fullOf({ mode, full }: DhcpSettings): Full | undefined {
     why: 'network.dhcp is "full", but network.pool is not set.',
     fix: 'Set network.pool, for example "10.0.0.50-10.0.0.99", or network.dhcp = "proxy".',
   });
+}
+
+/** Two programs can hear a broadcast, but what is sent to this machine alone goes to one of them: to us. */
+async function warnOfNeighbours({ log, mode }: DhcpSettings): Promise<void> {
+  const addresses = await udpListeners(SERVER_PORT);
+  if (addresses.length === 0) return;
+  const proxy = mode === "proxy" ? 'Set network.dhcp = "proxy-4011" and let it send option 60 "PXEClient"' : "Stop it";
+  const fix = `${proxy}; "ss -ulpn sport = :${SERVER_PORT}" names it.`;
+  log.warn({ addresses, fix }, "another program on this machine serves DHCP: clients that renew may not reach it");
 }
 
 /** @throws {Fault} DHCP_OTHER_SERVER, those of `networksFrom` and of `openDeviceSocket` */

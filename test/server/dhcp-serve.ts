@@ -11,7 +11,7 @@ import { startDhcp } from "../../server/dhcp.ts";
 import { memoryLeases } from "./memory-leases.ts";
 
 const given = JSON.parse(process.argv[2] ?? "{}") as {
-  mode: "full" | "proxy";
+  mode: "full" | "proxy" | "proxy-4011";
   name: string;
   address: string;
   pool?: string;

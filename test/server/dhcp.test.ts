@@ -256,6 +256,35 @@ test("an address that a machine has without a lease is seen by ARP and not offer
   }
 });
 
+test("beside a DHCP server on this machine: 4011 alone is answered, and port 67 is left to it", {
+  skip: skipWithout("dnsmasq"),
+}, async () => {
+  const network = await openNetwork({ server: "10.77.0.1/24", client: "10.77.0.199/24" });
+  const { server, client } = network;
+  try {
+    await sendsBroadcasts(client);
+    const options = ["--no-daemon", "--user=root", "--port=0", "--interface=eth0", "--leasefile-ro", "--no-ping"];
+    await server.start("dnsmasq", ...options, "--dhcp-range=10.77.0.100,10.77.0.200").until("DHCP, IP range");
+    const process = await serving(server, { mode: "proxy-4011", name: "eth0", address: "10.77.0.1" });
+    const pxe = client.startNode(replay, "68", "4011");
+    await pxe.until("ready");
+    const lease = await exchange(pxe, "ovmf-x64-discover", { to: "255.255.255.255", port: 67, from: 68 });
+    assert.match(decodeDhcpPacket(bytesOf(lease.hex)).yiaddr, /^10\.77\.0\.1\d\d$/, "dnsmasq's own");
+    const ack = await exchange(pxe, "ovmf-x64-4011-request", { to: "10.77.0.1", port: 4011, from: 4011 });
+    assert.equal(decodeDhcpPacket(bytesOf(ack.hex)).file, "x64/snponly.efi");
+    process.end();
+    assert.deepEqual(JSON.parse(await process.until("stopping")).counters, {
+      answered: { "ACK on 4011": 1 },
+      dropped: {},
+    });
+    const proxy = server.startNode(serve, JSON.stringify({ mode: "proxy", name: "eth0", address: "10.77.0.1" }));
+    await proxy.until("another program on this machine serves DHCP", "proxy-4011");
+    assert.match(JSON.parse(await proxy.until("refused")).fix, /proxy-4011/);
+  } finally {
+    await network.close();
+  }
+});
+
 test("another boot server is warned of, with its address and the file that it gives", {
   skip: skipWithout("dnsmasq"),
 }, async () => {
