@@ -46,6 +46,18 @@ export const PREFIX_BYTES = 32;
  * @throws {Fault} MANIFEST_INVALID when it breaks a rule of the format
  */
 export function encodeManifest(manifest: Manifest, privateKey: KeyObject): Uint8Array {
+  const bytes = encodeUnsigned(manifest);
+  signDocument(bytes, privateKey);
+  return bytes;
+}
+
+/**
+ * The same with zeros for the signature: what a host sends that captured its disk. It proves nothing; the server
+ * checks all of it and signs.
+ *
+ * @throws {Fault} MANIFEST_INVALID
+ */
+export function encodeUnsigned(manifest: Manifest): Uint8Array {
   checkManifest(manifest);
   const header = encodeHeader(manifest);
   if (header.length > MAX_HEADER_BYTES) throw invalidManifest("its header is too long");
@@ -76,7 +88,6 @@ export function encodeManifest(manifest: Manifest, privateKey: KeyObject): Uint8
   }
   for (const [index, cell] of manifest.tableCells.entries()) view.setUint32(at.tableCells + index * 4, cell);
   bytes.set(manifest.root, at.root);
-  signDocument(bytes, privateKey);
   return bytes;
 }
 
@@ -89,11 +100,40 @@ export function encodeManifest(manifest: Manifest, privateKey: KeyObject): Uint8
  *   MANIFEST_TRUNCATED, MANIFEST_UNTRUSTED, MANIFEST_FORGED, MANIFEST_INVALID
  */
 export function decodeManifest(bytes: Uint8Array, trusted: readonly KeyObject[]): Manifest {
+  const counts = decodeCounts(bytes);
+  checkSignature(bytes, trusted);
+  return decodeBody(bytes, counts);
+}
+
+/**
+ * Reads what `encodeUnsigned` made: every rule of the format, and no signature.
+ *
+ * @param mostDiskBytes a disk that is said to be larger is refused before anything is made of it
+ * @throws {Fault} as `decodeManifest`, but for the signature
+ */
+export function decodeUnsigned(bytes: Uint8Array, mostDiskBytes: number): Manifest {
+  const counts = decodeCounts(bytes);
+  const { diskBytes } = decodeHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + counts.headerBytes));
+  if (diskBytes > mostDiskBytes) throw invalidManifest(`its disk has ${diskBytes} bytes, more than ${mostDiskBytes}`);
+  return decodeBody(bytes, counts);
+}
+
+/** Only the packs of a stored manifest, and the ids of their cells: nothing is checked but the lengths. */
+export function decodePackTable(bytes: Uint8Array): PackTable {
+  return decodePacks(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), decodeCounts(bytes));
+}
+
+/** The lengths of the parts, which fill `bytes` exactly. */
+function decodeCounts(bytes: Uint8Array): Counts {
   const counts = decodePrefix(bytes);
   const at = layoutOf(counts);
   if (bytes.length < at.end) throw truncated(bytes.length, at.end);
   if (bytes.length > at.end) throw invalidManifest(`${bytes.length - at.end} bytes follow its end`);
-  checkSignature(bytes, trusted);
+  return counts;
+}
+
+function decodeBody(bytes: Uint8Array, counts: Counts): Manifest {
+  const at = layoutOf(counts);
   const header = decodeHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + counts.headerBytes));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const table = decodePacks(bytes, view, counts);

@@ -92,6 +92,24 @@ export function packDigest(bytes: Uint8Array): string {
 }
 
 /**
+ * The ids that a pack says its cells have, from the front of its bytes: `PACK_HEADER_BYTES` and the ids are enough.
+ * Whether it holds them is told by `decodePack`.
+ *
+ * @throws {Fault} PACK_INVALID when it does not begin as a pack
+ */
+export function packCellIds(bytes: Uint8Array): Uint8Array {
+  const front = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const isPack = front.length >= PACK_HEADER_BYTES && front.subarray(0, MAGIC.length).equals(MAGIC);
+  const count = isPack ? front.readUInt32BE(12) : 0;
+  const endsAt = PACK_HEADER_BYTES + count * ID_BYTES;
+  if (count < 1 || count > CELLS_PER_PACK || front.length < endsAt) throw invalid("", "it does not begin as one");
+  return bytes.subarray(PACK_HEADER_BYTES, endsAt);
+}
+
+/** So many bytes of the front of a pack hold the ids of all of its cells, however many they are. */
+export const PACK_FRONT_BYTES = PACK_HEADER_BYTES + CELLS_PER_PACK * ID_BYTES;
+
+/**
  * The plain cells of a pack, every one checked against its id in the manifest.
  * Nothing of a pack may be used before this returned.
  *
@@ -159,7 +177,7 @@ function invalid(digest: string, rule: string, cause?: unknown): Fault {
   return new Fault(
     "PACK_INVALID",
     {
-      what: `Pack ${digest} cannot be used: ${rule}.`,
+      what: `${digest === "" ? "A pack" : `Pack ${digest}`} cannot be used: ${rule}.`,
       why: "It was made by another version of bootcast, or by a faulty one.",
       fix: "Import the image again with the version of bootcast that serves it.",
     },

@@ -11,6 +11,8 @@ export type ScanProgress = {
   /** Bytes of the disk that were looked at, of `totalBytes`. */
   readonly doneBytes: number;
   readonly totalBytes: number;
+  /** Of `doneBytes`, those in cells that no file system uses. */
+  readonly unusedBytes: number;
   /** Bytes that are neither zero nor unused nor equal to an earlier cell. */
   readonly newBytes: number;
   /** Bytes of the packs made so far. */
@@ -19,21 +21,33 @@ export type ScanProgress = {
 
 export type PackRecord = { readonly digest: string; readonly storedBytes: number };
 
-export type ScanOptions = {
-  readonly tag: ImageTag;
+/** The packs are made here. */
+export type PackMaking = {
   /** "zstd" to import, "stored" for `rawFilePacks`. */
   readonly codec: PackCodec;
   readonly level?: number;
+  /** A pack with exactly these cells that is kept already, and need not be made again. */
+  readonly findPack?: (cellIds: Uint8Array) => Promise<PackRecord | undefined>;
+  /** Keeps one pack. Several calls may be under way; they may end in any order. */
+  readonly onPack: (pack: EncodedPack) => Promise<void>;
+};
+
+/** The packs are made elsewhere: whoever keeps them may have most of their cells already. */
+export type PackKeeping = {
+  /** Keeps the pack of these cells (ids of 32 bytes, end to end). Several calls may be under way; they may end in any order. */
+  readonly keepPack: (cells: readonly Uint8Array[], cellIds: Uint8Array) => Promise<PackRecord>;
+  /** How many calls at the same time; each holds a MiB. Default 4. */
+  readonly packsInFlight?: number;
+};
+
+export type ScanOptions = (PackMaking | PackKeeping) & {
+  readonly tag: ImageTag;
   /** What the device says; 512 for a file. */
   readonly sectorBytes?: number;
   /** The disk's layout, when the caller has read it already. */
   readonly layout?: DiskLayout;
   /** Cells that no file system uses; their content is not kept. */
   readonly isUnused?: (cell: number) => boolean;
-  /** A pack with exactly these cells that is kept already, and need not be made again. */
-  readonly findPack?: (cellIds: Uint8Array) => Promise<PackRecord | undefined>;
-  /** Keeps one pack. Several calls may be under way; they may end in any order. */
-  readonly onPack: (pack: EncodedPack) => Promise<void>;
   readonly onProgress?: (progress: ScanProgress) => void;
   readonly signal?: AbortSignal;
 };
@@ -79,17 +93,22 @@ class Scanner {
   readonly #ids = new CellIdTable();
   readonly #packs: (PackRecord & { readonly cellIds: Uint8Array })[] = [];
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #keepPack: PackKeeping["keepPack"];
+  readonly #mostInFlight: number;
   // The cells of the pack that is being filled.
   #open: { cell: Uint8Array; id: Uint8Array }[] = [];
   #nextPack = 0;
   #newBytes = 0;
   #storedBytes = 0;
+  #unusedBytes = 0;
   #failure: unknown;
 
   constructor(source: BlockSource, options: ScanOptions, tableCells: ReadonlySet<number>) {
     this.#source = source;
     this.#options = options;
     this.#tableCells = tableCells;
+    this.#keepPack = "keepPack" in options ? options.keepPack : packMaker(options);
+    this.#mostInFlight = ("keepPack" in options ? options.packsInFlight : undefined) ?? PACKS_IN_FLIGHT;
   }
 
   async run() {
@@ -110,7 +129,11 @@ class Scanner {
   async #scanCells(): Promise<CellMap> {
     const cells = new CellMapBuilder();
     const total = cellCount(this.#source.sizeBytes);
-    const read = (first: number) => this.#readCells(first, Math.min(READ_CELLS, total - first));
+    // Where no file system has anything, there is nothing to read.
+    const read = (first: number): Promise<Uint8Array | undefined> => {
+      const count = Math.min(READ_CELLS, total - first);
+      return this.#areUnused(first, count) ? Promise.resolve(undefined) : this.#readCells(first, count);
+    };
     let next = read(0);
     for (let first = 0; first < total; first += READ_CELLS) {
       const bytes = await next;
@@ -121,7 +144,7 @@ class Scanner {
         // Packs end at every MiB of the disk, so that a change there leaves all other packs as they were.
         if (cell % CELLS_PER_PACK === 0) await this.#closePack();
         const at = (cell - first) * CELL_BYTES;
-        await this.#scanCell(cell, bytes.subarray(at, at + CELL_BYTES), cells);
+        await this.#scanCell(cell, bytes?.subarray(at, at + CELL_BYTES), cells);
       }
       this.#check();
       this.#progress(Math.min((first + READ_CELLS) * CELL_BYTES, this.#source.sizeBytes));
@@ -129,10 +152,21 @@ class Scanner {
     return cells.finish();
   }
 
-  async #scanCell(cell: number, bytes: Uint8Array, cells: CellMapBuilder): Promise<void> {
-    if (this.#tableCells.has(cell) || this.#options.isUnused?.(cell) === true) cells.unused();
-    else if (isZero(bytes)) cells.zero();
+  async #scanCell(cell: number, bytes: Uint8Array | undefined, cells: CellMapBuilder): Promise<void> {
+    if (this.#tableCells.has(cell)) cells.unused();
+    else if (bytes === undefined || this.#options.isUnused?.(cell) === true) {
+      cells.unused();
+      this.#unusedBytes += cellLength(cell, this.#source.sizeBytes);
+    } else if (isZero(bytes)) cells.zero();
     else cells.data(await this.#stored(bytes));
+  }
+
+  #areUnused(first: number, count: number): boolean {
+    const { isUnused } = this.#options;
+    if (isUnused === undefined) return false;
+    for (let cell = first; cell < first + count; cell += 1)
+      if (this.#tableCells.has(cell) || !isUnused(cell)) return false;
+    return true;
   }
 
   /** The stored number of a cell: that of an equal one seen before, or a new one. */
@@ -180,19 +214,12 @@ class Scanner {
     });
     this.#inFlight.add(job);
     void job.finally(() => this.#inFlight.delete(job));
-    while (this.#inFlight.size >= PACKS_IN_FLIGHT) await Promise.race(this.#inFlight);
+    while (this.#inFlight.size >= this.#mostInFlight) await Promise.race(this.#inFlight);
     this.#check();
   }
 
   async #makePack(number: number, cells: readonly Uint8Array[], cellIds: Uint8Array): Promise<void> {
-    const { codec, level, onPack, findPack } = this.#options;
-    let record = await findPack?.(cellIds);
-    if (record === undefined) {
-      const pack = await encodePack(cells, codec, { cellIds, ...(level !== undefined && { level }) });
-      await onPack(pack);
-      record = { digest: pack.digest, storedBytes: pack.bytes.length };
-    }
-    const { digest, storedBytes } = record;
+    const { digest, storedBytes } = await this.#keepPack(cells, cellIds);
     this.#packs[number] = { digest, storedBytes, cellIds };
     this.#storedBytes += storedBytes;
   }
@@ -208,9 +235,24 @@ class Scanner {
   }
 
   #progress(doneBytes: number): void {
-    const { sizeBytes: totalBytes } = this.#source;
-    this.#options.onProgress?.({ doneBytes, totalBytes, newBytes: this.#newBytes, storedBytes: this.#storedBytes });
+    this.#options.onProgress?.({
+      doneBytes,
+      totalBytes: this.#source.sizeBytes,
+      unusedBytes: this.#unusedBytes,
+      newBytes: this.#newBytes,
+      storedBytes: this.#storedBytes,
+    });
   }
+}
+
+function packMaker({ codec, level, onPack, findPack }: PackMaking): PackKeeping["keepPack"] {
+  return async (cells, cellIds) => {
+    const known = await findPack?.(cellIds);
+    if (known !== undefined) return known;
+    const pack = await encodePack(cells, codec, { cellIds, ...(level !== undefined && { level }) });
+    await onPack(pack);
+    return { digest: pack.digest, storedBytes: pack.bytes.length };
+  };
 }
 
 function withTableCells(
