@@ -6,7 +6,6 @@ import type { BootPolicy } from "../bsdp/policy.ts";
 import type { BootClients } from "./boot-clients.ts";
 import type { BootTrace } from "./boot-trace.ts";
 import type { HostBootSettings } from "./host-boot-settings.ts";
-import type { SeenServer } from "./other-servers.ts";
 
 /** One network interface that we answer on. */
 export type DhcpInterface = { readonly name: string; readonly address: string; readonly netmask: string };
@@ -88,6 +87,16 @@ export type DhcpEvent = {
 export type DhcpCounters = {
   readonly answered: Readonly<Record<string, number>>;
   readonly dropped: Readonly<Record<string, number>>;
+};
+
+/** Another server that was seen, as the status shows it. */
+export type SeenServer = {
+  readonly interface: string;
+  readonly server: string;
+  readonly givesAddresses: boolean;
+  /** What it tells machines to boot; null when it says nothing about that. */
+  readonly bootFile: string | null;
+  readonly lastSeenMs: number;
 };
 
 export type DhcpServer = {

@@ -3,17 +3,7 @@ import { type OtherServer, otherServerOf } from "../bsdp/other-server.ts";
 import { CLIENT_PORT } from "../bsdp/reply-destination.ts";
 import { Fault } from "../fault.ts";
 import { type DeviceSocket, openDeviceSocket } from "./device-socket.ts";
-import type { DhcpInterface, DhcpSettings } from "./dhcp-settings.ts";
-
-/** Another server that was seen, as the status shows it. */
-export type SeenServer = {
-  readonly interface: string;
-  readonly server: string;
-  readonly givesAddresses: boolean;
-  /** What it tells machines to boot; null when it says nothing about that. */
-  readonly bootFile: string | null;
-  readonly lastSeenMs: number;
-};
+import type { DhcpInterface, DhcpSettings, SeenServer } from "./dhcp-settings.ts";
 
 /** Somebody may make up servers. */
 const MOST_SERVERS = 100;
