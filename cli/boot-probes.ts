@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher, request } from "undici";
-import { type Platform, standardDiskLoaders, standardLoaders } from "../bsdp/boot-files.ts";
+import { type Platform, standardDiskLoaders, standardLoaders, standardSecureLoaders } from "../bsdp/boot-files.ts";
 import { Fault } from "../fault.ts";
 import { fetchByTftp } from "./tftp-client.ts";
 
@@ -22,6 +22,7 @@ export type ProbeTarget = {
 };
 
 const rebuild = 'Run "bootcast boot-image build" on the server.';
+const rebuildForArm64 = 'Run "bootcast boot-image build --arch amd64,arm64" on the server.';
 /** Some firmware cannot count TFTP blocks past 65535 of 512 bytes. */
 const maxLoaderBytes = 32 * 1024 * 1024;
 /** A locally administered address that no machine has. */
@@ -68,6 +69,9 @@ const loaders: readonly Loader[] = [
     .map(([platform, file]) => {
       return { platform, file, without: `${platform} UEFI machines may wait for minutes before they start their disk` };
     }),
+  ...(Object.entries(standardSecureLoaders) as [Platform, string][]).map(([platform, file]) => {
+    return { platform, file, without: `${platform} machines with Secure Boot cannot boot` };
+  }),
 ];
 
 type HttpTarget = ProbeTarget & { readonly dispatcher: Dispatcher };
@@ -96,7 +100,7 @@ async function probeLoader(
     bytes = await fetchByTftp({ host: server, port: tftpPort, file, deadlineMs });
   } catch (error) {
     if (without === undefined || !(error instanceof Fault) || error.code !== "TFTP_FILE_MISSING") throw error;
-    return { status: "warn", detail: `not there; ${without}`, fix: rebuild };
+    return { status: "warn", detail: `not there; ${without}`, fix: platform === "arm64" ? rebuildForArm64 : rebuild };
   }
   const detail = `${bytes.length} bytes`;
   const machine = efiMachines[platform];

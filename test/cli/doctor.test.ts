@@ -63,6 +63,8 @@ beforeEach(async () => {
   await writeFile(join(home, "x64/disk.efi"), efiProgram(0x8664));
   await writeFile(join(home, "ia32/grub.efi"), efiProgram(0x014c));
   await writeFile(join(home, "arm64/grub.efi"), efiProgram(0xaa64));
+  await writeFile(join(home, "x64/shimx64.efi"), efiProgram(0x8664));
+  await writeFile(join(home, "arm64/shimaa64.efi"), efiProgram(0xaa64));
   await writeFile(join(home, "vmlinuz"), kernel());
   await writeFile(join(home, "initramfs.img"), Buffer.concat([Buffer.from("28b52ffd", "hex"), Buffer.alloc(100)]));
 });
@@ -77,6 +79,8 @@ const allWell = {
   "tftp ia32/grub.efi": "ok",
   "tftp arm64/grub.efi": "ok",
   "tftp x64/disk.efi": "ok",
+  "tftp x64/shimx64.efi": "ok",
+  "tftp arm64/shimaa64.efi": "ok",
   "http script": "ok",
   "http vmlinuz": "ok",
   "http initramfs.img": "ok",
@@ -86,13 +90,14 @@ test("doctor: all is well", async () => {
   const results = await probeBootFiles(target());
   assert.deepEqual(statuses(results), allWell);
   assert.match(results[0]!.detail, /^70000 bytes, \d+ ms$/);
-  assert.match(results[5]!.detail, /an unknown machine starts the agent/);
+  assert.match(results[7]!.detail, /an unknown machine starts the agent/);
 });
 
 test("doctor: what is missing or wrong is named, with a fix", async () => {
   await rm(join(home, "arm64/grub.efi"));
   await rm(join(home, "x64/disk.efi"));
   await rm(join(home, "undionly.kpxe"));
+  await rm(join(home, "x64/shimx64.efi"));
   await writeFile(join(home, "x64/snponly.efi"), efiProgram(0x014c));
   await writeFile(join(home, "ia32/grub.efi"), "");
   await writeFile(join(home, "vmlinuz"), Buffer.alloc(5000));
@@ -105,13 +110,16 @@ test("doctor: what is missing or wrong is named, with a fix", async () => {
     "tftp ia32/grub.efi": "fail",
     "tftp arm64/grub.efi": "warn",
     "tftp x64/disk.efi": "warn",
+    "tftp x64/shimx64.efi": "warn",
     "http vmlinuz": "fail",
     "http initramfs.img": "fail",
   });
   for (const { status, fix } of results) assert.equal(fix === undefined, status === "ok");
   assert.match(results[1]!.detail, /not an EFI program for x64/);
   assert.match(results[4]!.detail, /may wait for minutes/);
-  assert.match(results[7]!.detail, /answered 404/);
+  assert.match(results[5]!.detail, /Secure Boot cannot boot/);
+  assert.match(results[3]!.fix!, /--arch amd64,arm64/);
+  assert.match(results[9]!.detail, /answered 404/);
   assert.equal(isUnreachable(results), false);
 });
 
