@@ -78,18 +78,78 @@ describe("firmware", { skip: labProblem("machines") ?? false }, () => {
     return machine.consoleText();
   }
 
-  test("Secure Boot: shim, signed GRUB, signed kernel, on x64 and arm64, beside the site's own DHCP server", {
-    timeout: 8 * minutes,
+  test("Secure Boot: shim, signed GRUB and signed kernel by PXE and by HTTP boot, and on arm64", {
+    timeout: 10 * minutes,
   }, async (t) => {
     const lab = await openRoom(t, "secure", { dhcp: "proxy", settings: { "boot.secure_boot": true } });
-    const [x64, arm64] = await Promise.all([
-      comesToAgent(t, lab, { name: "secure", firmware: "uefi-secure" }),
+    const x64 = async () => [
+      await comesToAgent(t, lab, { name: "secure", firmware: "uefi-secure" }),
+      await comesToAgent(t, lab, { name: "http-secure", firmware: "uefi-secure", boot: "http" }),
+    ];
+    const [[byPxe = "", byHttp = ""], arm64] = await Promise.all([
+      x64(),
       comesToAgent(t, lab, { name: "arm64", firmware: "uefi-arm64" }),
     ]);
-    // The kernel itself says that the firmware checked it.
-    assert.match(x64, /Secure boot enabled/);
-    assert.match(x64, /Kernel is locked down from EFI Secure Boot/);
-    assert.match(arm64, /Linux \S+-arm64 up/);
-    if (process.env["BOOTCAST_LAB_TRACE"] !== undefined) console.error(lab.serverLog());
+    for (const console of [byPxe, byHttp]) {
+      // The kernel itself says that the firmware checked it.
+      assert.match(console, /EFI stub: UEFI Secure Boot is enabled/);
+      assert.match(console, /secureboot: Secure boot enabled/);
+      assert.match(console, /Kernel is locked down from EFI Secure Boot/);
+    }
+    assert.match(byPxe, /NBP filename is x64\/shimx64\.efi/);
+    assert.match(byHttp, /URI: http:\/\/10\.77\.0\.1:8440\/boot\/x64\/shimx64\.efi/);
+    assert.match(arm64, /NBP filename is arm64\/shimaa64\.efi/);
+    assert.match(arm64, /bootcast: Linux \S+-arm64 up/);
+    const { hosts } = JSON.parse((await lab.bootcast(["host", "list", "--json"])).stdout);
+    assert.equal(hosts.length, 3);
+  });
+
+  test("a loader that nobody signed is refused under Secure Boot; 32-bit UEFI by GRUB, UEFI HTTP boot", {
+    timeout: 10 * minutes,
+  }, async (t) => {
+    const lab = await openRoom(t, "proxy", { dhcp: "proxy" });
+    const strict = await start(lab, { name: "strict", firmware: "uefi-secure" });
+    await strict.waitForLine("NBP filename is x64/snponly.efi", 2 * minutes, "the firmware to load iPXE");
+    await strict.waitForLine(/failed to load Boot0000 .*: Access Denied/, minutes, "the firmware to refuse it");
+    await strict.stop();
+    const [ia32, http] = await Promise.all([
+      comesToAgent(t, lab, { name: "ia32", firmware: "uefi-ia32" }),
+      comesToAgent(t, lab, { name: "http", firmware: "uefi", boot: "http" }),
+    ]);
+    assert.match(ia32, /NBP filename is ia32\/grub\.efi/);
+    assert.match(http, /Start HTTP Boot over IPv4[\s\S]*URI: http:\/\/10\.77\.0\.1:8440\/boot\/x64\/snponly\.efi/);
+  });
+
+  test("each card: BIOS with iPXE in the card or from a stick, up to Linux's network; UEFI with iPXE in the card, up to the script", {
+    timeout: 12 * minutes,
+  }, async (t) => {
+    const lab = await openRoom(t, "cards", { dhcp: "full" });
+    const network = /bootcast: network up/;
+    const script = /script\.ipxe\S*\.+ ok/;
+    // One after the other on two tracks: never more than two machines at a time.
+    const tracks: readonly (readonly (Pc & { ends: RegExp })[])[] = [
+      [
+        { name: "e1000e", firmware: "bios", nic: "e1000e", ends: network },
+        { name: "vmxnet3", firmware: "bios", nic: "vmxnet3", ends: network },
+        { name: "u-e1000", firmware: "uefi", nic: "e1000", ends: script },
+        { name: "u-e1000e", firmware: "uefi", nic: "e1000e", ends: script },
+      ],
+      [
+        { name: "ipxe-e1000", firmware: "bios", nic: "e1000", program: "/usr/lib/ipxe/ipxe.lkrn", ends: network },
+        { name: "rtl8139", firmware: "bios", nic: "rtl8139", ends: network },
+        { name: "u-vmxnet3", firmware: "uefi", nic: "vmxnet3", ends: script },
+        { name: "u-rtl8139", firmware: "uefi", nic: "rtl8139", ends: script },
+      ],
+    ];
+    await Promise.all(
+      tracks.map(async (track) => {
+        for (const { ends, ...pc } of track) {
+          const machine = await start(lab, pc);
+          const seconds = await follow(machine, [{ name: "booted", ends, deadlineMs: 4 * minutes }]);
+          t.diagnostic(`${pc.name}: ${JSON.stringify(seconds)}`);
+          await machine.stop();
+        }
+      }),
+    );
   });
 });
