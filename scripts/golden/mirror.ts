@@ -1,4 +1,5 @@
 import { Fault } from "../../fault.ts";
+import { mirrorOf } from "../boot-image/archive.ts";
 import { command } from "./command.ts";
 
 /**
@@ -16,18 +17,4 @@ export async function debianMirror(): Promise<string> {
     why: "apt on this machine names no Debian archive with a main component over HTTP.",
     fix: "Add one to /etc/apt/sources.list.d and run apt-get update.",
   });
-}
-
-/** Chooses the archive itself among apt's index targets: not its updates, not its security archive. */
-export function mirrorOf(targets: string): string | undefined {
-  const archives = targets
-    .split("\n")
-    .map((line) => line.split("|"))
-    .filter(([identifier, component, release, , address]) => {
-      const isArchive = /^[a-z]+$/.test(release ?? "") && /^https?:/.test(address ?? "");
-      return identifier === "Packages" && component === "main" && isArchive;
-    });
-  // Before the first `apt-get update` the origin is not known; then the address has to say it.
-  const debian = archives.find(([, , , origin]) => origin === "Debian");
-  return (debian ?? archives.find(([, , , , address]) => /\/debian\/?$/.test(address ?? "")))?.[4];
 }

@@ -169,7 +169,7 @@ function run(args: readonly string[]): Promise<{ code: number; stdout: string; s
 test("doctor: the command prints a line for each probe, and its exit code tells", async () => {
   const ports = ["--server", "127.0.0.1", "--tftp-port", String(tftp.port), "--http-port", String(httpPort)];
   const well = await run(ports);
-  assert.deepEqual([well.code, well.stdout.trim().split("\n").length], [0, 8], well.stderr);
+  assert.deepEqual([well.code, well.stdout.trim().split("\n").length], [0, 10], well.stderr);
   assert.match(well.stdout, /^ok {4}tftp undionly\.kpxe +70000 bytes, \d+ ms$/m);
 
   await rm(join(home, "vmlinuz"));

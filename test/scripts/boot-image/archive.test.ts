@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { mirrorOf } from "../../../scripts/golden/mirror.ts";
+import { mirrorOf } from "../../../scripts/boot-image/archive.ts";
 
 /** Lines as `apt-get indextargets --format` gives them: identifier, component, release, origin, address. */
 const lines = (...rows: string[]) => rows.join("\n");
