@@ -1,0 +1,205 @@
+import { once } from "node:events";
+import { existsSync, mkdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { createInterface } from "node:readline";
+import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
+import type { LabProcess } from "../../scripts/lab/namespace.ts";
+import { processUse } from "./measure.ts";
+import type { ReceiveOrder, Said, SendOrder, Use } from "./multicast-process.ts";
+import { type BenchRoom, hostAddress, hostName, serverAddress } from "./multicast-room.ts";
+
+/** What is sent: a raw file; each host writes its own into `directory`, by the name of `targetOf`. */
+export type Cast = {
+  readonly room: BenchRoom;
+  readonly image: string;
+  readonly directory: string;
+  readonly rateBytesPerSecond: number;
+  /** Nobody waits longer for it. */
+  readonly deadlineMs: number;
+};
+
+export type CastResult = {
+  /** When each host ended, by `performance.now`; those that failed are not among them. */
+  readonly endedAtSeconds: readonly number[];
+  readonly sender: Use;
+  readonly receivers: readonly Use[];
+  /** Packs fetched by unicast, of all hosts: only ours tells. */
+  readonly unicastPacks?: number;
+};
+
+export type Contender = {
+  readonly name: string;
+  targetOf(cast: Cast, number: number): string;
+  run(cast: Cast): Promise<CastResult>;
+};
+
+const node = join(import.meta.dirname, "../../node_modules/.bin/node");
+const program = join(import.meta.dirname, "multicast-process.ts");
+const port = 7800;
+
+/** @param isFast false: with what Node itself offers only */
+export function bootcast(isFast: boolean): Contender {
+  const targetOf = ({ directory }: Cast, number: number) => join(directory, `${hostName(number)}.raw`);
+  return {
+    name: isFast ? "bootcast" : "bootcast, node:dgram",
+    targetOf,
+    async run(cast) {
+      const { room, image, rateBytesPerSecond } = cast;
+      const { hosts } = room.options;
+      const start = (order: SendOrder | ReceiveOrder, netns: string) =>
+        Speaker.start(room.lab.spawn(node, [program, JSON.stringify(order)], { netns }));
+      const send = { role: "send", path: image, address: serverAddress, group: "239.192.66.9", port } as const;
+      const sender = start({ ...send, rateBytesPerSecond, hosts, isFast }, "server");
+      await sender.said("ready", cast.deadlineMs);
+      const server = `http://${serverAddress}:${port}`;
+      const receivers = numbers(hosts).map((number) => {
+        const order = {
+          role: "receive",
+          server,
+          name: hostName(number),
+          path: targetOf(cast, number),
+          isFast,
+        } as const;
+        return start(order, hostName(number));
+      });
+      const ended = await Promise.all(
+        receivers.map(async (receiver) => {
+          const said = await receiver.said("done", cast.deadlineMs);
+          return said === undefined ? undefined : { ...said, atSeconds: performance.now() / 1_000 };
+        }),
+      );
+      const sent = await sender.said("done", cast.deadlineMs);
+      await Promise.all([sender, ...receivers].map((speaker) => speaker.process.stop()));
+      const done = ended.filter((one) => one !== undefined);
+      return {
+        endedAtSeconds: done.map(({ atSeconds }) => atSeconds),
+        sender: sent ?? noUse,
+        receivers: done,
+        unicastPacks: done.reduce((sum, { unicastPacks }) => sum + unicastPacks, 0),
+      };
+    },
+  };
+}
+
+/** As FOG calls it. */
+export const udpcast: Contender = {
+  name: "udpcast",
+  targetOf: ({ directory }, number) => join(directory, `${hostName(number)}.raw`),
+  async run(cast) {
+    const { room, image } = cast;
+    const { hosts } = room.options;
+    const common = "--interface eth0 --portbase 9000 --ttl 32 --nokbd --no-progress";
+    const send = `--min-receivers ${hosts} --max-wait 60 --full-duplex ${common} --file ${image}`;
+    const sender = timed(cast, "server", "udp-sender", send.split(" "));
+    const receivers = numbers(hosts).map((number) =>
+      timed(cast, hostName(number), "udp-receiver", `${common} --file ${this.targetOf(cast, number)}`.split(" ")),
+    );
+    return resultOf(await Promise.all([sender, ...receivers]));
+  },
+};
+
+/** At 95 % of the rate: it counts payload only. Its daemons run on; their hosts are done when they say so. */
+export const uftp: Contender = {
+  name: "uftp",
+  targetOf: ({ directory, image }, number) => join(directory, hostName(number), image.split("/").at(-1)!),
+  async run(cast) {
+    const { room, image, directory, rateBytesPerSecond } = cast;
+    const { hosts } = room.options;
+    const daemons = numbers(hosts).map((number) => {
+      const target = join(directory, hostName(number));
+      mkdirSync(target, { recursive: true });
+      return room.lab.spawn("uftpd", ["-d", "-I", "eth0", "-D", target], { netns: hostName(number) });
+    });
+    const ends = daemons.map(async (daemon) => {
+      daemon.stdout.resume();
+      for await (const line of createInterface({ input: daemon.stderr })) {
+        if (/file transfer complete/i.test(line)) return performance.now() / 1_000;
+      }
+      return undefined;
+    });
+    const addresses = numbers(hosts).map(hostAddress).join(",");
+    const rate = Math.round((rateBytesPerSecond * 8 * 0.95) / 1_000);
+    const words = ["-I", "eth0", "-t", "3", "-R", String(rate), "-H", addresses, image];
+    const sent = await timed(cast, "server", "uftp", words);
+    const endedAtSeconds = await Promise.all(ends.map((end) => Promise.race([end, delay(2_000, undefined)])));
+    const receivers = daemons.map(({ pid }) => (pid === undefined ? noUse : processUse(pid)));
+    await Promise.all(daemons.map((daemon) => daemon.stop()));
+    return { endedAtSeconds: endedAtSeconds.filter((end) => end !== undefined), sender: sent.use, receivers };
+  },
+};
+
+/** @returns why the peer cannot be measured here; undefined when it can */
+export function absent(name: "udpcast" | "uftp"): string | undefined {
+  const folders = (process.env["PATH"] ?? "").split(delimiter);
+  const isThere = (file: string) => folders.some((folder) => existsSync(join(folder, file)));
+  const programs = name === "udpcast" ? ["udp-sender", "udp-receiver"] : ["uftp", "uftpd"];
+  return programs.every(isThere) ? undefined : `it is not installed: apt-get install ${name}`;
+}
+
+const noUse: Use = { cpuSeconds: Number.NaN, peakBytes: Number.NaN };
+
+function numbers(count: number): number[] {
+  return Array.from({ length: count }, (_, at) => at + 1);
+}
+
+/** A process of ours, and what it said. */
+class Speaker {
+  readonly process: LabProcess;
+  readonly #said: Said[] = [];
+  readonly #lines: ReturnType<typeof createInterface>;
+
+  private constructor(lab: LabProcess) {
+    this.process = lab;
+    lab.stderr.on("data", (bytes: Buffer) => process.stderr.write(bytes));
+    this.#lines = createInterface({ input: lab.stdout });
+    this.#lines.on("line", (line) => this.#said.push(JSON.parse(line) as Said));
+  }
+
+  static start(lab: LabProcess): Speaker {
+    return new Speaker(lab);
+  }
+
+  /** Undefined when it ends without having said so, or takes too long. */
+  async said<Type extends Said["type"]>(type: Type, deadlineMs: number): Promise<(Said & { type: Type }) | undefined> {
+    const until = performance.now() + deadlineMs;
+    for (;;) {
+      const found = this.#said.find((one) => one.type === type);
+      if (found !== undefined) return found as Said & { type: Type };
+      const heard = once(this.#lines, "line").then(() => true);
+      const isGoingOn = await Promise.race([
+        heard,
+        this.process.exited.then(() => false),
+        delay(Math.max(0, until - performance.now()), false),
+      ]);
+      if (!isGoingOn && !this.#said.some((one) => one.type === type)) return undefined;
+    }
+  }
+}
+
+type Timed = { readonly isDone: boolean; readonly atSeconds: number; readonly use: Use };
+
+/** Runs a program to its end, with what the shell says it used. */
+async function timed(cast: Cast, netns: string, name: string, words: readonly string[]): Promise<Timed> {
+  const script = `"$@" >/dev/null 2>&1; code=$?; times; exit $code`;
+  const child = cast.room.lab.spawn("bash", ["-c", script, "-", name, ...words], { netns });
+  child.stderr.resume();
+  const output = text(child.stdout);
+  const timer = setTimeout(() => child.signal("SIGKILL"), cast.deadlineMs);
+  const { exitCode } = await child.exited;
+  clearTimeout(timer);
+  const atSeconds = performance.now() / 1_000;
+  const [, ofChildren = ""] = (await output).split("\n");
+  const parts = [...ofChildren.matchAll(/(\d+)m([\d.]+)s/g)].map(([, minutes, seconds]) => +minutes! * 60 + +seconds!);
+  const cpuSeconds = parts.length === 2 ? parts[0]! + parts[1]! : Number.NaN;
+  return { isDone: exitCode === 0, atSeconds, use: { cpuSeconds, peakBytes: Number.NaN } };
+}
+
+function resultOf([sender, ...receivers]: readonly Timed[]): CastResult {
+  const done = receivers.filter(({ isDone }) => isDone);
+  return {
+    endedAtSeconds: done.map(({ atSeconds }) => atSeconds),
+    sender: sender?.use ?? noUse,
+    receivers: done.map(({ use }) => use),
+  };
+}
