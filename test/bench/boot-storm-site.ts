@@ -128,6 +128,8 @@ export async function startDnsmasq(lab: Namespace, room: Room, dataDir: string):
 
 /** The room is switched on and heard to its end. */
 export async function switchOn(lab: Namespace, room: Room): Promise<RoomResult> {
+  // The cards of the room before are not on the wire: to the server its own address would look like a stranger's.
+  await lab.run("ip", ["-n", "server", "neigh", "flush", "dev", "eth0"]);
   const file = fileURLToPath(new URL("./boot-storm-room.ts", import.meta.url));
   const process_ = lab.spawn(process.execPath, [file, JSON.stringify(room)], { netns: "room" });
   const lines = new Lines(process_);
