@@ -8,6 +8,8 @@ export type BootImage = {
   readonly kind: number;
   /** True for NetInstall and NetRestore, false for a diskless NetBoot. */
   readonly isInstall: boolean;
+  /** Bits 16 to 23 of the id, which have no meaning yet; absent: 0. Two ids that differ in them differ. */
+  readonly reserved?: number;
   /** UTF-8, at most 246 bytes are sent. */
   readonly name: string;
 };
@@ -25,12 +27,18 @@ export function numberOfImageId(id: BootImageId): number {
 
 /** The upper half of the id, which the attributes filter is compared with. */
 export function attributesOf(id: BootImageId): number {
-  return ((id.isInstall ? 0x8000 : 0) | (id.kind << 8)) >>> 0;
+  return ((id.isInstall ? 0x8000 : 0) | (id.kind << 8) | (id.reserved ?? 0)) >>> 0;
 }
 
-/** The inverse of `numberOfImageId`; the reserved bits are dropped. */
+/** The inverse of `numberOfImageId`. */
 export function imageIdOfNumber(number: number): BootImageId {
-  return { index: number & 0xffff, kind: (number >>> 24) & 0x7f, isInstall: number >>> 31 === 1 };
+  const reserved = (number >>> 16) & 0xff;
+  return {
+    index: number & 0xffff,
+    kind: (number >>> 24) & 0x7f,
+    isInstall: number >>> 31 === 1,
+    ...(reserved === 0 ? {} : { reserved }),
+  };
 }
 
 /**

@@ -209,3 +209,11 @@ test("any bytes decode or are refused, never anything else", () => {
     { numRuns: 500 },
   );
 });
+
+test("ids that differ in the reserved byte alone are two ids, and are written back as they came", () => {
+  for (const number of [0x8101ffff, 0x01ff0fff, 0xffffffff, 0x81000001]) {
+    assert.equal(numberOfImageId(imageIdOfNumber(number)), number);
+  }
+  const list = Uint8Array.of(0x81, 2, 0, 1, 1, 0x41);
+  assert.deepEqual(encodeBootImage(decodeBootImageList(list)[0]!), list);
+});
