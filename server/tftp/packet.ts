@@ -32,8 +32,8 @@ export const ErrorCode = {
 
 const Opcode = { read: 1, write: 2, data: 3, ack: 4, error: 5, oack: 6 } as const;
 
-/** RFC 2347: a request is at most 512 bytes long. We take what one Ethernet frame holds. */
-const maxRequestBytes = 1468;
+/** RFC 2347. */
+const maxRequestBytes = 512;
 
 /**
  * Decodes one TFTP packet (RFC 1350, 2347). All integers are big-endian.
@@ -53,7 +53,7 @@ export function decodeTftp(bytes: Uint8Array): TftpPacket {
   switch (opcode) {
     case Opcode.read:
     case Opcode.write: {
-      if (bytes.length > maxRequestBytes) throw malformed(bytes, "A request is at most 512 bytes long.");
+      if (bytes.length > maxRequestBytes) throw malformed(bytes, `A request is at most ${maxRequestBytes} bytes long.`);
       const [file, mode, ...rest] = terminatedStrings(bytes, 2);
       if (file === undefined || mode === undefined) throw malformed(bytes, "File name or mode is missing.");
       return {

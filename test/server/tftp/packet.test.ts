@@ -121,3 +121,9 @@ test("tftp packet: only requests may be answered when they are malformed", () =>
   for (const opcode of [0, 3, 4, 5, 6, 7]) assert.equal(isRequest(Buffer.from([0, opcode])), false);
   assert.equal(isRequest(new Uint8Array()), false);
 });
+
+test("a request of more than 512 bytes is refused (RFC 2347)", () => {
+  const request = (bytes: number) => Buffer.from(`\0\x01${"a".repeat(bytes - 9)}\0octet\0`, "latin1");
+  assert.equal(decodeTftp(request(512)).type, "read");
+  assert.throws(() => decodeTftp(request(513)), { code: "TFTP_MALFORMED" });
+});
