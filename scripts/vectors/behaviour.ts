@@ -17,13 +17,13 @@ export type Behaviour = {
 export function behaviourOf(value: Json): Behaviour | undefined {
   if (typeof value === "string") return behaviourOfText(value);
   if (!isObject(value)) return undefined;
-  const { action } = value;
-  if (action !== "reply" && action !== "ignore" && action !== "ignore-unless-bound") return undefined;
+  const action = actionOf(value["action"]);
+  if (action === undefined) return undefined;
   const text = (key: string) => (typeof value[key] === "string" ? value[key] : "");
   return {
     action,
     message: text("message"),
-    why: text("why"),
+    why: text("why") || text("reason"),
     ...numberOr(value, "toPort"),
     ...numberOr(value, "fromPort"),
     ...(text("toAddress") === "" ? {} : { toAddress: text("toAddress") }),
@@ -31,15 +31,24 @@ export function behaviourOf(value: Json): Behaviour | undefined {
   };
 }
 
+function actionOf(value: Json | undefined): Behaviour["action"] | undefined {
+  const text = String(value);
+  if (/unless.bound/i.test(text)) return "ignore-unless-bound";
+  if (isSilence(text) || text === "none") return "ignore";
+  return /^(reply|answer|respond|send)\b/i.test(text) ? "reply" : undefined;
+}
+
 function numberOr<K extends string>(value: JsonObject, key: K): { [P in K]?: number } {
   return typeof value[key] === "number" ? ({ [key]: value[key] } as { [P in K]?: number }) : {};
 }
 
 function behaviourOfText(text: string): Behaviour | undefined {
-  const isSilence = /\b(ignore[ds]?|silen(ce|t)|no (answer|reply|offer)|not (be )?answer(ed)?|drop(ped)?)\b/i.test(
-    text,
-  );
-  if (isSilence && !/\bnever silen/i.test(text)) return { action: "ignore", message: "", why: text };
+  if (isSilence(text)) return { action: "ignore", message: "", why: text };
   if (/\b(OFFER|ACK|NAK)\b/.test(text)) return { action: "reply", message: text, why: "" };
   return undefined;
 }
+
+const isSilence = (text: string): boolean =>
+  /\b(ignore[ds]?|silen(ce|t)|no[ -](answer|reply|offer)|not (be )?answer(ed)?|never answer(ed)?|drop(ped)?|nothing)\b/i.test(
+    text,
+  ) && !/\bnever silen/i.test(text);

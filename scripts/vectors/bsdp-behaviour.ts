@@ -5,7 +5,7 @@ import type { BsdpSilence } from "../../bsdp/bsdp-request.ts";
 import type { BsdpDecision, BsdpSettings } from "../../bsdp/bsdp-server.ts";
 import { decideBsdp } from "../../bsdp/bsdp-server.ts";
 import type { DhcpPacket } from "../../bsdp/dhcp-packet.ts";
-import { decodeDhcpPacket, encodeDhcpPacket, optionData, optionInstances } from "../../bsdp/dhcp-packet.ts";
+import { clientMac, decodeDhcpPacket, encodeDhcpPacket, optionData, optionInstances } from "../../bsdp/dhcp-packet.ts";
 import { Option } from "../../bsdp/dhcp-values.ts";
 import type { NetBootImage } from "../../bsdp/net-boot-image.ts";
 import { parseBsdpVendorClass } from "../../bsdp/vendor-class.ts";
@@ -14,13 +14,32 @@ import type { Behaviour } from "./behaviour.ts";
 import type { Vector, VectorFile } from "./index-file.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** What words of a `why` speak of which of our reasons. */
+/** Reasons that lie in what this server has and remembers, not in the packet. */
+const settingsReasons: readonly BsdpSilence[] = [
+  "asked-too-early",
+  "no-image",
+  "no-image-for-architecture",
+  "no-image-for-model",
+  "mac-not-allowed",
+  "filter-matches-nothing",
+  "too-long-for-the-client",
+  "not-bound",
+];
+
+/**
+ * What words of a `why` speak of which of our reasons. Only where a packet was
+ * ignored for want of an image, and they speak of something else, is it wrong:
+ * then nothing was shown about the packet.
+ */
 const reasonsByWord: readonly (readonly [RegExp, readonly BsdpSilence[]])[] = [
   [/reply port|port 0\b/i, ["bad-reply-port", "bad-vendor-options"]],
   [/version|\b[012]\.[0-9]\b/i, ["bad-version", "old-firmware", "bad-vendor-options"]],
-  [/firmware|netboot 1|sub-option 10\b/i, ["old-firmware"]],
-  [/overrun|runs? past|pars(e|ing)|malformed|length|truncat/i, ["bad-vendor-options"]],
-  [/message type|sub-option 1\b/i, ["bad-bsdp-message", "wrong-message-type", "bad-vendor-options"]],
+  [/firmware|netboot 1|old netboot|sub-option 10\b/i, ["old-firmware"]],
+  [/overrun|runs? past|pars(e|ing)|malformed|length|truncat|\bsplit|\bbytes?\b/i, ["bad-vendor-options"]],
+  [
+    /message type|sub-option 1\b|\b(LIST|SELECT|FAILED)\b/i,
+    ["bad-bsdp-message", "wrong-message-type", "bad-vendor-options"],
+  ],
   [/another server|other server|server identifier/i, ["another-server-named", "no-server-named"]],
   [/ethernet|hlen|htype/i, ["not-ethernet"]],
   [/sname/i, ["sname-names-another-server"]],
@@ -75,14 +94,16 @@ export function checkBsdpBehaviour(
   }
   checkReason(verdict, decision.reason, behaviour.why);
   if (behaviour.sideEffect === undefined) return;
-  if (!/delete|forget|remove|drop/i.test(behaviour.sideEffect)) verdict.skip(`sideEffect: ${behaviour.sideEffect}`);
+  if (!/delete|forget|remove|drop|clear/i.test(behaviour.sideEffect))
+    verdict.skip(`sideEffect: ${behaviour.sideEffect}`);
   else verdict.same("serverBehaviour.sideEffect", true, decision.forgetBinding);
 }
 
 function checkReason(verdict: Verdict, reason: BsdpSilence, why: string): void {
   const meant = reasonsByWord.filter(([words]) => words.test(why)).flatMap(([, reasons]) => reasons);
-  if (meant.length === 0) verdict.skip(`that it is ignored because "${why}" (ours is ${reason})`);
-  else if (!meant.includes(reason)) verdict.differs("serverBehaviour.why", why, reason);
+  if (meant.includes(reason)) return;
+  if (meant.length > 0 && settingsReasons.includes(reason)) verdict.differs("serverBehaviour.why", why, reason);
+  else verdict.skip(`that it is ignored because "${why}" (ours is ${reason})`);
 }
 
 function checkAnswer(verdict: Verdict, request: DhcpPacket, decision: BsdpDecision, behaviour: Behaviour): void {
@@ -114,19 +135,34 @@ const firstImage = 0x81000089;
 function settingsFor(request: DhcpPacket, behaviour: Behaviour, server: VectorFile["server"]): BsdpSettings {
   const { selectedImage, attributesFilter } = optionsOf(request);
   const ids = [firstImage, 0x0100008a, ...Array.from({ length: 18 }, (_, at) => 0x81000100 + at)];
-  const { message, action } = behaviour;
+  const { message, action, why } = behaviour;
   if (action === "reply" && attributesFilter !== undefined) ids.push(((attributesFilter[0] ?? 0) * 0x10000 + 1) >>> 0);
   if (message.includes("SELECT") && selectedImage !== undefined) ids.push(selectedImage);
-  const has = ids.filter((id) => !(message.includes("FAILED") && id === selectedImage));
+  const isIgnored = action === "ignore";
+  const isFilterMeant = isIgnored && /filter|attribute/i.test(why);
+  const isHidden = (id: number) => isFilterMeant && attributesFilter?.includes(id >>> 16) === true;
+  const has = ids.filter((id) => !(message.includes("FAILED") && id === selectedImage) && !isHidden(id));
   const vendorClass = parseBsdpVendorClass(optionData(request, Option.vendorClass) ?? new Uint8Array(0));
   const architectures = action === "reply" ? [vendorClass?.arch ?? ""] : ["i386"];
+  // Packets that are well and are ignored all the same: for whom the images are says the sentence alone.
+  const restrictions = {
+    ...(isIgnored && /model|sysid|system ?id/i.test(why) ? { enabledSystemIds: ["NoSuchMac1,1"] } : {}),
+    ...(isIgnored && /\bmac\b|not allowed/i.test(why) ? { disabledMacs: [clientMac(request)] } : {}),
+  };
   return {
     serverAddress: server.ip,
     serverName: server.name,
     priority: 32768,
     images: [...new Set(has)].map((id): NetBootImage => {
-      return { ...imageIdOfNumber(id), name: `Image ${id.toString(16)}`, bootFile: "nbi/booter", architectures };
+      return {
+        ...imageIdOfNumber(id),
+        name: `Image ${id.toString(16)}`,
+        bootFile: "nbi/booter",
+        architectures,
+        ...restrictions,
+      };
     }),
+    ...(isIgnored && /\bsecs\b|threshold/i.test(why) ? { minimumSeconds: request.secs + 1 } : {}),
   };
 }
 

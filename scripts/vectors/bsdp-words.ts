@@ -38,7 +38,8 @@ function bsdpWords(options: BsdpOptions): Words {
         (name) => [name, new OneOf(options.isOldFirmware, options.isOldFirmware ? "" : undefined)],
       ),
     ),
-    attributesFilter: options.attributesFilter?.map((word) => hexNumber(word, 4)),
+    // A filter that is too short for one word counts as absent.
+    attributesFilter: options.attributesFilter?.map((word) => hexNumber(word, 4)) ?? new OneOf(undefined, []),
     maxMessageSize: options.maxMessageSize,
     machineName: options.machineName,
     shadowMountPath: options.shadowMountPath,

@@ -16,6 +16,10 @@ import { Verdict } from "./verdict.ts";
  */
 export async function checkVector(vector: Vector, server: VectorFile["server"]): Promise<Verdict> {
   const verdict = new Verdict();
+  if (vector.problem !== undefined) {
+    verdict.differs("the vector", "one that can be tried", vector.problem);
+    return verdict;
+  }
   try {
     await tryAll(verdict, vector, server);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { macText } from "../../bsdp/address.ts";
 import { decodeBsdpOptions } from "../../bsdp/bsdp-options.ts";
+import { VERSION_1_1 } from "../../bsdp/bsdp-request.ts";
 import type { DhcpOption, DhcpPacket } from "../../bsdp/dhcp-packet.ts";
 import {
   decodeCookieAndOptions,
@@ -29,7 +30,9 @@ export function checkDhcpPacket(verdict: Verdict, vector: Vector): void {
     packet = decodeDhcpPacket(bytes);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    const isMeant = expectsError(expect) || expect["ok"] === false || expect["magicOk"] === false;
+    // A text for what could not be read may have a name of its own: "optionsError".
+    const hasError = Object.keys(expect).some((key) => /^(?!bsdp|pxe).*Error$/.test(key));
+    const isMeant = hasError || expectsError(expect) || expect["ok"] === false || expect["magicOk"] === false;
     if (!isMeant) verdict.differs("packet", "it can be read", `${error.code}: ${error.why}`);
     return;
   }
@@ -49,7 +52,8 @@ export function checkDhcpPacket(verdict: Verdict, vector: Vector): void {
   }
 }
 
-function packetWords(packet: DhcpPacket, { bytes, expect, input }: Vector): Words {
+function packetWords(packet: DhcpPacket, vector: Vector): Words {
+  const { bytes, expect, input } = vector;
   const number = (code: number) => {
     const data = optionData(packet, code);
     return data?.length === 2 ? numberOf2(data) : undefined;
@@ -80,32 +84,45 @@ function packetWords(packet: DhcpPacket, { bytes, expect, input }: Vector): Word
     file: isOverloaded ? new OneOf(packet.file, fieldText(bytes, 108, 236)) : textOf(packet.file),
     options: optionList(packet.options, bytes.subarray(236), isOverloaded),
     endOption: hasEndMark(bytes.subarray(240)),
-    messageType: type === undefined ? undefined : new OneOf(messageTypeName(type), type),
-    vendorClass: latin1(list(Option.vendorClass)),
+    // Of a type that nobody knows only the number can be said.
+    messageType: type === undefined ? list(Option.messageType)?.[0] : new OneOf(messageTypeName(type), type),
+    vendorClass: optionText(list(Option.vendorClass)),
     maxDhcpMessageSize: number(Option.maxMessageSize),
     clientArch: numbersOf2(list(Option.clientArch)),
     ndi: list(NDI) === undefined ? undefined : [...list(NDI)!],
     clientMachineId: machineId === undefined ? undefined : machineIdWords(machineId),
-    userClass: userClass === undefined ? undefined : new OneOf(latin1(userClass), userClasses(userClass).join()),
+    userClass:
+      userClass === undefined
+        ? undefined
+        : new OneOf(latin1(userClass), userClasses(userClass).join(), userClasses(userClass)),
     ipxeFeatures: pairs(list(Option.ipxe)),
     serverIdentifier: optionAddress(packet, Option.serverId),
     requestedAddress: optionAddress(packet, Option.requestedAddress),
     rootPath: utf8(list(Option.rootPath)),
-    bootFileName: latin1(list(Option.bootFileName)),
-    hostName: latin1(list(Option.hostName)),
+    bootFileName: optionText(list(Option.bootFileName)),
+    hostName: optionText(list(Option.hostName)),
     option43Instances: instances === 0 ? new OneOf(undefined, 0) : instances,
     udpPayloadLength: bytes.length,
     imagesOffered: Array.isArray(input?.["images"]) ? input["images"].length : undefined,
-    truncated: isTruncated(packet, input),
+    truncated: isTruncated(packet, vector),
   };
 }
 
-// The list is cut short when it has fewer images than the server offered; without a list nothing is cut.
-function isTruncated(packet: DhcpPacket, input: JsonObject | undefined): boolean | undefined {
+/**
+ * Whether the list is cut short: it has fewer images than the server offered.
+ * Where not one fits, or the client asked for some only, both can be said; a
+ * client of version 1.0 gets no list at all.
+ */
+function isTruncated(packet: DhcpPacket, { input, requestBytes }: Vector): unknown {
   const offered = input?.["images"];
   if (!Array.isArray(offered) || !isBsdp(packet)) return undefined;
   const { images } = decodeBsdpOptions(optionInstances(packet, Option.vendorOptions));
-  return images !== undefined && images.length < offered.length;
+  const asked =
+    requestBytes === undefined ? undefined : optionInstances(decodeDhcpPacket(requestBytes), Option.vendorOptions);
+  const { version, attributesFilter } = decodeBsdpOptions(asked ?? []);
+  if (images === undefined) return version === VERSION_1_1 ? new OneOf(true, false) : false;
+  const isShort = images.length < offered.length;
+  return isShort && attributesFilter !== undefined ? new OneOf(true, false) : isShort;
 }
 
 /** Layer `magic+options`: the tail of a packet, from the cookie on. */
@@ -211,6 +228,7 @@ const isBsdp = (packet: DhcpPacket): boolean =>
   parseBsdpVendorClass(optionData(packet, Option.vendorClass) ?? new Uint8Array(0)) !== undefined;
 
 function lengthOfMac(wanted: Json | undefined): number {
+  if (wanted === "") return 0;
   return typeof wanted === "string" ? wanted.split(":").length : 6;
 }
 
@@ -222,6 +240,13 @@ const numbersOf2 = (data: Uint8Array | undefined) =>
 
 const latin1 = (data: Uint8Array | undefined) =>
   data === undefined ? undefined : Buffer.from(data).toString("latin1");
+
+/** A NUL at the end is no part of a text, and some write down the bytes as they are. */
+function optionText(data: Uint8Array | undefined): unknown {
+  if (data === undefined) return undefined;
+  const text = Buffer.from(data).toString("latin1");
+  return new OneOf(text, Buffer.from(data).toString("utf8"), text.replace(/\0+$/, ""));
+}
 
 const utf8 = (data: Uint8Array | undefined) => (data === undefined ? undefined : Buffer.from(data).toString("utf8"));
 

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { expectsError } from "./bsdp-words.ts";
 import type { JsonObject } from "./index-file.ts";
-import { compareWords, type Verdict, type Words } from "./verdict.ts";
+import { compareWords, OneOf, type Verdict, type Words } from "./verdict.ts";
 
 const DEADLINE_MS = 5000;
 
@@ -25,9 +25,10 @@ async function readRequest(bytes: Uint8Array): Promise<Words | undefined> {
   socket.on("error", () => {});
   try {
     const read = new Promise<Words | undefined>((resolve) => {
-      server.once("request", ({ method, url, rawHeaders, httpVersion }, response) => {
+      server.once("request", ({ method, url, headers: known, rawHeaders, httpVersion }, response) => {
         const headers = Array.from({ length: rawHeaders.length / 2 }, (_, at) => rawHeaders.slice(2 * at, 2 * at + 2));
-        resolve({ method, target: url, headers, version: httpVersion, httpVersion });
+        const { host, "user-agent": userAgent } = known;
+        resolve({ method, target: url, headers, ...versions(httpVersion), host, userAgent });
         response.end();
       });
       server.once("clientError", () => resolve(undefined));
@@ -41,6 +42,11 @@ async function readRequest(bytes: Uint8Array): Promise<Words | undefined> {
     server.closeAllConnections();
     server.close();
   }
+}
+
+function versions(version: string): Words {
+  const spellings = new OneOf(version, `HTTP/${version}`);
+  return { version: spellings, httpVersion: spellings, protocol: spellings };
 }
 
 async function listening(server: ReturnType<typeof createServer>): Promise<number> {

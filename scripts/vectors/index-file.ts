@@ -28,6 +28,8 @@ export type Vector = {
   readonly requestBytes?: Uint8Array;
   /** Settings that are given to the reply builder. */
   readonly input?: JsonObject;
+  /** Why it cannot be tried: it has not the form of a vector. It counts as failed, the others are tried. */
+  readonly problem?: string;
 };
 
 export type VectorFile = {
@@ -67,20 +69,18 @@ export async function readVectorFile(path: string): Promise<VectorFile> {
 
 /** @throws {Fault} VECTORS_ILL_FORMED */
 export function vectorFileOf(root: Json, path: string): VectorFile {
-  if (!isObject(root)) throw illFormed(path, "Its top level is no object");
-  if (root["format"] !== 1) throw illFormed(path, `Its "format" is ${JSON.stringify(root["format"])}, not 1`);
-  const list = root["vectors"];
+  // The list alone says all that is needed.
+  const index = Array.isArray(root) ? { vectors: root } : root;
+  if (!isObject(index)) throw illFormed(path, "Its top level is neither an object nor a list");
+  const { format = 1, vectors: list } = index;
+  if (Number(format) !== 1) throw illFormed(path, `Its "format" is ${JSON.stringify(format)}, not 1`);
   if (!Array.isArray(list)) throw illFormed(path, 'It has no list "vectors"');
   const vectors: { entry: JsonObject; vector: Vector }[] = list.map((entry: Json, at) => {
-    if (!isObject(entry)) throw illFormed(path, `Entry ${at + 1} of "vectors" is no object`);
-    return { entry, vector: vectorOf(entry, `${path}, entry ${at + 1}`) };
+    return { entry: isObject(entry) ? entry : {}, vector: vectorOrProblem(entry, `entry ${at + 1}`) };
   });
   const byName = new Map<string, Vector>();
-  for (const { vector } of vectors) {
-    if (byName.has(vector.name)) throw illFormed(path, `Two vectors are named "${vector.name}"`);
-    byName.set(vector.name, vector);
-  }
-  const server = isObject(root["server"]) ? root["server"] : {};
+  for (const { vector } of vectors) if (!byName.has(vector.name)) byName.set(vector.name, vector);
+  const server = isObject(index["server"]) ? index["server"] : {};
   return {
     server: { ip: textOr(server["ip"], "10.0.1.5"), name: textOr(server["name"], "boot1") },
     vectors: vectors.map(({ entry, vector }) => {
@@ -92,49 +92,56 @@ export function vectorFileOf(root: Json, path: string): VectorFile {
   };
 }
 
-function vectorOf(entry: JsonObject, place: string): Vector {
-  const text = (key: string): string => {
-    const value = entry[key];
-    if (typeof value === "string" && value !== "") return value;
-    throw illFormed(place, `"${key}" is missing or no text`);
-  };
-  const name = text("name");
-  const within = `${place} ("${name}")`;
-  const expect = entry["expect"];
-  if (!isObject(expect)) throw illFormed(within, '"expect" is missing or no object');
-  const { requestHex, transport, serverBehaviour, input } = entry;
-  if (typeof entry["hex"] !== "string") throw illFormed(within, '"hex" is missing or no text');
-  if (requestHex !== undefined && typeof requestHex !== "string") throw illFormed(within, '"requestHex" is no text');
-  if (input !== undefined && !isObject(input)) throw illFormed(within, '"input" is no object');
+function vectorOrProblem(entry: Json, place: string): Vector {
+  const found = isObject(entry) ? vectorOf(entry, place) : "it is no object";
+  if (typeof found !== "string") return found;
+  const name = isObject(entry) ? textOr(entry["name"], place) : place;
+  return { name, family: "", kind: "", layer: "", bytes: new Uint8Array(0), expect: {}, problem: found };
+}
+
+/** @returns a text that says what is wrong with it */
+function vectorOf(entry: JsonObject, place: string): Vector | string {
+  const { family, layer, expect, serverBehaviour } = entry;
+  if (typeof family !== "string") return '"family" is missing or no text';
+  if (typeof layer !== "string") return '"layer" is missing or no text';
+  if (!isObject(expect)) return '"expect" is missing or no object';
+  const bytes = bytesOf(entry["hex"]);
+  if (bytes === undefined) return '"hex" is missing or not hexadecimal';
+  const request = entry["requestHex"] ?? undefined;
+  const requestBytes = bytesOf(request);
+  if (request !== undefined && requestBytes === undefined) return '"requestHex" is not hexadecimal';
+  const input = entry["input"] ?? undefined;
+  if (input !== undefined && !isObject(input)) return '"input" is no object';
+  const transport = entry["transport"] ?? undefined;
+  if (transport !== undefined && !isObject(transport)) return '"transport" is no object';
   return {
-    name,
-    family: text("family"),
-    kind: text("kind"),
-    layer: text("layer"),
-    bytes: bytesOf(entry["hex"], within),
+    name: textOr(entry["name"], place),
+    family,
+    kind: textOr(entry["kind"], ""),
+    layer,
+    bytes,
     expect,
-    ...(transport === undefined ? {} : { transport: transportOf(transport, within) }),
-    ...(serverBehaviour === undefined ? {} : { serverBehaviour }),
-    ...(requestHex === undefined ? {} : { requestBytes: bytesOf(requestHex, within) }),
+    ...(transport === undefined ? {} : { transport: transportOf(transport) }),
+    ...(serverBehaviour === undefined || serverBehaviour === null ? {} : { serverBehaviour }),
+    ...(requestBytes === undefined ? {} : { requestBytes }),
     ...(input === undefined ? {} : { input }),
   };
 }
 
-function transportOf(value: Json, place: string): Transport {
-  if (!isObject(value)) throw illFormed(place, '"transport" is no object');
-  const { src, sport, dst, dport } = value;
+function transportOf({ src, sport, dst, dport }: JsonObject): Transport {
+  const port = (value: Json | undefined) => (value === undefined || value === null ? Number.NaN : Number(value));
   return {
     ...(typeof src === "string" ? { src } : {}),
     ...(typeof dst === "string" ? { dst } : {}),
-    ...(typeof sport === "number" ? { sport } : {}),
-    ...(typeof dport === "number" ? { dport } : {}),
+    ...(Number.isInteger(port(sport)) ? { sport: port(sport) } : {}),
+    ...(Number.isInteger(port(dport)) ? { dport: port(dport) } : {}),
   };
 }
 
-function bytesOf(hex: string, place: string): Uint8Array {
-  const digits = hex.replace(/\s+/g, "");
-  if (!/^(?:[0-9a-fA-F]{2})*$/.test(digits)) throw illFormed(place, "its hexadecimal text has other characters in it");
-  return new Uint8Array(Buffer.from(digits, "hex"));
+function bytesOf(hex: Json | undefined): Uint8Array | undefined {
+  if (typeof hex !== "string") return undefined;
+  const digits = hex.replace(/[\s:]+/g, "");
+  return /^(?:[0-9a-fA-F]{2})*$/.test(digits) ? new Uint8Array(Buffer.from(digits, "hex")) : undefined;
 }
 
 export function isObject(value: Json | undefined): value is JsonObject {

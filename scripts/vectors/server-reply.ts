@@ -1,6 +1,7 @@
 import { imageIdOfNumber } from "../../bsdp/boot-image.ts";
 import { decodeSubOptions, encodeSubOptions, SubOption } from "../../bsdp/bsdp-options.ts";
 import { listReply, optionAreaBytes } from "../../bsdp/bsdp-reply.ts";
+import { readBsdpRequest, VERSION_1_1 } from "../../bsdp/bsdp-request.ts";
 import type { BsdpSettings } from "../../bsdp/bsdp-server.ts";
 import { decideBsdp } from "../../bsdp/bsdp-server.ts";
 import type { DhcpOption, DhcpPacket } from "../../bsdp/dhcp-packet.ts";
@@ -28,7 +29,7 @@ export function checkReply(verdict: Verdict, vector: Vector): void {
   let reply: Uint8Array | string;
   try {
     const request = asInputSays(decodeDhcpPacket(requestBytes), input);
-    reply = isListWithOtherDefault(input) ? packedList(request, input) : decidedReply(request, input, expect);
+    reply = isPackerOnly(input, expect) ? packedList(request, input, expect) : decidedReply(request, input, expect);
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     reply = `${error.code}: ${error.why}`;
@@ -65,7 +66,7 @@ function settingsOf(request: DhcpPacket, input: JsonObject, expect: JsonObject):
     expect["messageType"] === "OFFER"
       ? image
       : bsdp["messageType"] === "LIST"
-        ? numberOf(input["selectedImage"] ?? input["boundImage"] ?? idOf(bsdp["selectedImage"]))
+        ? boundImageOf(input, expect)
         : undefined;
   const machine = {
     name: textOf(input["machineName"]),
@@ -139,26 +140,47 @@ function asInputSays(request: DhcpPacket, input: JsonObject): DhcpPacket {
   return { ...request, options };
 }
 
-// A server puts its default first in the list. The packing function alone can have another one.
-function isListWithOtherDefault(input: JsonObject): boolean {
+/**
+ * A server puts its default first in the list, and tells a client that it is
+ * bound only while the image is in it. The packing function alone can have others.
+ */
+function isPackerOnly(input: JsonObject, expect: JsonObject): boolean {
   const { images, defaultImage } = input;
-  if (!Array.isArray(images) || defaultImage === undefined) return false;
-  const first = images[0];
-  return isObject(first) && numberOf(first["id"]) !== numberOf(defaultImage);
+  if (!Array.isArray(images) || images.length === 0) return false;
+  const ids = images.map((image) => numberOf(idOf(image)));
+  const bound = boundImageOf(input, expect);
+  return (
+    (defaultImage !== undefined && ids[0] !== numberOf(defaultImage)) || (bound !== undefined && !ids.includes(bound))
+  );
 }
 
-function packedList(request: DhcpPacket, input: JsonObject): Uint8Array {
+/** The image that an ACK[LIST] says the client is bound to: as `input` says it, else as the reply does. */
+function boundImageOf(input: JsonObject, expect: JsonObject): number | undefined {
+  const bsdp = isObject(expect["bsdp"]) ? expect["bsdp"] : {};
+  if (bsdp["messageType"] !== "LIST") return undefined;
+  return numberOf(input["selectedImage"] ?? input["boundImage"] ?? idOf(bsdp["selectedImage"]));
+}
+
+function packedList(request: DhcpPacket, input: JsonObject, expect: JsonObject): Uint8Array | string {
   const images = listedImages(request, input);
   const server = { address: textOf(input["serverAddress"]) ?? "", name: textOf(input["serverName"]) ?? "" };
-  const selected = numberOf(input["selectedImage"] ?? input["boundImage"]);
+  const selected = boundImageOf(input, expect);
   const list = {
     priority: typeof input["priority"] === "number" ? input["priority"] : 0,
     defaultImage: numberOf(input["defaultImage"]) ?? 0,
     ...(selected === undefined ? {} : { selectedImage: selected }),
     images: images.map((image) => ({ ...imageIdOfNumber(imageNumberOf(image)), name: image.name })),
   };
-  const size = typeof input["maxMessageSize"] === "number" ? input["maxMessageSize"] : 0;
-  return encodeDhcpPacket(listReply(request, server, list, optionAreaBytes(size)));
+  const asked = readBsdpRequest(request, { serverAddress: server.address, serverName: server.name });
+  if (typeof asked === "string") return `silence: ${asked}`;
+  const hasList = asked.options.version === VERSION_1_1;
+  const reply = listReply(
+    request,
+    server,
+    hasList ? list : { ...list, images: [] },
+    optionAreaBytes(asked.maxMessageBytes),
+  );
+  return encodeDhcpPacket(reply);
 }
 
 function idOf(image: JsonObject[string] | undefined): JsonObject[string] | undefined {

@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { decodeDhcpPacket, encodeDhcpPacket } from "../../../bsdp/dhcp-packet.ts";
 import { checkVector } from "../../../scripts/vectors/check.ts";
 import type { Json, JsonObject, Vector, VectorFile } from "../../../scripts/vectors/index-file.ts";
 import { isObject, readVectorFile, vectorFileOf } from "../../../scripts/vectors/index-file.ts";
+import { hexOf } from "../../../scripts/vectors/verdict.ts";
 
 const known = fileURLToPath(new URL("../../vectors/packets.json", import.meta.url));
 const script = fileURLToPath(new URL("../../../scripts/vectors.ts", import.meta.url));
@@ -80,8 +82,8 @@ const wrong: readonly (readonly [name: string, behaviour: Json])[] = [
   ["inform-list-startup-disk", { action: "reply", message: "ACK[SELECT]" }],
   ["inform-select-startup-disk", { action: "reply", message: "ACK[LIST]" }],
   ["neg-reply-port-1024", { action: "reply", message: "ACK[LIST]" }],
-  ["neg-reply-port-1024", { action: "ignore", why: "sname names another server" }],
-  ["neg-no-version", { action: "ignore", why: "not 6-byte Ethernet" }],
+  ["inform-list-startup-disk", { action: "ignore", why: "sname names another server" }],
+  ["fw-discover-i386", { action: "ignore", why: "reply port is not below 1024" }],
   ["neg-reply-port-1024", { action: "ignore-unless-bound" }],
   ["neg-select-no-server-id", { action: "ignore", why: "server identifier", sideEffect: "delete any stored binding" }],
   ["fw-inform-list-no-option57", { action: "reply", message: "ACK[LIST] limited to 400 bytes of DHCP message" }],
@@ -136,6 +138,23 @@ const further: readonly (readonly [text: string, expect: JsonObject])[] = [
   ["\0\x09\0\0", { error: true, serverReply: null }],
   ["\0\0\0\0", { error: true, serverReply: null }],
   ["\0\x05", { error: true, serverReply: null }],
+  [
+    "\0\x01x\0octet\0tsize\x000\0blksize\x001468\0",
+    {
+      serverReply: {
+        opcode: 6,
+        options: [
+          ["blksize", "1468"],
+          ["tsize", "173792"],
+        ],
+      },
+    },
+  ],
+  ["\0\x01x\0octet\0", { serverReply: { opcode: 3, block: 1, dataLength: 100 } }],
+  ["\0\x04\0\x07", { opcode: 4, serverReply: { opcode: 5, errorCode: 5 } }],
+  ["\0\x05\0\x01abc", { error: true }],
+  ["\0\x05\0\x01abc", { opcode: 5, errorCode: 1, message: "abc" }],
+  [`\0\x01${"a".repeat(600)}\0octet\0`, { error: "longer than 512 bytes" }],
   ["\0\x02x\0octet\0", { opcode: 2, file: "x", serverReply: { opcode: 5, errorCode: 2 } }],
 ];
 
@@ -145,6 +164,46 @@ for (const [text, expect] of further) {
     assert.deepEqual({ differences, notChecked }, { differences: [], notChecked: [] });
   });
 }
+
+const edge = named("fw-inform-list-port68");
+/** The visible request with other sub-options in its one option 43, and another behaviour. */
+const withSubOptions = (hexText: string, why: string): Vector => {
+  const { options } = decodeDhcpPacket(edge.bytes);
+  const data = Buffer.from(hexText, "hex");
+  const packet = {
+    ...decodeDhcpPacket(edge.bytes),
+    options: options.map((one) => (one.code === 43 ? { ...one, data } : one)),
+  };
+  return { ...edge, bytes: encodeDhcpPacket(packet), expect: {}, serverBehaviour: { action: "ignore", why } };
+};
+
+for (const [why, subOptions] of [
+  ["no image has these attributes: no reply at all", "010101020201010b028100"],
+  ["nothing is left after the filter", "010101020201010b020300"],
+  ["model not in EnabledSystemIdentifiers", "01010102020101"],
+  ["MAC not allowed", "01010102020101"],
+  ["secs is below the configured threshold", "01010102020101"],
+  ["FAILED is not a request", "01010302020101"],
+  ["old NetBoot is not enabled", "010101020201010a00"],
+] as const) {
+  test(`a request that is ignored because ${why}`, async () => {
+    const { differences, notChecked } = await checkVector(withSubOptions(subOptions, why), file.server);
+    assert.deepEqual({ differences, notChecked }, { differences: [], notChecked: [] });
+  });
+}
+
+test("a list that the packing function filled for a client bound to an image elsewhere", async () => {
+  const list = named("ack-list-one");
+  const packet = decodeDhcpPacket(list.bytes);
+  const data = Buffer.from(`${hexOf(packet.options.at(-1)!.data.subarray(0, 13))}080401000099`, "hex");
+  const rest = packet.options.at(-1)!.data.subarray(13);
+  const bytes = encodeDhcpPacket({
+    ...packet,
+    options: [...packet.options.slice(0, -1), { code: 43, data: Buffer.concat([data, rest]) }],
+  });
+  const expect = { bsdp: { messageType: "LIST", selectedImage: { id: "0x01000099" } } };
+  assert.deepEqual((await checkVector({ ...list, bytes, expect }, file.server)).differences, []);
+});
 
 test("what nobody can try is told and fails nothing", async () => {
   const vector = { ...named("rfc-ack-65535"), expect: { opcode: 4, colour: "blue" }, serverBehaviour: "be kind" };
@@ -200,12 +259,7 @@ const unusable: readonly (readonly [what: string, content: unknown, why: RegExp]
   ["no JSON", "{", /no JSON/],
   ["another form", { format: 2, vectors: [] }, /"format" is 2/],
   ["no list", { format: 1 }, /no list "vectors"/],
-  ["no expectation", { format: 1, vectors: [{ name: "a", family: "f", kind: "k", layer: "l", hex: "" }] }, /"expect"/],
-  [
-    "odd digits",
-    { format: 1, vectors: [{ name: "a", family: "f", kind: "k", layer: "l", hex: "012", expect: {} }] },
-    /entry 1 \("a"\)[\s\S]*hexadecimal/,
-  ],
+  ["a number", 7, /neither an object nor a list/],
 ];
 
 for (const [what, content, why] of unusable) {
@@ -216,9 +270,42 @@ for (const [what, content, why] of unusable) {
   });
 }
 
-test("two vectors of one name are refused", () => {
-  const one = { name: "a", family: "tftp", kind: "k", layer: "l", hex: "", expect: {} };
-  assert.throws(() => vectorFileOf({ format: 1, vectors: [one, one] }, "x"), { code: "VECTORS_ILL_FORMED" });
+test("what is no vector fails by itself, and the others are tried", async () => {
+  const good = {
+    name: "good",
+    family: "tftp",
+    kind: "k",
+    layer: "udp-payload",
+    hex: "0004 00 FF",
+    expect: { block: 255 },
+  };
+  const { code, out } = await run({
+    format: 1,
+    vectors: [
+      { ...good, name: "odd digits", hex: "012" },
+      { ...good, name: "no expectation", expect: null },
+      { ...good, name: "no layer", layer: 7 },
+      "a text",
+      { ...good, transport: null, input: null, requestHex: null, serverBehaviour: null },
+      good,
+    ],
+  });
+  assert.equal(code, 1);
+  const names = [...out.matchAll(/^FAILED {2}(.*)$/gm)].map((match) => match[1]);
+  assert.deepEqual(names, ["odd digits", "no expectation", "no layer", "entry 4"]);
+  assert.equal(out.trimEnd().split("\n").at(-1), "2 passed, 4 failed");
+});
+
+test("a list of vectors without anything around it is tried, too", async () => {
+  const { code, out } = await run((await rawFile()).vectors.slice(0, 10));
+  assert.deepEqual({ code, out }, { code: 0, out: "10 passed, 0 failed\n" });
+});
+
+test("twenty megabytes are tried within the deadline", async () => {
+  const one = { name: "a", family: "tftp", kind: "k", layer: "udp-payload", hex: `0003 0001${"00".repeat(512)}` };
+  const vectors = Array.from({ length: 18_000 }, () => ({ ...one, expect: { block: 1, dataLength: 512 } }));
+  const { code, out } = await run({ format: 1, vectors });
+  assert.deepEqual({ code, out }, { code: 0, out: "18000 passed, 0 failed\n" });
 });
 
 test("a request that is only named is looked up", () => {
