@@ -128,7 +128,8 @@ async function startLoad(namespace: Namespace, load: Load): Promise<() => Promis
   const words = [join(import.meta.dirname, "tftp-load.ts"), JSON.stringify(load)];
   const asking = namespace.spawn(node, words, { netns: "clients" });
   const errors = text(asking.stderr);
-  await once(asking.stdout, "data");
+  const hasBegun = await Promise.race([once(asking.stdout, "data").then(() => true), asking.exited.then(() => false)]);
+  if (!hasBegun) throw new Error(`${JSON.stringify(load)}: ${await errors}`);
   return async () => {
     asking.stdin.write("go\n");
     const said = await text(asking.stdout);

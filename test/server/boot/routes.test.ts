@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { get } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -111,6 +112,67 @@ test("boot routes: a further root below its prefix", async () => {
   for (const url of ["/boot/NetBoot/lab.nbi", "/boot/NetBoot/lab.nbi/../secret", "/boot/NetBoot/other/i386/booter"]) {
     assert.equal((await ask(url)).statusCode, 404);
   }
+});
+
+for (const [url, expected] of [
+  ["/shimx64.efi", "beside nothing"],
+  ["//grubx64.efi", "signed GRUB"],
+  ["/grubx64.efi", "signed GRUB"],
+  ["/grubaa64.efi", "signed GRUB for arm64"],
+  ["/boot/x64//grubx64.efi", "signed GRUB"],
+  ["/grub/x86_64-efi/command.lst", "commands"],
+  ["//grub/x86_64-efi/command.lst", "commands"],
+  ["/grub/x86_64-efi/fs.lst", undefined],
+  ["/shim_certificate_0.efi", undefined],
+  ["/revocations_sbat.efi", undefined],
+  ["/..%2fsecret.efi", undefined],
+] as const) {
+  test(`boot routes: at the root: ${url}: ${expected ?? "not there, said in plain text"}`, async () => {
+    await mkdir(join(directory, "x64"), { recursive: true });
+    await mkdir(join(directory, "arm64"), { recursive: true });
+    await mkdir(join(directory, "grub/x86_64-efi"), { recursive: true });
+    await writeFile(join(directory, "x64/grubx64.efi"), "signed GRUB");
+    await writeFile(join(directory, "arm64/grubaa64.efi"), "signed GRUB for arm64");
+    await writeFile(join(directory, "grub/x86_64-efi/command.lst"), "commands");
+    const answer = await ask(url);
+    assert.equal(answer.statusCode, expected === undefined ? 404 : 200);
+    assert.equal(answer.headers["content-length"], String(answer.rawPayload.length));
+    if (expected !== undefined && expected !== "beside nothing") assert.equal(answer.body, expected);
+    if (expected === "beside nothing") assert.equal(answer.rawPayload.length, loader.length);
+  });
+}
+
+test("boot routes: a client that knows the file by its date is told so, unless it names a tag", async () => {
+  const { headers } = await ask("/boot/shimx64.efi");
+  const date = String(headers["last-modified"]);
+  const old = new Date(Date.parse(date) - 1000).toUTCString();
+  assert.equal((await ask("/boot/shimx64.efi", { "if-modified-since": date })).statusCode, 304);
+  assert.equal((await ask("/boot/shimx64.efi", { "if-modified-since": old })).statusCode, 200);
+  assert.equal((await ask("/boot/shimx64.efi", { "if-modified-since": "yesterday" })).statusCode, 200);
+  const both = { "if-modified-since": date, "if-none-match": '"other"' };
+  assert.equal((await ask("/boot/shimx64.efi", both)).statusCode, 200);
+});
+
+test("boot routes: a whole room fetches one large file, each byte right, in bounded memory", async () => {
+  const large = join(directory, "room.bin");
+  const content = Buffer.alloc(8_000_000, loader);
+  await writeFile(large, content);
+  const before = process.memoryUsage().rss;
+  let most = 0;
+  const fetchOne = () =>
+    new Promise<void>((resolve, reject) => {
+      get({ host: "127.0.0.1", port: address.port, path: "/boot/room.bin", agent: false }, (answer) => {
+        let at = 0;
+        answer.on("data", (part: Buffer) => {
+          if (content.compare(part, 0, part.length, at, at + part.length) !== 0) reject(new Error("wrong content"));
+          at += part.length;
+          most = Math.max(most, process.memoryUsage().rss);
+        });
+        answer.on("end", () => (at === content.length ? resolve() : reject(new Error(`${at} bytes`))));
+      }).on("error", reject);
+    });
+  await Promise.all(Array.from({ length: 40 }, fetchOne));
+  assert(most - before < 160_000_000, `${most - before} bytes more for 320 MB to 40 clients`);
 });
 
 test("boot routes: ranges and versions", async () => {
