@@ -7,6 +7,10 @@ import { type Static, Type } from "typebox";
  *   POST /agent/v1/hosts                                Inventory      ► Registration
  *   GET  /agent/v1/hosts/:hostId/order?waitSeconds=N                   ► Order   (long poll, N <= 25)
  *   POST /agent/v1/hosts/:hostId/reports                Report         ► ReportAnswer
+ *   POST /agent/v1/hosts/:hostId/captures/:deployId/cells              ids of cells ► CellAnswers
+ *   POST /agent/v1/hosts/:hostId/captures/:deployId/packs              a parcel ► KeptPack
+ *   PUT  /agent/v1/hosts/:hostId/captures/:deployId/manifest/:offset   a piece, in order ► ManifestPiece
+ *   POST /agent/v1/hosts/:hostId/captures/:deployId/finish    FinishCapture ► CaptureState (answers within 20 s)
  *   GET  /agent/v1/streams                                             ► StreamList
  *   GET  /agent/v1/streams/:streamId                                   ► StreamInfo
  *   GET  /agent/v1/streams/:streamId/manifest                          ► bytes of the signed manifest
@@ -19,6 +23,13 @@ import { type Static, Type } from "typebox";
  * An error answer is the Fault as JSON: { code, what, why, fix }.
  */
 
+/**
+ * What an agent understands, said in its Inventory: 1 or nothing, deploys; 2, captures too. A server gives an agent
+ * no order that it would not understand.
+ */
+export const CONTRACT_VERSION = 2;
+export const CAPTURES_SINCE = 2;
+
 /** DNS-SD: `_bootcast._tcp`, TXT records v, key, priority. */
 export const SERVICE_TYPE = "bootcast";
 export const SERVICE_VERSION = "1";
@@ -30,6 +41,7 @@ export const agentStates = [
   "registering",
   "waiting",
   "preflight",
+  "capturing",
   "erasing",
   "receiving",
   "verifying",
@@ -84,6 +96,8 @@ export const Inventory = Type.Object({
   nics: Type.Array(Nic),
   disks: Type.Array(Disk),
   agentVersion: Type.String(),
+  /** CONTRACT_VERSION of the agent. */
+  contract: Type.Optional(Type.Integer({ minimum: 1 })),
 });
 export type Inventory = Static<typeof Inventory>;
 
@@ -109,6 +123,18 @@ export const Order = Type.Union([
     streamId: Type.String(),
     reason: Type.String(),
   }),
+  Type.Object({
+    kind: Type.Literal("capture"),
+    deployId: Type.String(),
+    /** What the image is to be called; its version is known when it is made. */
+    image: Type.String(),
+    hostName: Type.String(),
+    /** A larger disk than the one that was ordered is not captured. */
+    mostDiskBytes: Type.Number(),
+    /** Keep also what lies in free blocks of a file system: deleted files. */
+    keepFreeBlocks: Type.Boolean(),
+    reason: Type.String(),
+  }),
 ]);
 export type Order = Static<typeof Order>;
 
@@ -129,7 +155,7 @@ export const Report = Type.Object({
   percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
   /** With state "failed". */
   fault: Type.Optional(FaultBody),
-  /** With state "erasing": 32 random bytes as hex, which the server signs as a part of its permit. */
+  /** With state "erasing" or "capturing": 32 random bytes as hex, which the server signs as a part of its permit. */
   challenge: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })),
   /** With state "done": milliseconds spent in each state. */
   timings: Type.Optional(Type.Record(Type.String(), Type.Number())),
@@ -140,7 +166,10 @@ export type Report = Static<typeof Report>;
 export const ReportAnswer = Type.Object({
   proceed: Type.Boolean(),
   reason: Type.String(),
-  /** To a challenge, when the order stands: Ed25519 of the site's key over `permitText`, base64. */
+  /**
+   * To a challenge, when the order stands: Ed25519 of the site's key, base64, over `permitText` where the order is a
+   * deploy, over `capturePermitText` where it is a capture.
+   */
   permit: Type.Optional(Type.String()),
 });
 export type ReportAnswer = Static<typeof ReportAnswer>;
@@ -160,6 +189,54 @@ export function permitText(permit: {
   const { challenge, mac, deployId, image, imageVersion } = permit;
   return `bootcast erase permit 1\n${JSON.stringify([challenge, mac, deployId, image, imageVersion])}`;
 }
+
+export const CAPTURE_PERMIT = "bootcast capture permit 1\n";
+
+/**
+ * What a server signs to permit one capture: nobody else is given a disk's content. The first line is another one
+ * than that of an erase, so neither permit can stand for the other.
+ */
+export function capturePermitText(permit: {
+  readonly challenge: string;
+  readonly mac: string;
+  readonly deployId: string;
+  readonly image: string;
+}): string {
+  const { challenge, mac, deployId, image } = permit;
+  return `${CAPTURE_PERMIT}${JSON.stringify([challenge, mac, deployId, image])}`;
+}
+
+/** One pack that the store has. */
+export const KeptPack = Type.Object({ digest: Type.String({ pattern: "^[0-9a-f]{64}$" }), storedBytes: Type.Number() });
+export type KeptPack = Static<typeof KeptPack>;
+
+/**
+ * To each list of cells (images/cell-lists.ts), in order: the pack with exactly these cells, or which of them the
+ * store has not (bit 0 is the first). None missing and yet no pack: they lie in several.
+ */
+export const CellAnswers = Type.Object({
+  packs: Type.Array(Type.Union([KeptPack, Type.Object({ missing: Type.Integer({ minimum: 0, maximum: 0xffff }) })])),
+});
+export type CellAnswers = Static<typeof CellAnswers>;
+
+/** How much of the manifest has arrived; a piece is 1 MiB at most. */
+export const ManifestPiece = Type.Object({ bytes: Type.Number() });
+export type ManifestPiece = Static<typeof ManifestPiece>;
+export const MOST_PIECE_BYTES = 1024 * 1024;
+
+/** The manifest is there: length and SHA-256 of its bytes (images/manifest-codec.ts, without signature). */
+export const FinishCapture = Type.Object({
+  manifestBytes: Type.Integer({ minimum: 1 }),
+  manifestDigest: Type.String({ pattern: "^[0-9a-f]{64}$" }),
+});
+export type FinishCapture = Static<typeof FinishCapture>;
+
+/** "checking", "waiting" (somebody else makes a version of this image): ask again. */
+export const CaptureState = Type.Union([
+  Type.Object({ state: oneOf(["checking", "waiting"]), reason: Type.String() }),
+  Type.Object({ state: Type.Literal("made"), image: Type.String(), imageVersion: Type.Number() }),
+]);
+export type CaptureState = Static<typeof CaptureState>;
 
 /** "open": joining, canaries are sent; "streaming"; "ended": only unicast and the receivers' last words. */
 export const StreamState = Type.Union([Type.Literal("open"), Type.Literal("streaming"), Type.Literal("ended")]);

@@ -186,7 +186,7 @@ export class Deploy {
   }
 }
 
-function diskChanged(change: string, what: string): Fault {
+export function diskChanged(change: string, what: string): Fault {
   return new Fault("DISK_CHANGED", {
     what: "The disk is not the one any more that was chosen.",
     why: `${change}.`,

@@ -39,10 +39,8 @@ export function chooseDisk(disks: readonly Disk[], need: DiskNeed): Disk {
 
 /** Why `disk` may not be erased for this image; undefined when it may. */
 export function refusalOf(disk: Disk, need: DiskNeed): string | undefined {
-  if (disk.sizeBytes === 0) return "it has no medium";
-  if (disk.isRemovable) return "it is removable";
-  if (disk.transport === "usb") return "it is connected by USB";
-  if (disk.usedBy.length > 0) return `it is in use (${disk.usedBy.join(", ")})`;
+  const unfit = unfitOf(disk);
+  if (unfit !== undefined) return unfit;
   if (disk.isReadOnly) return "it is read-only";
   if (disk.sectorBytes !== need.sectorBytes) {
     return `its sectors have ${disk.sectorBytes} bytes and the image's have ${need.sectorBytes}`;
@@ -50,6 +48,15 @@ export function refusalOf(disk: Disk, need: DiskNeed): string | undefined {
   if (disk.sizeBytes < need.imageBytes) {
     return `it is too small: ${disk.sizeBytes} bytes, and the image needs ${need.imageBytes}`;
   }
+  return undefined;
+}
+
+/** Why `disk` is not the machine's own disk, or is not free; undefined when it is. */
+export function unfitOf(disk: Disk): string | undefined {
+  if (disk.sizeBytes === 0) return "it has no medium";
+  if (disk.isRemovable) return "it is removable";
+  if (disk.transport === "usb") return "it is connected by USB";
+  if (disk.usedBy.length > 0) return `it is in use (${disk.usedBy.join(", ")})`;
   return undefined;
 }
 

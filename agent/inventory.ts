@@ -1,4 +1,4 @@
-import type { Inventory } from "./contract.ts";
+import { CONTRACT_VERSION, type Inventory } from "./contract.ts";
 import { readDisks } from "./disks.ts";
 import type { MachineFiles } from "./machine-files.ts";
 
@@ -28,6 +28,7 @@ export function readInventory(
     nics,
     disks: readDisks(files),
     agentVersion: options.agentVersion,
+    contract: CONTRACT_VERSION,
   };
 }
 

@@ -13,16 +13,21 @@ const next: Readonly<Record<AgentState, readonly AgentState[]>> = {
   registering: ["waiting", "finding"],
   waiting: ["preflight", "rebooting", "registering", "finding"],
   // An order that is taken back before the erase ends in waiting, with the disk untouched.
-  preflight: ["erasing", "waiting"],
+  preflight: ["erasing", "capturing", "waiting"],
+  // A capture only reads: whatever happens, the disk is untouched.
+  capturing: ["finishing", "waiting"],
   erasing: ["receiving", "waiting"],
   receiving: ["verifying"],
   verifying: ["naming"],
   naming: ["finishing"],
-  finishing: ["rebooting"],
+  finishing: ["rebooting", "waiting"],
   rebooting: ["done"],
   done: [],
   failed: [],
 };
+
+/** In these nothing may change the disk. */
+const keepsDisk: readonly AgentState[] = ["preflight", "waiting", "capturing"];
 
 const REPORT_EVERY_MS = 1000;
 
@@ -61,7 +66,7 @@ export class Journey {
 
   /** The disk's state only goes forward, and only an erase that was entered may change it. */
   diskIs(disk: DiskState): void {
-    assert(this.#state !== "preflight" && this.#state !== "waiting", `the disk changed while ${this.#state}`);
+    assert(!keepsDisk.includes(this.#state), `the disk changed while ${this.#state}`);
     this.#disk = disk;
   }
 

@@ -4,6 +4,8 @@ import type { Logger } from "pino";
 import { keyFingerprint } from "../images/signature.ts";
 import { realClock } from "./backoff.ts";
 import { setBootEntry } from "./boot-entry.ts";
+import { captureClient } from "./capture-client.ts";
+import { captureScan } from "./capture-scan.ts";
 import type { AgentConsole } from "./console.ts";
 import { findServer } from "./discover.ts";
 import { DiskSource } from "./disk-source.ts";
@@ -22,6 +24,7 @@ import { bootNetwork } from "./network.ts";
 import { rereadPartitions, restoredVolumes } from "./partitions.ts";
 import { checkPermit, newChallenge } from "./permit.ts";
 import type { AgentPorts } from "./ports.ts";
+import { withReadOnlyDisk } from "./read-only.ts";
 import { restart } from "./restart.ts";
 import { RestoreScreen } from "./screen.ts";
 import { connect } from "./server-client.ts";
@@ -174,6 +177,35 @@ export function machinePorts(options: MachineOptions): AgentPorts {
       const entry = await setBootEntry(disk.path, image, await volumesOf(disk, manifest), machine);
       lines.push(`${entry.isWarning ? "WARNING: " : ""}${entry.detail}`);
       return lines;
+    },
+
+    async capture({ server, host, order, disk, signal, onProgress, beforeFinish }) {
+      const marks = new RestoreScreen();
+      const say = (detail: string) => onProgress({ detail });
+      const client = captureClient({ server, host, deployId: order.deployId, clock: realClock, signal, say });
+      try {
+        return await withReadOnlyDisk(disk, machine, (source) =>
+          captureScan({
+            source,
+            sectorBytes: disk.sectorBytes,
+            image: order.image,
+            keepFreeBlocks: order.keepFreeBlocks,
+            client,
+            clock: realClock,
+            signal,
+            onProgress(progress) {
+              if (progress.percent !== undefined) screen.raw(marks.progress("Capturing", progress.percent / 100));
+              onProgress(progress);
+            },
+            beforeFinish(sent) {
+              screen.raw(marks.endLine());
+              return beforeFinish(sent);
+            },
+          }),
+        );
+      } finally {
+        await client.close();
+      }
     },
 
     reboot: () => restart(tools, log),

@@ -1,5 +1,6 @@
 import { type KeyObject, randomBytes, verify } from "node:crypto";
 import { Fault } from "../fault.ts";
+import { CAPTURE_PERMIT } from "./contract.ts";
 
 /** A question that no server has answered before. */
 export function newChallenge(): string {
@@ -7,21 +8,31 @@ export function newChallenge(): string {
 }
 
 /**
- * Checks that one of the site's keys signed the permit to erase.
+ * Checks that one of the site's keys signed the permit.
  *
- * @param text `permitText` of what is about to be done
+ * @param text `permitText` or `capturePermitText` of what is about to be done
  * @param permit the signature as base64, if one came
- * @throws {Fault} ERASE_NOT_PERMITTED
+ * @throws {Fault} ERASE_NOT_PERMITTED, CAPTURE_NOT_PERMITTED
  */
 export function checkPermit(text: string, permit: string | undefined, trusted: readonly KeyObject[]): void {
   const signature = Buffer.from(permit ?? "", "base64");
   if (trusted.some((key) => verify(null, Buffer.from(text), key, signature))) return;
+  const why =
+    permit === undefined
+      ? "It gave no permit: it is of another version, or is not a server of this site."
+      : "Its permit was not signed by a key in this boot image, or is for another machine, order or image.";
+  const fix =
+    'Build the boot image on this server ("bootcast boot-image build"), and look for other servers on this network.';
+  if (text.startsWith(CAPTURE_PERMIT)) {
+    throw new Fault("CAPTURE_NOT_PERMITTED", {
+      what: "The server did not prove that this machine is to be captured.",
+      why,
+      fix: `Nothing was sent. ${fix}`,
+    });
+  }
   throw new Fault("ERASE_NOT_PERMITTED", {
     what: "The server did not prove that this machine is to be erased.",
-    why:
-      permit === undefined
-        ? "It gave no permit: it is of another version, or is not a server of this site."
-        : "Its permit was not signed by a key in this boot image, or is for another machine, order or image.",
-    fix: 'Nothing was erased. Build the boot image on this server ("bootcast boot-image build"), and look for other servers on this network.',
+    why,
+    fix: `Nothing was erased. ${fix}`,
   });
 }

@@ -3,7 +3,7 @@ import type { BlockTarget } from "../images/block.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./backoff.ts";
 import type { AgentConsole } from "./console.ts";
-import type { Disk, Inventory, Registration } from "./contract.ts";
+import type { Disk, Inventory, Order, Registration } from "./contract.ts";
 import type { Erased } from "./erase.ts";
 import type { Power } from "./inventory.ts";
 import type { BootNetwork } from "./network.ts";
@@ -42,6 +42,28 @@ export type ReceiveRequest = {
   beforeWrite(): Promise<Erased>;
 };
 
+/** One capture, of a disk that is only read. */
+export type CaptureRequest = {
+  readonly server: URL;
+  readonly host: Registration;
+  readonly order: CaptureOrder;
+  readonly disk: Disk;
+  readonly signal: AbortSignal;
+  onProgress(progress: StepProgress): void;
+  /** Called once, when all of the disk is in the store and the image is to be made of it. */
+  beforeFinish(sent: string): Promise<void>;
+};
+
+export type CaptureOrder = Extract<Order, { kind: "capture" }>;
+
+/** What became of it. */
+export type Captured = {
+  readonly image: string;
+  readonly imageVersion: number;
+  /** What people should know about the disk, one sentence each. */
+  readonly warnings: readonly string[];
+};
+
 /**
  * All that the agent does besides deciding. The machine's own are made in
  * machine.ts; tests give others and can so let every step fail.
@@ -65,7 +87,7 @@ export type AgentPorts = {
   describe(server: URL, streamId: string): Promise<DescribedStream>;
   /** A new random question to the server, 64 hex digits. */
   challenge(): string;
-  /** Throws Fault ERASE_NOT_PERMITTED unless a key of the site signed `text`. */
+  /** Throws Fault ERASE_NOT_PERMITTED or CAPTURE_NOT_PERMITTED unless a key of the site signed `text`. */
   checkPermit(text: string, permit: string | undefined): void;
   localDisk(disk: Disk): LocalDisk;
   erase(disk: Disk, target: LocalDisk): Promise<Erased>;
@@ -85,6 +107,8 @@ export type AgentPorts = {
   name(request: { disk: Disk; manifest: Manifest; hostName: string; mac: string }): Promise<NamingResult>;
   /** Partition table to the end of a larger disk, boot entry. Returns lines for the screen. */
   finish(request: { disk: Disk; manifest: Manifest; image: string }): Promise<readonly string[]>;
+  /** Reads the disk and sends what the server lacks of it. It is never opened for writing. */
+  capture(request: CaptureRequest): Promise<Captured>;
   /** Writes everything out and restarts the machine; on the machine it does not come back. */
   reboot(): Promise<void>;
 };

@@ -31,12 +31,16 @@ export function preflight(facts: PreflightFacts): Disk {
       fix: "Connect the charger and start the machine again.",
     });
   }
-  if (facts.availableMemoryBytes < LEAST_MEMORY_BYTES) {
-    throw new Fault("MEMORY_SHORT", {
-      what: `Only ${formatSize(facts.availableMemoryBytes)} of memory are free; receiving needs ${formatSize(LEAST_MEMORY_BYTES)}.`,
-      why: "The boot image and the agent live in memory, beside the part of the stream that is being put together.",
-      fix: "Give the machine more memory (2 GiB are plenty).",
-    });
-  }
+  refuseShortMemory(facts.availableMemoryBytes);
   return chooseDisk(facts.disks, { imageBytes: facts.manifest.diskBytes, sectorBytes: facts.manifest.sectorBytes });
+}
+
+/** @throws {Fault} MEMORY_SHORT */
+export function refuseShortMemory(availableMemoryBytes: number): void {
+  if (availableMemoryBytes >= LEAST_MEMORY_BYTES) return;
+  throw new Fault("MEMORY_SHORT", {
+    what: `Only ${formatSize(availableMemoryBytes)} of memory are free; the agent needs ${formatSize(LEAST_MEMORY_BYTES)}.`,
+    why: "The boot image and the agent live in memory, beside the part of the image that is on its way.",
+    fix: "Give the machine more memory (2 GiB are plenty).",
+  });
 }

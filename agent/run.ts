@@ -1,10 +1,11 @@
 import { Fault } from "../fault.ts";
 import { backoffMs } from "./backoff.ts";
+import { Capture } from "./capture.ts";
 import type { Order } from "./contract.ts";
-import { Deploy, type Host } from "./deploy.ts";
+import { Deploy, type DeployOrder, type Host } from "./deploy.ts";
 import { limits } from "./limits.ts";
 import type { BootNetwork } from "./network.ts";
-import type { AgentPorts } from "./ports.ts";
+import type { AgentPorts, CaptureOrder } from "./ports.ts";
 import { Reporter } from "./reporter.ts";
 import { formatDuration, formatSize } from "./sizes.ts";
 
@@ -15,9 +16,10 @@ const AGAIN_MS = 5000;
  *
  *     booting ► finding ► registering ► waiting ► preflight ► erasing ► receiving
  *       ► verifying ► naming ► finishing ► rebooting ► done         any ► failed
+ *                                        preflight ► capturing ► finishing ► rebooting
  *
  * Nothing is erased that nobody ordered: this is the way to an order and back to
- * the reboot; only `Deploy`, which one order makes, touches a disk.
+ * the reboot; only `Deploy`, which one order makes, changes a disk. `Capture` reads one.
  *
  * Always ends in a reboot. A host that failed is not given the agent again by
  * the server, so it does not loop.
@@ -122,8 +124,14 @@ class AgentRun {
         await this.#reporter.enter("rebooting", `into the disk as it is: ${order.reason}`);
         return "not ordered";
       }
-      if (await new Deploy(this.#ports, this.#reporter, host, order).run()) return "done";
+      if (await this.#carryOut(host, order)) return "done";
     }
+  }
+
+  #carryOut(host: Host, order: DeployOrder | CaptureOrder): Promise<boolean> {
+    return order.kind === "capture"
+      ? new Capture(this.#ports, this.#reporter, host, order).run()
+      : new Deploy(this.#ports, this.#reporter, host, order).run();
   }
 
   async #waitForOrder(host: Host, deadline: number): Promise<Exclude<Order, { kind: "wait" }> | "lost server"> {

@@ -40,6 +40,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./deploy.ts")).deployCommand(),
   },
   {
+    name: "capture",
+    summary: "make an image of a host's disk",
+    load: async () => (await import("./capture.ts")).captureCommand(),
+  },
+  {
     name: "host",
     summary: "list, show, rename and forget hosts",
     load: async () => (await import("./host.ts")).hostCommand(),

@@ -1,10 +1,11 @@
 import { sign } from "node:crypto";
-import { chmod } from "node:fs/promises";
+import { chmod, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { agentRoutes } from "../server/agent-api.ts";
 import { bootTraceRoutes, recentBoots } from "../server/api/boot-routes.ts";
 import { bootScriptRoutes } from "../server/api/boot-script-routes.ts";
+import { captureOrderRoutes } from "../server/api/capture-routes.ts";
 import { hostBootRoutes } from "../server/api/host-boot-routes.ts";
 import { apiRoutes } from "../server/api/routes.ts";
 import { BootTexts } from "../server/boot/boot-texts.ts";
@@ -12,6 +13,10 @@ import { bootRoutes } from "../server/boot/routes.ts";
 import { tftpTexts } from "../server/boot/tftp-texts.ts";
 import { BootClients } from "../server/boot-clients.ts";
 import { BootTraceService } from "../server/boot-trace-service.ts";
+import { CaptureManifests } from "../server/capture-manifests.ts";
+import { CaptureOrders } from "../server/capture-orders.ts";
+import { captureRoutes } from "../server/capture-routes.ts";
+import { CaptureUploads } from "../server/capture-uploads.ts";
 import type { Config } from "../server/config.ts";
 import { openDatabase } from "../server/db/database.ts";
 import { databaseLeases } from "../server/db/leases.ts";
@@ -31,6 +36,7 @@ import { loadSiteKey } from "../server/keys.ts";
 import { Orders } from "../server/orders.ts";
 import { Sessions } from "../server/sessions.ts";
 import { openStore } from "../server/store.ts";
+import { StoreCells } from "../server/store-cells.ts";
 import { openStreamHub } from "../server/stream/hub.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { startTftp } from "../server/tftp/server.ts";
@@ -119,6 +125,12 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     return { name: manifest.tag.name, version: manifest.tag.version, diskBytes: manifest.diskBytes, storedBytes };
   };
   const deploys = new Deploys({ db, events, hosts, findImage });
+  const freeBytes = async () => {
+    const { bavail, bsize } = await statfs(store.directory);
+    return bavail * bsize;
+  };
+  const versionsOf = (image: string) => store.versions(image);
+  const captures = new CaptureOrders({ db, events, hosts, versionsOf, freeBytes });
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
   const secureBoot = values["boot.secure_boot"];
   const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, { secureBoot });
@@ -137,12 +149,17 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,
   });
   await http.register(streamRoutes(hub));
+  const captureLog = log.child({ part: "capture" });
+  const uploads = new CaptureUploads({ store, cells: new StoreCells(store, captureLog), freeBytes });
+  const manifests = new CaptureManifests({ db, events, store, siteKey: key, log: captureLog, now });
+  await http.register(captureRoutes({ db, hosts, events, uploads, manifests }));
   let httpPort = values["http.port"];
   const bundles = bundlesOf(config, { httpPort: () => httpPort, now, log: log.child({ part: "nbi" }) });
   parts.defer(() => bundles.stop());
   const menu = machineMenuOf(values, {
     hosts,
     deploys,
+    captures,
     events,
     findImage,
     policyOf,
@@ -238,6 +255,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const api = createHttp(log.child({ part: "api" }));
   parts.defer(() => api.close());
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
+  captureOrderRoutes(api, { captures });
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
   apiRoutes(api, {
     hosts,

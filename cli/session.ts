@@ -92,7 +92,7 @@ function stopCommand(): Command {
         const session = await api.post<SessionBody>(`/api/v1/sessions/${number}/stop`);
         printResult(session, sessionText);
         const begun = session.hosts.filter(({ startedAtMs, order }) => startedAtMs !== null && order === "cancelled");
-        if (begun.length > 0) {
+        if (begun.length > 0 && session.kind === "deploy") {
           say(`Stopped half-way, so their disks do not boot: ${begun.map(({ name }) => name).join(", ")}`);
         }
       }),
@@ -168,13 +168,19 @@ function sessionTable(sessions: readonly SessionBody[]): string {
   if (sessions.length === 0) return "No session yet. Order one: bootcast deploy IMAGE --to HOST --plan";
   const rows = sessions.map((session) => [
     String(session.id),
-    `${session.image} v${session.imageVersion}`,
-    session.to === "any" ? "any" : `${session.hosts.length} named`,
+    session.imageVersion === 0 ? session.image : `${session.image} v${session.imageVersion}`,
+    toText(session),
     session.state,
     countText(session),
     ago(Date.now() - session.createdAtMs),
   ]);
   return table([["SESSION", "IMAGE", "TO", "STATE", "HOSTS", "ORDERED"], ...rows]);
+}
+
+/** Where it goes; a capture comes from somewhere. */
+function toText({ kind, to, hosts }: SessionBody): string {
+  if (kind === "capture") return `captured from ${hosts.map(({ name }) => name).join(", ")}`;
+  return to === "any" ? "any" : `${hosts.length} named`;
 }
 
 function countText({ hosts }: SessionBody): string {
@@ -188,9 +194,15 @@ function countText({ hosts }: SessionBody): string {
   );
 }
 
+function whatText(session: SessionBody): string {
+  const version = session.imageVersion === 0 ? "its next version" : `version ${session.imageVersion}`;
+  if (session.kind === "capture") return `${session.image}, ${version}, ${toText(session)}`;
+  return `${session.image} ${version} to ${session.to === "any" ? "any host" : "named hosts"}`;
+}
+
 /** The whole session, with the time that each host spent in each state. */
 function sessionText(session: SessionBody): string {
-  const head = `Session ${session.id}: ${session.image} version ${session.imageVersion} to ${session.to === "any" ? "any host" : "named hosts"}, ${session.state}, ${countText(session)}`;
+  const head = `Session ${session.id}: ${whatText(session)}, ${session.state}, ${countText(session)}`;
   const streams = session.streams.map((stream) => `Stream ${streamText(stream)}`);
   const rows = session.hosts.map((host) => [
     host.name,

@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { Inventory, Order, Registration, Report, ReportAnswer } from "../agent/contract.ts";
-import { Fault } from "../fault.ts";
 import type { EventLog } from "./events.ts";
+import { ofOneHost } from "./host-token.ts";
 import type { Hosts } from "./hosts.ts";
 import type { HttpServer } from "./http.ts";
 import type { Orders } from "./orders.ts";
@@ -34,17 +34,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
     return registration;
   });
 
-  const ofHost = { preHandler: checkToken };
-  async function checkToken(request: { params: unknown; headers: { authorization?: string | undefined } }) {
-    const { hostId } = request.params as { hostId: string };
-    const [, token] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "") ?? [];
-    if (token !== undefined && (await hosts.isToken(hostId, token))) return;
-    throw new Fault("TOKEN_WRONG", {
-      what: "The server does not know this host, or it has registered again since.",
-      why: "The token of this request is not the last one that the host was given.",
-      fix: "The agent registers again by itself. If this repeats, two machines may use the same MAC address.",
-    });
-  }
+  const ofHost = ofOneHost(hosts);
 
   http.get(
     "/agent/v1/hosts/:hostId/order",

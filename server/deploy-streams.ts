@@ -83,6 +83,7 @@ export class DeployStreams {
       .selectAll("deploys")
       .select(["interface_address", "stream_id"])
       .where("deploys.state", "=", "active")
+      .where("deploys.kind", "=", "deploy")
       .where(({ exists, selectFrom }) =>
         exists(
           selectFrom("deploy_hosts")

@@ -180,20 +180,25 @@ export class Deploys {
         fix: `Stop it first: bootcast session stop ${other.id}`,
       });
     }
-    for (const host of hosts) {
-      const open = await this.#db
-        .selectFrom("deploy_hosts")
-        .select("deploy_id")
-        .where("host_id", "=", host.id)
-        .where("state", "in", ["pending", "running"])
-        .executeTakeFirst();
-      if (open === undefined) continue;
-      throw new Fault("HOST_BUSY", {
-        what: `${host.name} already has an order.`,
-        why: `Session ${open.deploy_id} has not finished with it.`,
-        fix: `Wait for it (bootcast session watch ${open.deploy_id}) or stop it (bootcast session stop ${open.deploy_id}).`,
-      });
-    }
+    await refuseBusy(this.#db, hosts);
+  }
+}
+
+/** A host has one order at a time, whatever its kind. @throws {Fault} HOST_BUSY */
+export async function refuseBusy(db: Database, hosts: readonly Host[]): Promise<void> {
+  for (const host of hosts) {
+    const open = await db
+      .selectFrom("deploy_hosts")
+      .select("deploy_id")
+      .where("host_id", "=", host.id)
+      .where("state", "in", ["pending", "running"])
+      .executeTakeFirst();
+    if (open === undefined) continue;
+    throw new Fault("HOST_BUSY", {
+      what: `${host.name} already has an order.`,
+      why: `Session ${open.deploy_id} has not finished with it.`,
+      fix: `Wait for it (bootcast session watch ${open.deploy_id}) or stop it (bootcast session stop ${open.deploy_id}).`,
+    });
   }
 }
 

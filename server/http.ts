@@ -102,6 +102,7 @@ function statusOf(fault: Pick<Fault, "code">): number {
   const kind = fault.code.split("_").at(-1) ?? "";
   if (["UNKNOWN", "MISSING"].includes(kind)) return 404;
   if (["BUSY", "TAKEN", "EXISTS", "ENDED", "FULL"].includes(kind)) return 409;
+  if (kind === "LARGE") return 413;
   return kind === "INVALID" ? 400 : 500;
 }
 

@@ -1,6 +1,15 @@
-import { type Order, permitText, type Report, type ReportAnswer } from "../agent/contract.ts";
+import {
+  CAPTURES_SINCE,
+  capturePermitText,
+  type Inventory,
+  type Order,
+  permitText,
+  type Report,
+  type ReportAnswer,
+} from "../agent/contract.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import { Fault } from "../fault.ts";
+import { bootImageTooOld } from "./capture-faults.ts";
 import type { Database } from "./db/database.ts";
 import { decide, dueDeploy, LOST_AFTER_MS, type OrderState } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
@@ -9,7 +18,7 @@ import type { Change, EventLog } from "./events.ts";
 import type { Hosts } from "./hosts.ts";
 import { factsOf, openHosts } from "./order-facts.ts";
 import { type KnownOrders, OrderMemory } from "./order-memory.ts";
-import { hear, lostFault } from "./report-rules.ts";
+import { hear, lostFault, type StandingOrder } from "./report-rules.ts";
 
 type OrdersOptions = {
   readonly db: Database;
@@ -96,18 +105,36 @@ export class Orders {
         .innerJoin("hosts", (join) => join.on("hosts.id", "=", hostId))
         .select([
           "deploys.id",
+          "kind",
           "image",
           "image_version",
           "wait_for",
           "max_wait_ms",
           "hosts.name as host_name",
+          "hosts.inventory",
           "to_any",
+          "most_disk_bytes",
+          "keep_free_blocks",
         ])
         .where("deploys.id", "=", decision.deployId)
         .executeTakeFirstOrThrow();
     });
     if (deploy === undefined)
       return { kind: "wait", reason: "The order was taken back just now. Waiting for another." };
+    if (deploy.kind === "capture") {
+      if (((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < CAPTURES_SINCE) {
+        return this.#refuseOld(hostId, deploy.id, deploy.host_name);
+      }
+      return {
+        kind: "capture",
+        deployId: String(deploy.id),
+        image: deploy.image,
+        hostName: deploy.host_name,
+        mostDiskBytes: deploy.most_disk_bytes ?? 0,
+        keepFreeBlocks: deploy.keep_free_blocks === 1,
+        reason: `Session ${deploy.id}: the disk becomes the next version of ${deploy.image}.`,
+      };
+    }
     let streamId: string;
     try {
       streamId = await streams.open({
@@ -138,6 +165,22 @@ export class Orders {
     };
   }
 
+  /** An agent from before there were captures would not understand the order, and ask for it until the evening. */
+  async #refuseOld(hostId: string, deployId: number, hostName: string): Promise<Order> {
+    const fault = bootImageTooOld(hostName);
+    await this.#options.events.change(async (change) => {
+      await change.tables
+        .updateTable("deploy_hosts")
+        .set({ state: "failed", ended_at_ms: change.nowMs, fault: JSON.stringify(fault) })
+        .where("deploy_id", "=", deployId)
+        .where("host_id", "=", hostId)
+        .where("state", "in", ["pending", "running"])
+        .execute();
+      await this.#endOfOrder(change, hostId, deployId, "failed");
+    });
+    return { kind: "boot-disk", reason: `${fault.what} ${fault.fix}` };
+  }
+
   /**
    * Ends the orders of hosts that began and were silent for too long. Called
    * before anything is heard of a host again, because that ends the silence.
@@ -148,14 +191,15 @@ export class Orders {
       tables
         .selectFrom("deploy_hosts")
         .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
-        .select(["deploy_id", "host_id", "hosts.state as last_state"])
+        .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
+        .select(["deploy_id", "host_id", "hosts.state as last_state", "kind"])
         .where("deploy_hosts.state", "=", "running")
         .where("last_seen_ms", "<", nowMs - LOST_AFTER_MS)
         .execute();
     if ((await lost(db, now())).length === 0) return;
     await events.change(async (change) => {
-      for (const { deploy_id, host_id, last_state } of await lost(change.tables, change.nowMs)) {
-        const fault = JSON.stringify(lostFault(deploy_id, last_state));
+      for (const { deploy_id, host_id, last_state, kind } of await lost(change.tables, change.nowMs)) {
+        const fault = JSON.stringify(lostFault(deploy_id, kindOf(kind), last_state));
         await change.tables
           .updateTable("deploy_hosts")
           .set({ state: "failed", ended_at_ms: change.nowMs, fault })
@@ -172,30 +216,44 @@ export class Orders {
     const deployId = Number(report.deployId ?? Number.NaN);
     await this.endLost();
     const answer = await this.#options.events.change(async (change) => {
-      const wasErasing = await this.#noteState(change, hostId, report, deployId);
+      const isRepeated = await this.#noteState(change, hostId, report, deployId);
       if (report.deployId === undefined) return { proceed: true, reason: "" };
-      const word = await this.#noteOrder(change, hostId, report, deployId, wasErasing);
+      const word = await this.#noteOrder(change, hostId, report, deployId, isRepeated);
       const { state, challenge } = report;
-      if (!word.proceed || state !== "erasing" || challenge === undefined) return word;
-      return { ...word, permit: await this.#permit(change, hostId, deployId, challenge) };
+      if (!word.proceed || challenge === undefined) return word;
+      const permit = await this.#permit(change, hostId, deployId, state, challenge);
+      return permit === undefined ? word : { ...word, permit };
     });
     if (report.deployId !== undefined) await this.#options.streams.closeIdle(deployId);
     return answer;
   }
 
-  /** Only for an order that stands: of this host, for the address that it registered with. */
-  async #permit(change: Change, hostId: string, deployId: number, challenge: string): Promise<string> {
-    const { mac, image, image_version } = await change.tables
+  /**
+   * Only for an order that stands: of this host, for the address that it registered with. To erase only for a
+   * deploy, to capture only for a capture, and to nothing else.
+   */
+  async #permit(
+    change: Change,
+    hostId: string,
+    deployId: number,
+    state: Report["state"],
+    challenge: string,
+  ): Promise<string | undefined> {
+    const { kind, mac, image, image_version } = await change.tables
       .selectFrom("deploys")
       .innerJoin("hosts", (join) => join.on("hosts.id", "=", hostId))
-      .select(["hosts.mac", "image", "image_version"])
+      .select(["kind", "hosts.mac", "image", "image_version"])
       .where("deploys.id", "=", deployId)
       .executeTakeFirstOrThrow();
-    const text = permitText({ challenge, mac, deployId: String(deployId), image, imageVersion: image_version });
-    return this.#options.sign(text);
+    const about = { challenge, mac, deployId: String(deployId), image };
+    if (kind === "deploy" && state === "erasing") {
+      return this.#options.sign(permitText({ ...about, imageVersion: image_version }));
+    }
+    if (kind === "capture" && state === "capturing") return this.#options.sign(capturePermitText(about));
+    return undefined;
   }
 
-  /** @returns whether the host was erasing already before this report */
+  /** @returns whether the host was in this state already before this report */
   async #noteState(change: Change, hostId: string, report: Report, deployId: number): Promise<boolean> {
     const before = await change.tables
       .selectFrom("hosts")
@@ -224,7 +282,7 @@ export class Orders {
         data: { from: before.state, state, detail, ...(fault && { fault }), ...(timings && { timings }) },
       });
     }
-    return !isChange && report.state === "erasing";
+    return !isChange;
   }
 
   async #noteOrder(
@@ -232,16 +290,28 @@ export class Orders {
     hostId: string,
     report: Report,
     deployId: number,
-    wasErasing: boolean,
+    isRepeated: boolean,
   ): Promise<ReportAnswer> {
     const row = await change.tables
       .selectFrom("deploy_hosts")
-      .selectAll()
+      .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
+      .selectAll("deploy_hosts")
+      .select(["kind", "image_version"])
       .where("deploy_id", "=", Number.isInteger(deployId) ? deployId : -1)
       .where("host_id", "=", hostId)
       .executeTakeFirst();
     if (row === undefined) return { proceed: false, reason: `Session ${report.deployId} has no order for this host.` };
-    const { answer, next } = hear({ ...row, deployId, state: row.state as OrderState }, report, wasErasing);
+    const { answer, next } = hear(
+      {
+        deployId,
+        kind: kindOf(row.kind),
+        state: row.state as OrderState,
+        attempts: row.attempts,
+        isMade: row.image_version > 0,
+      },
+      report,
+      isRepeated,
+    );
     if (next === undefined) return answer;
     const hasEnded = next.state !== "running";
     await change.tables
@@ -287,4 +357,8 @@ export class Orders {
     if (due.isNew) await addHost(change, deployId, hostId);
     return true;
   }
+}
+
+function kindOf(kind: string): StandingOrder["kind"] {
+  return kind === "capture" ? "capture" : "deploy";
 }

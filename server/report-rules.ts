@@ -1,6 +1,23 @@
-import type { Report, ReportAnswer } from "../agent/contract.ts";
+import type { AgentState, Report, ReportAnswer } from "../agent/contract.ts";
 import { Fault } from "../fault.ts";
 import { LOST_AFTER_MS, MAX_ATTEMPTS, type OrderState } from "./deploy-rules.ts";
+
+/** How an order stands when a report comes. */
+export type StandingOrder = {
+  readonly deployId: number;
+  /** "deploy" writes the disk, "capture" only reads it. */
+  readonly kind: "deploy" | "capture";
+  readonly state: OrderState;
+  readonly attempts: number;
+  /** Of a capture: whether its image is in the store. */
+  readonly isMade: boolean;
+};
+
+/** What no host may be at with an order of the other kind. */
+const foreign: Readonly<Record<StandingOrder["kind"], readonly AgentState[]>> = {
+  deploy: ["capturing"],
+  capture: ["erasing", "receiving", "verifying", "naming"],
+};
 
 /** What follows from a report. */
 export type Heard = {
@@ -17,14 +34,10 @@ export type Heard = {
 /**
  * Decides what a host's report does to its order, and whether the host may go on.
  *
- * @param wasErasing the host's report before this one said "erasing", too: no new attempt
+ * @param isRepeated the host's report before this one was about the same state: no new attempt
  */
-export function hear(
-  order: { readonly deployId: number; readonly state: OrderState; readonly attempts: number },
-  report: Report,
-  wasErasing: boolean,
-): Heard {
-  const { deployId, state } = order;
+export function hear(order: StandingOrder, report: Report, isRepeated: boolean): Heard {
+  const { deployId, kind, state } = order;
   if (state === "cancelled") return answered(false, `Session ${deployId} was stopped.`);
   // The host's own last word about it is agreed to; going on is not.
   if (state === "failed") return answered(report.state === "failed", `Session ${deployId} has failed on this host.`);
@@ -33,12 +46,17 @@ export function hear(
     const isLastWord = report.state === "rebooting" || report.state === "done";
     return answered(isLastWord, isLastWord ? "" : `Session ${deployId} is done on this host.`);
   }
-  const attempts = order.attempts + (report.state === "erasing" && !wasErasing ? 1 : 0);
-  if (attempts > MAX_ATTEMPTS) {
-    const fault = gaveUpFault(deployId);
-    return { ...answered(false, fault.what), next: { state: "failed", attempts, fault } };
-  }
+  const isBegin = report.state === "erasing" || report.state === "capturing";
+  const attempts = order.attempts + (isBegin && !isRepeated ? 1 : 0);
   const next = nextState(report);
+  const isTooSoon = kind === "capture" && next === "done" && !order.isMade;
+  let refusal: Fault | undefined;
+  if (foreign[kind].includes(report.state)) refusal = mixedUpFault(deployId, kind, report.state);
+  else if (attempts > MAX_ATTEMPTS) refusal = gaveUpFault(deployId, kind);
+  else if (isTooSoon) refusal = unfinishedFault(deployId);
+  if (refusal !== undefined) {
+    return { ...answered(false, refusal.what), next: { state: "failed", attempts, fault: refusal } };
+  }
   const fault = next === "failed" ? { fault: report.fault ?? unexplained(report) } : {};
   return { ...answered(true, ""), next: { state: next, attempts, ...fault } };
 }
@@ -53,7 +71,31 @@ function nextState(report: Report): OrderState {
   return report.state === "rebooting" || report.state === "done" ? "done" : "running";
 }
 
-function gaveUpFault(deployId: number): Fault {
+/** Before anything else: an agent that is at the other kind of work has mixed something up, and must not go on. */
+function mixedUpFault(deployId: number, kind: StandingOrder["kind"], state: AgentState): Fault {
+  return new Fault("ORDER_MIXED_UP", {
+    what: `Session ${deployId} is a ${kind}, and the host was ${state}: it was stopped.`,
+    why: "Boot image and server do not understand each other.",
+    fix: 'Build the boot image again on this server ("bootcast boot-image build"), and order it again.',
+  });
+}
+
+function unfinishedFault(deployId: number): Fault {
+  return new Fault("CAPTURE_UNFINISHED", {
+    what: `Session ${deployId} made no image: the host left before it was there.`,
+    why: "It said that it restarts, and its image is not in the store.",
+    fix: "Order the capture again: what has arrived is used.",
+  });
+}
+
+function gaveUpFault(deployId: number, kind: StandingOrder["kind"]): Fault {
+  if (kind === "capture") {
+    return new Fault("DEPLOY_GAVE_UP", {
+      what: `Session ${deployId} was given up for this host: its capture was begun ${MAX_ATTEMPTS} times and never finished.`,
+      why: "It starts over again and again: power, memory, disk or cable may be at fault.",
+      fix: "Look at its events (bootcast host show NAME), repair it, and order the capture again: what has arrived is used.",
+    });
+  }
   return new Fault("DEPLOY_GAVE_UP", {
     what: `Session ${deployId} was given up for this host: its disk was begun ${MAX_ATTEMPTS} times and never finished.`,
     why: "It starts over again and again: power, memory, disk or cable may be at fault.",
@@ -62,7 +104,14 @@ function gaveUpFault(deployId: number): Fault {
 }
 
 /** Why the order of a host that fell silent has failed. */
-export function lostFault(deployId: number, lastState: string): Fault {
+export function lostFault(deployId: number, kind: StandingOrder["kind"], lastState: string): Fault {
+  if (kind === "capture") {
+    return new Fault("DEPLOY_LOST", {
+      what: `Session ${deployId} was given up for this host: nothing was heard of it for ${LOST_AFTER_MS / 3_600_000} hours.`,
+      why: `Its last word was "${lastState}". Its disk was only read.`,
+      fix: "Order the capture again: what has arrived is used.",
+    });
+  }
   return new Fault("DEPLOY_LOST", {
     what: `Session ${deployId} was given up for this host: nothing was heard of it for ${LOST_AFTER_MS / 3_600_000} hours.`,
     why: `Its last word was "${lastState}". It may have come through since, and be in use: it is not erased again by itself.`,

@@ -10,7 +10,9 @@ import type { EventLog, StoredEvent } from "./events.ts";
 export type Session = {
   /** The deploy's number. */
   readonly id: number;
+  readonly kind: "deploy" | "capture";
   readonly image: string;
+  /** Of a capture: 0 until it is made. */
   readonly imageVersion: number;
   readonly to: "any" | "named";
   readonly state: "active" | "done" | "cancelled";
@@ -91,6 +93,7 @@ export class Sessions {
     });
     return {
       id: deploy.id,
+      kind: deploy.kind === "capture" ? "capture" : "deploy",
       image: deploy.image,
       imageVersion: deploy.image_version,
       to: deploy.to_any === 1 ? "any" : "named",

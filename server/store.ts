@@ -10,7 +10,7 @@ import {
   PREFIX_BYTES,
   summaryBytes,
 } from "../images/manifest-codec.ts";
-import { packDigest } from "../images/pack.ts";
+import { PACK_FRONT_BYTES, packDigest } from "../images/pack.ts";
 import type { PackReader } from "../images/pack-reader.ts";
 import { badName, diskFull, missingImage, missingPack, unreadable, versionExists } from "./store-faults.ts";
 import { isMissing, readdirOrNone, removeLeftovers, syncDirectory, writeWhole } from "./store-files.ts";
@@ -39,7 +39,8 @@ export type DamagedImage = { readonly name: string; readonly version: number; re
 export class ImageStore implements PackReader {
   readonly directory: string;
   readonly #trusted: readonly KeyObject[];
-  readonly #touched = new Set<string>();
+  #touched = new Set<string>();
+  #synced: Promise<void> = Promise.resolve();
 
   /** Use `openStore` or `readStore`. */
   constructor(directory: string, trusted: readonly KeyObject[]) {
@@ -88,6 +89,43 @@ export class ImageStore implements PackReader {
       if (isMissing(error)) return false;
       throw error;
     }
+  }
+
+  /** The digests of all packs, whether an image names them or not. */
+  async *packDigests(): AsyncGenerator<string> {
+    const packs = join(this.directory, "packs");
+    for (const folder of await readdirOrNone(packs)) {
+      for (const file of await readdirOrNone(join(packs, folder))) {
+        const digest = /^([0-9a-f]{64})\.pack$/.exec(file)?.[1];
+        if (digest !== undefined) yield digest;
+      }
+    }
+  }
+
+  /** The first bytes of a pack, where its cells' ids are, and how long it is; undefined when it is not there. */
+  async readFront(digest: string): Promise<{ front: Uint8Array; sizeBytes: number } | undefined> {
+    try {
+      const file = await open(this.packPath(digest));
+      try {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(PACK_FRONT_BYTES), 0, PACK_FRONT_BYTES, 0);
+        return { front: buffer.subarray(0, bytesRead), sizeBytes: (await file.stat()).size };
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** The names of all images. */
+  names(): Promise<string[]> {
+    return this.#names();
+  }
+
+  /** A manifest's bytes as they are stored, nothing checked. */
+  async readManifestFile(name: string, version: number): Promise<Uint8Array> {
+    return readFile(this.#manifestPath(name, version));
   }
 
   packPath(digest: string): string {
@@ -146,8 +184,7 @@ export class ImageStore implements PackReader {
   async writeManifest(bytes: Uint8Array): Promise<Manifest> {
     const manifest = decodeManifest(bytes, this.#trusted);
     const { name, version } = manifest.tag;
-    for (const directory of this.#touched) await syncDirectory(directory);
-    this.#touched.clear();
+    await this.#syncTouched();
     const path = this.#manifestPath(name, version);
     await this.#publish(path, bytes, "keep");
     await syncDirectory(dirname(path));
@@ -164,6 +201,18 @@ export class ImageStore implements PackReader {
     await mkdir(directory, { recursive: true });
     const release = await takeImageLock(join(directory, `${checkedName(name)}.lock`), name);
     return { version: ((await this.versions(name)).at(-1) ?? 0) + 1, release };
+  }
+
+  /** Several versions may be made at once, so each waits for what another has begun to sync. */
+  #syncTouched(): Promise<void> {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    const before = this.#synced;
+    this.#synced = (async () => {
+      await before;
+      for (const directory of touched) await syncDirectory(directory);
+    })();
+    return this.#synced;
   }
 
   #manifestPath(name: string, version: number): string {

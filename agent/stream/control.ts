@@ -2,8 +2,8 @@ import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { Agent, request } from "undici";
 import { Fault } from "../../fault.ts";
+import { decodeAnswer } from "../ask.ts";
 import { FaultBody, type Join, Joined, type Progress, ProgressAnswer, StreamInfo, StreamList } from "../contract.ts";
-import { decodeAnswer } from "../server-client.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The server reads and hashes a pack before its first byte comes. */

@@ -66,7 +66,9 @@ const SessionHostBody = Type.Object({
 
 export const SessionBody = Type.Object({
   id: Type.Number(),
+  kind: oneOf(["deploy", "capture"]),
   image: Type.String(),
+  /** Of a capture: 0 until it is made. */
   imageVersion: Type.Number(),
   to: oneOf(["any", "named"]),
   state: oneOf(["active", "done", "cancelled"]),

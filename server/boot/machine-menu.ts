@@ -1,12 +1,14 @@
+import assert from "node:assert/strict";
 import type { Logger } from "pino";
 import type { BootPolicy } from "../../bsdp/policy.ts";
 import { Fault } from "../../fault.ts";
+import type { CaptureOrders } from "../capture-orders.ts";
 import type { Deploys, FindImage } from "../deploys.ts";
 import type { EventLog } from "../events.ts";
 import type { Host, Hosts } from "../hosts.ts";
 import { parseDigest, provesPassword } from "./digest.ts";
 import { findBootFile } from "./files.ts";
-import { type Menu, type MenuImage, MOST_MENU_IMAGES, menuEntries } from "./menu.ts";
+import { type Menu, type MenuChoice, type MenuImage, MOST_MENU_IMAGES, menuEntries } from "./menu.ts";
 import { MenuTickets } from "./menu-tickets.ts";
 import { PinGate } from "./pin-gate.ts";
 
@@ -16,6 +18,8 @@ export const ORDERED_AT_SCREEN = "the machine's own screen";
 export type MachineMenuOptions = {
   readonly hosts: Pick<Hosts, "idOfMac" | "ofId">;
   readonly deploys: Pick<Deploys, "create">;
+  /** Without it no disk can be captured here. */
+  readonly captures?: Pick<CaptureOrders, "create">;
   readonly events: EventLog;
   readonly findImage: FindImage;
   policyOf(mac: string): Promise<BootPolicy>;
@@ -37,7 +41,7 @@ export type MenuOrder = {
   /** The client's address. */
   readonly address: string;
   readonly ticket: string;
-  /** The image's place in the menu, from 0. */
+  /** The entry's number. */
   readonly order: number;
   /** The request as it came: its digest covers it. */
   readonly method: string;
@@ -59,7 +63,7 @@ const memoryTests = { bios: "memtest.bin", x64: "x64/memtest.efi" } as const;
 /**
  * The menu on the machines' own screens: what is offered to whom, and the orders that are given there.
  *
- * An order of the screen is an ordinary order for this one machine (`Deploys.create`): everything that protects a
+ * An order of the screen is an ordinary order for this one machine (`Deploys.create`, `CaptureOrders.create`): everything that protects a
  * disk stands behind it as for any other. In front of it stand: the PIN of the settings; a ticket of the screen that
  * the person saw, good once, from the same address, for the version that was shown; and that the machine is one
  * for which the menu is right now, so a known one with nothing ordered.
@@ -85,14 +89,14 @@ export class MachineMenu {
     const { pin, seconds } = this.#options;
     const host = await this.#hostOf(mac);
     const mayOrder = screen.canOrder && pin !== undefined && host !== undefined;
-    const images = mayOrder ? await this.#images() : [];
+    const choices = mayOrder ? await this.#choices(host) : [];
     const hostName = host?.name ?? mac;
     return {
       hostName,
       model: host === undefined ? "" : `${host.vendor} ${host.model}`.trim(),
       seconds,
-      entries: menuEntries({ hostName, images, memoryTest: await this.#memoryTests() }),
-      ticket: images.length === 0 ? "" : this.#tickets.give({ mac, address: screen.address }, images),
+      entries: menuEntries({ hostName, choices, memoryTest: await this.#memoryTests() }),
+      ticket: choices.length === 0 ? "" : this.#tickets.give({ mac, address: screen.address }, choices),
       pinDigits: pin?.length ?? 0,
     };
   }
@@ -108,7 +112,7 @@ export class MachineMenu {
     }
     // The password is asked for first; the ticket is used up with the answer.
     if (asked.authorization === undefined) return { type: "challenge", nonce: ticket };
-    const images = this.#tickets.take(asked, ticket) ?? [];
+    const choices = this.#tickets.take(asked, ticket) ?? [];
     const lockedForMs = this.#gate.lockedForMs(mac);
     if (lockedForMs > 0) return locked(lockedForMs);
     const digest = parseDigest(asked.authorization);
@@ -117,33 +121,39 @@ export class MachineMenu {
       return this.#wrongPin(mac, address);
     }
     this.#gate.right(mac);
-    const image = images[asked.order];
-    if (image === undefined) return refused("There is no such entry in the menu.");
-    return this.#create(mac, image);
+    const choice = choices[asked.order];
+    if (choice === undefined) return refused("There is no such entry in the menu.");
+    return this.#create(mac, choice);
   }
 
-  async #create(mac: string, image: MenuImage): Promise<MenuAnswer> {
-    const { deploys, policyOf, log } = this.#options;
+  async #create(mac: string, choice: MenuChoice): Promise<MenuAnswer> {
+    const { policyOf, log } = this.#options;
     const { boot } = await policyOf(mac);
     const host = await this.#hostOf(mac);
     if (boot !== "menu" || host === undefined) return refused("Something else was decided for this machine meanwhile.");
     try {
-      const { deployId } = await deploys.create({
-        image: image.name,
-        imageVersion: image.version,
-        to: [host.id],
-        orderedAt: ORDERED_AT_SCREEN,
-      });
-      log.info({ deployId, image: image.name, host: host.name, mac }, "menu: ordered at the machine's own screen");
-      return {
-        type: "ordered",
-        notice: `session ${deployId}: ${image.name}, version ${image.version}, for ${host.name}.`,
-      };
+      const { deployId, what } = await this.#order(host, choice);
+      log.info({ deployId, choice, host: host.name, mac }, "menu: ordered at the machine's own screen");
+      return { type: "ordered", notice: `session ${deployId}: ${what}` };
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       log.warn({ mac, fault: error }, "menu: the order could not be given");
       return refused(error.what, error.why);
     }
+  }
+
+  async #order(host: Host, choice: MenuChoice): Promise<{ deployId: number; what: string }> {
+    const { deploys, captures } = this.#options;
+    if (choice.kind === "deploy") {
+      const { name: image, version: imageVersion } = choice.image;
+      const order = { image, imageVersion, to: [host.id], orderedAt: ORDERED_AT_SCREEN };
+      const { deployId } = await deploys.create(order);
+      return { deployId, what: `${image}, version ${imageVersion}, for ${host.name}.` };
+    }
+    assert(captures !== undefined, "a capture was offered");
+    const { image } = choice;
+    const { deployId } = await captures.create({ host: host.id, image, orderedAt: ORDERED_AT_SCREEN });
+    return { deployId, what: `the disk of ${host.name} becomes the image ${image}.` };
   }
 
   async #wrongPin(mac: string, client: string): Promise<MenuAnswer> {
@@ -163,6 +173,13 @@ export class MachineMenu {
     const { hosts } = this.#options;
     const id = await hosts.idOfMac(mac);
     return id === undefined ? undefined : hosts.ofId(id);
+  }
+
+  /** The images, and after them the capture, of which the image is called like the machine. */
+  async #choices(host: Host): Promise<MenuChoice[]> {
+    const choices: MenuChoice[] = (await this.#images()).map((image) => ({ kind: "deploy", image }));
+    if (this.#options.captures !== undefined) choices.push({ kind: "capture", image: host.name });
+    return choices;
   }
 
   /** Looked up once for a room that is switched on together: a manifest is large. */

@@ -1,10 +1,10 @@
 import { timingSafeEqual } from "node:crypto";
-import type { MenuImage } from "./menu.ts";
+import type { MenuChoice } from "./menu.ts";
 
-/** What a ticket is for: one machine, at one address, and the images in the versions that its screen showed. */
+/** What a ticket is for: one machine, at one address, and what its screen offered, in the versions that it showed. */
 export type TicketHolder = { readonly mac: string; readonly address: string };
 
-type Ticket = { readonly secret: string; readonly images: readonly MenuImage[]; readonly untilMs: number };
+type Ticket = { readonly secret: string; readonly choices: readonly MenuChoice[]; readonly untilMs: number };
 
 /** A person reads, thinks and types; after this the screen is asked for anew. */
 export const TICKET_FOR_MS = 15 * 60_000;
@@ -27,10 +27,10 @@ export class MenuTickets {
   }
 
   /** A new one for this machine's screen; the one before it is not good any more. */
-  give(holder: TicketHolder, images: readonly MenuImage[]): string {
+  give(holder: TicketHolder, choices: readonly MenuChoice[]): string {
     const secret = this.#random();
     this.#tickets.delete(keyOf(holder));
-    this.#tickets.set(keyOf(holder), { secret, images, untilMs: this.#now() + TICKET_FOR_MS });
+    this.#tickets.set(keyOf(holder), { secret, choices, untilMs: this.#now() + TICKET_FOR_MS });
     const [oldest] = this.#tickets.keys();
     if (this.#tickets.size > MOST_TICKETS && oldest !== undefined) this.#tickets.delete(oldest);
     return secret;
@@ -42,10 +42,10 @@ export class MenuTickets {
   }
 
   /** Uses it up. @returns what its screen showed; undefined when it is not good */
-  take(holder: TicketHolder, secret: string): readonly MenuImage[] | undefined {
+  take(holder: TicketHolder, secret: string): readonly MenuChoice[] | undefined {
     const ticket = this.#find(holder, secret);
     if (ticket !== undefined) this.#tickets.delete(keyOf(holder));
-    return ticket?.images;
+    return ticket?.choices;
   }
 
   #find(holder: TicketHolder, secret: string): Ticket | undefined {

@@ -44,35 +44,65 @@ export type MenuImage = { readonly name: string; readonly version: number };
 /** The most images that a menu offers; each has a digit as its key. */
 export const MOST_MENU_IMAGES = 8;
 
+/** What an entry orders: this image onto the machine, or the machine's disk as an image of this name. */
+export type MenuChoice =
+  | { readonly kind: "deploy"; readonly image: MenuImage }
+  | { readonly kind: "capture"; readonly image: string };
+
 /** What there is for a machine's menu. */
 export type MenuOffer = {
   readonly hostName: string;
-  /** Empty when nothing may be ordered here. */
-  readonly images: readonly MenuImage[];
+  /** In the order of their numbers; empty when nothing may be ordered here. */
+  readonly choices: readonly MenuChoice[];
   readonly memoryTest: { readonly bios?: string; readonly x64?: string };
 };
 
 /** The entries in the order in which they are shown. Starting the disk comes first: it is the default. */
-export function menuEntries({ hostName, images, memoryTest }: MenuOffer): MenuEntry[] {
+export function menuEntries({ hostName, choices, memoryTest }: MenuOffer): MenuEntry[] {
   const entries: MenuEntry[] = [{ key: "d", title: "Start from this machine's disk", does: { type: "disk" } }];
-  images.slice(0, MOST_MENU_IMAGES).forEach(({ name, version }, number) => {
-    entries.push({
-      key: `${number + 1}`,
-      title: `Re-image with ${plainText(name, 28)}, version ${version} (erases the disk)`,
-      does: {
-        type: "order",
-        number,
-        question: [
-          `This machine, ${plainText(hostName, 48)}, is re-imaged.`,
-          `Image: ${plainText(name, 40)}, version ${version}`,
-          "Everything on its disk is erased, and nothing brings it back.",
-        ],
-        yes: "Yes, erase the disk and re-image this machine",
-      },
-    });
-  });
+  for (const [number, choice] of choices.entries()) {
+    entries.push(
+      choice.kind === "deploy"
+        ? deployEntry(hostName, choice.image, number)
+        : captureEntry(hostName, choice.image, number),
+    );
+  }
   if (memoryTest.bios !== undefined || memoryTest.x64 !== undefined) {
     entries.push({ key: "m", title: "Memory test", does: { type: "memory-test", ...memoryTest } });
   }
   return entries;
+}
+
+function deployEntry(hostName: string, { name, version }: MenuImage, number: number): MenuEntry {
+  return {
+    key: `${number + 1}`,
+    title: `Re-image with ${plainText(name, 28)}, version ${version} (erases the disk)`,
+    does: {
+      type: "order",
+      number,
+      question: [
+        `This machine, ${plainText(hostName, 48)}, is re-imaged.`,
+        `Image: ${plainText(name, 40)}, version ${version}`,
+        "Everything on its disk is erased, and nothing brings it back.",
+      ],
+      yes: "Yes, erase the disk and re-image this machine",
+    },
+  };
+}
+
+function captureEntry(hostName: string, image: string, number: number): MenuEntry {
+  return {
+    key: "c",
+    title: "Capture this machine's disk as an image (only reads it)",
+    does: {
+      type: "order",
+      number,
+      question: [
+        `This machine, ${plainText(hostName, 48)}, is captured.`,
+        `Its disk becomes a new version of the image ${plainText(image, 20)}`,
+        "Nothing on the disk is changed. It starts from it afterwards.",
+      ],
+      yes: "Yes, capture this machine's disk",
+    },
+  };
 }

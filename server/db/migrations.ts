@@ -9,6 +9,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0001-first": { up: first },
   "0002-host-boot": { up: hostBoot },
   "0003-events-by-kind": { up: eventsByKind },
+  "0004-captures": { up: captures },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {
@@ -120,4 +121,14 @@ async function hostBoot(db: Kysely<unknown>): Promise<void> {
 // The boot trace is read, and its old entries are removed, without a look at all other events.
 async function eventsByKind(db: Kysely<unknown>): Promise<void> {
   await db.schema.createIndex("events_by_kind").on("events").columns(["kind", "at_ms"]).execute();
+}
+
+async function captures(db: Kysely<unknown>): Promise<void> {
+  // Whatever the program thinks, an order is one or the other: only one of them erases.
+  await sql`alter table deploys add column kind text not null default 'deploy' check (kind in ('deploy', 'capture'))`.execute(
+    db,
+  );
+  await db.schema.alterTable("deploys").addColumn("notes", "text").execute();
+  await db.schema.alterTable("deploys").addColumn("keep_free_blocks", "integer").execute();
+  await db.schema.alterTable("deploys").addColumn("most_disk_bytes", "integer").execute();
 }

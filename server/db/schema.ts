@@ -60,7 +60,10 @@ export type HostMacTable = {
 
 export type DeployTable = {
   id: Generated<number>;
+  /** "deploy": this image to these hosts. "capture": the disk of one host becomes the next version of this image. */
+  kind: Generated<string>;
   image: string;
+  /** Of a capture: 0 until it is made. */
   image_version: number;
   /** 1: every host that appears, once. */
   to_any: number;
@@ -71,6 +74,10 @@ export type DeployTable = {
   state: string;
   created_at_ms: number;
   ended_at_ms: number | null;
+  /** Of a capture, null otherwise: for the image's tag; 1 keeps what lies in free blocks; the size of the ordered disk. */
+  notes: Generated<string | null>;
+  keep_free_blocks: Generated<number | null>;
+  most_disk_bytes: Generated<number | null>;
 };
 
 export type DeployHostTable = {

@@ -151,6 +151,12 @@ function room(scene: Scene = {}): Room {
       happened.push("finish");
       return ["boot entry set"];
     },
+    async capture({ beforeFinish, onProgress }) {
+      happened.push("capture");
+      onProgress({ percent: 50, detail: "capturing" });
+      await beforeFinish("all is sent");
+      return { image: "lab-07", imageVersion: 4, warnings: ["a warning"] };
+    },
     reboot: async () => void happened.push("reboot"),
   };
   const built: Room = { happened, reports, failures, ports };

@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { test } from "node:test";
 import fc from "fast-check";
+import { decodeAnswer } from "../../agent/ask.ts";
 import { type Inventory, Order, Registration, ReportAnswer } from "../../agent/contract.ts";
-import { connect, decodeAnswer } from "../../agent/server-client.ts";
+import { connect } from "../../agent/server-client.ts";
 import { Fault } from "../../fault.ts";
 
 type Answer = (request: IncomingMessage, body: string, response: ServerResponse) => void;

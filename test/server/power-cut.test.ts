@@ -91,6 +91,7 @@ function machinePlayed(number: number, happened: string[], cut?: Step): { ports:
       await at("finish");
       return [];
     },
+    capture: () => Promise.reject(new Error("nobody ordered a capture")),
     reboot: () => at("reboot"),
   };
   return { ports, isCut: dark.promise };

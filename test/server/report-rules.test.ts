@@ -8,7 +8,8 @@ function report(state: Report["state"], more: Partial<Report> = {}): Report {
   return { state, deployId: "7", detail: "", ...more };
 }
 
-const order = (state: OrderState, attempts = 0) => ({ deployId: 7, state, attempts });
+const order = (state: OrderState, attempts = 0) =>
+  ({ deployId: 7, kind: "deploy", state, attempts, isMade: false }) as const;
 
 test("an order that has ended changes no more, and lets nobody begin again", () => {
   for (const ended of ["done", "failed", "cancelled"] as const) {

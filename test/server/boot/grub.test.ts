@@ -21,7 +21,10 @@ const menu = {
   pinDigits: 6,
   entries: menuEntries({
     hostName: "lab-07",
-    images: [{ name: "lab-debian", version: 3 }],
+    choices: [
+      { kind: "deploy", image: { name: "lab-debian", version: 3 } },
+      { kind: "capture", image: "lab-07" },
+    ],
     memoryTest: { bios: "memtest.bin", x64: "x64/memtest.efi" },
   }),
 };

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { type Menu, MOST_MENU_IMAGES, menuEntries } from "../../../server/boot/menu.ts";
+import { type Menu, type MenuChoice, MOST_MENU_IMAGES, menuEntries } from "../../../server/boot/menu.ts";
 import { renderScript } from "../../../server/boot/script.ts";
 
 const memoryTest = { bios: "memtest.bin", x64: "x64/memtest.efi" };
@@ -19,9 +19,9 @@ function scriptOf(menu: Menu): string {
 }
 
 test("menu script: disk, one image, memory test", () => {
-  const images = [{ name: "lab-debian", version: 3 }];
+  const choices = [{ kind: "deploy", image: { name: "lab-debian", version: 3 } }] as const;
   assert.equal(
-    scriptOf({ ...about, entries: menuEntries({ hostName: "lab-07", images, memoryTest }) }),
+    scriptOf({ ...about, entries: menuEntries({ hostName: "lab-07", choices, memoryTest }) }),
     `#!ipxe
 
 :menu
@@ -100,7 +100,7 @@ goto menu
 });
 
 test("menu script: where nothing may be ordered nothing is asked, and nothing leads to an order", () => {
-  const script = scriptOf({ ...about, entries: menuEntries({ hostName: "lab-07", images: [], memoryTest: {} }) });
+  const script = scriptOf({ ...about, entries: menuEntries({ hostName: "lab-07", choices: [], memoryTest: {} }) });
   for (const word of ["order", "PIN", "erase", "Memory", "chain", "kernel"]) assert(!script.includes(word), word);
   assert(script.endsWith(":disk\necho bootcast: it starts from its own disk now.\nexit 1\n"));
 });
@@ -128,35 +128,50 @@ test("menu script: any names, any number of images: 80 columns, 25 rows, and not
       .map((words) => words.join(" ")),
   );
   fc.assert(
-    fc.property(nasty, nasty, fc.array(nasty, { maxLength: 12 }), fc.boolean(), (hostName, model, names, hasTest) => {
-      const images = names.map((name, index) => ({ name, version: index + 1 }));
-      const entries = menuEntries({ hostName, images, memoryTest: hasTest ? memoryTest : {} });
-      const lines = scriptOf({ ...about, hostName, model, entries }).split("\n");
-      const plain = entries.map((entry) => ({ ...entry, title: "x" }));
-      assert.equal(lines.length, scriptOf({ ...about, entries: plain }).split("\n").length, "a line more or less");
-      checkEnds(lines);
-      const own =
-        /\|\| goto disk$|\|\|$|^iseq .* (&&|\|\|) .*|\$\{(pin|stars|choice|order|question[012]|yes|platform|buildarch)\}/g;
-      for (const line of lines) {
-        assert.match(line, /^[\x20-\x7e]*$/);
-        if (line.startsWith("set ") || line.startsWith("menu ") || line.startsWith("item ")) {
-          const words = line.replace(own, "").split(" ");
-          assert(!words.some((word) => /^#(?!!)|^;$|^\|\|$|^&&$|\$\{/.test(word)), line);
+    fc.property(
+      nasty,
+      nasty,
+      fc.array(nasty, { maxLength: MOST_MENU_IMAGES }),
+      fc.boolean(),
+      (hostName, model, names, hasTest) => {
+        const choices: MenuChoice[] = names.map((name, index) => ({
+          kind: "deploy",
+          image: { name, version: index + 1 },
+        }));
+        choices.push({ kind: "capture", image: hostName });
+        const entries = menuEntries({ hostName, choices, memoryTest: hasTest ? memoryTest : {} });
+        const lines = scriptOf({ ...about, hostName, model, entries }).split("\n");
+        const plain = entries.map((entry) => ({ ...entry, title: "x" }));
+        assert.equal(lines.length, scriptOf({ ...about, entries: plain }).split("\n").length, "a line more or less");
+        checkEnds(lines);
+        const own =
+          /\|\| goto disk$|\|\|$|^iseq .* (&&|\|\|) .*|\$\{(pin|stars|choice|order|question[012]|yes|platform|buildarch)\}/g;
+        for (const line of lines) {
+          assert.match(line, /^[\x20-\x7e]*$/);
+          if (line.startsWith("set ") || line.startsWith("menu ") || line.startsWith("item ")) {
+            const words = line.replace(own, "").split(" ");
+            assert(!words.some((word) => /^#(?!!)|^;$|^\|\|$|^&&$|\$\{/.test(word)), line);
+          }
+          const shown =
+            /^(?:menu|item (?:--gap --|--key \S \S+)) (.*)$/.exec(line.replace(/ \|\| goto disk$/, ""))?.[1] ?? "";
+          assert(shown.length <= 76, `${shown.length}: ${shown}`);
         }
-        const shown =
-          /^(?:menu|item (?:--gap --|--key \S \S+)) (.*)$/.exec(line.replace(/ \|\| goto disk$/, ""))?.[1] ?? "";
-        assert(shown.length <= 76, `${shown.length}: ${shown}`);
-      }
-      // iPXE gives a menu 20 rows.
-      let rows = 0;
-      for (const line of lines) {
-        if (line.startsWith("menu ")) rows = 0;
-        if (/(^|&& )item /.test(line)) rows += 1;
-        assert(rows <= 20);
-      }
-      assert(entries.filter(({ does }) => does.type === "order").length <= MOST_MENU_IMAGES);
-      const keys = entries.map(({ key }) => key);
-      assert.equal(new Set(keys).size, keys.length);
-    }),
+        // iPXE gives a menu 20 rows.
+        let rows = 0;
+        for (const line of lines) {
+          if (line.startsWith("menu ")) rows = 0;
+          if (/(^|&& )item /.test(line)) rows += 1;
+          assert(rows <= 20);
+        }
+        const numbers = entries.flatMap(({ does }) => (does.type === "order" ? [does.number] : []));
+        assert.deepEqual(numbers, [...choices.keys()]);
+        assert(
+          numbers.every((number) => number <= 9),
+          "the link has one digit",
+        );
+        const keys = entries.map(({ key }) => key);
+        assert.equal(new Set(keys).size, keys.length);
+      },
+    ),
   );
 });

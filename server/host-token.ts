@@ -1,0 +1,18 @@
+import { Fault } from "../fault.ts";
+import type { Hosts } from "./hosts.ts";
+
+/** Lets only requests pass that carry the token of the host in their path (`:hostId`). */
+export function ofOneHost(hosts: Pick<Hosts, "isToken">) {
+  return {
+    async preHandler(request: { params: unknown; headers: { authorization?: string | undefined } }): Promise<void> {
+      const { hostId } = request.params as { hostId: string };
+      const [, token] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "") ?? [];
+      if (token !== undefined && (await hosts.isToken(hostId, token))) return;
+      throw new Fault("TOKEN_WRONG", {
+        what: "The server does not know this host, or it has registered again since.",
+        why: "The token of this request is not the last one that the host was given.",
+        fix: "The agent registers again by itself. If this repeats, two machines may use the same MAC address.",
+      });
+    },
+  };
+}
