@@ -16,10 +16,10 @@ const arrows: Record<string, readonly string[]> = {
   scripts: ["fault.ts", "bsdp", "images", "multicast", "agent", "server", "cli"],
 };
 
-/** What the pure rooms may take from Node: computing, never I/O, time or chance. */
+/** What the pure rooms may take from Node and from packages: computing, never I/O, time or chance. */
 const pureModules: Record<string, readonly string[]> = {
   bsdp: [],
-  images: ["node:crypto", "node:zlib", "node:util"],
+  images: ["node:crypto", "node:zlib", "node:util", "@foxglove/wasm-bz2", "lzma-native", "plist"],
   multicast: ["node:zlib"],
 };
 
