@@ -1,6 +1,5 @@
-import { once } from "node:events";
 import { createServer } from "node:http";
-import { type AddressInfo, connect } from "node:net";
+import { duplexPair } from "node:stream";
 import { expectsError } from "./bsdp-words.ts";
 import type { JsonObject } from "./index-file.ts";
 import { compareWords, OneOf, type Verdict, type Words } from "./verdict.ts";
@@ -9,7 +8,7 @@ const DEADLINE_MS = 5000;
 
 /**
  * Layer `tcp-payload`: the head of an HTTP request, read by the parser that
- * our server has (Node's), behind a socket on the loopback interface.
+ * our server has (Node's).
  */
 export async function checkHttpRequest(verdict: Verdict, expect: JsonObject, bytes: Uint8Array): Promise<void> {
   const words = await readRequest(bytes);
@@ -21,36 +20,31 @@ export async function checkHttpRequest(verdict: Verdict, expect: JsonObject, byt
 
 async function readRequest(bytes: Uint8Array): Promise<Words | undefined> {
   const server = createServer();
-  const socket = connect({ port: await listening(server), host: "127.0.0.1" });
-  socket.on("error", () => {});
+  const [client, served] = duplexPair();
+  const deadline = AbortSignal.timeout(DEADLINE_MS);
   try {
     const read = new Promise<Words | undefined>((resolve) => {
       server.once("request", ({ method, url, headers: known, rawHeaders, httpVersion }, response) => {
-        const headers = Array.from({ length: rawHeaders.length / 2 }, (_, at) => rawHeaders.slice(2 * at, 2 * at + 2));
         const { host, "user-agent": userAgent } = known;
+        const headers = Array.from({ length: rawHeaders.length / 2 }, (_, at) => rawHeaders.slice(2 * at, 2 * at + 2));
         resolve({ method, target: url, headers, ...versions(httpVersion), host, userAgent });
         response.end();
       });
+      // An answer without a request is a refusal; so is the end of a head that never ended.
+      client.once("data", () => resolve(undefined));
       server.once("clientError", () => resolve(undefined));
-      // A head that does not end is refused once the client says no more.
-      AbortSignal.timeout(DEADLINE_MS).addEventListener("abort", () => resolve(undefined));
+      deadline.addEventListener("abort", () => resolve(undefined));
     });
-    socket.end(bytes);
+    server.emit("connection", served);
+    client.end(bytes);
     return await read;
   } finally {
-    socket.destroy();
-    server.closeAllConnections();
-    server.close();
+    client.destroy();
+    served.destroy();
   }
 }
 
 function versions(version: string): Words {
   const spellings = new OneOf(version, `HTTP/${version}`);
   return { version: spellings, httpVersion: spellings, protocol: spellings };
-}
-
-async function listening(server: ReturnType<typeof createServer>): Promise<number> {
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return (server.address() as AddressInfo).port;
 }

@@ -1,31 +1,17 @@
-import { createSocket, type Socket } from "node:dgram";
-import { once } from "node:events";
-import { mkdir, mkdtemp, rm, truncate, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import { pino } from "pino";
 import { Fault } from "../../fault.ts";
 import { pathOfName } from "../../server/tftp/file-names.ts";
-import { decodeTftp, ErrorCode, encodeTftp, type TftpPacket } from "../../server/tftp/packet.ts";
-import { startTftp } from "../../server/tftp/server.ts";
+import { decodeTftp, ErrorCode } from "../../server/tftp/packet.ts";
 import type { Json, JsonObject, Vector } from "./index-file.ts";
 import { isObject } from "./index-file.ts";
+import { firstAnswer } from "./tftp-server.ts";
 import { tftpWords } from "./tftp-words.ts";
 import { compareWords, type Verdict, type Words } from "./verdict.ts";
 
-/** Our server answers within some milliseconds; a client asks again after a quarter of a second at the earliest. */
-const SILENCE_MS = 250;
-/** Where an answer must come, a busy machine has time for it. */
-const ANSWER_MS = 5000;
-const ADDRESS = "127.0.0.1";
-const OTHER_FILE = "other";
 /** Three blocks of an usual size, the last one short; a reply that tells a size or is shorter has its own. */
 const FILE_BYTES = 3000;
 const LARGEST_FILE_BYTES = 1024 ** 3;
-/** More does not fit into a UDP packet. */
-const LARGEST_PACKET_BYTES = 65_507;
 
-/** Sends the packet to our TFTP server on the loopback interface and holds what comes back against the vector. */
+/** Gives the packet to our TFTP server and holds what it says against the vector. */
 export async function checkTftpBehaviour(verdict: Verdict, { bytes, expect, serverBehaviour }: Vector): Promise<void> {
   const wanted = [
     ...("serverReply" in expect ? [replyOf(expect["serverReply"]!)] : []),
@@ -36,16 +22,11 @@ export async function checkTftpBehaviour(verdict: Verdict, { bytes, expect, serv
       verdict.skip(reply);
       continue;
     }
-    if (bytes.length > LARGEST_PACKET_BYTES) {
-      verdict.skip(`serverReply: ${bytes.length} bytes do not fit into a UDP packet`);
-      continue;
-    }
     const isAbsent = isObject(reply) && reply["errorCode"] === 1;
     const found = await firstAnswer(bytes, {
       file: isAbsent ? undefined : fileAskedBy(bytes),
       fileBytes: fileBytesFor(reply),
       isForTransfer: isObject(reply) && reply["errorCode"] === ErrorCode.unknownTransfer,
-      waitMs: reply === null ? SILENCE_MS : ANSWER_MS,
     });
     if (reply === null) {
       if (found !== undefined) verdict.differs("serverReply", "no answer", tftpWords(found));
@@ -101,73 +82,6 @@ function fileAskedBy(bytes: Uint8Array): string | undefined {
     return packet.type === "read" ? pathOfName(packet.file) || undefined : undefined;
   } catch (error) {
     if (error instanceof Fault) return undefined;
-    throw error;
-  }
-}
-
-type Surroundings = {
-  /** What is there to be read; undefined: nothing. */
-  readonly file: string | undefined;
-  readonly fileBytes: number;
-  /** The packet goes to the port of a transfer that another client has, not to the port for requests. */
-  readonly isForTransfer: boolean;
-  readonly waitMs: number;
-};
-
-async function firstAnswer(
-  bytes: Uint8Array,
-  { file, fileBytes, isForTransfer, waitMs }: Surroundings,
-): Promise<TftpPacket | undefined> {
-  const root = await mkdtemp(join(tmpdir(), "bootcast-vectors-"));
-  const settings = {
-    addresses: [ADDRESS],
-    port: 0,
-    root,
-    log: pino({ level: "silent" }),
-    now: () => performance.now(),
-    // What is answered does not depend on it, and a thread for each vector takes longer to start than to use.
-    withoutKoffi: true,
-  };
-  try {
-    if (file !== undefined) {
-      await mkdir(dirname(join(root, file)), { recursive: true });
-      await writeFile(join(root, file), "");
-      // A hole needs no room on the disk.
-      await truncate(join(root, file), fileBytes);
-    }
-    if (isForTransfer) await writeFile(join(root, OTHER_FILE), new Uint8Array(FILE_BYTES));
-    const server = await startTftp(settings);
-    const sockets = [createSocket("udp4"), createSocket("udp4")] as const;
-    const [socket, owner] = sockets;
-    try {
-      let { port } = server;
-      if (isForTransfer) {
-        owner.send(encodeTftp(OTHER_REQUEST), port, ADDRESS);
-        port = (await nextPacket(owner, waitMs))?.port ?? port;
-      }
-      socket.send(bytes, port, ADDRESS);
-      return (await nextPacket(socket, waitMs))?.packet;
-    } finally {
-      for (const one of sockets) one.close();
-      await server.stop();
-    }
-  } finally {
-    await rm(root, { recursive: true, force: true });
-  }
-}
-
-/** For the file that makes a transfer. */
-const OTHER_REQUEST: TftpPacket = { type: "read", file: OTHER_FILE, mode: "octet", options: [] };
-
-async function nextPacket(
-  socket: Socket,
-  waitMs: number,
-): Promise<{ readonly packet: TftpPacket; readonly port: number } | undefined> {
-  try {
-    const [bytes, from] = await once(socket, "message", { signal: AbortSignal.timeout(waitMs) });
-    return { packet: decodeTftp(bytes), port: from.port };
-  } catch (error) {
-    if (error instanceof Error && error.name === "AbortError") return undefined;
     throw error;
   }
 }
