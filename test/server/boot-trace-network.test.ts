@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { decodeDhcpPacket, encodeDhcpPacket } from "../../bsdp/dhcp-packet.ts";
+import { addressOption, byteOption, MessageType, Option, textOption } from "../../bsdp/dhcp-values.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
 import type { TraceEntryBody } from "../../server/api/boot-schemas.ts";
 import { vectorNamed } from "../bsdp/packet-vectors.ts";
@@ -11,10 +13,20 @@ import { type Computer, type Lines, openNetwork } from "./computers.ts";
 
 const main = new URL("../../cli/main.ts", import.meta.url);
 const replay = new URL("./dhcp-replay.ts", import.meta.url);
-const files = { "x64/snponly.efi": 170_000, "nbi/booter": 300_000, vmlinuz: 2_000_000 };
-const [server, firmware, mac] = ["10.0.1.5", "10.77.0.199", "10.0.1.50"];
+const files = {
+  "x64/snponly.efi": 170_000,
+  "nbi/booter": 300_000,
+  vmlinuz: 2_000_000,
+  "rpi/start4.elf": 2_250_000,
+  "rpi/fixup4.dat": 5_400,
+  "rpi/config.txt": 300,
+  "rpi/kernel8.img": 9_000_000,
+};
+const [server, firmware, mac, pi] = ["10.0.1.5", "10.77.0.199", "10.0.1.50", "10.0.1.60"];
 
-describe("a Mac and a PC boot from a real server", { skip: labProblem("network", { curl: "curl" }) ?? false }, () => {
+describe("a Mac, a PC and a Raspberry Pi boot from a real server", {
+  skip: labProblem("network", { curl: "curl" }) ?? false,
+}, () => {
   let network: { close(): Promise<void> } | undefined;
   let client: Computer;
   let packets: Lines;
@@ -51,8 +63,11 @@ describe("a Mac and a PC boot from a real server", { skip: labProblem("network",
   }
 
   /** Sends a recorded packet, and waits for an answer with its exchange number where there is one. */
-  async function send(name: string, from: number, isAnswered = true): Promise<void> {
-    const { hex } = vectorNamed(name);
+  function send(name: string, from: number, isAnswered = true): Promise<void> {
+    return sendBytes(vectorNamed(name).hex, from, isAnswered);
+  }
+
+  async function sendBytes(hex: string, from: number, isAnswered = true): Promise<void> {
     packets.write(`${JSON.stringify({ hex, to: "255.255.255.255", port: 67, from })}\n`);
     if (isAnswered) await packets.until(`"hex":"0201060${hex.slice(7, 16)}`);
   }
@@ -113,4 +128,39 @@ describe("a Mac and a PC boot from a real server", { skip: labProblem("network",
     );
     assert.match(stdout, /s {2}tftp {2}└ x64\/snponly\.efi → sent 166\.0 KiB in \d+ m?s/);
   });
+
+  test("a Raspberry Pi: what it asks for in the folder of its serial number comes from rpi/", async () => {
+    await client.run("ip", "addr", "add", `${pi}/24`, "dev", "eth0");
+    await sendBytes(raspberryPacket(MessageType.discover), 68);
+    await sendBytes(raspberryPacket(MessageType.request), 68, false);
+    for (const name of ["start4.elf", "config.txt", "fixup4.dat", "kernel8.img"]) {
+      await fetched(pi, `tftp://${server}//da06ffe0/${name}`);
+    }
+    await assert.rejects(fetched(pi, `tftp://${server}//da06ffe0/recovery.elf`));
+    assert.deepEqual(await lastBoot("dc:a6:32:ec:fc:3c"), [
+      "pxe DISCOVER: OFFER Raspberry Pi Boot",
+      "pxe REQUEST: it accepts the address that the DHCP server 10.0.1.1 offers",
+      "tftp da06ffe0/start4.elf: sent",
+      "tftp da06ffe0/config.txt: sent",
+      "tftp da06ffe0/fixup4.dat: sent",
+      "tftp da06ffe0/kernel8.img: sent",
+      "tftp /da06ffe0/recovery.elf: file not found: /da06ffe0/recovery.elf; is it in the boot directory?",
+    ]);
+  });
 });
+
+/** What a Raspberry Pi 4 asks, by its documented fields: a BIOS that says what it is in its machine id alone. */
+function raspberryPacket(type: number): string {
+  const packet = decodeDhcpPacket(Buffer.from(vectorNamed("pixiecore-pcap-discover").hex, "hex"));
+  const options = [
+    byteOption(Option.messageType, type),
+    { code: Option.clientArch, data: Uint8Array.of(0, 0) },
+    { code: Option.clientMachineId, data: Buffer.from("00525069343130c00032ecfc3cda06ffe0", "hex") },
+    textOption(Option.vendorClass, "PXEClient:Arch:00000:UNDI:002001"),
+    ...(type === MessageType.discover
+      ? []
+      : [addressOption(Option.requestedAddress, pi), addressOption(Option.serverId, "10.0.1.1")]),
+  ];
+  const chaddr = Buffer.from("dca632ecfc3c00000000000000000000", "hex");
+  return Buffer.from(encodeDhcpPacket({ ...packet, xid: 0x26f30339, chaddr, options })).toString("hex");
+}
