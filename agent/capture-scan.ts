@@ -18,7 +18,7 @@ import { formatSize } from "./sizes.ts";
 
 /** Each holds a MiB and its compressed form, and waits for the server most of the time. */
 const PACKS_IN_FLIGHT = 16;
-const ASK_AGAIN_MS = 5_000;
+const ASK_AGAIN_MS = 2_000;
 
 export type CaptureScanOptions = {
   readonly source: BlockSource;

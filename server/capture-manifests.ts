@@ -46,6 +46,8 @@ export class CaptureManifests {
   readonly #options: CaptureManifestOptions;
   readonly #arriving = new Map<number, Arriving>();
   readonly #checked = new Map<number, Checked>();
+  /** By image: the last capture that makes a version of it. */
+  readonly #turns = new Map<string, Promise<unknown>>();
   readonly #jobs = new Map<number, { readonly digest: string; readonly result: Promise<CaptureState> }>();
 
   constructor(options: CaptureManifestOptions) {
@@ -106,8 +108,24 @@ export class CaptureManifests {
   }
 
   async #finish(capture: StandingCapture, hostId: string, asked: FinishCapture): Promise<CaptureState> {
-    const { db, store } = this.#options;
     const manifest = await this.#check(capture, asked);
+    return this.#inTurn(capture.image, () => this.#make(capture, hostId, manifest));
+  }
+
+  /** Captures into the same image one after the other: the lock on an image is held against other processes. */
+  #inTurn<T>(image: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#turns.get(image) ?? Promise.resolve();
+    const own = before.then(work, work);
+    this.#turns.set(image, own);
+    const over = () => {
+      if (this.#turns.get(image) === own) this.#turns.delete(image);
+    };
+    own.then(over, over);
+    return own;
+  }
+
+  async #make(capture: StandingCapture, hostId: string, manifest: Manifest): Promise<CaptureState> {
+    const { db, store } = this.#options;
     let reserved: Awaited<ReturnType<ImageStore["reserveVersion"]>>;
     try {
       reserved = await store.reserveVersion(capture.image);
