@@ -12,7 +12,7 @@ import { Fault } from "../../fault.ts";
  * @throws {Fault} TFTP_NAME_REFUSED for control characters and for a name that climbs out by ".."
  */
 export function pathOfName(sent: string): string {
-  let name = readableText(Buffer.from(sent, "latin1")).trimEnd();
+  let name = readableText(Buffer.from(sent, "latin1")).replace(/ +$/, "");
   if (/[\u0000-\u001f\u007f]/.test(name)) throw refused(name, "It has control characters in it.");
   name = name.replaceAll("\\", "/");
   name = name.replace(/^\/*tftp:\/*[^/]*\//i, "");

@@ -10,7 +10,8 @@ export type TransferAction =
   | { readonly type: "end"; readonly result: TransferResult };
 
 /**
- * How a transfer ended. `done`: the client has the file. `probe`: it only wanted the size, which is normal.
+ * How a transfer ended. `done`: the client has the file. `probe`: it only wanted to know the size or the other options,
+ * which is normal.
  * `aborted`: the client gave up. `timeout`: it fell silent.
  */
 export type TransferResult = {
@@ -155,9 +156,9 @@ export class ReadTransfer {
   onError(code: number, message: string): TransferAction[] {
     if (this.#hasEnded) return [];
     const isGoodbye = code === ErrorCode.optionRefused || code === ErrorCode.undefined;
-    const hasAskedSize = this.#terms.accepted.some(([name]) => name === "tsize");
-    if (isGoodbye && hasAskedSize && this.#acknowledged === 0) {
-      return this.#end("probe", "the client asked for the size only");
+    if (isGoodbye && this.#terms.accepted.length > 0 && this.#acknowledged === 0) {
+      const hasAskedSize = this.#terms.accepted.some(([name]) => name === "tsize");
+      return this.#end("probe", `the client asked for the ${hasAskedSize ? "size" : "options"} only`);
     }
     return this.#end("aborted", `the client sent error ${code}: ${printable(message)}`);
   }

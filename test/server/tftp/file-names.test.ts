@@ -38,6 +38,8 @@ for (const sent of [
   "x64/..",
   "a\x07b",
   "a\nb",
+  "a\n",
+  "\tboot.efi\t",
 ]) {
   test(`tftp name: ${JSON.stringify(sent)} is refused`, () => {
     assert.throws(() => pathOfName(sent), { code: "TFTP_NAME_REFUSED" });

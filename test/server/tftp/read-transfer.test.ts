@@ -338,6 +338,22 @@ test("tftp transfer: an ACK inside the window continues behind it", () => {
   assert.equal(transfer.resends, 2);
 });
 
+test("tftp transfer: error 8 or 0 right after an OACK is a probe whatever was agreed; later, and without one, it is not", () => {
+  for (const code of [0, 8]) {
+    const resultOf = (options: Record<string, number>, acks: readonly number[]) => {
+      const { transfer } = transferOf(contentOf(3000), options);
+      transfer.start(0);
+      for (const block of acks) transfer.onAck(block, 0);
+      const [end] = transfer.onError(code, "enough");
+      return end?.type === "end" ? end.result.result : end;
+    };
+    assert.equal(resultOf({ blksize: 1468 }, []), "probe");
+    assert.equal(resultOf({ blksize: 1468, windowsize: 4 }, [0]), "probe");
+    assert.equal(resultOf({ blksize: 1468 }, [0, 1]), "aborted");
+    assert.equal(resultOf({}, []), "aborted");
+  }
+});
+
 test("tftp transfer: firmware that only asks for the size is a probe, not a failure", () => {
   for (const code of [0, 8]) {
     const { transfer } = transferOf(contentOf(1000), { tsize: 0, blksize: 1468 });
