@@ -14,6 +14,8 @@ export type Arrival = {
   readonly port: number;
   /** Our address on that interface. */
   readonly serverAddress: string;
+  /** Our addresses on all interfaces; absent: there is only the one. */
+  readonly ownAddresses?: readonly string[];
   readonly source: Destination;
 };
 
@@ -46,7 +48,7 @@ export function proxyQuestion(request: DhcpPacket, arrival: Arrival): PxeClient 
   const named = optionAddress(request, Option.serverId);
   if (arrival.port === PROXY_PORT) {
     if (type !== MessageType.request && type !== MessageType.inform) return "wrong-message-type";
-    if (named !== undefined && named !== arrival.serverAddress) return "another-server-named";
+    if (named !== undefined && !isOurs(named, arrival)) return "another-server-named";
     // Menu item 0 is "boot from the local disk" (PXE 2.1, 2.3).
     if (client.bootItem?.type === 0) return "chose-local-boot";
     return client;
@@ -56,6 +58,11 @@ export function proxyQuestion(request: DhcpPacket, arrival: Arrival): PxeClient 
   if (type !== MessageType.discover && type !== MessageType.inform) return "wrong-message-type";
   return client;
 }
+
+// The offer may have left by another interface than the one that this packet came back on: clients with an address
+// are routed.
+const isOurs = (address: string, { serverAddress, ownAddresses = [] }: Arrival): boolean =>
+  address === serverAddress || ownAddresses.includes(address);
 
 /**
  * The answer of a proxy: boot data and never an address (yiaddr 0 is what

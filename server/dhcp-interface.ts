@@ -21,11 +21,14 @@ export async function answerOn(
     answerer,
     others,
     networkOf,
+    ownAddresses,
   }: {
     readonly settings: Pick<DhcpSettings, "mode" | "log">;
     readonly answerer: DhcpAnswerer;
     readonly others: OtherServers;
     readonly networkOf: NetworkOf | undefined;
+    /** Ours on all interfaces, now. */
+    ownAddresses(): readonly string[];
   },
 ): Promise<DhcpOnInterface> {
   const { log } = settings;
@@ -50,7 +53,7 @@ export async function answerOn(
   }
 
   async function answer(socket: DeviceSocket, bytes: Uint8Array, source: PacketSource, port: number): Promise<void> {
-    const arrival = { port, serverAddress: on.address, source };
+    const arrival = { port, serverAddress: on.address, ownAddresses: ownAddresses(), source };
     const found = await answerer.answer(bytes, arrival, networkOf);
     if (found !== undefined) await socket.send(found.bytes, found.to);
   }

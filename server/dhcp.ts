@@ -32,11 +32,13 @@ export async function startDhcp(settings: DhcpSettings): Promise<DhcpServer> {
       : new LeaseBook({ ...settings, store: full.leases, probe }, await full.leases.load());
   const answerer = new DhcpAnswerer(settings, book, others);
 
+  const ownAddresses = () => [...interfaces.values()].map(({ address }) => address);
+
   async function add(on: DhcpInterface): Promise<void> {
     const networkOf = full === undefined ? undefined : networksFrom(on, full);
     interfaces.set(on.name, on);
     try {
-      serving.set(on.name, await answerOn(on, { settings, answerer, others, networkOf }));
+      serving.set(on.name, await answerOn(on, { settings, answerer, others, networkOf, ownAddresses }));
     } catch (error) {
       interfaces.delete(on.name);
       throw error;

@@ -151,6 +151,12 @@ test("through a relay: to giaddr:67, option 82 last and unchanged, its server id
   assert.equal(packet.siaddr, server);
 });
 
+test("4011: option 54 may name any address of ours, also one of another interface", () => {
+  const request = changed("ovmf-x64-4011-request", { 54: "0a4d0009" });
+  assert.equal(proxyQuestion(request, on4011), "another-server-named");
+  assert.notEqual(typeof proxyQuestion(request, { ...on4011, ownAddresses: [server, "10.77.0.9"] }), "string");
+});
+
 const silences: readonly (readonly [what: string, request: DhcpPacket, arrival: Arrival, reason: string])[] = [
   [
     "a REQUEST that follows the DHCP server's offer",
