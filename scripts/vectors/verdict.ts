@@ -38,13 +38,44 @@ export function compareWords(verdict: Verdict, expect: JsonObject, words: Words,
     if (remarks.has(key)) continue;
     const place = where === "" ? key : `${where}.${key}`;
     if (!(key in words)) verdict.skip(`${place} (no such thing is known)`);
-    else compareValue(verdict, wanted, words[key], place);
+    else compareValue(verdict, hexKeys.has(key) ? inLowerCase(wanted) : wanted, words[key], place);
   }
 }
 
+/** Hexadecimal text, which may be written in upper case. */
+const hexKeys = new Set([
+  "xid",
+  "flags",
+  "chaddr",
+  "id",
+  "attributes",
+  "attributesFilter",
+  "wireHex",
+  "bootServersRaw",
+]);
+
+function inLowerCase(value: Json): Json {
+  if (typeof value === "string") return value.toLowerCase();
+  return Array.isArray(value) ? value.map(inLowerCase) : value;
+}
+
+/** `[code, hex]`: the second may be in upper case, too. */
+function sameSpelling(wanted: Json, found: unknown): Json {
+  if (Array.isArray(wanted)) {
+    const [code, text] = wanted;
+    if (wanted.length === 2 && typeof code === "number" && typeof text === "string") return [code, text.toLowerCase()];
+    return wanted.map((one, at) => sameSpelling(one, Array.isArray(found) ? found[at] : undefined));
+  }
+  // A number may be written as text.
+  return typeof wanted === "string" && typeof found === "number" && /^\d+$/.test(wanted) ? Number(wanted) : wanted;
+}
+
 function compareValue(verdict: Verdict, wanted: Json, found: unknown, place: string): void {
+  // What is told to be nothing must not be there.
+  if (wanted === null && found === undefined) return;
   if (found instanceof OneOf) {
-    if (!found.values.some((one) => isDeepStrictEqual(one, wanted))) verdict.differs(place, wanted, found.values[0]);
+    if (!found.values.some((one) => isDeepStrictEqual(one, sameSpelling(wanted, one))))
+      verdict.differs(place, wanted, found.values[0]);
   } else if (isObject(wanted) && isWords(found)) {
     compareWords(verdict, wanted, found, place);
   } else if (Array.isArray(wanted) && wanted.every(isObject) && Array.isArray(found) && found.every(isWords)) {
@@ -53,7 +84,7 @@ function compareValue(verdict: Verdict, wanted: Json, found: unknown, place: str
       if (found[at] !== undefined) compareWords(verdict, one, found[at], `${place}[${at}]`);
     }
   } else {
-    verdict.same(place, wanted, found);
+    verdict.same(place, sameSpelling(wanted, found), found);
   }
 }
 

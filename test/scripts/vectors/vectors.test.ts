@@ -212,6 +212,21 @@ test("what nobody can try is told and fails nothing", async () => {
   assert.deepEqual(notChecked, ["colour (no such thing is known)", "serverBehaviour: be kind"]);
 });
 
+test("hexadecimal text in upper case, numbers as text, and null for nothing mean the same", async () => {
+  const { bytes, expect, ...rest } = named("fw-inform-list-port68");
+  const spelled: JsonObject = {
+    ...expect,
+    xid: "3903F326",
+    op: "1",
+    chaddr: "00:17:F2:A1:B2:C3",
+    options: [[53, "08"], [55, "2B3C"], [57, "05DC"], ...(expect["options"] as Json[]).slice(3)],
+    rootPath: null,
+  };
+  assert.deepEqual((await checkVector({ ...rest, bytes, expect: spelled }, file.server)).differences, []);
+  const wrong = { ...spelled, op: "2", vendorClass: null };
+  assert.equal((await checkVector({ ...rest, bytes, expect: wrong }, file.server)).differences.length, 2);
+});
+
 test("a layer that nobody knows fails", async () => {
   const { differences } = await checkVector({ ...named("rfc-ack-65535"), layer: "option12" }, file.server);
   assert.equal(differences.length, 1);
