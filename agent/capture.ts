@@ -1,8 +1,8 @@
 import { Fault } from "../fault.ts";
 import { chooseCaptureDisk } from "./capture-disk.ts";
 import { capturePermitText, type Disk } from "./contract.ts";
-import { diskChanged, type Host } from "./deploy.ts";
-import { changeOfDisk, describeDisk } from "./disk-choice.ts";
+import type { Host } from "./deploy.ts";
+import { changeOfDisk, describeDisk, diskChanged } from "./disk-choice.ts";
 import { limits } from "./limits.ts";
 import type { AgentPorts, CaptureOrder } from "./ports.ts";
 import { refuseShortMemory } from "./preflight.ts";

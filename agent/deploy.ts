@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { type Disk, type Order, permitText, type Registration } from "./contract.ts";
-import { changeOfDisk, chooseDisk, describeDisk } from "./disk-choice.ts";
+import { changeOfDisk, chooseDisk, describeDisk, diskChanged } from "./disk-choice.ts";
 import type { Erased } from "./erase.ts";
 import { limits } from "./limits.ts";
 import type { BootNetwork } from "./network.ts";
@@ -184,12 +184,4 @@ export class Deploy {
     await reporter.enter("rebooting", `into ${order.image} as ${order.hostName}`);
     await reporter.finally({ done: `${order.hostName} is ready` }, limits.lastReportMs);
   }
-}
-
-export function diskChanged(change: string, what: string): Fault {
-  return new Fault("DISK_CHANGED", {
-    what: "The disk is not the one any more that was chosen.",
-    why: `${change}.`,
-    fix: `Check the cables and start the machine again. ${what}`,
-  });
 }

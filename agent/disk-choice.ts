@@ -84,3 +84,12 @@ export function changeOfDisk(chosen: Disk, now: Disk | undefined): string | unde
   if (now.isReadOnly) return `${chosen.path} is read-only now`;
   return undefined;
 }
+
+/** DISK_CHANGED. @param what what was not done because of it, a sentence */
+export function diskChanged(change: string, what: string): Fault {
+  return new Fault("DISK_CHANGED", {
+    what: "The disk is not the one any more that was chosen.",
+    why: `${change}.`,
+    fix: `Check the cables and start the machine again. ${what}`,
+  });
+}

@@ -82,6 +82,7 @@ test("no order of states leads to erasing but through waiting and preflight, and
       for (const [at, state] of entered.entries()) {
         if (state === "erasing") assert.deepEqual(entered.slice(at - 2, at), ["waiting", "preflight"]);
         if (state === "receiving") assert.equal(entered[at - 1], "erasing");
+        if (state === "capturing") assert.deepEqual(entered.slice(at - 2, at), ["waiting", "preflight"]);
       }
     }),
   );
@@ -90,5 +91,16 @@ test("no order of states leads to erasing but through waiting and preflight, and
 test("the way of the design is open from end to end", () => {
   const journey = new Journey(0);
   for (const state of way) journey.enter(state, "", 0);
+  assert.equal(journey.done("", 0).state, "done");
+});
+
+test("a capture has its own way, on which nothing may change the disk", () => {
+  const journey = new Journey(0);
+  for (const state of [...way.slice(0, 4), "capturing"] as const) journey.enter(state, "", 0);
+  assert.throws(() => journey.diskIs("erased"), { name: "AssertionError" });
+  for (const state of ["erasing", "receiving", "verifying", "naming"] as const) {
+    assert.throws(() => journey.enter(state, "", 0), { name: "AssertionError" });
+  }
+  for (const state of ["finishing", "rebooting"] as const) journey.enter(state, "", 0);
   assert.equal(journey.done("", 0).state, "done");
 });
