@@ -1,7 +1,7 @@
 import { constants, type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { Fault } from "../fault.ts";
 import type { BlockSource } from "../images/block.ts";
-import { FORMAT_PROBE_BYTES, foreignFormatOf } from "../images/foreign-format.ts";
+import { FORMAT_PROBE_BYTES, type ForeignFormat, foreignFormatOf } from "../images/foreign-format.ts";
 
 /** A raw disk image file or a block device, opened for reading. */
 export interface FileSource extends BlockSource {
@@ -15,17 +15,31 @@ export interface FileSource extends BlockSource {
  *
  * A device is claimed while it is open, so that nobody mounts it meanwhile.
  *
- * @throws {Fault} FILE_MISSING, DEVICE_BUSY (mounted, or in use by LVM or RAID), FILE_KIND (a directory, a pipe), IMAGE_EMPTY,
- *   IMAGE_FORMAT (another format than raw), IMAGE_SIZE (no whole number of sectors)
+ * @throws {Fault} those of `openAnyFile`; IMAGE_FORMAT (another format than raw), IMAGE_SIZE (no whole number of sectors)
  */
 export async function openFileSource(path: string): Promise<FileSource> {
+  const source = await openAnyFile(path);
+  try {
+    const format = await formatOf(source);
+    if (format !== undefined) throw notRaw(path, format.name);
+    checkWholeSectors(source, path);
+    return source;
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+/**
+ * Opens a file of any format, or a block device, for reading.
+ *
+ * @throws {Fault} FILE_MISSING, DEVICE_BUSY (mounted, or in use by LVM or RAID), FILE_KIND (a directory, a pipe), IMAGE_EMPTY
+ */
+export async function openAnyFile(path: string): Promise<FileSource> {
   const file = await openForReading(path);
   try {
     const { sizeBytes, sectorBytes } = await sizeOf(file, path);
     if (sizeBytes === 0) throw empty(path);
-    const format = await formatOf(file, path, sizeBytes);
-    if (format !== undefined) throw notRaw(path, format);
-    if (sizeBytes % sectorBytes !== 0) throw brokenSize(path, sizeBytes, sectorBytes);
     return {
       sizeBytes,
       sectorBytes,
@@ -36,6 +50,18 @@ export async function openFileSource(path: string): Promise<FileSource> {
     await file.close();
     throw error;
   }
+}
+
+/** The format of what `source` holds; undefined for a raw disk. */
+export async function formatOf(source: BlockSource): Promise<ForeignFormat | undefined> {
+  const length = Math.min(FORMAT_PROBE_BYTES, source.sizeBytes);
+  const start = await source.read(0, length);
+  return foreignFormatOf(start, await source.read(source.sizeBytes - length, length));
+}
+
+/** @throws {Fault} IMAGE_SIZE */
+export function checkWholeSectors(disk: { sizeBytes: number; sectorBytes: number }, path: string): void {
+  if (disk.sizeBytes % disk.sectorBytes !== 0) throw brokenSize(path, disk.sizeBytes, disk.sectorBytes);
 }
 
 async function openForReading(path: string): Promise<FileHandle> {
@@ -65,12 +91,6 @@ async function sizeOf(file: FileHandle, path: string): Promise<{ sizeBytes: numb
     readFile(`${device}/../queue/logical_block_size`, "utf8"),
   );
   return { sizeBytes, sectorBytes: Number(sectorText) };
-}
-
-async function formatOf(file: FileHandle, path: string, sizeBytes: number): Promise<string | undefined> {
-  const length = Math.min(FORMAT_PROBE_BYTES, sizeBytes);
-  const start = await readExactly(file, path, 0, length);
-  return foreignFormatOf(start, await readExactly(file, path, sizeBytes - length, length));
 }
 
 async function readExactly(file: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {
