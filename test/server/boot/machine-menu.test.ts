@@ -8,6 +8,7 @@ import type { BootPolicy } from "../../../bsdp/policy.ts";
 import { MachineMenu, type MenuAnswer, type MenuOrder, ORDERED_AT_SCREEN } from "../../../server/boot/machine-menu.ts";
 import { TICKET_FOR_MS } from "../../../server/boot/menu-tickets.ts";
 import { LOCKED_FOR_MS, MOST_WRONG_OF_ALL, MOST_WRONG_OF_ONE } from "../../../server/boot/pin-gate.ts";
+import { CaptureOrders } from "../../../server/capture-orders.ts";
 import { Core, machine } from "../core.ts";
 
 const pin = "490215";
@@ -30,10 +31,17 @@ describe("the menu of a machine", () => {
     menu = menuWith({});
   });
 
-  function menuWith(settings: { pin?: string | undefined; images?: readonly string[] }): MachineMenu {
+  function menuWith(settings: {
+    pin?: string | undefined;
+    images?: readonly string[];
+    hasCaptures?: boolean;
+  }): MachineMenu {
+    const { db, events, hosts } = core;
+    const captures = new CaptureOrders({ db, events, hosts, versionsOf: async () => [], freeBytes: async () => 1e12 });
     return new MachineMenu({
       hosts: core.hosts,
       deploys: core.deploys,
+      ...(settings.hasCaptures === true ? { captures } : {}),
       events: core.events,
       findImage: async (name) => {
         if (name === "lab-debian") return { name, version: 3, diskBytes: 2e9, storedBytes: 1e9 };
@@ -112,6 +120,42 @@ describe("the menu of a machine", () => {
       const shown = await menu.menuFor(of, { address, canOrder });
       assert.deepEqual([shown.entries.map(({ does }) => does.type), shown.ticket], [["disk"], ""]);
       assert.equal(tickets, 0);
+    });
+  }
+
+  test("with a PIN the machine's own disk can be captured, as an image of its name", async () => {
+    menu = menuWith({ hasCaptures: true });
+    const shown = await screen();
+    const last = shown.entries.at(-1);
+    assert.deepEqual([last?.key, last?.title], ["c", "Capture this machine's disk as an image (only reads it)"]);
+    assert.equal(last?.does.type === "order" && last.does.number, 1);
+    const uri = `/boot/order.ipxe?mac=${mac}&ticket=${shown.ticket}&order=1`;
+    const authorization = digest(pin, shown.ticket, uri);
+    const answer = await menu.order({
+      mac,
+      address,
+      ticket: shown.ticket,
+      order: 1,
+      method: "GET",
+      uri,
+      authorization,
+    });
+    assert.deepEqual(answer, { type: "ordered", notice: "session 1: the disk of lab-01 becomes the image lab-01." });
+    const { kind, state, hosts } = await core.sessions.show(1);
+    assert.deepEqual([kind, state, hosts.map(({ name }) => name)], ["capture", "active", ["lab-01"]]);
+    const created = (await core.events.list({ deployId: 1 })).find((event) => event.kind === "deploy.created");
+    assert.deepEqual(created?.data, { order: "capture", image: "lab-01", orderedAt: ORDERED_AT_SCREEN });
+  });
+
+  for (const [why, settings, canOrder, of] of [
+    ["there is no PIN", { pin: undefined }, true, mac],
+    ["the screen cannot ask for a PIN", {}, false, mac],
+    ["nobody knows the machine", {}, true, "52:54:00:ff:ff:ff"],
+  ] as const) {
+    test(`nothing can be captured where ${why}`, async () => {
+      menu = menuWith({ ...settings, hasCaptures: true });
+      const shown = await menu.menuFor(of, { address, canOrder });
+      assert.deepEqual([shown.entries.map(({ does }) => does.type), shown.ticket], [["disk"], ""]);
     });
   }
 
