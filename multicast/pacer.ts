@@ -5,6 +5,14 @@ const LONG_TERM_DEPTH_MS = 20;
 const CATCH_UP = 1.05;
 const BURST_DEPTH_MS = 2;
 
+/** Says when the next datagram may go. Times are the caller's milliseconds. */
+export type Pace = {
+  /** `now`, or later. */
+  readyAt(now: number): number;
+  /** Takes one datagram; only when `readyAt(now)` says so. */
+  take(now: number): void;
+};
+
 /**
  * Decides when the next datagram may go, so that the stream is even: queues in
  * switches stay short, and a telephone call on the same link survives.
@@ -19,7 +27,7 @@ const BURST_DEPTH_MS = 2;
  *
  * Times are the caller's milliseconds, with fractions.
  */
-export class Pacer {
+export class Pacer implements Pace {
   readonly #packetBytes: number;
   readonly #longTerm: Bucket;
   readonly #burst: Bucket;

@@ -1,7 +1,7 @@
 import { Anticipation } from "./anticipation.ts";
 import type { Feedback } from "./feedback.ts";
 import type { StreamLayout } from "./layout.ts";
-import type { Pacer } from "./pacer.ts";
+import type { Pace } from "./pacer.ts";
 import { PacketKind, TAIL_PAUSE_UNIT_MS } from "./packet.ts";
 import { RepairPlan } from "./repair-plan.ts";
 import { LOST_AFTER_MS, type Receiver, type ReceiverReport, Roster, signerOf } from "./roster.ts";
@@ -22,6 +22,8 @@ const FEEDBACK_LEAST_MS = 20;
 const TAIL_HASTE = 4;
 /** What is lost of a block was asked for by then. */
 const JUDGED_AFTER_MS = 250;
+
+const noEvents: readonly SenderEvent[] = [];
 
 export type SenderState = "open" | "streaming" | "ended";
 
@@ -74,7 +76,7 @@ export type SenderOptions = {
  */
 export class SenderSession {
   readonly #layout: StreamLayout;
-  readonly #pacer: Pacer;
+  readonly #pacer: Pace;
   readonly #options: SenderOptions;
   readonly #roster = new Roster();
   #silenceCheckedAt = 0;
@@ -102,7 +104,7 @@ export class SenderSession {
   /** Since when nothing but requests can give work. */
   #quietSince = 0;
 
-  constructor(layout: StreamLayout, pacer: Pacer, options: SenderOptions) {
+  constructor(layout: StreamLayout, pacer: Pace, options: SenderOptions) {
     this.#layout = layout;
     this.#pacer = pacer;
     this.#options = options;
@@ -200,6 +202,7 @@ export class SenderSession {
   }
 
   takeEvents(): readonly SenderEvent[] {
+    if (this.#events.length === 0) return noEvents;
     const events = this.#events;
     this.#events = [];
     return events;

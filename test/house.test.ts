@@ -10,10 +10,11 @@ const arrows: Record<string, readonly string[]> = {
   bsdp: ["fault.ts"],
   images: ["fault.ts"],
   multicast: ["fault.ts", "images"],
-  agent: ["fault.ts", "bsdp", "images", "multicast"],
-  server: ["fault.ts", "bsdp", "images", "multicast", "agent/contract.ts"],
-  cli: ["fault.ts", "bsdp", "images", "multicast", "agent", "server", "scripts"],
-  scripts: ["fault.ts", "bsdp", "images", "multicast", "agent", "server", "cli"],
+  udp: [],
+  agent: ["fault.ts", "bsdp", "images", "multicast", "udp"],
+  server: ["fault.ts", "bsdp", "images", "multicast", "udp", "agent/contract.ts"],
+  cli: ["fault.ts", "bsdp", "images", "multicast", "udp", "agent", "server", "scripts"],
+  scripts: ["fault.ts", "bsdp", "images", "multicast", "udp", "agent", "server", "cli"],
 };
 
 /** What the pure rooms may take from Node and from packages: computing, never I/O, time or chance. */

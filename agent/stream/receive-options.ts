@@ -54,6 +54,8 @@ export type ReceiveOptions = {
   readonly arriveMs?: number;
   /** Most memory for symbols; by default a third of what is free, 32 MiB to 1 GiB. */
   readonly memoryBytes?: number;
+  /** For tests: as if the optional package were not installed. */
+  readonly withoutKoffi?: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly log: Logger;
 };

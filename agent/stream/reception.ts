@@ -1,14 +1,16 @@
 import { Fault } from "../../fault.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
+import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
 import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
 import { notArriving, silent } from "./faults.ts";
+import type { GroupSocket } from "./group-socket.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
 import { type ReportedState, Reporter } from "./reporter.ts";
 import { Requester } from "./requester.ts";
-import { type GroupSocket, joinGroup, localAddressTowards, openRequestSocket } from "./socket.ts";
+import { joinGroup, localAddressTowards, openRequestSocket } from "./socket.ts";
 import { SILENCE_MS, stageWords } from "./stage-words.ts";
 import { UnicastFetcher } from "./unicast.ts";
 
@@ -87,7 +89,9 @@ export class Reception {
       group: description.group,
       port: description.port,
       interfaceAddress: this.#interfaceAddress,
+      datagramBytes: PACKET_HEADER_BYTES + description.symbolBytes,
       onDatagram: (bytes) => this.#onDatagram(bytes),
+      ...(options.withoutKoffi === undefined ? {} : { withoutKoffi: options.withoutKoffi }),
     });
     this.#requester = new Requester({
       description,

@@ -1,41 +1,31 @@
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { Fault } from "../../fault.ts";
+import { loadSystemCalls } from "../../udp/system-calls.ts";
+import type { GroupSocket, JoinOptions } from "./group-socket.ts";
+import { joinPolledGroup } from "./polled-group.ts";
 
 /** Holds 45 ms of a gigabit while we decompress. The kernel gives less when net.core.rmem_max says so. */
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 const LOOKUP_TIMEOUT_MS = 10_000;
 
-export type GroupSocket = {
-  /** The receive buffer that the kernel really gave. */
-  readonly bufferBytes: number;
-  close(): void;
-};
-
 /**
- * Listens to a multicast group on one interface.
+ * Listens to a multicast group on one interface: with the optional package `koffi` many datagrams at a time, without
+ * it by Node's own socket.
  *
  * Bound to the group's address, not to any address, so that unicast and other
  * groups on the same port are not received.
  *
- * @param options.interfaceAddress an own IPv4 address on the interface that the stream arrives at
- * @param options.onDatagram the bytes are only valid during the call
+ * @param options.withoutKoffi for tests: as if the package were not installed
  * @throws {Fault} GROUP_JOIN_FAILED
  */
-export async function joinGroup(options: {
-  readonly group: string;
-  readonly port: number;
-  readonly interfaceAddress: string;
-  readonly onDatagram: (bytes: Uint8Array) => void;
-}): Promise<GroupSocket> {
-  const { group, port, interfaceAddress } = options;
-  const socket = createSocket({ type: "udp4", reuseAddr: true, recvBufferSize: RECEIVE_BUFFER_BYTES });
+export async function joinGroup(options: JoinOptions & { readonly withoutKoffi?: boolean }): Promise<GroupSocket> {
+  const calls = options.withoutKoffi === true ? undefined : await loadSystemCalls();
   try {
-    socket.bind({ address: group, port });
-    await once(socket, "listening");
-    socket.addMembership(group, interfaceAddress);
+    if (calls !== undefined) return joinPolledGroup(calls, options, RECEIVE_BUFFER_BYTES);
+    return await joinPlainGroup(options);
   } catch (error) {
-    socket.close();
+    const { group, port, interfaceAddress } = options;
     throw new Fault(
       "GROUP_JOIN_FAILED",
       {
@@ -46,10 +36,22 @@ export async function joinGroup(options: {
       error,
     );
   }
-  socket.on("message", options.onDatagram);
+}
+
+async function joinPlainGroup({ group, port, interfaceAddress, onDatagram }: JoinOptions): Promise<GroupSocket> {
+  const socket = createSocket({ type: "udp4", reuseAddr: true, recvBufferSize: RECEIVE_BUFFER_BYTES });
+  try {
+    socket.bind({ address: group, port });
+    await once(socket, "listening");
+    socket.addMembership(group, interfaceAddress);
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+  socket.on("message", onDatagram);
   // A receive error (an interface that vanishes) shows as silence, and silence has its deadline.
   socket.on("error", () => undefined);
-  return { bufferBytes: socket.getRecvBufferSize(), close: () => socket.close() };
+  return { close: () => socket.close() };
 }
 
 export type RequestSocket = {

@@ -6,8 +6,7 @@ import type { PackReader } from "../../images/pack-reader.ts";
 import { type StreamDescription, SYMBOL_BYTES, SYMBOLS_PER_BLOCK } from "../../multicast/description.ts";
 import { checkGroup } from "../../multicast/group.ts";
 import { StreamLayout } from "../../multicast/layout.ts";
-import { Pacer } from "../../multicast/pacer.ts";
-import { FRAME_BYTES, PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
+import { packetFormat } from "../../multicast/packet.ts";
 import { SenderSession } from "../../multicast/sender.ts";
 import { RunningStream, type StreamEvent } from "./running-stream.ts";
 import { openMulticastSender } from "./socket.ts";
@@ -47,6 +46,8 @@ export type StreamOptions = {
   readonly idleEndMs?: number;
   /** Also deliver to receivers on this machine; default true. */
   readonly loopback?: boolean;
+  /** For tests: as if the optional package were not installed. */
+  readonly withoutKoffi?: boolean;
   /** Starts of passes, changes of state and of receivers, the end. */
   readonly onEvent?: (event: StreamEvent) => void;
 };
@@ -63,9 +64,8 @@ export type StreamHub = {
   close(): Promise<void>;
 };
 
-/** @param options.now milliseconds that never run backwards; performance.now unless told */
-export function openStreamHub(options: { readonly log: Logger; readonly now?: () => number }): StreamHub {
-  const now = options.now ?? (() => performance.now());
+export function openStreamHub(options: { readonly log: Logger }): StreamHub {
+  const now = () => performance.now();
   const streams = new Map<string, RunningStream>();
   return {
     async create(wanted) {
@@ -73,21 +73,22 @@ export function openStreamHub(options: { readonly log: Logger; readonly now?: ()
       const description = describe(wanted);
       const layout = new StreamLayout(description, wanted.manifest.packs);
       const log = options.log.child({ stream: description.streamId, image: wanted.manifest.tag.name });
-      const packetBytes = PACKET_HEADER_BYTES + description.symbolBytes + FRAME_BYTES;
-      const pacer = new Pacer(wanted.rateBytesPerSecond, packetBytes, now());
-      const session = new SenderSession(layout, pacer, {
-        waitFor: wanted.waitFor,
-        maxWaitMs: wanted.maxWaitMs,
-        once: wanted.once,
-        idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
-      });
       const socket = await openMulticastSender({
         group: wanted.group,
         port: wanted.port,
         interfaceAddress: wanted.interfaceAddress,
         ttl: wanted.ttl ?? DEFAULT_TTL,
         loopback: wanted.loopback ?? true,
+        format: packetFormat(description),
+        rateBytesPerSecond: wanted.rateBytesPerSecond,
         log,
+        ...(wanted.withoutKoffi === undefined ? {} : { withoutKoffi: wanted.withoutKoffi }),
+      });
+      const session = new SenderSession(layout, socket.pace, {
+        waitFor: wanted.waitFor,
+        maxWaitMs: wanted.maxWaitMs,
+        once: wanted.once,
+        idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
       });
       const { manifest, manifestBytes, packs } = wanted;
       const signerPem = wanted.signer.export({ type: "spki", format: "pem" }).toString();

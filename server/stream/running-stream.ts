@@ -8,7 +8,7 @@ import type { PackReader } from "../../images/pack-reader.ts";
 import type { StreamDescription } from "../../multicast/description.ts";
 import { decodeFeedback } from "../../multicast/feedback.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
-import { encodePacket, type PacketFormat, PacketKind, packetFormat } from "../../multicast/packet.ts";
+import { type PacketFormat, PacketKind, packetFormat } from "../../multicast/packet.ts";
 import { ParityCodec } from "../../multicast/parity.ts";
 import { MOST_RECEIVERS, type Receiver, type ReceiverReport } from "../../multicast/roster.ts";
 import type { SenderAction, SenderEvent, SenderSession } from "../../multicast/sender.ts";
@@ -46,6 +46,8 @@ export class RunningStream {
   readonly #now: () => number;
   readonly #onEvent: (event: StreamEvent) => void;
   readonly #log: Logger;
+  /** The block that was sent from last. */
+  #held: { readonly block: number; readonly bytes: Uint8Array } | undefined;
   #wake: () => void = () => undefined;
 
   constructor(parts: {
@@ -219,9 +221,15 @@ export class RunningStream {
         inTurn = 0;
         continue;
       }
-      const payload = await this.#payloadOf(action);
-      const sendTimeTenthsMs = Math.floor(this.#now() * 10) & 0xffff;
-      await this.#socket.send(encodePacket({ ...action, sendTimeTenthsMs, payload }, this.#format));
+      const { kind, block, symbol, plannedParity, sequence } = action;
+      if (kind !== PacketKind.canary && this.#held?.block !== block) {
+        const bytes = await (kind === PacketKind.symbol ? this.#feed.block(block) : this.#feed.again(block));
+        this.#held = { block, bytes };
+      }
+      const payload = this.#payloadOf(action);
+      // Most go at once: waiting for a promise for each would cost more than sending it.
+      const sending = this.#socket.send({ kind, block, symbol, plannedParity, sequence, payload });
+      if (sending !== undefined) await sending;
       if (inTurn >= DATAGRAMS_PER_TURN) {
         await nextTurn();
         inTurn = 0;
@@ -229,10 +237,10 @@ export class RunningStream {
     }
   }
 
-  async #payloadOf({ kind, block, symbol }: SenderAction & { readonly type: "send" }): Promise<Uint8Array> {
+  #payloadOf({ kind, symbol }: SenderAction & { readonly type: "send" }): Uint8Array {
     if (kind === PacketKind.canary) return noBytes;
     const { symbolBytes, symbolsPerBlock } = this.description;
-    const bytes = await (kind === PacketKind.symbol ? this.#feed.block(block) : this.#feed.again(block));
+    const { bytes } = this.#held!;
     if (symbol >= symbolsPerBlock) return this.#codec.encode(bytes, symbol);
     return bytes.subarray(symbol * symbolBytes, (symbol + 1) * symbolBytes);
   }

@@ -70,7 +70,7 @@ export function bootcast(isFast: boolean): Contender {
         }),
       );
       const sent = await sender.said("done", cast.deadlineMs);
-      await Promise.all([sender, ...receivers].map((speaker) => speaker.process.stop()));
+      await Promise.all([sender, ...receivers].map((speaker) => speaker.end()));
       const done = ended.filter((one) => one !== undefined);
       return {
         endedAtSeconds: done.map(({ atSeconds }) => atSeconds),
@@ -158,6 +158,12 @@ class Speaker {
 
   static start(lab: LabProcess): Speaker {
     return new Speaker(lab);
+  }
+
+  /** Who is done ends by itself. */
+  async end(): Promise<void> {
+    await Promise.race([this.process.exited, delay(2_000)]);
+    await this.process.stop();
   }
 
   /** Undefined when it ends without having said so, or takes too long. */

@@ -65,6 +65,7 @@ async function send(order: SendOrder): Promise<void> {
     waitFor: order.hosts,
     maxWaitMs: 0,
     once: true,
+    withoutKoffi: !order.isFast,
     onEvent: (event) => {
       if (event.type !== "state" || event.state !== "streaming") return;
       before = process.cpuUsage();
@@ -93,6 +94,7 @@ async function receive(order: ReceiveOrder): Promise<void> {
     trusted,
     target,
     name: order.name,
+    withoutKoffi: !order.isFast,
     beforeWrite: async () => {
       await target.create();
       return { isZeroed: true };

@@ -1,0 +1,56 @@
+import { BatchReceiver } from "../../udp/batch-receiver.ts";
+import { openDescriptor } from "../../udp/open-descriptor.ts";
+import type { SystemCalls } from "../../udp/system-calls.ts";
+import type { GroupSocket, JoinOptions } from "./group-socket.ts";
+
+/** How often the socket is looked at while the stream comes, and while it does not. */
+const BUSY_MS = 4;
+const IDLE_MS = 20;
+/** UDP_GRO gives at most 64 KiB at once. */
+const LONGEST_BYTES = 64 * 1024;
+const MESSAGES_A_CALL = 32;
+/** Then others get their turn. */
+const CALLS_A_TURN = 16;
+
+/**
+ * Listens to a group by looking every few milliseconds, and takes all that waits in one call. Node wakes up for every
+ * single datagram, which costs more than all else that is done with it; the kernel's buffer holds what comes meanwhile.
+ *
+ * @throws {Error} naming the system call that failed
+ */
+export function joinPolledGroup(
+  calls: SystemCalls,
+  { group, port, interfaceAddress, datagramBytes, onDatagram }: JoinOptions,
+  receiveBufferBytes: number,
+): GroupSocket {
+  const descriptor = openDescriptor(calls, {
+    address: group,
+    port,
+    sharesAddress: true,
+    receiveBufferBytes,
+    group: { address: group, interfaceAddress },
+    joinsReceived: true,
+  });
+  const receiver = new BatchReceiver(calls, { count: MESSAGES_A_CALL, longestBytes: LONGEST_BYTES });
+  let isClosed = false;
+  const look = () => {
+    let isIdle = true;
+    for (let call = 0; call < CALLS_A_TURN && !isClosed; call += 1) {
+      const count = receiver.receive(descriptor.number, (bytes) => {
+        // Strangers' datagrams of another length are cut wrongly, and dropped one by one for that.
+        for (let at = 0; at < bytes.length; at += datagramBytes) onDatagram(bytes.subarray(at, at + datagramBytes));
+      });
+      if (count > 0) isIdle = false;
+      if (count < MESSAGES_A_CALL) break;
+    }
+    if (!isClosed) timer = setTimeout(look, isIdle ? IDLE_MS : BUSY_MS);
+  };
+  let timer = setTimeout(look, 0);
+  return {
+    close: () => {
+      isClosed = true;
+      clearTimeout(timer);
+      calls.close(descriptor.number);
+    },
+  };
+}

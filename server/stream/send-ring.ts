@@ -1,0 +1,107 @@
+/** Places in a ring's control words. */
+const Word = { written: 0, sent: 1, refused: 2, isClosing: 3 } as const;
+
+/** A thread that waits looks so often whether it is still wanted. */
+const LOOK_MS = 500;
+
+/** What two threads share of a ring. */
+export type RingMemory = { readonly control: SharedArrayBuffer; readonly data: SharedArrayBuffer };
+
+/**
+ * Datagrams of one length on their way from one thread to another, in shared memory: one thread writes, one sends.
+ * Those that wait lie end to end, but where the ring ends.
+ */
+export class SendRing {
+  readonly memory: RingMemory;
+  readonly #control: Int32Array;
+  readonly #data: Uint8Array;
+  readonly #datagramBytes: number;
+  readonly #capacity: number;
+
+  constructor(memory: RingMemory, datagramBytes: number) {
+    this.memory = memory;
+    this.#control = new Int32Array(memory.control);
+    this.#data = new Uint8Array(memory.data);
+    this.#datagramBytes = datagramBytes;
+    this.#capacity = memory.data.byteLength / datagramBytes;
+  }
+
+  static create(capacity: number, datagramBytes: number): SendRing {
+    const memory = {
+      control: new SharedArrayBuffer(Object.keys(Word).length * 4),
+      data: new SharedArrayBuffer(capacity * datagramBytes),
+    };
+    return new SendRing(memory, datagramBytes);
+  }
+
+  get capacity(): number {
+    return this.#capacity;
+  }
+
+  get isFull(): boolean {
+    return this.waiting >= this.#capacity;
+  }
+
+  /** How many datagrams wait to be sent. */
+  get waiting(): number {
+    return (Atomics.load(this.#control, Word.written) - Atomics.load(this.#control, Word.sent)) | 0;
+  }
+
+  get refused(): number {
+    return Atomics.load(this.#control, Word.refused);
+  }
+
+  get isClosing(): boolean {
+    return Atomics.load(this.#control, Word.isClosing) === 1;
+  }
+
+  /** Writes one datagram; only when it is not full. */
+  add(write: (bytes: Uint8Array) => void): void {
+    const written = Atomics.load(this.#control, Word.written);
+    write(this.datagram(written));
+    Atomics.store(this.#control, Word.written, (written + 1) | 0);
+    Atomics.notify(this.#control, Word.written);
+  }
+
+  close(): void {
+    Atomics.store(this.#control, Word.isClosing, 1);
+    Atomics.notify(this.#control, Word.isClosing);
+    Atomics.notify(this.#control, Word.written);
+  }
+
+  /** For the thread that sends: the number of the first that waits, and how many behind it lie end to end. */
+  first(): { readonly number: number; readonly place: number; readonly count: number } {
+    const number = Atomics.load(this.#control, Word.sent);
+    const place = this.#placeOf(number);
+    return { number, place, count: Math.min(this.waiting, this.#capacity - place) };
+  }
+
+  /** The bytes of datagram `number`; numbers wrap. */
+  datagram(number: number): Uint8Array {
+    const from = this.#placeOf(number) * this.#datagramBytes;
+    return this.#data.subarray(from, from + this.#datagramBytes);
+  }
+
+  /** For the thread that sends: `count` have left, of which `refused` did not get far. */
+  onSent(count: number, refused: number): void {
+    Atomics.add(this.#control, Word.sent, count);
+    if (refused > 0) Atomics.add(this.#control, Word.refused, refused);
+  }
+
+  /** For the thread that sends: blocks it until something waits, or it is to close, or half a second is over. */
+  awaitDatagram(): void {
+    const written = Atomics.load(this.#control, Word.written);
+    if (this.waiting > 0 || this.isClosing) return;
+    Atomics.wait(this.#control, Word.written, written, LOOK_MS);
+  }
+
+  /** For the thread that sends: blocks it so long. */
+  nap(ms: number): void {
+    Atomics.wait(this.#control, Word.isClosing, 0, ms);
+  }
+
+  // The capacity is a power of two, so that numbers may wrap.
+  #placeOf(number: number): number {
+    return number & (this.#capacity - 1);
+  }
+}

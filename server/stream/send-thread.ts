@@ -1,0 +1,79 @@
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { Pacer } from "../../multicast/pacer.ts";
+import { FRAME_BYTES, type PacketFormat, stampPacket } from "../../multicast/packet.ts";
+import { BatchSender } from "../../udp/batch-sender.ts";
+import { openDescriptor } from "../../udp/open-descriptor.ts";
+import { loadSystemCalls, type SystemCalls } from "../../udp/system-calls.ts";
+import { type RingMemory, SendRing } from "./send-ring.ts";
+import { SEND_BUFFER_BYTES, type SenderOptions, STUCK_MS } from "./sender-options.ts";
+
+/**
+ * The thread of `threaded-sender.ts`: takes datagrams from the ring at the stream's pace and sends what is due in one
+ * system call. It blocks instead of using timers: they are a millisecond coarse, and late when the server is busy.
+ */
+
+export type ThreadStart = {
+  readonly memory: RingMemory;
+  readonly format: PacketFormat;
+  readonly datagramBytes: number;
+  readonly options: Omit<SenderOptions, "log" | "format">;
+};
+
+export type FromThread = { readonly type: "ready" } | { readonly type: "refused"; readonly why: string };
+
+/** As little as makes it worth to wake up; half of what may go at once. */
+const NAP_MS = 1;
+
+async function run(parent: MessagePort, start: ThreadStart): Promise<void> {
+  const say = (message: FromThread) => parent.postMessage(message);
+  const calls = await loadSystemCalls();
+  if (calls === undefined) return say({ type: "refused", why: "koffi is not there" });
+  const { datagramBytes, options } = start;
+  const { interfaceAddress, ttl, loopback, group: address, port } = options;
+  let descriptor: ReturnType<typeof openDescriptor>;
+  try {
+    descriptor = openDescriptor(calls, {
+      address: interfaceAddress,
+      sendBufferBytes: SEND_BUFFER_BYTES,
+      multicast: { interfaceAddress, ttl, loopback },
+      segmentBytes: datagramBytes,
+      isLowerEffort: true,
+    });
+  } catch (error) {
+    return say({ type: "refused", why: (error as Error).message });
+  }
+  say({ type: "ready" });
+  const { canSegment, number } = descriptor;
+  try {
+    send(calls, start, new BatchSender(calls, { descriptor: number, canSegment, datagramBytes, address, port }));
+  } finally {
+    calls.close(number);
+  }
+}
+
+/** Returns when the ring is closed. */
+function send(calls: SystemCalls, { memory, format, datagramBytes, options }: ThreadStart, sender: BatchSender): void {
+  const ring = new SendRing(memory, datagramBytes);
+  const dataAddress = calls.addressOf(new Uint8Array(memory.data));
+  const pacer = new Pacer(options.rateBytesPerSecond, datagramBytes + FRAME_BYTES, performance.now());
+  while (!ring.isClosing) {
+    const { number, place, count } = ring.first();
+    if (count === 0) {
+      ring.awaitDatagram();
+      continue;
+    }
+    const now = performance.now();
+    const sendTimeTenthsMs = Math.floor(now * 10) & 0xffff;
+    let due = 0;
+    while (due < Math.min(count, sender.mostAtOnce) && pacer.readyAt(now) <= now) {
+      pacer.take(now);
+      stampPacket(ring.datagram(number + due), sendTimeTenthsMs, format);
+      due += 1;
+    }
+    if (due === 0) ring.nap(Math.max(NAP_MS, pacer.readyAt(now) - now));
+    else ring.onSent(due, sender.send(dataAddress + place * datagramBytes, due, STUCK_MS));
+  }
+}
+
+await run(parentPort!, workerData as ThreadStart);
+parentPort!.close();

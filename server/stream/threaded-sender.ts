@@ -1,0 +1,62 @@
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { FRAME_BYTES, PACKET_HEADER_BYTES, writePacket } from "../../multicast/packet.ts";
+import { SendRing } from "./send-ring.ts";
+import type { FromThread, ThreadStart } from "./send-thread.ts";
+import type { DataSender, SenderOptions } from "./sender-options.ts";
+
+/** So much is prepared before it is due: so long may the server be busy with something else. */
+const AHEAD_MS = 20;
+const LEAST_AHEAD = 16;
+const MOST_AHEAD = 8192;
+/** How long a full ring is left alone. */
+const FULL_MS = 4;
+
+/**
+ * Sends from a thread of its own, which keeps the pace exactly and hands the system many datagrams at a time.
+ *
+ * @returns undefined where that cannot be done: without koffi, or when the system refuses it
+ */
+export async function openThreadedSender(options: SenderOptions): Promise<DataSender | undefined> {
+  const { log, format, ...plain } = options;
+  const datagramBytes = PACKET_HEADER_BYTES + format.symbolBytes;
+  const ahead = (plain.rateBytesPerSecond * AHEAD_MS) / 1_000 / (datagramBytes + FRAME_BYTES);
+  const capacity = 2 ** Math.ceil(Math.log2(Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, ahead))));
+  const ring = SendRing.create(capacity, datagramBytes);
+  const start: ThreadStart = { memory: ring.memory, format, datagramBytes, options: plain };
+  // The package has the same file compiled.
+  const file = import.meta.url.endsWith(".ts") ? "./send-thread.ts" : "./send-thread.js";
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: start });
+  let isBroken = false;
+  const ended = once(worker, "exit").then(() => {
+    isBroken = !ring.isClosing;
+  });
+  worker.on("error", (error) => log.error({ err: error }, "the thread that sends the stream broke"));
+  const said = new Promise<FromThread | undefined>((resolve) => {
+    worker.once("message", resolve);
+    worker.once("exit", () => resolve(undefined));
+  });
+  const answer = await said;
+  if (answer?.type !== "ready") {
+    log.warn({ why: answer?.why ?? "it ended" }, "no thread to send from, the stream goes by Node's own socket");
+    ring.close();
+    await ended;
+    return undefined;
+  }
+  return {
+    pace: {
+      readyAt: (now) => (ring.isFull && !isBroken ? now + FULL_MS : now),
+      take: () => undefined,
+    },
+    send(packet) {
+      if (isBroken) throw new Error("The thread that sends the stream ended by itself.");
+      ring.add((bytes) => writePacket(bytes, packet, format));
+    },
+    get refused() {
+      return ring.refused;
+    },
+    close() {
+      ring.close();
+    },
+  };
+}

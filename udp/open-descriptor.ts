@@ -1,0 +1,99 @@
+import type { SystemCalls } from "./system-calls.ts";
+
+// Linux on every architecture that Node runs on (include/uapi/asm-generic/socket.h, linux/in.h, linux/udp.h).
+const AF_INET = 2;
+const SOCK_DGRAM = 2;
+const SOCK_CLOEXEC = 0o2000000;
+const SOCK_NONBLOCK = 0o4000;
+const SOL_SOCKET = 1;
+const SO_REUSEADDR = 2;
+const SO_SNDBUF = 7;
+const SO_RCVBUF = 8;
+const SO_SNDBUFFORCE = 32;
+const SO_RCVBUFFORCE = 33;
+const IPPROTO_IP = 0;
+const IP_TOS = 1;
+const IP_MULTICAST_IF = 32;
+const IP_MULTICAST_TTL = 33;
+const IP_MULTICAST_LOOP = 34;
+const IP_ADD_MEMBERSHIP = 35;
+const SOL_UDP = 17;
+const UDP_SEGMENT = 103;
+const UDP_GRO = 104;
+
+/** The type-of-service byte of DSCP LE, "lower effort" (RFC 8622): networks that know it let all others go first. */
+const LOWER_EFFORT = 1 << 2;
+
+export type DescriptorOptions = {
+  /** IPv4. */
+  readonly address: string;
+  /** A free one unless given. */
+  readonly port?: number;
+  /** Beyond the system's limit when we are root, else up to it. */
+  readonly receiveBufferBytes?: number;
+  readonly sendBufferBytes?: number;
+  /** Others may listen at the same address and port. */
+  readonly sharesAddress?: boolean;
+  /** Joined on the interface with this own address. */
+  readonly group?: { readonly address: string; readonly interfaceAddress: string };
+  /** How multicast leaves: through the interface with this own address, `ttl` - 1 routers far. */
+  readonly multicast?: { readonly interfaceAddress: string; readonly ttl: number; readonly loopback: boolean };
+  /** What is received may be several datagrams of one sender and one length, end to end (UDP_GRO). */
+  readonly joinsReceived?: boolean;
+  /** What is sent in one call is cut into datagrams of so many bytes (UDP_SEGMENT). */
+  readonly segmentBytes?: number;
+  readonly isLowerEffort?: boolean;
+};
+
+/** A UDP socket, and which of the options that only make it faster or kinder the system took. */
+export type Descriptor = { readonly number: number; readonly canSegment: boolean; readonly joinsReceived: boolean };
+
+/**
+ * Opens a UDP socket with options that Node does not know.
+ *
+ * @throws {Error} naming the call that failed
+ */
+export function openDescriptor(calls: SystemCalls, options: DescriptorOptions): Descriptor {
+  const number = calls.socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (number < 0) throw new Error(`socket: error ${calls.errno()}`);
+  const set = (level: number, name: number, value: number | Uint8Array): boolean => {
+    const bytes = typeof value === "number" ? new Uint8Array(new Int32Array([value]).buffer) : value;
+    return calls.setsockopt(number, level, name, bytes, bytes.length) === 0;
+  };
+  const buffer = (forced: number, asked: number, bytes: number | undefined) => {
+    if (bytes !== undefined && !set(SOL_SOCKET, forced, bytes)) set(SOL_SOCKET, asked, bytes);
+  };
+  const must = (call: string, isDone: boolean) => {
+    if (isDone) return;
+    const code = calls.errno();
+    calls.close(number);
+    throw new Error(`${call}: error ${code}`);
+  };
+  const { address, port = 0, group, multicast, segmentBytes } = options;
+  buffer(SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBufferBytes);
+  buffer(SO_SNDBUFFORCE, SO_SNDBUF, options.sendBufferBytes);
+  if (options.sharesAddress === true) must("SO_REUSEADDR", set(SOL_SOCKET, SO_REUSEADDR, 1));
+  if (options.isLowerEffort === true) set(IPPROTO_IP, IP_TOS, LOWER_EFFORT);
+  const canSegment = segmentBytes !== undefined && set(SOL_UDP, UDP_SEGMENT, segmentBytes);
+  const joinsReceived = options.joinsReceived === true && set(SOL_UDP, UDP_GRO, 1);
+  const name = new Uint8Array(16);
+  name[0] = AF_INET;
+  new DataView(name.buffer).setUint16(2, port);
+  name.set(bytesOf(address), 4);
+  must(`bind to ${address}`, calls.bind(number, name, name.length) === 0);
+  if (group !== undefined) {
+    const membership = Uint8Array.from([...bytesOf(group.address), ...bytesOf(group.interfaceAddress)]);
+    must(`join ${group.address}`, set(IPPROTO_IP, IP_ADD_MEMBERSHIP, membership));
+  }
+  if (multicast !== undefined) {
+    const { interfaceAddress, ttl, loopback } = multicast;
+    must("IP_MULTICAST_IF", set(IPPROTO_IP, IP_MULTICAST_IF, Uint8Array.from(bytesOf(interfaceAddress))));
+    must("IP_MULTICAST_TTL", set(IPPROTO_IP, IP_MULTICAST_TTL, ttl));
+    must("IP_MULTICAST_LOOP", set(IPPROTO_IP, IP_MULTICAST_LOOP, loopback ? 1 : 0));
+  }
+  return { number, canSegment, joinsReceived };
+}
+
+function bytesOf(address: string): number[] {
+  return address.split(".").map(Number);
+}

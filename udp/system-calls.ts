@@ -1,0 +1,44 @@
+import { endianness } from "node:os";
+
+/** The system calls that Node does not offer. Addresses of memory are plain numbers: Linux gives out 47 bits of them. */
+export type SystemCalls = {
+  socket(domain: number, type: number, protocol: number): number;
+  setsockopt(descriptor: number, level: number, name: number, value: Uint8Array, length: number): number;
+  bind(descriptor: number, address: Uint8Array, length: number): number;
+  close(descriptor: number): number;
+  eventfd(count: number, flags: number): number;
+  write(descriptor: number, bytes: Uint8Array, length: number): number;
+  read(descriptor: number, bytes: Uint8Array, length: number): number;
+  poll(entries: number, count: number, timeoutMs: number): number;
+  recvmmsg(descriptor: number, messages: number, count: number, flags: number, timeout: null): number;
+  sendmmsg(descriptor: number, messages: number, count: number, flags: number): number;
+  errno(): number;
+  addressOf(bytes: Uint8Array): number;
+};
+
+/** Undefined where the optional package `koffi` is missing, or where structures in memory look different from here. */
+export async function loadSystemCalls(): Promise<SystemCalls | undefined> {
+  const isKnown = process.platform === "linux" && ["x64", "arm64"].includes(process.arch) && endianness() === "LE";
+  if (!isKnown) return undefined;
+  const koffi = await import("koffi").then(
+    (module) => module.default,
+    () => undefined,
+  );
+  if (koffi === undefined) return undefined;
+  const library = koffi.load(null);
+  const call = (declaration: string) => library.func(declaration) as never;
+  return {
+    socket: call("int socket(int domain, int type, int protocol)"),
+    setsockopt: call("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
+    bind: call("int bind(int fd, const void *address, uint32_t length)"),
+    close: call("int close(int fd)"),
+    eventfd: call("int eventfd(unsigned int count, int flags)"),
+    write: call("intptr_t write(int fd, const void *bytes, size_t length)"),
+    read: call("intptr_t read(int fd, _Out_ void *bytes, size_t length)"),
+    poll: call("int poll(intptr_t entries, unsigned long count, int timeout)"),
+    recvmmsg: call("int recvmmsg(int fd, intptr_t messages, unsigned int count, int flags, void *timeout)"),
+    sendmmsg: call("int sendmmsg(int fd, intptr_t messages, unsigned int count, int flags)"),
+    errno: () => koffi.errno(),
+    addressOf: (bytes) => (bytes.byteLength === 0 ? 0 : Number(koffi.address(bytes))),
+  };
+}
