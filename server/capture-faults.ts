@@ -50,6 +50,18 @@ export function manifestSpoiled(deployId: number): Fault {
   });
 }
 
+export function manifestRefused(deployId: number, fault: Fault): Fault {
+  return new Fault(
+    "CAPTURE_INVALID",
+    {
+      what: `The manifest of session ${deployId} cannot be used. ${fault.what}`,
+      why: "The host that sent it is faulty, or of another version of bootcast.",
+      fix: 'Build the boot image again on this server ("bootcast boot-image build"), and order the capture again.',
+    },
+    fault,
+  );
+}
+
 export function packNotKept(deployId: number, digest: string): Fault {
   return new Fault("CAPTURE_INVALID", {
     what: `Session ${deployId} cannot become an image: pack ${digest} is not in the store with these cells.`,

@@ -9,7 +9,7 @@ import { cellCount } from "../images/cell.ts";
 import type { ImageTag, Manifest, PackEntry } from "../images/manifest.ts";
 import { decodeUnsigned, encodeManifest } from "../images/manifest-codec.ts";
 import { packCellIds } from "../images/pack.ts";
-import { captureTooLarge, manifestSpoiled, packNotKept } from "./capture-faults.ts";
+import { captureTooLarge, manifestRefused, manifestSpoiled, packNotKept } from "./capture-faults.ts";
 import { type StandingCapture, standingCapture } from "./capture-standing.ts";
 import type { Database } from "./db/database.ts";
 import type { EventLog } from "./events.ts";
@@ -147,7 +147,7 @@ export class CaptureManifests {
   }
 
   async #check(capture: StandingCapture, { manifestBytes, manifestDigest }: FinishCapture): Promise<Manifest> {
-    const { deployId, mostDiskBytes } = capture;
+    const { deployId } = capture;
     const before = this.#checked.get(deployId);
     if (before?.digest === manifestDigest) return before.manifest;
     const arriving = this.#arriving.get(deployId);
@@ -155,7 +155,7 @@ export class CaptureManifests {
     const bytes = await readFile(arriving.path);
     const digest = createHash("sha256").update(bytes).digest("hex");
     if (bytes.length !== manifestBytes || digest !== manifestDigest) throw manifestSpoiled(deployId);
-    const manifest = decodeUnsigned(bytes, mostDiskBytes);
+    const manifest = decodeSent(bytes, capture);
     const { packs } = manifest;
     for (let first = 0; first < packs.length; first += FRONTS_AT_ONCE) {
       const some = packs.slice(first, first + FRONTS_AT_ONCE);
@@ -209,5 +209,13 @@ export class CaptureManifests {
 
   #pathOf(deployId: number): string {
     return join(this.#options.store.directory, "temp", `capture-${deployId}.manifest`);
+  }
+}
+
+function decodeSent(bytes: Uint8Array, { deployId, mostDiskBytes }: StandingCapture): Manifest {
+  try {
+    return decodeUnsigned(bytes, mostDiskBytes);
+  } catch (error) {
+    throw error instanceof Fault ? manifestRefused(deployId, error) : error;
   }
 }

@@ -3,7 +3,7 @@ import { Fault } from "../fault.ts";
 import { CELL_BYTES, cellCount } from "../images/cell.ts";
 import { idsOf, type PackParcel } from "../images/cell-lists.ts";
 import { ID_BYTES } from "../images/manifest.ts";
-import { decodePack, encodePack, PACK_HEADER_BYTES, packCellIds, packDigest } from "../images/pack.ts";
+import { decodePack, encodePack, MAX_PACK_BYTES, PACK_HEADER_BYTES, packCellIds, packDigest } from "../images/pack.ts";
 import { captureBusy, captureTooLarge, cellMissing, storeNearlyFull } from "./capture-faults.ts";
 import type { StandingCapture } from "./capture-standing.ts";
 import type { CellIndex } from "./cell-index.ts";
@@ -44,8 +44,9 @@ export class CaptureUploads {
     return { packs: await Promise.all(lists.map((cellIds) => this.#answerOne(index, cellIds))) };
   }
 
-  /** @throws {Fault} CAPTURE_BUSY, CAPTURE_TOO_LARGE, CELL_MISSING, STORE_FULL, PACK_INVALID, PACK_DAMAGED */
+  /** @throws {Fault} CAPTURE_BUSY, CAPTURE_TOO_LARGE, CELL_MISSING, STORE_FULL, PACK_INVALID */
   async keep(capture: StandingCapture, parcel: PackParcel): Promise<KeptPack> {
+    if (parcel.pack.length > MAX_PACK_BYTES) throw captureTooLarge(capture.deployId, capture.mostDiskBytes);
     const sender = this.#senderOf(capture.deployId);
     if (sender.underWay >= MOST_UNDER_WAY) throw captureBusy(capture.deployId);
     sender.underWay += 1;
