@@ -66,3 +66,19 @@ export function diskFull(directory: string, cause: unknown): Fault {
     cause,
   );
 }
+
+export function packsGone(count: number): Fault {
+  return new Fault("PACKS_GONE", {
+    what: `The image was not published: ${count} of its packs are not in the store any more.`,
+    why: "They belonged to an image that was removed while this one was made.",
+    fix: "Import or capture it again: what is there is used, the rest is made anew.",
+  });
+}
+
+export function nameOfAlias(name: string, alias: { name: string; version: number }): Fault {
+  return new Fault("IMAGE_NAME", {
+    what: `"${name}" cannot be the name of an image.`,
+    why: `It is an alias of ${alias.name}:${alias.version}.`,
+    fix: `Choose another name, or take the alias away: "bootcast image tag ${alias.name}:${alias.version} --remove-alias ${name}".`,
+  });
+}

@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { link, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isGone, ownMark } from "./process-mark.ts";
+import type { StoreDisk } from "./store-disk.ts";
 
 /**
  * Writes beside, syncs, and gives the file its name: whoever finds it finds all of it.
@@ -9,47 +11,44 @@ import { join } from "node:path";
  * @param mode "keep" fails with EEXIST when the name is taken
  */
 export async function writeWhole(
+  disk: StoreDisk,
   temporaryDirectory: string,
   path: string,
   bytes: Uint8Array,
   mode: "replace" | "keep",
 ): Promise<void> {
-  const temporary = join(temporaryDirectory, randomUUID());
+  const temporary = join(temporaryDirectory, `${await ownMark()}.${randomUUID()}`);
+  let isThere = true;
   try {
-    const file = await open(temporary, "wx", 0o644);
+    const file = await disk.create(temporary);
     try {
-      await file.writeFile(bytes);
-      await file.datasync();
+      await file.write(bytes);
+      await file.sync();
     } finally {
       await file.close();
     }
-    if (mode === "replace") await rename(temporary, path);
-    else await link(temporary, path);
+    if (mode === "replace") {
+      await disk.rename(temporary, path);
+      isThere = false;
+    } else await disk.link(temporary, path);
   } finally {
-    await unlink(temporary).catch(() => {});
+    if (isThere) await disk.unlink(temporary).catch(() => {});
   }
 }
 
-// A file is written in seconds: whatever is older has no writer any more.
+// A file is written in seconds: whatever is older has no writer any more, wherever that ran.
 const LEFTOVER_AFTER_MS = 3_600_000;
 
 /** Removes from a folder for temporary files what crashed processes left there. */
-export async function removeLeftovers(directory: string): Promise<void> {
+export async function removeLeftovers(disk: StoreDisk, directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     const path = join(directory, name);
+    const [mark, rest] = name.split(".");
+    const isDead = rest !== undefined && /^[0-9a-f]{12}-\d+-\d+$/.test(mark!) && (await isGone(mark!)) === true;
     // Another process may be done with it in between.
     const written = await stat(path).catch(() => undefined);
-    if (written !== undefined && Date.now() - written.mtimeMs > LEFTOVER_AFTER_MS) await unlink(path).catch(() => {});
-  }
-}
-
-/** Makes the names in a directory survive a power cut. */
-export async function syncDirectory(path: string): Promise<void> {
-  const directory = await open(path, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
+    const isOld = written !== undefined && Date.now() - written.mtimeMs > LEFTOVER_AFTER_MS;
+    if (isDead || isOld) await disk.unlink(path).catch(() => {});
   }
 }
 
@@ -66,4 +65,10 @@ export async function readdirOrNone(path: string): Promise<string[]> {
 /** Whether an error of the file system says that there is no such file. */
 export function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+/** Whether an error of the file system says that there is no room. */
+export function isFull(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === "ENOSPC" || code === "EDQUOT";
 }

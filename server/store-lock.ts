@@ -1,5 +1,6 @@
 import { open, readFile, unlink } from "node:fs/promises";
 import { Fault } from "../fault.ts";
+import { startTimeOf } from "./process-mark.ts";
 
 /**
  * Marks that this process makes a version of an image. The mark of a process
@@ -31,13 +32,6 @@ async function create(path: string, text: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     throw error;
   }
-}
-
-/** When a process began, in the kernel's ticks, so that another process with the same number is not taken for it. */
-async function startTimeOf(pid: number): Promise<string> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // The name in parentheses may hold spaces; the start time is field 22, the 20th behind it (proc_pid_stat(5)).
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "gone";
 }
 
 function busy(image: string, pid: string): Fault {

@@ -1,8 +1,8 @@
 import type { KeyObject } from "node:crypto";
-import { access, mkdir, open, readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Fault } from "../fault.ts";
-import { isImageName, type Manifest } from "../images/manifest.ts";
+import { isImageName, type Manifest, type PackEntry } from "../images/manifest.ts";
 import {
   decodeManifest,
   decodeSummary,
@@ -10,11 +10,12 @@ import {
   PREFIX_BYTES,
   summaryBytes,
 } from "../images/manifest-codec.ts";
-import { PACK_FRONT_BYTES, packDigest } from "../images/pack.ts";
-import type { PackReader } from "../images/pack-reader.ts";
-import { badName, diskFull, missingImage, missingPack, unreadable, versionExists } from "./store-faults.ts";
-import { isMissing, readdirOrNone, removeLeftovers, syncDirectory, writeWhole } from "./store-files.ts";
+import { realDisk, type StoreDisk } from "./store-disk.ts";
+import { badName, diskFull, missingImage, nameOfAlias, packsGone, unreadable, versionExists } from "./store-faults.ts";
+import { isFull, isMissing, readdirOrNone, removeLeftovers } from "./store-files.ts";
+import { guardStore } from "./store-guard.ts";
 import { takeImageLock } from "./store-lock.ts";
+import { PackStore } from "./store-packs.ts";
 
 /** A signed manifest as it is sent, and what it says. */
 export type StoredManifest = { readonly bytes: Uint8Array; readonly manifest: Manifest };
@@ -25,97 +26,31 @@ export type ImageSummary = ManifestSummary;
 /** One image version whose manifest cannot be read. */
 export type DamagedImage = { readonly name: string; readonly version: number; readonly fault: Fault };
 
+/** An image version, as an alias or a person names it. */
+export type ImageVersion = { readonly name: string; readonly version: number };
+
 /**
  * The site's images in a directory:
  *
  *   packs/ab/abcd….pack              packs by digest, shared by all images
  *   manifests/<name>/<version>.manifest
+ *   manifests/<name>/<version>.removed   its number is not given again (store-remove.ts)
+ *   manifests/<name>/<version>.notes, .verified   said of it later (store-labels.ts)
+ *   refs/<alias>                     another name of an image version
  *   locks/<name>.lock                held while a version of that image is made
+ *   lock                             held while images or packs come or go (store-guard.ts)
  *   temp/                            files that are being written
  *
- * A file appears under its name only when all of it is on the disk, and never
- * changes afterwards: a crash leaves files in temp/ and nothing else.
+ * A file appears under its name only when all of it is on the disk, and packs and
+ * manifests never change afterwards: a crash leaves files in temp/ and packs that no image names, nothing else.
  */
-export class ImageStore implements PackReader {
-  readonly directory: string;
+export class ImageStore extends PackStore {
   readonly #trusted: readonly KeyObject[];
-  #touched = new Set<string>();
-  #synced: Promise<void> = Promise.resolve();
 
   /** Use `openStore` or `readStore`. */
-  constructor(directory: string, trusted: readonly KeyObject[]) {
-    this.directory = directory;
+  constructor(directory: string, trusted: readonly KeyObject[], disk: StoreDisk = realDisk) {
+    super(directory, disk);
     this.#trusted = trusted;
-  }
-
-  /** True when the pack is there; its content is checked when it is read. */
-  async has(digest: string): Promise<boolean> {
-    try {
-      await access(this.packPath(digest));
-      return true;
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
-  }
-
-  /** @throws {Fault} PACK_MISSING */
-  async readPack(digest: string): Promise<Uint8Array> {
-    try {
-      return await readFile(this.packPath(digest));
-    } catch (error) {
-      if (isMissing(error)) throw missingPack(digest, error);
-      throw error;
-    }
-  }
-
-  /** For streams: the same as `readPack`. */
-  read(pack: { readonly digest: string }): Promise<Uint8Array> {
-    return this.readPack(pack.digest);
-  }
-
-  /** Keeps a pack. One that is there already stays, unless it is damaged. Returns whether it was written. */
-  async writePack(digest: string, bytes: Uint8Array): Promise<boolean> {
-    if (await this.isSound(digest)) return false;
-    await this.#publish(this.packPath(digest), bytes, "replace");
-    return true;
-  }
-
-  /** True when the pack is there and has the bytes that its name says. */
-  async isSound(digest: string): Promise<boolean> {
-    try {
-      return packDigest(await readFile(this.packPath(digest))) === digest;
-    } catch (error) {
-      if (isMissing(error)) return false;
-      throw error;
-    }
-  }
-
-  /** The digests of all packs, whether an image names them or not. */
-  async *packDigests(): AsyncGenerator<string> {
-    const packs = join(this.directory, "packs");
-    for (const folder of await readdirOrNone(packs)) {
-      for (const file of await readdirOrNone(join(packs, folder))) {
-        const digest = /^([0-9a-f]{64})\.pack$/.exec(file)?.[1];
-        if (digest !== undefined) yield digest;
-      }
-    }
-  }
-
-  /** The first bytes of a pack, where its cells' ids are, and how long it is; undefined when it is not there. */
-  async readFront(digest: string): Promise<{ front: Uint8Array; sizeBytes: number } | undefined> {
-    try {
-      const file = await open(this.packPath(digest));
-      try {
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(PACK_FRONT_BYTES), 0, PACK_FRONT_BYTES, 0);
-        return { front: buffer.subarray(0, bytesRead), sizeBytes: (await file.stat()).size };
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
   }
 
   /** The names of all images. */
@@ -125,12 +60,11 @@ export class ImageStore implements PackReader {
 
   /** A manifest's bytes as they are stored, nothing checked. */
   async readManifestFile(name: string, version: number): Promise<Uint8Array> {
-    return readFile(this.#manifestPath(name, version));
+    return readFile(this.manifestPath(name, version));
   }
 
-  packPath(digest: string): string {
-    if (!/^[0-9a-f]{64}$/.test(digest)) throw new RangeError(`Not a pack digest: ${digest}`);
-    return join(this.directory, "packs", digest.slice(0, 2), `${digest}.pack`);
+  manifestPath(name: string, version: number): string {
+    return join(this.directory, "manifests", checkedName(name), `${version}.manifest`);
   }
 
   /**
@@ -143,7 +77,7 @@ export class ImageStore implements PackReader {
     for (const name of (await this.#names()).sort()) {
       for (const version of await this.versions(name)) {
         try {
-          images.push(await this.#readSummary(name, version));
+          images.push(await this.readSummary(name, version));
         } catch (error) {
           onDamaged?.({ name, version, fault: error instanceof Fault ? error : unreadable(name, version, error) });
         }
@@ -153,22 +87,36 @@ export class ImageStore implements PackReader {
   }
 
   /** The versions of an image, ascending; none when there is no such image. */
-  async versions(name: string): Promise<number[]> {
-    const files = await readdirOrNone(join(this.directory, "manifests", checkedName(name)));
-    const versions = files.map((file) => /^([1-9][0-9]{0,8})\.manifest$/.exec(file)?.[1]);
-    return versions.flatMap((version) => (version === undefined ? [] : [Number(version)])).sort((a, b) => a - b);
+  versions(name: string): Promise<number[]> {
+    return this.#numbersOf(name, "manifest");
+  }
+
+  /** What an alias stands for; undefined when it is none. */
+  async aliasOf(name: string): Promise<ImageVersion | undefined> {
+    try {
+      const text = await readFile(join(this.directory, "refs", checkedName(name)), "utf8");
+      const [, image, version] = /^([^:]+):([1-9][0-9]{0,8})\n$/.exec(text) ?? [];
+      return image !== undefined && isImageName(image) ? { name: image, version: Number(version) } : undefined;
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
   }
 
   /**
-   * A manifest, its signature checked; the newest version unless one is named.
+   * A manifest, its signature checked; the newest version unless one is named. An alias gives what it stands for.
    *
    * @throws {Fault} IMAGE_MISSING, and those of `decodeManifest`
    */
   async readManifest(name: string, version?: number): Promise<StoredManifest> {
-    const wanted = version ?? (await this.versions(name)).at(-1);
+    let wanted = version === undefined ? undefined : { name, version };
+    if (wanted === undefined) {
+      const newest = (await this.versions(name)).at(-1);
+      wanted = newest === undefined ? await this.aliasOf(name) : { name, version: newest };
+    }
     if (wanted === undefined) throw missingImage(name, version, await this.#names());
     try {
-      const bytes = await readFile(this.#manifestPath(name, wanted));
+      const bytes = await readFile(this.manifestPath(wanted.name, wanted.version));
       return { bytes, manifest: decodeManifest(bytes, this.#trusted) };
     } catch (error) {
       if (isMissing(error)) throw missingImage(name, version, await this.#names());
@@ -179,52 +127,76 @@ export class ImageStore implements PackReader {
   /**
    * Publishes an image version: from now on others see it. All its packs are on the disk by then.
    *
-   * @throws {Fault} IMAGE_EXISTS when this version is there already
+   * @throws {Fault} IMAGE_EXISTS when this version is there already, PACKS_GONE, STORE_BUSY, STORE_FULL
    */
   async writeManifest(bytes: Uint8Array): Promise<Manifest> {
     const manifest = decodeManifest(bytes, this.#trusted);
     const { name, version } = manifest.tag;
-    await this.#syncTouched();
-    const path = this.#manifestPath(name, version);
-    await this.#publish(path, bytes, "keep");
-    await syncDirectory(dirname(path));
+    await this.syncNames();
+    // From the look at the packs until the manifest names them nobody may take one away.
+    using _ = await guardStore(this.directory);
+    await this.#requirePacks(manifest.packs);
+    const path = this.manifestPath(name, version);
+    try {
+      await this.publish(path, bytes, "keep");
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "EEXIST") throw versionExists(path, error);
+      throw error;
+    }
+    await this.syncNames();
     return manifest;
   }
 
   /**
    * Reserves the next version of an image for the caller, until `release` or its process ends.
+   * The number of a version that was removed is not given again.
    *
-   * @throws {Fault} IMAGE_BUSY when another process makes a version of it
+   * @throws {Fault} IMAGE_BUSY when another process makes a version of it, IMAGE_NAME
    */
   async reserveVersion(name: string): Promise<{ version: number; release: () => Promise<void> }> {
     const directory = join(this.directory, "locks");
-    await mkdir(directory, { recursive: true });
-    const release = await takeImageLock(join(directory, `${checkedName(name)}.lock`), name);
-    return { version: ((await this.versions(name)).at(-1) ?? 0) + 1, release };
+    const alias = await this.aliasOf(name);
+    if (alias !== undefined) throw nameOfAlias(name, alias);
+    try {
+      await this.disk.makeDirectory(directory);
+      const release = await takeImageLock(join(directory, `${checkedName(name)}.lock`), name);
+      const numbers = [...(await this.versions(name)), ...(await this.#numbersOf(name, "removed"))];
+      return { version: Math.max(0, ...numbers) + 1, release };
+    } catch (error) {
+      if (isFull(error)) throw diskFull(this.directory, error);
+      throw error;
+    }
   }
 
-  /** Several versions may be made at once, so each waits for what another has begun to sync. */
-  #syncTouched(): Promise<void> {
-    const touched = this.#touched;
-    this.#touched = new Set();
-    const before = this.#synced;
-    this.#synced = (async () => {
-      await before;
-      for (const directory of touched) await syncDirectory(directory);
-    })();
-    return this.#synced;
+  async #requirePacks(packs: readonly PackEntry[]): Promise<void> {
+    const wanted = new Map<string, string[]>();
+    for (const { digest } of packs) {
+      const folder = digest.slice(0, 2);
+      const digests = wanted.get(folder);
+      if (digests === undefined) wanted.set(folder, [digest]);
+      else digests.push(digest);
+    }
+    let missing = 0;
+    for (const [folder, digests] of wanted) {
+      const there = new Set(await this.packsIn(folder));
+      for (const digest of digests) if (!there.has(digest)) missing += 1;
+    }
+    if (missing > 0) throw packsGone(missing);
   }
 
-  #manifestPath(name: string, version: number): string {
-    return join(this.directory, "manifests", checkedName(name), `${version}.manifest`);
+  async #numbersOf(name: string, kind: "manifest" | "removed"): Promise<number[]> {
+    const files = await readdirOrNone(join(this.directory, "manifests", checkedName(name)));
+    const numbers = files.map((file) => /^([1-9][0-9]{0,8})\.([a-z]+)$/.exec(file));
+    return numbers.flatMap((match) => (match?.[2] === kind ? [Number(match[1])] : [])).sort((a, b) => a - b);
   }
 
   async #names(): Promise<string[]> {
     return (await readdirOrNone(join(this.directory, "manifests"))).filter(isImageName);
   }
 
-  async #readSummary(name: string, version: number): Promise<ImageSummary> {
-    const file = await open(this.#manifestPath(name, version));
+  /** The front of a manifest, quickly: not checked against its signature. */
+  async readSummary(name: string, version: number): Promise<ImageSummary> {
+    const file = await open(this.manifestPath(name, version));
     try {
       const prefix = Buffer.alloc(PREFIX_BYTES);
       await file.read(prefix, 0, PREFIX_BYTES, 0);
@@ -235,37 +207,33 @@ export class ImageStore implements PackReader {
       await file.close();
     }
   }
-
-  /** A pack may be replaced by its sound self; a manifest never is. */
-  async #publish(path: string, bytes: Uint8Array, mode: "replace" | "keep"): Promise<void> {
-    await this.#makeDirectory(dirname(path));
-    try {
-      await writeWhole(join(this.directory, "temp"), path, bytes, mode);
-      this.#touched.add(dirname(path));
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (code === "ENOSPC" || code === "EDQUOT") throw diskFull(this.directory, error);
-      if (code === "EEXIST" && mode === "keep") throw versionExists(path, error);
-      throw error;
-    }
-  }
-
-  async #makeDirectory(directory: string): Promise<void> {
-    const first = await mkdir(directory, { recursive: true });
-    if (first !== undefined) this.#touched.add(dirname(first));
-  }
 }
 
 /**
  * Opens the store in `directory` (made when missing) and removes what crashed processes left.
  *
  * @param trusted the keys that may have signed its manifests: the site's own
+ * @param disk for tests
+ * @throws {Fault} STORE_FULL
  */
-export async function openStore(directory: string, trusted: readonly KeyObject[]): Promise<ImageStore> {
+export async function openStore(
+  directory: string,
+  trusted: readonly KeyObject[],
+  disk: StoreDisk = realDisk,
+): Promise<ImageStore> {
   const temporary = join(directory, "temp");
-  await mkdir(temporary, { recursive: true });
-  await removeLeftovers(temporary);
-  return new ImageStore(directory, trusted);
+  try {
+    const first = await disk.makeDirectory(temporary);
+    if (first !== undefined) {
+      for (let made = temporary; made.length >= first.length; made = dirname(made))
+        await disk.syncDirectory(dirname(made));
+    }
+  } catch (error) {
+    if (isFull(error)) throw diskFull(directory, error);
+    throw error;
+  }
+  await removeLeftovers(disk, temporary);
+  return new ImageStore(directory, trusted, disk);
 }
 
 /**

@@ -1,0 +1,154 @@
+import { access, open, readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { PACK_FRONT_BYTES, packDigest } from "../images/pack.ts";
+import type { PackReader } from "../images/pack-reader.ts";
+import type { StoreDisk } from "./store-disk.ts";
+import { diskFull, missingPack } from "./store-faults.ts";
+import { isFull, isMissing, readdirOrNone, writeWhole } from "./store-files.ts";
+
+/**
+ * The packs of an image store, by digest, and how its files get their names.
+ *
+ * A pack that is written or found sound is marked as used just now: whoever
+ * collects packs that no image names leaves young ones alone, since an import or
+ * a capture that is under way may count on them.
+ */
+export class PackStore implements PackReader {
+  readonly directory: string;
+  readonly disk: StoreDisk;
+  /** Directories whose names are not safe from a power cut yet. */
+  #unsynced = new Set<string>();
+  #syncing: Promise<void> = Promise.resolve();
+
+  constructor(directory: string, disk: StoreDisk) {
+    this.directory = directory;
+    this.disk = disk;
+  }
+
+  /** True when the pack is there; its content is checked when it is read. */
+  async has(digest: string): Promise<boolean> {
+    try {
+      await access(this.packPath(digest));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** @throws {Fault} PACK_MISSING */
+  async readPack(digest: string): Promise<Uint8Array> {
+    try {
+      return await readFile(this.packPath(digest));
+    } catch (error) {
+      if (isMissing(error)) throw missingPack(digest, error);
+      throw error;
+    }
+  }
+
+  /** For streams: the same as `readPack`. */
+  read(pack: { readonly digest: string }): Promise<Uint8Array> {
+    return this.readPack(pack.digest);
+  }
+
+  /** Keeps a pack. One that is there already stays, unless it is damaged. Returns whether it was written. */
+  async writePack(digest: string, bytes: Uint8Array): Promise<boolean> {
+    if (await this.isSound(digest)) return false;
+    await this.publish(this.packPath(digest), bytes, "replace");
+    return true;
+  }
+
+  /** True when the pack is there and has the bytes that its name says; then it is marked as used. */
+  async isSound(digest: string): Promise<boolean> {
+    const path = this.packPath(digest);
+    try {
+      if (packDigest(await readFile(path)) !== digest) return false;
+      await this.disk.touch(path, Date.now());
+      // Who wrote it may not have come to this.
+      this.#unsynced.add(dirname(path));
+      return true;
+    } catch (error) {
+      if (isMissing(error)) return false;
+      throw error;
+    }
+  }
+
+  /** The digests of all packs, whether an image names them or not. */
+  async *packDigests(): AsyncGenerator<string> {
+    for (const folder of await this.packFolders()) yield* await this.packsIn(folder);
+  }
+
+  /** The folders that packs lie in: the first two letters of their digests. */
+  async packFolders(): Promise<string[]> {
+    return (await readdirOrNone(join(this.directory, "packs"))).filter((name) => /^[0-9a-f]{2}$/.test(name)).sort();
+  }
+
+  /** The digests of the packs in one folder. */
+  async packsIn(folder: string): Promise<string[]> {
+    const files = await readdirOrNone(join(this.directory, "packs", folder));
+    return files.flatMap((file) => /^([0-9a-f]{64})\.pack$/.exec(file)?.[1] ?? []);
+  }
+
+  /** The first bytes of a pack, where its cells' ids are, and how long it is; undefined when it is not there. */
+  async readFront(digest: string): Promise<{ front: Uint8Array; sizeBytes: number } | undefined> {
+    try {
+      const file = await open(this.packPath(digest));
+      try {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(PACK_FRONT_BYTES), 0, PACK_FRONT_BYTES, 0);
+        return { front: buffer.subarray(0, bytesRead), sizeBytes: (await file.stat()).size };
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
+  packPath(digest: string): string {
+    if (!/^[0-9a-f]{64}$/.test(digest)) throw new RangeError(`Not a pack digest: ${digest}`);
+    return join(this.directory, "packs", digest.slice(0, 2), `${digest}.pack`);
+  }
+
+  /**
+   * Gives a file of the store all of its content at once. "keep": never one that is there already.
+   *
+   * @throws {Fault} STORE_FULL
+   */
+  async publish(path: string, bytes: Uint8Array, mode: "replace" | "keep"): Promise<void> {
+    try {
+      await this.#makeDirectory(dirname(path));
+      await writeWhole(this.disk, join(this.directory, "temp"), path, bytes, mode);
+      this.#unsynced.add(dirname(path));
+    } catch (error) {
+      if (isFull(error)) throw diskFull(this.directory, error);
+      throw error;
+    }
+  }
+
+  /** All names that were given so far survive a power cut from now on. */
+  syncNames(): Promise<void> {
+    const before = this.#syncing;
+    // Several versions may be made at once, so each waits for what another has begun to sync.
+    this.#syncing = (async () => {
+      await before.catch(() => {});
+      for (const directory of this.#unsynced) {
+        this.#unsynced.delete(directory);
+        try {
+          await this.disk.syncDirectory(directory);
+        } catch (error) {
+          this.#unsynced.add(directory);
+          throw isFull(error) ? diskFull(this.directory, error) : error;
+        }
+      }
+    })();
+    return this.#syncing;
+  }
+
+  async #makeDirectory(directory: string): Promise<void> {
+    const first = await this.disk.makeDirectory(directory);
+    if (first === undefined) return;
+    // Each new one is a name in the one above.
+    for (let made = directory; made.length >= first.length; made = dirname(made)) this.#unsynced.add(dirname(made));
+  }
+}
