@@ -1,0 +1,107 @@
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve, sep } from "node:path";
+import { Fault } from "../../fault.ts";
+import type { BlockSource } from "../../images/block.ts";
+import type { FormatId } from "../../images/foreign-format.ts";
+import { runChild } from "./child.ts";
+import { connectNbd } from "./nbd-client.ts";
+
+/** The formats that qemu-img reads for us; the names are its own. */
+export type VirtualDiskFormat = Extract<FormatId, "qcow2" | "vmdk" | "vhdx" | "vpc" | "vdi">;
+
+/** What a child process opens: a file by its path, or one without a name by its descriptor. */
+export type ChildFile = { readonly path: string } | { readonly descriptor: number };
+
+const DEADLINE_MS = 60_000;
+
+/**
+ * Opens the disk image of a virtual machine through `qemu-nbd`, which reads any
+ * place of it, compressed ones too. It ends when the connection does.
+ *
+ * The format is given, never guessed: a guest could have written a header of
+ * another one into its raw disk. Files that the image points to are refused
+ * outside of its folder: an image from elsewhere could name any file of this machine.
+ *
+ * @throws {Fault} VIRTUAL_DISK_DAMAGED, VIRTUAL_DISK_PARTS, PROGRAM_MISSING, PROGRAM_HANGS
+ */
+export async function openVirtualDisk(
+  file: ChildFile,
+  format: VirtualDiskFormat,
+): Promise<{ readonly source: BlockSource; close(): Promise<void> }> {
+  const inherit = "descriptor" in file ? file.descriptor : undefined;
+  const name = "descriptor" in file ? "/dev/fd/3" : resolve(file.path);
+  await checkParts(await infoOf(name, format, inherit), file);
+  const directory = await mkdtemp(join(tmpdir(), "bootcast-nbd-"));
+  try {
+    const socket = join(directory, "socket");
+    // With --fork it goes on in the background as soon as the socket is there, until the first client leaves.
+    const started = await runChild(
+      "qemu-nbd",
+      ["--read-only", `--format=${format}`, `--socket=${socket}`, "--fork", "--", name],
+      { deadlineMs: DEADLINE_MS, inherit },
+    );
+    if (started.exitCode !== 0) throw damaged(format, started.stderr);
+    const disk = await connectNbd(socket);
+    return { source: disk, close: async () => disk.close() };
+  } finally {
+    // The connection needs the name no more.
+    await rm(directory, { recursive: true });
+  }
+}
+
+type Info = {
+  readonly "backing-filename"?: string;
+  readonly encrypted?: boolean;
+  readonly "format-specific"?: {
+    readonly data?: { readonly "data-file"?: string; readonly extents?: readonly Extent[] };
+  };
+};
+type Extent = { readonly filename?: string };
+
+async function infoOf(name: string, format: VirtualDiskFormat, inherit: number | undefined): Promise<Info> {
+  const { exitCode, stdout, stderr } = await runChild(
+    "qemu-img",
+    ["info", "--output=json", "-U", "-f", format, "--", name],
+    { deadlineMs: DEADLINE_MS, inherit },
+  );
+  if (exitCode !== 0) throw damaged(format, stderr);
+  return JSON.parse(stdout) as Info;
+}
+
+async function checkParts(info: Info, file: ChildFile): Promise<void> {
+  const backing = info["backing-filename"];
+  if (backing !== undefined) throw otherFile(`It holds only what differs from ${JSON.stringify(backing)}.`);
+  const { "data-file": dataFile, extents = [] } = info["format-specific"]?.data ?? {};
+  if (dataFile !== undefined) throw otherFile(`Its content is in ${JSON.stringify(dataFile)}.`);
+  if (info.encrypted === true) throw otherFile("It is encrypted.");
+  if ("descriptor" in file) return;
+  const path = await realpath(file.path);
+  for (const { filename } of extents) {
+    if (filename === undefined) continue;
+    const part = await realpath(filename).catch(() => filename);
+    if (!part.startsWith(dirname(path) + sep)) throw otherFile(`Its content is in ${JSON.stringify(filename)}.`);
+  }
+}
+
+function damaged(format: VirtualDiskFormat, stderr: string): Fault {
+  const said =
+    stderr
+      .trim()
+      .split("\n")
+      .at(-1)
+      ?.replace(/^qemu-(img|nbd): /, "") ?? "";
+  return new Fault("VIRTUAL_DISK_DAMAGED", {
+    what: `The ${format === "vpc" ? "VHD" : format} image cannot be read.`,
+    why: said === "" ? "qemu-img refused it and did not say why." : `qemu-img says: ${said.slice(0, 300)}`,
+    fix: '"qemu-img check FILE" says more. Copy it again, with all files that belong to it.',
+  });
+}
+
+function otherFile(why: string): Fault {
+  return new Fault("VIRTUAL_DISK_PARTS", {
+    what: "The image is not the whole disk.",
+    why,
+    fix: 'Make a whole one of it: "qemu-img convert -O qcow2 FILE WHOLE.qcow2", where you trust its maker.',
+  });
+}
