@@ -4,7 +4,7 @@ export const FILE_SYSTEM_PROBE_BYTES = 69632;
 /**
  * The file system (or other content) that begins at byte 0 of `bytes`, by its
  * magic: "ext2" "ext3" "ext4" "xfs" "btrfs" "f2fs" "ntfs" "vfat" "exfat" "hfs"
- * "hfsplus" "hfsx" "apfs" "swap" "luks" "bitlocker" "lvm" "raid" "iso9660"
+ * "hfsplus" "hfsx" "apfs" "swap" "swsuspend" "luks" "bitlocker" "lvm" "raid" "iso9660"
  * "squashfs"; empty when unknown. The names are those of blkid where it has one.
  *
  * Containers (luks, lvm, raid) are asked first: old magics may be left behind them.
@@ -22,6 +22,7 @@ export function fileSystemOf(bytes: Uint8Array): string {
   for (const { name, at, magic } of fileSystems) if (hasMagic(probe, at, magic)) return name;
   for (const pageBytes of [4096, 8192, 16384, 65536])
     if (hasMagic(probe, pageBytes - 10, "SWAPSPACE2") || hasMagic(probe, pageBytes - 10, "SWAP-SPACE")) return "swap";
+    else if (suspended.some((magic) => hasMagic(probe, pageBytes - 10, magic))) return "swsuspend";
   return "";
 }
 
@@ -29,6 +30,9 @@ export function fileSystemOf(bytes: Uint8Array): string {
 export function isBootSectorOfFileSystem(bytes: Uint8Array): boolean {
   return ["vfat", "ntfs", "exfat", "bitlocker"].includes(fileSystemOf(bytes));
 }
+
+/** In the place of swap's magic while the memory of a hibernated machine is in it. */
+const suspended = ["S1SUSPEND", "S2SUSPEND", "ULSUSPEND", "LINHIB0001", "TOI_INSTANCE"];
 
 type Magic = { readonly name: string; readonly at: number; readonly magic: string };
 

@@ -1,51 +1,186 @@
+import { Fault } from "../fault.ts";
 import type { BlockSource, ByteRange } from "./block.ts";
 import { CELL_BYTES, cellCount } from "./cell.ts";
-import { readExtFreeBlocks } from "./ext-free-blocks.ts";
 import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf } from "./file-system.ts";
+import { findPageFiles, readFreeSpace } from "./free-space/read.ts";
+import { type FreeSpace, Implausible, Volume } from "./free-space/volume.ts";
 import type { DiskLayout } from "./partition-table.ts";
 
-/** The cells of a disk that lie wholly in free blocks of one of its file systems. */
+/** What is known of one partition (or of the one file system of a disk without a partition table). */
+export type VolumeUse = {
+  /** "Partition 2 (ntfs)" */
+  readonly name: string;
+  readonly fileSystem: string;
+  readonly sizeBytes: number;
+  /** In cells that need not be kept. */
+  readonly unusedBytes: number;
+  /** Why all of it is kept; absent when its free space is known. */
+  readonly keptBecause?: string;
+};
+
+/** The cells of a disk that lie wholly in free space of one of its file systems. */
 export type UnusedCells = {
   readonly isUnused: (cell: number) => boolean;
   readonly count: number;
-  /** File systems whose free blocks are not known, one sentence each. */
+  readonly volumes: readonly VolumeUse[];
+  /** File systems whose free space is not known and should be, one sentence each. */
   readonly warnings: readonly string[];
 };
 
-/** Finds what need not be kept of a disk: what was deleted there is not sent to every machine. Costs one bit a cell. */
-export async function findUnusedCells(source: BlockSource, layout: DiskLayout): Promise<UnusedCells> {
-  const bits = new Uint8Array(Math.ceil(cellCount(source.sizeBytes) / 8));
+export type UnusedCellsOptions = {
+  /**
+   * A file system that was not unmounted, or is damaged: "keep" all of it and say so (the default), or "refuse" the
+   * disk. A copy of it is whole either way, but every machine that gets it repairs it when it starts, or fails to.
+   */
+  readonly dirty?: "keep" | "refuse";
+  /** Leaves out page files, and the memory of machines that sleep: pagefile.sys, swapfile.sys, hiberfil.sys, swapfile…, sleepimage. */
+  readonly skipPageFiles?: boolean;
+  /** Asked for file systems that are not read here; undefined when it does not know them either. */
+  readonly otherMap?: (fileSystem: string, range: ByteRange) => Promise<FreeSpace | undefined>;
+};
+
+/** A page file's beginning is kept: it says whether the rest is to be believed, and must not be found as garbage. */
+const KEPT_OF_PAGE_FILE_BYTES = CELL_BYTES;
+/** Smaller volumes of unknown content are mostly empty, and worth no warning. */
+const WORTH_A_WARNING_BYTES = 64 << 20;
+
+type NotKnown = Exclude<FreeSpace, { readonly state: "known" }>;
+type Found = Omit<VolumeUse, "unusedBytes" | "keptBecause"> & ByteRange;
+
+/**
+ * Finds what need not be kept of a disk: what was deleted there is not sent to every machine. Costs two bits a cell.
+ *
+ * @throws {Fault} FILE_SYSTEM_DIRTY with `dirty: "refuse"`, naming all that are
+ */
+export async function findUnusedCells(
+  source: BlockSource,
+  layout: DiskLayout,
+  options: UnusedCellsOptions = {},
+): Promise<UnusedCells> {
+  const unused = new CellBits(cellCount(source.sizeBytes));
   const warnings: string[] = [];
-  let count = 0;
-  for (const { name, startBytes, sizeBytes } of await extVolumes(source, layout)) {
-    const free = await readExtFreeBlocks(source, startBytes, sizeBytes);
-    if (!free.isKnown) {
-      if (free.reason !== "") warnings.push(`${name} ${free.reason} All of its blocks are kept.`);
+  const volumes: VolumeUse[] = [];
+  const dirty: { readonly name: string; readonly problem: string; readonly fix: string }[] = [];
+  const all = await volumesOf(source, layout);
+  for (const found of all) {
+    const { startBytes, endBytes, ...volume } = found;
+    const overlap = all.find((other) => other !== found && other.startBytes < endBytes && startBytes < other.endBytes);
+    const free: NotKnown | CellBits =
+      overlap === undefined
+        ? await freeCells(source, found, options)
+        : { state: "unknown", reason: `it overlaps with ${overlap.name}` };
+    if (free instanceof CellBits) {
+      unused.add(free);
+      volumes.push({ ...volume, unusedBytes: free.count * CELL_BYTES });
       continue;
     }
-    for await (const range of free.ranges) count += mark(bits, range);
+    const keptBecause = free.state === "dirty" ? `it ${free.problem}` : free.reason;
+    volumes.push({ ...volume, unusedBytes: 0, keptBecause });
+    if (free.state === "dirty") {
+      dirty.push({ name: volume.name, problem: free.problem, fix: free.fix });
+      warnings.push(`${capital(volume.name)} ${free.problem}. All of it is kept. To mend it, ${free.fix}.`);
+    } else if (volume.sizeBytes >= WORTH_A_WARNING_BYTES && !hasNoFreeSpace.includes(volume.fileSystem))
+      warnings.push(`All of ${volume.name} is kept that is not zero: ${keptBecause}.`);
   }
-  return { isUnused: (cell) => (bits[cell >> 3]! & (1 << (cell & 7))) !== 0, count, warnings };
+  if (dirty.length > 0 && options.dirty === "refuse") throw refusal(dirty);
+  return { isUnused: (cell) => unused.has(cell), count: unused.count, volumes, warnings };
 }
 
-async function extVolumes(source: BlockSource, layout: DiskLayout) {
+/** The cells of one file system that nothing needs. Nothing of it is believed when any of it cannot be read. */
+async function freeCells(
+  source: BlockSource,
+  { fileSystem, startBytes, endBytes }: Found,
+  options: UnusedCellsOptions,
+): Promise<NotKnown | CellBits> {
+  const volume = new Volume(source, startBytes, endBytes - startBytes);
+  try {
+    const own = await readFreeSpace(fileSystem, volume);
+    const other = own.state === "unknown" ? await options.otherMap?.(fileSystem, { startBytes, endBytes }) : undefined;
+    const free = other ?? own;
+    if (free.state !== "known") return free;
+    const cells = new CellBits(cellCount(endBytes), Math.floor(startBytes / CELL_BYTES));
+    for await (const range of free.ranges) cells.mark(range);
+    if (options.skipPageFiles === true)
+      for (const file of await findPageFiles(fileSystem, volume))
+        for (const range of behindBeginning(file)) cells.mark(range);
+    return cells;
+  } catch (error) {
+    if (error instanceof Implausible)
+      return { state: "unknown", reason: `it is damaged or of another kind: ${error.message}` };
+    throw error;
+  }
+}
+
+function* behindBeginning(file: readonly ByteRange[]): Generator<ByteRange> {
+  let kept = KEPT_OF_PAGE_FILE_BYTES;
+  for (const { startBytes, endBytes } of file) {
+    const keptHere = Math.min(kept, endBytes - startBytes);
+    kept -= keptHere;
+    if (startBytes + keptHere < endBytes) yield { startBytes: startBytes + keptHere, endBytes };
+  }
+}
+
+/** One bit for each cell from `first` up to `end`. */
+class CellBits {
+  readonly #first: number;
+  readonly #bits: Uint8Array;
+  count = 0;
+
+  constructor(end: number, first = 0) {
+    // Whole bytes, so that a part of a disk can be laid over all of it.
+    this.#first = first & ~7;
+    this.#bits = new Uint8Array(Math.ceil((end - this.#first) / 8));
+  }
+
+  has(cell: number): boolean {
+    return ((this.#bits[(cell - this.#first) >> 3] ?? 0) & (1 << (cell & 7))) !== 0;
+  }
+
+  /** Marks the cells that lie wholly inside a range; a short last cell of the disk never counts. */
+  mark({ startBytes, endBytes }: ByteRange): void {
+    const end = Math.floor(endBytes / CELL_BYTES);
+    for (let cell = Math.ceil(startBytes / CELL_BYTES); cell < end; cell += 1) {
+      if (this.has(cell)) continue;
+      this.#bits[(cell - this.#first) >> 3]! |= 1 << (cell & 7);
+      this.count += 1;
+    }
+  }
+
+  /** Adds those of another that lies inside of this one and has none in common with it. */
+  add(other: CellBits): void {
+    const at = (other.#first - this.#first) >> 3;
+    for (const [index, byte] of other.#bits.entries()) this.#bits[at + index]! |= byte;
+    this.count += other.count;
+  }
+}
+
+function refusal(dirty: readonly { readonly name: string; readonly problem: string; readonly fix: string }[]): Fault {
+  const fixes = dirty.map(({ name, fix }) => `${capital(name)}: ${fix}.`).join(" ");
+  return new Fault("FILE_SYSTEM_DIRTY", {
+    what: `This disk would make a bad image: ${dirty.map(({ name, problem }) => `${name} ${problem}`).join("; ")}.`,
+    why: "Every machine that gets the image would have to repair it, and what is free space on it is not known for sure.",
+    fix: `${fixes} Or keep all of it as it is: --dirty keep.`,
+  });
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+const hasNoFreeSpace = ["iso9660", "squashfs"];
+
+async function volumesOf(source: BlockSource, layout: DiskLayout): Promise<Found[]> {
   if (layout.scheme !== "none") {
-    return layout.partitions
-      .filter(({ fileSystem }) => isExt(fileSystem))
-      .map(({ number, startBytes, sizeBytes }) => ({ name: `Partition ${number}`, startBytes, sizeBytes }));
+    return layout.partitions.map(({ number, startBytes, sizeBytes, fileSystem }) => ({
+      name: fileSystem === "" ? `partition ${number}` : `partition ${number} (${fileSystem})`,
+      fileSystem,
+      sizeBytes,
+      startBytes,
+      endBytes: startBytes + sizeBytes,
+    }));
   }
-  const start = await source.read(0, Math.min(FILE_SYSTEM_PROBE_BYTES, source.sizeBytes));
-  return isExt(fileSystemOf(start)) ? [{ name: "The file system", startBytes: 0, sizeBytes: source.sizeBytes }] : [];
-}
-
-function isExt(fileSystem: string): boolean {
-  return fileSystem === "ext2" || fileSystem === "ext3" || fileSystem === "ext4";
-}
-
-/** Marks the cells that lie wholly inside a range; a short last cell of the disk never counts. */
-function mark(bits: Uint8Array, { startBytes, endBytes }: ByteRange): number {
-  const first = Math.ceil(startBytes / CELL_BYTES);
-  const end = Math.floor(endBytes / CELL_BYTES);
-  for (let cell = first; cell < end; cell += 1) bits[cell >> 3]! |= 1 << (cell & 7);
-  return Math.max(0, end - first);
+  const { sizeBytes } = source;
+  const fileSystem = fileSystemOf(await source.read(0, Math.min(FILE_SYSTEM_PROBE_BYTES, sizeBytes)));
+  if (fileSystem === "") return [];
+  return [{ name: `the file system (${fileSystem})`, fileSystem, sizeBytes, startBytes: 0, endBytes: sizeBytes }];
 }
