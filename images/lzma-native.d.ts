@@ -5,6 +5,9 @@ declare module "lzma-native" {
   /** Options of liblzma's stream decoder; memory in bytes. */
   export type DecoderOptions = { readonly memlimit?: number; readonly bufsize?: number };
 
-  const lzma: { createStream(coder: "streamDecoder", options: DecoderOptions): Duplex };
+  const lzma: {
+    createStream(coder: "streamDecoder", options: DecoderOptions): Duplex;
+    compress(bytes: Uint8Array, preset: number, onDone: (packed: Buffer) => void): void;
+  };
   export default lzma;
 }

@@ -32,6 +32,8 @@ export type BuildOptions = {
   readonly variant?: number;
   /** Bytes before the data fork. */
   readonly prefixBytes?: number;
+  /** Each table's runs count from here in the data fork, where they do not begin before. */
+  readonly dataStartBytes?: number;
   /** Cuts the data fork into so many files. */
   readonly segments?: number;
   /** The order of a table's runs and of the list of tables. */
@@ -61,10 +63,11 @@ export function buildUdif(tables: readonly TableSpec[], options: BuildOptions = 
     const counted: Buffer[] = [];
     const records: Buffer[] = [];
     let sector = 0;
+    const dataStart = Math.min(options.dataStartBytes ?? 0, forkBytes);
     for (const run of runs) {
       const plain = run.plain ?? Buffer.alloc(run.sectors * 512);
       const stored = run.stored ?? (run.plain === undefined ? Buffer.alloc(0) : pack(run.type, run.plain));
-      records.push(runRecord(run.type, sector, run.sectors, forkBytes, stored.length));
+      records.push(runRecord(run.type, sector, run.sectors, forkBytes - dataStart, stored.length));
       fork.push(Buffer.from(stored));
       forkBytes += stored.length;
       if (run.type !== RUN.comment) {
@@ -78,6 +81,7 @@ export function buildUdif(tables: readonly TableSpec[], options: BuildOptions = 
     const sum = crc32(Buffer.concat(counted));
     sums.push(sum);
     const table = tableRecord(firstSector, sector, sum, records);
+    table.writeBigUInt64BE(BigInt(dataStart), 24);
     firstSector += sector;
     return options.changeTable?.(table, index) ?? table;
   });
