@@ -75,7 +75,7 @@ function partitionOf(fields: Fields): Partition {
 }
 
 function schemeOf(value: unknown): PartitionScheme {
-  if (value === "gpt" || value === "mbr" || value === "none") return value;
+  if (value === "gpt" || value === "mbr" || value === "apm" || value === "none") return value;
   throw invalidManifest("its partition scheme is unknown");
 }
 

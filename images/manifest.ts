@@ -12,7 +12,8 @@ export type ImageTag = {
   readonly notes: string;
 };
 
-export type PartitionScheme = "gpt" | "mbr" | "none";
+/** "apm" is Apple's partition map. */
+export type PartitionScheme = "gpt" | "mbr" | "apm" | "none";
 
 /** One partition of the imaged disk, as far as the agent and the lists need it. */
 export type Partition = {
@@ -20,9 +21,9 @@ export type Partition = {
   readonly number: number;
   readonly startBytes: number;
   readonly sizeBytes: number;
-  /** GPT type GUID in upper case, or the MBR type as two hex digits. */
+  /** GPT type GUID in upper case, the MBR type as two hex digits, or Apple's name of the type. */
   readonly type: string;
-  /** GPT partition name; empty for MBR. */
+  /** The partition's name in a GPT or Apple's map; empty for MBR. */
   readonly label: string;
   /** "ext4", "hfsplus", "vfat", "ntfs", … as found by its magic; empty when unknown. */
   readonly fileSystem: string;
@@ -106,6 +107,13 @@ export function tablePacks(manifest: Manifest): number[] {
     if (place.state === "data") packs.add(packOfStored(manifest.packs, place.stored));
   }
   return [...packs].sort((a, b) => a - b);
+}
+
+/** The bytes of the disk that hold data: neither zero nor unused. Equal cells count each time. */
+export function dataBytes({ cells, diskBytes }: Pick<Manifest, "cells" | "diskBytes">): number {
+  let count = 0;
+  for (const run of cells.runs()) if (run.state === "data") count += run.count;
+  return Math.min(count * CELL_BYTES, diskBytes);
 }
 
 const ROOT_STEP = 4096;

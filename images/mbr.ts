@@ -30,41 +30,50 @@ export function decodeMbr(bytes: Uint8Array): MbrEntry[] | undefined {
     // 0x00 or 0x80 by the standard: anything else is code or text of another kind of boot sector.
     if ((sector.readUInt8(at) & 0x7f) !== 0) return undefined;
     const entry = entryAt(sector, at, index + 1);
-    if (entry.type !== 0 && entry.sectors > 0) entries.push(entry);
+    // Some tools protect a GPT with an entry of no length, which firmware and kernels take (UEFI looks at the type).
+    if (entry.type !== 0 && (entry.sectors > 0 || entry.type === PROTECTIVE_TYPE)) entries.push(entry);
   }
   return entries;
 }
 
+/** The partitions of an MBR, and whether a chain of logical ones is broken: then some may be missing. */
+export type MbrPartitions = { readonly entries: readonly MbrEntry[]; readonly isChainBroken: boolean };
+
 /**
  * All partitions of an MBR: the primary ones, then the logical ones from number
- * 5 on by walking the chain inside the extended partition. Containers are left out.
+ * 5 on by walking the chain inside each extended partition. Containers are left out.
  */
 export async function readMbrPartitions(
   source: BlockSource,
   primary: readonly MbrEntry[],
   sectorBytes: number,
-): Promise<MbrEntry[]> {
+): Promise<MbrPartitions> {
   const entries = primary.filter(({ type }) => !EXTENDED_TYPES.includes(type));
-  const extended = primary.find(({ type }) => EXTENDED_TYPES.includes(type));
-  let sector = extended?.startSector ?? 0;
   const seen = new Set<number>();
+  let isChainBroken = false;
   let number = 5;
-  while (extended !== undefined && sector !== 0 && !seen.has(sector) && seen.size < MAX_LOGICAL) {
-    seen.add(sector);
-    const at = sector * sectorBytes;
-    if (at + MBR_BYTES > source.sizeBytes) break;
-    const record = Buffer.from(await source.read(at, MBR_BYTES));
-    if (record.readUInt16LE(510) !== 0xaa55) break;
-    // The first entry counts from this record, the link to the next one from the extended partition.
-    const logical = entryAt(record, ENTRIES_AT, number);
-    if (logical.type !== 0 && logical.sectors > 0) {
-      entries.push({ ...logical, startSector: sector + logical.startSector });
-      number += 1;
+  for (const extended of primary.filter(({ type }) => EXTENDED_TYPES.includes(type))) {
+    for (let sector: number | undefined = extended.startSector; sector !== undefined; ) {
+      const at = sector * sectorBytes;
+      const isInside = sector > 0 && at + MBR_BYTES <= source.sizeBytes;
+      const record = isInside ? Buffer.from(await source.read(at, MBR_BYTES)) : undefined;
+      const isRecord = record?.readUInt16LE(510) === 0xaa55 && !seen.has(sector) && seen.size < MAX_LOGICAL;
+      if (record === undefined || !isRecord) {
+        isChainBroken = true;
+        break;
+      }
+      seen.add(sector);
+      // The first entry counts from this record, the link to the next one from the extended partition.
+      const logical = entryAt(record, ENTRIES_AT, number);
+      if (logical.type !== 0 && logical.sectors > 0) {
+        entries.push({ ...logical, startSector: sector + logical.startSector });
+        number += 1;
+      }
+      const link = entryAt(record, ENTRIES_AT + 16, 0);
+      sector = EXTENDED_TYPES.includes(link.type) ? extended.startSector + link.startSector : undefined;
     }
-    const link = entryAt(record, ENTRIES_AT + 16, 0);
-    sector = EXTENDED_TYPES.includes(link.type) ? extended.startSector + link.startSector : 0;
   }
-  return entries;
+  return { entries, isChainBroken };
 }
 
 function entryAt(sector: Buffer, at: number, number: number): MbrEntry {
