@@ -1,20 +1,28 @@
 import { Command } from "commander";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
-import { openFileSource } from "../server/file-source.ts";
 import { importImage } from "../server/image-import.ts";
 import { configOptions } from "./configuration.ts";
+import { fileSourceOf, openImageFile } from "./image-file.ts";
 import { openImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
+import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
 import { progressLine } from "./progress.ts";
 
-type ImportFlags = { readonly name: string; readonly notes: string; readonly keepFreeBlocks?: boolean };
+type ImportFlags = PassphraseFlags & {
+  readonly name: string;
+  readonly notes: string;
+  readonly keepFreeBlocks?: boolean;
+};
 
 /** `bootcast image import`: puts a disk image into the store. */
 export function imageImportCommand(): Command {
   const command = new Command("import")
-    .description("Copies a raw disk image or a disk into the store. The same name again makes the next version.")
-    .argument("<file>", "raw disk image, or a device such as /dev/sdb that is not mounted")
+    .description(
+      "Copies a disk image or a disk into the store. The same name again makes the next version.\n\n" +
+        '"bootcast image info --help" lists the formats.',
+    )
+    .argument("<file>", "disk image, or a device such as /dev/sdb that is not mounted")
     .requiredOption("--name <name>", "name of the image")
     .option("--notes <text>", "what people should know about this version", "")
     .option("--keep-free-blocks", "keep also what lies in free blocks of a file system: deleted files");
@@ -22,21 +30,23 @@ export function imageImportCommand(): Command {
     "bootcast image import golden.raw --name lab-debian",
     'bootcast image import golden.raw --name lab-debian --notes "with the new compiler"   # the next version',
     "sudo bootcast image import /dev/sdb --name kiosk",
+    "bootcast image import tiger.dmg --name tiger --passphrase-file passphrase.txt",
   ]);
-  return globalOptions(configOptions(command)).action(async (path: string, given: ImportFlags) => {
+  return globalOptions(configOptions(passphraseOptions(command))).action(async (path: string, given: ImportFlags) => {
     const { store, siteKey } = await openImageStore(command);
-    const source = await openFileSource(path);
+    const { signal } = interruption("The import was interrupted; no image was made.");
+    const image = await openImageFile(path, given, { signal });
     const progress = progressLine("importing");
     const start = performance.now();
     try {
       const { manifest, writtenBytes, warnings } = await importImage({
         store,
         siteKey,
-        source,
+        source: fileSourceOf(image),
         ...given,
         now: Date.now(),
         onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-        signal: interruption("The import was interrupted; no image was made.").signal,
+        signal,
       }).finally(() => progress.end());
       for (const warning of warnings) say(`warning: ${warning}`);
       const { tag, diskBytes } = manifest;
@@ -48,7 +58,7 @@ export function imageImportCommand(): Command {
         return `${tag.name}:${tag.version}  ${stored}, ${formatDuration(elapsedMs)} (${rate}/s)`;
       });
     } finally {
-      await source.close();
+      await image.close();
     }
   });
 }

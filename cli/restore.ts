@@ -14,6 +14,7 @@ import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration } from "./option-values.ts";
 import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, print } from "./output.ts";
+import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
 import { askToErase } from "./restore-question.ts";
 import { eraseMissing, isRefusal, refuseSource } from "./restore-refusals.ts";
 import { RestoreOutput } from "./restore-screen.ts";
@@ -28,7 +29,7 @@ const MOST_TIMEOUT_MS = 7 * 86_400_000;
 /** How long a server that does not answer yet is asked again. */
 const SERVER_PATIENCE_MS = 20_000;
 
-type RestoreFlags = {
+type RestoreFlags = PassphraseFlags & {
   readonly source: string;
   readonly target: string;
   readonly erase?: boolean;
@@ -54,7 +55,7 @@ export function restoreCommand(): Command {
     )
     .requiredOption(
       "--source <source>",
-      "asr://HOST[:PORT][/IMAGE] of a running stream, an image of the store, or a raw disk image",
+      "asr://HOST[:PORT][/IMAGE] of a running stream, an image of the store, or a disk image file",
     )
     .requiredOption("--target <disk|file>", "a whole disk, /dev/sdb, or a file that is made or replaced")
     .option("--erase", "everything on the target is lost; required")
@@ -90,8 +91,9 @@ export function restoreCommand(): Command {
     "bootcast restore --source asr://10.77.0.1 --target /dev/sdb --erase",
     "bootcast restore --source asr://server.local/lab-debian --target /dev/sdb --erase --noprompt",
     "bootcast restore --source golden.raw --target copy.raw --erase --noverify",
+    "bootcast restore --source tiger.dmg --target /dev/sdb --erase --passphrase-file passphrase.txt",
   ]);
-  return globalOptions(command);
+  return globalOptions(passphraseOptions(command));
 }
 
 async function restore(flags: RestoreFlags, output: RestoreOutput): Promise<void> {
@@ -203,7 +205,7 @@ async function restoreLocal(job: Job): Promise<Restored> {
     return checkTarget(flags.target, log);
   });
   const source = await output.step("Validating source", "validate", () =>
-    openImageSource(flags.source, { dataDir: flags.dataDir, onScan: () => undefined, signal }),
+    openImageSource(flags.source, { dataDir: flags.dataDir, onScan: () => undefined, passphrase: flags, signal }),
   );
   try {
     const { manifest, packs } = source;

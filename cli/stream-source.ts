@@ -7,12 +7,13 @@ import { type ImageTag, isImageName, type Manifest } from "../images/manifest.ts
 import { encodeManifest } from "../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../images/pack-reader.ts";
 import { type ScanProgress, scan } from "../images/scan.ts";
-import { openFileSource } from "../server/file-source.ts";
 import { loadSiteKey, readSitePublicKey } from "../server/keys.ts";
 import { readStore } from "../server/store.ts";
+import { isImageFile, openImageFile } from "./image-file.ts";
 import { parseImageReference } from "./image-reference.ts";
+import type { PassphraseFlags } from "./passphrase.ts";
 
-/** An image that can be sent or written: from the store, or a raw file that stays where it is. */
+/** An image that can be sent or written: from the store, or a file that stays where it is. */
 export type ImageSource = {
   readonly manifest: Manifest;
   readonly manifestBytes: Uint8Array;
@@ -22,22 +23,22 @@ export type ImageSource = {
   readonly close: () => Promise<void>;
 };
 
+export type SourceOptions = {
+  readonly dataDir: string;
+  readonly onScan: (progress: ScanProgress) => void;
+  readonly passphrase?: PassphraseFlags;
+  readonly signal?: AbortSignal;
+};
+
 /**
- * Opens what `--source` names: a path of a raw disk image, or NAME[:VERSION] in the store.
- * A raw file is scanned in place: nothing is converted or copied.
+ * Opens what `--source` names: a path of a disk image of any format, or NAME[:VERSION] in the store.
+ * A file is scanned in place: nothing is converted or copied.
  *
  * @throws {Fault} SOURCE_UNKNOWN, SOURCE_KIND, SITE_KEY_ABSENT; those of the store and of `scan`
  */
-export async function openImageSource(
-  source: string,
-  options: {
-    readonly dataDir: string;
-    readonly onScan: (progress: ScanProgress) => void;
-    readonly signal?: AbortSignal;
-  },
-): Promise<ImageSource> {
+export async function openImageSource(source: string, options: SourceOptions): Promise<ImageSource> {
   refuseOtherKinds(source);
-  if (existsSync(source) && !statSync(source).isDirectory()) return openRawFile(source, options);
+  if (await isImageFile(source)) return openFile(source, options);
   const reference = parseImageReference(source);
   const isStored = reference !== undefined && isImageName(reference.name);
   if (!isStored || !existsSync(join(options.dataDir, "store"))) throw unknown(source, options.dataDir);
@@ -47,20 +48,13 @@ export async function openImageSource(
   return { manifest, manifestBytes: bytes, signer: publicKey, packs: store, close: async () => undefined };
 }
 
-async function openRawFile(
-  path: string,
-  options: {
-    readonly dataDir: string;
-    readonly onScan: (progress: ScanProgress) => void;
-    readonly signal?: AbortSignal;
-  },
-): Promise<ImageSource> {
-  const file = await openFileSource(path);
+async function openFile(path: string, options: SourceOptions): Promise<ImageSource> {
+  const image = await openImageFile(path, options.passphrase ?? {}, options);
   try {
-    const manifest = await scan(file, {
+    const manifest = await scan(image.source, {
       tag: tagOf(path),
       codec: "stored",
-      sectorBytes: file.sectorBytes,
+      sectorBytes: image.sectorBytes,
       // The packs are made again from the file when they are sent.
       onPack: async () => undefined,
       onProgress: options.onScan,
@@ -68,10 +62,10 @@ async function openRawFile(
     });
     const privateKey = await signingKey(options.dataDir);
     const manifestBytes = encodeManifest(manifest, privateKey);
-    const packs = rawFilePacks(file, manifest);
-    return { manifest, manifestBytes, signer: createPublicKey(privateKey), packs, close: () => file.close() };
+    const packs = rawFilePacks(image.source, manifest);
+    return { manifest, manifestBytes, signer: createPublicKey(privateKey), packs, close: () => image.close() };
   } catch (error) {
-    await file.close();
+    await image.close();
     throw error;
   }
 }
@@ -99,8 +93,6 @@ function tagOf(path: string): ImageTag {
 const otherKinds: readonly (readonly [RegExp, string])[] = [
   [/^afp:/, "AFP is gone from macOS and from servers."],
   [/^https?:/, "Restoring from a web address does not exist yet."],
-  [/\.(dmg|sparseimage|sparsebundle)\/?$/i, "Apple disk images cannot be read yet."],
-  [/\.(qcow2|vmdk|vdi|vhdx?)$/i, "Images of virtual machines cannot be read as they are."],
 ];
 
 function refuseOtherKinds(source: string): void {
@@ -109,7 +101,7 @@ function refuseOtherKinds(source: string): void {
     throw new Fault("SOURCE_KIND", {
       what: `${source} cannot be the source.`,
       why,
-      fix: 'Give a raw disk image ("qemu-img convert -O raw", "hdiutil convert -format UDTO" make one), an image of the store, or asr://HOST of a running stream; a file on a server works through a mounted share.',
+      fix: "Give a disk image file, an image of the store, or asr://HOST of a running stream; a file on a server works through a mounted share.",
     });
   }
 }
@@ -117,7 +109,7 @@ function refuseOtherKinds(source: string): void {
 function unknown(source: string, dataDir: string): Fault {
   return new Fault("SOURCE_UNKNOWN", {
     what: `There is no file ${source}, and no image of that name in ${join(dataDir, "store")}.`,
-    why: "A source is the path of a raw disk image, or the NAME or NAME:VERSION of an image of the store.",
+    why: "A source is the path of a disk image, or the NAME or NAME:VERSION of an image of the store.",
     fix: '"bootcast image list" shows the images; check the spelling of a path.',
   });
 }

@@ -15,6 +15,7 @@ import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration, parsePort, wholeNumber } from "./option-values.ts";
 import { Exit, examples, fail, globalOptions, outputOptions, print, say } from "./output.ts";
+import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
 import { type ImageSource, openImageSource } from "./stream-source.ts";
 
 const DEFAULT_GROUP = "239.192.66.1";
@@ -22,7 +23,7 @@ const DEFAULT_PORT = 7800;
 const DEFAULT_RATE = "12MB/s";
 const MOST_WAIT_MS = 86_400_000;
 
-type StreamFlags = {
+type StreamFlags = PassphraseFlags & {
   readonly source: string;
   readonly dataDir: string;
   readonly config?: string;
@@ -45,7 +46,7 @@ export function streamCommand(): Command {
         "Nothing is sent before the first receiver joins. Without --once the stream loops while there are receivers. " +
         "The control connection (TCP) and the data (UDP) use the same port number.",
     )
-    .requiredOption("--source <file|image>", "a raw disk image, read in place, or NAME[:VERSION] of the store")
+    .requiredOption("--source <file|image>", "a disk image file, read in place, or NAME[:VERSION] of the store")
     .option("--data-dir <dir>", "where the store and the site's key are (BOOTCAST_DATA_DIR)")
     .option("--config <asr.plist>", "an asr server configuration; the options below win over it")
     .option(
@@ -77,7 +78,7 @@ export function streamCommand(): Command {
     "bootcast stream --source lab-debian --wait-for 30 --max-wait 5m --once    # the room starts together",
     "bootcast stream --source golden.raw --config asrcast.plist                # asr's own configuration",
   ]);
-  return globalOptions(command);
+  return globalOptions(passphraseOptions(command));
 }
 
 async function runStream(flags: StreamFlags): Promise<Exit> {
@@ -94,6 +95,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
   const source = await openImageSource(flags.source, {
     dataDir: flags.dataDir,
     onScan: () => undefined,
+    passphrase: flags,
     signal: interrupted.signal,
   });
   const hub = openStreamHub({ log });

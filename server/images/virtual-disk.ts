@@ -1,4 +1,4 @@
-import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { mkdtemp, realpath, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve, sep } from "node:path";
 import { Fault } from "../../fault.ts";
@@ -14,6 +14,8 @@ export type VirtualDiskFormat = Extract<FormatId, "qcow2" | "vmdk" | "vhdx" | "v
 export type ChildFile = { readonly path: string } | { readonly descriptor: number };
 
 const DEADLINE_MS = 60_000;
+/** It reads all tables, of a TiB some hundred MiB. */
+const CHECK_DEADLINE_MS = 600_000;
 
 /**
  * Opens the disk image of a virtual machine through `qemu-nbd`, which reads any
@@ -32,6 +34,7 @@ export async function openVirtualDisk(
   const inherit = "descriptor" in file ? file.descriptor : undefined;
   const name = "descriptor" in file ? "/dev/fd/3" : resolve(file.path);
   await checkParts(await infoOf(name, format, inherit), file);
+  await checkTables(name, format, inherit);
   const directory = await mkdtemp(join(tmpdir(), "bootcast-nbd-"));
   try {
     const socket = join(directory, "socket");
@@ -57,7 +60,7 @@ type Info = {
     readonly data?: { readonly "data-file"?: string; readonly extents?: readonly Extent[] };
   };
 };
-type Extent = { readonly filename?: string };
+type Extent = { readonly filename?: string; readonly format?: string; readonly "virtual-size"?: number };
 
 async function infoOf(name: string, format: VirtualDiskFormat, inherit: number | undefined): Promise<Info> {
   const { exitCode, stdout, stderr } = await runChild(
@@ -77,11 +80,25 @@ async function checkParts(info: Info, file: ChildFile): Promise<void> {
   if (info.encrypted === true) throw otherFile("It is encrypted.");
   if ("descriptor" in file) return;
   const path = await realpath(file.path);
-  for (const { filename } of extents) {
+  for (const { filename, format, "virtual-size": sizeBytes = 0 } of extents) {
     if (filename === undefined) continue;
     const part = await realpath(filename).catch(() => filename);
     if (!part.startsWith(dirname(path) + sep)) throw otherFile(`Its content is in ${JSON.stringify(filename)}.`);
+    if (format === "FLAT" && (await stat(part)).size < sizeBytes)
+      throw damaged("vmdk", `${filename} is cut off: it should have ${sizeBytes} bytes`);
   }
+}
+
+/** Ends of the check: 3 is room that nothing uses, 63 a format that has no tables to check. */
+const SOUND_ENDS: readonly (number | null)[] = [0, 3, 63];
+
+/** Of an image that was cut off, qemu reads zeros and says nothing; its tables point behind its end. */
+async function checkTables(name: string, format: VirtualDiskFormat, inherit: number | undefined): Promise<void> {
+  const { exitCode, stdout, stderr } = await runChild("qemu-img", ["check", "-U", "-f", format, "--", name], {
+    deadlineMs: CHECK_DEADLINE_MS,
+    inherit,
+  });
+  if (!SOUND_ENDS.includes(exitCode)) throw damaged(format, stderr.trim() || stdout);
 }
 
 function damaged(format: VirtualDiskFormat, stderr: string): Fault {
