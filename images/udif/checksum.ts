@@ -13,6 +13,13 @@ export function decodeChecksum(view: DataView, at: number): UdifChecksum {
   return { type: view.getUint32(at), crc32: view.getUint32(at + 8) };
 }
 
+/** Writes one; the other 124 bytes stay as they are. */
+export function encodeChecksum(bytes: Buffer, at: number, crc32: number): void {
+  bytes.writeUInt32BE(CHECKSUM_CRC32, at);
+  bytes.writeUInt32BE(32, at + 4);
+  bytes.writeUInt32BE(crc32, at + 8);
+}
+
 /**
  * Whether there is something to compare with.
  *
