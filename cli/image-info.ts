@@ -1,43 +1,62 @@
 import { Command } from "commander";
 import { formatSize } from "../agent/sizes.ts";
-import { CELL_BYTES } from "../images/cell.ts";
-import type { Manifest } from "../images/manifest.ts";
+import { dataBytes, type Manifest } from "../images/manifest.ts";
 import { usedBytes } from "../images/verify.ts";
 import { configOptions } from "./configuration.ts";
+import { isImageFile, openImageFile } from "./image-file.ts";
+import { describeImageFile, imageFileInfoText } from "./image-file-info.ts";
 import { imageReference } from "./image-reference.ts";
 import { readImageStore } from "./image-store.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
+import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
 
 /** `bootcast image info`: what an image is. */
 export function imageInfoCommand(): Command {
   const command = new Command("info")
-    .description("Shows what an image is: its disk, its partitions, its size, who made it.")
-    .argument("<image>", "name, or name:version");
+    .description(
+      "Shows what an image of the store, or any disk image file, is: its disk, its partitions, its size, who made it.\n\n" +
+        "Files: raw, .dmg (encrypted, too), .sparseimage, .sparsebundle, partclone, qcow2, VMDK, VHD, VHDX, VDI; each also in gzip, xz, zstd or zip.",
+    )
+    .argument("<image>", "name, or name:version, or a file");
   examples(command, [
     "bootcast image info lab-debian",
     "bootcast image info lab-debian:2    # an older version",
     "bootcast image info lab-debian --json",
+    "bootcast image info tiger.dmg       # a file that is not in the store",
+    "bootcast image info secret.dmg --passphrase-file passphrase.txt",
   ]);
-  return globalOptions(configOptions(command)).action(async (image: string) => {
-    const { store } = await readImageStore(command);
-    const { name, version } = imageReference(image);
-    const { manifest, bytes } = await store.readManifest(name, version);
-    const { tag, diskBytes, sectorBytes, scheme, partitions, packs } = manifest;
-    const info = {
-      ...tag,
-      diskBytes,
-      sectorBytes,
-      scheme,
-      partitions,
-      packs: packs.length,
-      storedBytes: packs.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
-      usedBytes: usedBytes(manifest),
-      dataBytes: dataBytes(manifest),
-      manifestBytes: bytes.length,
-      root: Buffer.from(manifest.root).toString("hex"),
-    };
-    printResult(info, infoText);
-  });
+  return globalOptions(configOptions(passphraseOptions(command))).action(
+    async (image: string, flags: PassphraseFlags) => {
+      if (await isImageFile(image)) return showFile(image, flags);
+      const { store } = await readImageStore(command);
+      const { name, version } = imageReference(image);
+      const { manifest, bytes } = await store.readManifest(name, version);
+      const { tag, diskBytes, sectorBytes, scheme, partitions, packs } = manifest;
+      const info = {
+        ...tag,
+        diskBytes,
+        sectorBytes,
+        scheme,
+        partitions,
+        packs: packs.length,
+        storedBytes: packs.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+        usedBytes: usedBytes(manifest),
+        dataBytes: dataBytes(manifest),
+        manifestBytes: bytes.length,
+        root: Buffer.from(manifest.root).toString("hex"),
+      };
+      printResult(info, infoText);
+    },
+  );
+}
+
+async function showFile(path: string, flags: PassphraseFlags): Promise<void> {
+  const image = await openImageFile(path, flags);
+  try {
+    printResult(await describeImageFile(path, image), imageFileInfoText);
+  } finally {
+    await image.close();
+  }
 }
 
 type Info = Manifest["tag"] &
@@ -65,11 +84,4 @@ function infoText(info: Info): string {
   return lines.join("\n");
 }
 
-const schemeNames = { gpt: "GPT", mbr: "MBR", none: "not partitioned" } as const;
-
-/** The bytes of the disk that hold data: neither zero nor unused. Equal cells count each time. */
-function dataBytes(manifest: Manifest): number {
-  let cells = 0;
-  for (const { state, count } of manifest.cells.runs()) if (state === "data") cells += count;
-  return Math.min(cells * CELL_BYTES, manifest.diskBytes);
-}
+const schemeNames = { gpt: "GPT", mbr: "MBR", apm: "Apple partition map", none: "not partitioned" } as const;
