@@ -184,16 +184,26 @@ export class CaptureManifests {
     const { store, siteKey, now } = this.#options;
     const { image: name, deployId, hostName, notes } = capture;
     const builder = `captured from ${hostName}, session ${deployId}`;
-    const newest = await store.readManifest(name).catch(() => undefined);
-    // The server was killed after it had written this very version and before it had noted that.
-    const isThere =
-      newest?.manifest.tag.builder === builder && Buffer.compare(newest.manifest.root, manifest.root) === 0;
-    if (newest !== undefined && isThere) {
-      return { state: "made", image: name, imageVersion: newest.manifest.tag.version };
-    }
+    const newest = await this.#madeBefore(name, version - 1, builder, manifest);
+    if (newest !== undefined) return newest;
     const tag: ImageTag = { name, version, builder, createdAtMs: now(), notes };
     await store.writeManifest(encodeManifest({ ...manifest, tag }, siteKey.privateKey));
     return { state: "made", image: name, imageVersion: version };
+  }
+
+  /** The server was killed after it had written this very version and before it had noted that. */
+  async #madeBefore(name: string, version: number, builder: string, { root }: Manifest): Promise<Made | undefined> {
+    const { store } = this.#options;
+    try {
+      if ((await store.readSummary(name, version)).tag.builder !== builder) return undefined;
+      const { manifest } = await store.readManifest(name, version);
+      return Buffer.compare(manifest.root, root) === 0
+        ? { state: "made", image: name, imageVersion: version }
+        : undefined;
+    } catch {
+      // There is none, or it cannot be read: then the next one is made.
+      return undefined;
+    }
   }
 
   async #note(capture: StandingCapture, hostId: string, made: Made): Promise<void> {

@@ -103,7 +103,7 @@ function statusOf(fault: Pick<Fault, "code">): number {
   if (["UNKNOWN", "MISSING"].includes(kind)) return 404;
   if (["BUSY", "TAKEN", "EXISTS", "ENDED", "FULL"].includes(kind)) return 409;
   if (kind === "LARGE") return 413;
-  return kind === "INVALID" ? 400 : 500;
+  return ["INVALID", "NAME"].includes(kind) ? 400 : 500;
 }
 
 /** The IPv4 address that a socket is bound to, also when it was reached through an IPv6 one. */

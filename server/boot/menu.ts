@@ -102,7 +102,7 @@ function captureEntry(hostName: string, image: string, number: number): MenuEntr
         `Its disk becomes a new version of the image ${plainText(image, 20)}`,
         "Nothing on the disk is changed. It starts from it afterwards.",
       ],
-      yes: "Yes, capture this machine's disk",
+      yes: "Yes, capture the disk of this machine",
     },
   };
 }

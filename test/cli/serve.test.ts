@@ -6,8 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { request } from "undici";
-import type { Order, Registration } from "../../agent/contract.ts";
+import { realClock } from "../../agent/backoff.ts";
+import { captureClient } from "../../agent/capture-client.ts";
+import { captureScan } from "../../agent/capture-scan.ts";
+import { CONTRACT_VERSION, type Order, type Registration } from "../../agent/contract.ts";
 import { Exit } from "../../cli/output.ts";
+import { sampleDisk } from "../images/sample-disk.ts";
 import { machine } from "../server/core.ts";
 import { bootcast, ServerProcess } from "./program.ts";
 
@@ -261,4 +265,49 @@ test("stopped by a signal it ends cleanly at once; started again it knows everyt
   } finally {
     first.remove();
   }
+});
+
+test("a host's disk becomes an image: the plan, the order, the session, the list of images", async () => {
+  const disk = sampleDisk("?00ab??");
+  const inventory = machine(31);
+  const disks = [{ ...inventory.disks[0]!, sizeBytes: disk.sizeBytes }];
+  const body = JSON.stringify({ ...inventory, disks, contract: CONTRACT_VERSION });
+  const headers = { "content-type": "application/json" };
+  const registered = await request(`${server.address}/agent/v1/hosts`, { method: "POST", body, headers });
+  const host = (await registered.body.json()) as Registration;
+
+  const plan = await server.run("capture", host.name, "--as", "kiosk", "--plan");
+  assert.equal(plan.code, 0, plan.stderr);
+  assert.match(plan.stdout, /becomes kiosk version 1\.[\s\S]*only read/);
+  const wrong = await server.run("capture", host.name, "--as", "a/b");
+  assert.deepEqual([wrong.code, wrong.stdout], [Exit.usage, ""]);
+  assert.match(wrong.stderr, /cannot be the name of an image/);
+  const ordered = await server.run("capture", host.name, "--as", "kiosk", "--notes", "as delivered", "--json");
+  assert.equal(ordered.code, 0, ordered.stderr);
+  const { session } = JSON.parse(ordered.stdout);
+  const again = await server.run("capture", host.name);
+  assert.match(again.stderr, new RegExp(`Session ${session} has not finished with it`));
+
+  const order = await orderFor(host);
+  assert(order.kind === "capture");
+  await report(host, order.deployId, "capturing", { percent: 40 });
+  const signal = AbortSignal.timeout(60_000);
+  const client = captureClient({
+    server: new URL(server.address),
+    host,
+    deployId: order.deployId,
+    clock: realClock,
+    signal,
+    say: () => undefined,
+  });
+  const scan = { source: disk, sectorBytes: 512, image: order.image, keepFreeBlocks: false, client, clock: realClock };
+  await captureScan({ ...scan, signal, onProgress: () => undefined, beforeFinish: async () => undefined });
+  await client.close();
+  await report(host, order.deployId, "rebooting");
+  const watched = await server.run("session", "watch", String(session));
+  assert.equal(watched.code, 0, watched.stderr);
+  assert.match(watched.stdout, new RegExp(`kiosk, version 1, captured from ${host.name}, done`));
+  assert.match((await server.run("session", "list")).stdout, new RegExp(`kiosk v1 +captured from ${host.name} +done`));
+  const verified = await server.run("image", "verify", "kiosk");
+  assert.equal(verified.code, 0, verified.stderr);
 });

@@ -68,9 +68,9 @@ describe("the menu on a machine's screen", { skip: labProblem("machines") ?? fal
     return here;
   }
 
-  async function chooseImage(from: number, typed: string): Promise<number> {
-    let here = await at(/starts from its disk/, "1", from);
-    here = await at(/Yes, erase the disk/, "y", here);
+  async function choose(key: string, yes: RegExp, from: number, typed: string): Promise<number> {
+    let here = await at(/starts from its disk/, key, from);
+    here = await at(yes, "y", here);
     await pc.waitForLine(/Type the PIN/, 10_000, "the question for the PIN", here);
     for (const digit of typed) {
       here = pc.mark();
@@ -79,6 +79,8 @@ describe("the menu on a machine's screen", { skip: labProblem("machines") ?? fal
     }
     return here;
   }
+
+  const chooseImage = (from: number, typed: string) => choose("1", /Yes, erase the disk/, from, typed);
 
   test("a wrong PIN orders nothing, the right one orders this machine and goes on to the kernel", {
     timeout: 120_000,
@@ -104,5 +106,15 @@ describe("the menu on a machine's screen", { skip: labProblem("machines") ?? fal
       assert(!lab.serverLog().includes(secret), "a PIN stands in the server's log");
       assert(!pc.consoleText().includes(secret), "a PIN stands on the screen");
     }
+  });
+
+  test("its disk is captured when the person says so, and nothing is erased", { timeout: 120_000 }, async () => {
+    await lab.bootcast(["session", "stop", "1"]);
+    const off = pc.mark();
+    await pc.reset();
+    const ordered = await choose("c", /Yes, capture the disk of this machine/, off, pin);
+    await pc.waitForLine(/session 2: the disk of lab-01 becomes the image lab-01/, 20_000, "the order", ordered);
+    const { sessions } = JSON.parse((await lab.bootcast(["session", "list", "--json"])).stdout);
+    assert.deepEqual([sessions[0].kind, sessions[0].image, sessions[0].state], ["capture", "lab-01", "active"]);
   });
 });
