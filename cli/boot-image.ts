@@ -46,7 +46,7 @@ function buildCommand(): Command {
       const { dataDir } = config;
       const cacheDir = cacheDirectory();
       if (options.nbi === true) return writeNbi(options, { config, cacheDir });
-      const { publicKey } = await loadSiteKey(dataDir);
+      const { trusted } = await loadSiteKey(dataDir);
       const started = performance.now();
       const elapsedMs = (): number => Math.round(performance.now() - started);
       const clock = (): string => `${(elapsedMs() / 1000).toFixed(1).padStart(6)} s`;
@@ -62,7 +62,7 @@ function buildCommand(): Command {
             outputDir,
             cacheDir,
             agentFile: options.agent,
-            siteKey: publicKey.export({ type: "spki", format: "pem" }).toString(),
+            siteKey: trusted.map((key) => key.export({ type: "spki", format: "pem" }).toString()).join(""),
             version: VERSION,
             say: sayOf(architecture),
             warn: (text) => sayOf(architecture)(`warning: ${text}`),

@@ -8,7 +8,7 @@ import { configOf } from "./configuration.ts";
 export async function openImageStore(command: Command): Promise<{ store: ImageStore; siteKey: SiteKey }> {
   const { dataDir } = configOf(command);
   const siteKey = await loadSiteKey(dataDir);
-  return { store: await openStore(join(dataDir, "store"), [siteKey.publicKey]), siteKey };
+  return { store: await openStore(join(dataDir, "store"), siteKey.trusted), siteKey };
 }
 
 /**
@@ -19,7 +19,18 @@ export async function openImageStore(command: Command): Promise<{ store: ImageSt
 export async function readImageStore(command: Command): Promise<{ store: ImageStore; siteKey: SitePublicKey }> {
   const { dataDir } = configOf(command);
   const siteKey = await readSitePublicKey(dataDir);
-  return { store: readStore(join(dataDir, "store"), [siteKey.publicKey]), siteKey };
+  return { store: readStore(join(dataDir, "store"), siteKey.trusted), siteKey };
+}
+
+/**
+ * To take images away: the same store, to be changed without the private key.
+ *
+ * @throws {Fault} SITE_KEY_ABSENT
+ */
+export async function writableImageStore(command: Command): Promise<ImageStore> {
+  const { dataDir } = configOf(command);
+  const { trusted } = await readSitePublicKey(dataDir);
+  return openStore(join(dataDir, "store"), trusted);
 }
 
 /** To list images: their signatures are not checked, so no key is needed. */

@@ -1,7 +1,11 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { formatSize } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
-import { type BadPack, checkImage } from "../server/image-check.ts";
+import { readStore } from "../server/store.ts";
+import { storeUsage } from "../server/store-usage.ts";
+import { type CheckedImage, type HurtPack, type StoreCheck, verifyStore } from "../server/store-verify.ts";
 import { configOptions } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
 import { readImageStore } from "./image-store.ts";
@@ -9,40 +13,106 @@ import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
-/** `bootcast image verify`: checks an image of the store. */
+/** `bootcast image verify`: checks one image, or the whole store. */
 export function imageVerifyCommand(): Command {
   const command = new Command("verify")
-    .description("Reads all packs of an image and checks them, and the manifest, against the site's signature.")
-    .argument("<image>", "name, or name:version");
-  examples(command, ["bootcast image verify lab-debian", "bootcast image verify lab-debian:2 --json"]);
-  return globalOptions(configOptions(command)).action(async (image: string) => {
-    const { store, siteKey } = await readImageStore(command);
-    const { name, version } = imageReference(image);
-    const { manifest } = await store.readManifest(name, version);
-    const progress = progressLine("verifying");
-    const bad = await checkImage(store, manifest, {
-      onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-      signal: interruption("The check was interrupted.").signal,
-    }).finally(() => progress.end());
-    const { tag, packs } = manifest;
-    if (bad.length > 0) throw damagedImage(`${tag.name}:${tag.version}`, bad, packs.length);
-    const storedBytes = packs.reduce((sum, pack) => sum + pack.storedBytes, 0);
-    printResult(
-      { name: tag.name, version: tag.version, packs: packs.length, storedBytes, signedBy: siteKey.fingerprint },
-      () => `${tag.name}:${tag.version} is sound: ${packs.length} packs, ${formatSize(storedBytes)}, signature checked`,
-    );
+    .description(
+      "Reads packs and checks them, and the manifests, against the site's signature: those of one image, or every one of the store. It says which images a bad pack hurts.",
+    )
+    .argument("[image]", "name, or name:version; all images and packs when none is named")
+    .option("--from <dir>", "a copy of the store or of its data directory: what is bad here is taken from there");
+  examples(command, [
+    "bootcast image verify lab-debian",
+    "bootcast image verify                         # the whole store",
+    "bootcast image verify --from /mnt/backup/store",
+    "bootcast image verify lab-debian:2 --json",
+  ]);
+  return globalOptions(configOptions(command)).action(
+    async (image: string | undefined, flags: { readonly from?: string }) => {
+      const { store, siteKey } = await readImageStore(command);
+      const from = flags.from === undefined ? undefined : readStore(storeIn(flags.from), siteKey.trusted);
+      const one = image === undefined ? undefined : await versionOf(store, image);
+      const totalBytes = (await storeUsage(store)).images
+        .filter(({ tag }) => one === undefined || (tag.name === one.name && tag.version === one.version))
+        .reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+      const progress = progressLine("verifying");
+      const check = await verifyStore(store, {
+        now: Date.now(),
+        ...(one && { images: [one] }),
+        ...(from && { from }),
+        onProgress: (doneBytes) => progress.update(doneBytes, totalBytes),
+        signal: interruption("The check was interrupted.").signal,
+      }).finally(() => progress.end());
+      for (const line of reportOf(check)) say(line);
+      const only = one === undefined ? undefined : check.images[0];
+      if (only?.fault !== undefined) throw only.fault;
+      refuseHurt(check, only);
+      if (only === undefined) {
+        printResult({ ...check, signedBy: siteKey.fingerprint }, () => {
+          const { images, packs } = check;
+          return `The store is sound: ${images.length} image versions, ${packs} packs, signatures checked`;
+        });
+        return;
+      }
+      const { name, version, packs, storedBytes } = only;
+      printResult(
+        { name, version, packs, storedBytes, hurt: check.hurt, signedBy: siteKey.fingerprint },
+        () => `${name}:${version} is sound: ${packs} packs, ${formatSize(storedBytes)}, signature checked`,
+      );
+    },
+  );
+}
+
+async function versionOf(store: Awaited<ReturnType<typeof readImageStore>>["store"], text: string) {
+  const { name, version } = imageReference(text);
+  if (version !== undefined) return { name, version };
+  const newest = (await store.versions(name)).at(-1);
+  // An image that is not there is told by the reader.
+  return newest === undefined ? (await store.readManifest(name)).manifest.tag : { name, version: newest };
+}
+
+/** @throws {Fault} STORE_MISSING */
+function storeIn(path: string): string {
+  const directory = resolve(path);
+  for (const candidate of [join(directory, "store"), directory]) {
+    if (existsSync(join(candidate, "packs"))) return candidate;
+  }
+  throw new Fault("STORE_MISSING", {
+    what: `There is no image store in ${directory}.`,
+    why: "It has no packs directory, and neither has a directory store in it.",
+    fix: "Give a copy of the data directory, or of the directory store in it.",
   });
 }
 
-const SHOWN = 10;
+const SHOWN = 20;
 
-function damagedImage(image: string, bad: readonly BadPack[], packs: number): Fault {
-  for (const { pack, fault } of bad.slice(0, SHOWN)) say(`pack ${pack}: ${fault.what}`);
-  if (bad.length > SHOWN) say(`… and ${bad.length - SHOWN} more`);
-  const why = `${bad.length} of its ${packs} packs are missing or damaged, the first is number ${bad[0]!.pack}.`;
-  return new Fault("IMAGE_DAMAGED", {
-    what: `${image} cannot be restored as it is.`,
-    why,
-    fix: "Import the same disk image again: the damaged packs are then written anew. Check the disk of the store, too.",
+function reportOf({ images, hurt, unkept }: StoreCheck): string[] {
+  const lines: string[] = [];
+  for (const { name, version, fault, isManifestRepaired } of images) {
+    if (fault !== undefined) lines.push(`${name}:${version}: ${fault.what} [${fault.code}]`);
+    if (isManifestRepaired) lines.push(`${name}:${version}: its manifest was taken from the other store`);
+  }
+  for (const { digest, fault, images: hurtImages, isRepaired } of hurt.slice(0, SHOWN)) {
+    const whose = hurtImages.length === 0 ? "no image needs it" : `hurts ${hurtImages.join(", ")}`;
+    lines.push(`pack ${digest.slice(0, 16)}… [${fault.code}]: ${whose}${isRepaired ? "; repaired" : ""}`);
+  }
+  if (hurt.length > SHOWN) lines.push(`… and ${hurt.length - SHOWN} more packs`);
+  if (unkept !== undefined) lines.push(`warning: the result could not be kept for "image list": ${unkept}`);
+  return lines;
+}
+
+function refuseHurt({ images, hurt }: StoreCheck, only: CheckedImage | undefined): void {
+  const open = hurt.filter(({ isRepaired, images: needed }: HurtPack) => !isRepaired && needed.length > 0);
+  const unsigned = images.filter(({ fault }) => fault !== undefined);
+  if (open.length === 0 && unsigned.length === 0) return;
+  const names = [
+    ...new Set([...open.flatMap((pack) => pack.images), ...unsigned.map((i) => `${i.name}:${i.version}`)]),
+  ];
+  throw new Fault("IMAGE_DAMAGED", {
+    what: only
+      ? `${only.name}:${only.version} cannot be restored as it is.`
+      : `${names.length} image versions cannot be restored as they are: ${names.slice(0, SHOWN).join(", ")}.`,
+    why: `${open.length} of ${only?.packs ?? "the store's"} packs are missing or damaged, and ${unsigned.length} manifests.`,
+    fix: "Repair it from another copy with --from DIR, or import the same disk image again: damaged packs are then written anew. Check the disk of the store, too.",
   });
 }

@@ -146,21 +146,26 @@ export function asFault(error: unknown): Fault {
  * Wants `name` typed before something that cannot be undone.
  *
  * @param given the value of `--confirm`, when there was one
+ * @param doing what is about to happen, in words
  * @throws {Fault} CONFIRM_MISSING when nobody can be asked, CONFIRM_WRONG when another word was typed
  */
-export async function confirm(name: string, given: string | undefined): Promise<void> {
+export async function confirm(
+  name: string,
+  given: string | undefined,
+  doing: { readonly does: string; readonly verb: string } = { does: "erases disks", verb: "erase" },
+): Promise<void> {
   let typed = given;
   if (typed === undefined) {
     if (!options.input || options.json || process.stdin.isTTY !== true) {
       throw new Fault("CONFIRM_MISSING", {
         what: "Nothing was done, because nobody confirmed it.",
-        why: "This erases disks, and there is no terminal to ask on (or --no-input or --json was given).",
+        why: `This ${doing.does}, and there is no terminal to ask on (or --no-input or --json was given).`,
         fix: `Add --confirm ${name} when you are sure.`,
       });
     }
     const terminal = createInterface({ input: process.stdin, output: process.stderr });
     try {
-      typed = await terminal.question(`Type "${name}" to erase: `);
+      typed = await terminal.question(`Type "${name}" to ${doing.verb}: `);
     } finally {
       terminal.close();
     }

@@ -89,7 +89,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   await freeControlSocket(controlSocket);
 
   const key = await loadSiteKey(dataDir);
-  const store = await openStore(join(dataDir, "store"), [key.publicKey]);
+  const store = await openStore(join(dataDir, "store"), key.trusted);
   const db = await openDatabase(join(dataDir, "bootcast.db"));
   parts.defer(() => db.destroy());
   const leases = databaseLeases(db);

@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { signerAmong } from "../images/signature.ts";
 import type { Config } from "../server/config.ts";
 import type { StreamOpener } from "../server/deploy-streams.ts";
 import type { SiteKey } from "../server/keys.ts";
@@ -23,7 +24,7 @@ export function streamOpener(options: {
         ...(wanted.streamId === undefined ? {} : { streamId: wanted.streamId }),
         manifest,
         manifestBytes: bytes,
-        signer: key.publicKey,
+        signer: signerAmong(bytes, key.trusted) ?? key.publicKey,
         packs: store,
         group: config.values["multicast.group"],
         port: config.values["multicast.port"],

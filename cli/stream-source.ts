@@ -7,6 +7,7 @@ import { type ImageTag, isImageName, type Manifest } from "../images/manifest.ts
 import { encodeManifest } from "../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../images/pack-reader.ts";
 import { type ScanProgress, scan } from "../images/scan.ts";
+import { signerAmong } from "../images/signature.ts";
 import { loadSiteKey, readSitePublicKey } from "../server/keys.ts";
 import { readStore } from "../server/store.ts";
 import { isImageFile, openImageFile } from "./image-file.ts";
@@ -42,10 +43,11 @@ export async function openImageSource(source: string, options: SourceOptions): P
   const reference = parseImageReference(source);
   const isStored = reference !== undefined && isImageName(reference.name);
   if (!isStored || !existsSync(join(options.dataDir, "store"))) throw unknown(source, options.dataDir);
-  const { publicKey } = await readSitePublicKey(options.dataDir);
-  const store = readStore(join(options.dataDir, "store"), [publicKey]);
+  const { publicKey, trusted } = await readSitePublicKey(options.dataDir);
+  const store = readStore(join(options.dataDir, "store"), trusted);
   const { bytes, manifest } = await store.readManifest(reference.name, reference.version);
-  return { manifest, manifestBytes: bytes, signer: publicKey, packs: store, close: async () => undefined };
+  const signer = signerAmong(bytes, trusted) ?? publicKey;
+  return { manifest, manifestBytes: bytes, signer, packs: store, close: async () => undefined };
 }
 
 async function openFile(path: string, options: SourceOptions): Promise<ImageSource> {

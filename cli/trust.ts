@@ -1,12 +1,12 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
 
 /**
  * The keys whose images a restore accepts: those of `--trust FILE`, or else the
- * site's own of the data directory. Undefined when there is neither: then the
+ * site's own of the data directory and those it trusts besides. Undefined when there is neither: then the
  * caller may take the server's key, and must say so.
  *
  * @throws {Fault} TRUST_INVALID
@@ -14,7 +14,10 @@ import { keyFingerprint } from "../images/signature.ts";
 export function trustedKeys(trustFile: string | undefined, dataDir: string): KeyObject[] | undefined {
   if (trustFile !== undefined) return readKeys(trustFile);
   const site = join(dataDir, "keys", "site.pub");
-  return existsSync(site) ? readKeys(site) : undefined;
+  if (!existsSync(site)) return undefined;
+  const directory = join(dataDir, "keys", "trusted");
+  const others = existsSync(directory) ? readdirSync(directory).filter((file) => file.endsWith(".pub")) : [];
+  return [site, ...others.map((file) => join(directory, file))].flatMap(readKeys);
 }
 
 /** The key that a server says it signs with. */

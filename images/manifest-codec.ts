@@ -123,6 +123,14 @@ export function decodePackTable(bytes: Uint8Array): PackTable {
   return decodePacks(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.length), decodeCounts(bytes));
 }
 
+/** What a list of images counts of a stored manifest: nothing is checked but the lengths. */
+export function decodeOutline(bytes: Uint8Array): ManifestHeader & Pick<Manifest, "cells"> & { packs: PackTable } {
+  const counts = decodeCounts(bytes);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const header = decodeHeader(bytes.subarray(PREFIX_BYTES, PREFIX_BYTES + counts.headerBytes));
+  return { ...header, cells: decodeRuns(view, counts), packs: decodePacks(bytes, view, counts) };
+}
+
 /** The lengths of the parts, which fill `bytes` exactly. */
 function decodeCounts(bytes: Uint8Array): Counts {
   const counts = decodePrefix(bytes);

@@ -29,6 +29,12 @@ export function signerOf(document: Uint8Array): string {
   return Buffer.from(document.subarray(trailerAt, trailerAt + FINGERPRINT_BYTES)).toString("hex");
 }
 
+/** The one of `keys` that a signed document names. It proves nothing before `checkSignature`. */
+export function signerAmong(document: Uint8Array, keys: readonly KeyObject[]): KeyObject | undefined {
+  const signer = signerOf(document);
+  return keys.find((key) => keyFingerprint(key) === signer);
+}
+
 /**
  * @throws {Fault} MANIFEST_UNTRUSTED when none of `trusted` signed it;
  *   MANIFEST_FORGED when one is named as the signer but the bytes are not what it signed

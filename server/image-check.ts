@@ -1,5 +1,5 @@
 import { Fault } from "../fault.ts";
-import type { Manifest } from "../images/manifest.ts";
+import type { Manifest, PackEntry } from "../images/manifest.ts";
 import { decodePack } from "../images/pack.ts";
 import type { ImageStore } from "./store.ts";
 
@@ -12,26 +12,53 @@ export type BadPack = { readonly pack: number; readonly digest: string; readonly
  * Reads every pack of an image and checks every cell against the signed
  * manifest. (`readManifest` has checked the signature and the root before.)
  *
+ * @param options.isChecked packs that need not be looked at
  * @returns the packs that are missing or damaged; none when all is well
  */
 export async function checkImage(
   store: ImageStore,
   manifest: Manifest,
-  options: { readonly onProgress?: (progress: CheckProgress) => void; readonly signal?: AbortSignal } = {},
+  options: {
+    readonly isChecked?: (pack: PackEntry) => boolean;
+    readonly onProgress?: (progress: CheckProgress) => void;
+    readonly signal?: AbortSignal;
+  } = {},
 ): Promise<BadPack[]> {
   const totalBytes = manifest.packs.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   const bad: BadPack[] = [];
   let doneBytes = 0;
   for (const [number, pack] of manifest.packs.entries()) {
     options.signal?.throwIfAborted();
-    try {
-      decodePack(await store.readPack(pack.digest), pack);
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      bad.push({ pack: number, digest: pack.digest, fault: error });
+    if (options.isChecked?.(pack) !== true) {
+      const fault = await faultOf(store, pack);
+      if (fault !== undefined) bad.push({ pack: number, digest: pack.digest, fault });
     }
     doneBytes += pack.storedBytes;
     options.onProgress?.({ doneBytes, totalBytes });
   }
   return bad;
+}
+
+/** Why a pack of the store cannot be used; undefined when it can. A disk that cannot be read is such a reason, too. */
+async function faultOf(store: ImageStore, pack: PackEntry): Promise<Fault | undefined> {
+  try {
+    decodePack(await store.readPack(pack.digest), pack);
+    return undefined;
+  } catch (error) {
+    if (error instanceof Fault) return error;
+    if ((error as NodeJS.ErrnoException).code !== "EIO") throw error;
+    return unreadablePack(pack.digest, error);
+  }
+}
+
+function unreadablePack(digest: string, cause: unknown): Fault {
+  return new Fault(
+    "PACK_UNREADABLE",
+    {
+      what: `Pack ${digest} cannot be read.`,
+      why: "The disk of the store reports an error there.",
+      fix: "Copy the store to another disk, and repair it there.",
+    },
+    cause,
+  );
 }

@@ -3,12 +3,15 @@ import { link, mkdir, open, readFile, rename, stat, unlink } from "node:fs/promi
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
+import { readdirOrNone, syncDirectory } from "./store-files.ts";
 
 /** The public half of the site's key: it is enough to read and check images. */
 export type SitePublicKey = {
   readonly publicKey: KeyObject;
   /** SHA-256 of the public key (SPKI, DER), lower-case hex. */
   readonly fingerprint: string;
+  /** The keys whose images this site accepts: its own, those that it had before, and those of other sites it was told to trust. */
+  readonly trusted: readonly KeyObject[];
 };
 
 /** The Ed25519 key that signs this site's images. Boot images carry its public half. */
@@ -33,7 +36,8 @@ export async function loadSiteKey(dataDir: string): Promise<SiteKey> {
   if (privateKey.asymmetricKeyType !== "ed25519") throw invalidKey(path, "It is not an Ed25519 key.");
   const publicKey = createPublicKey(privateKey);
   await writePublicKey(join(directory, "site.pub"), publicKey);
-  return { privateKey, publicKey, fingerprint: keyFingerprint(publicKey) };
+  const fingerprint = keyFingerprint(publicKey);
+  return { privateKey, publicKey, fingerprint, trusted: [publicKey, ...(await readTrustedKeys(dataDir))] };
 }
 
 /**
@@ -50,6 +54,46 @@ export async function readSitePublicKey(dataDir: string): Promise<SitePublicKey>
     if ((error as NodeJS.ErrnoException).code === "ENOENT") throw absentKey(path, error);
     throw error;
   }
+  const publicKey = parsePublicKey(pem.toString(), path);
+  const trusted = [publicKey, ...(await readTrustedKeys(dataDir))];
+  return { publicKey, fingerprint: keyFingerprint(publicKey), trusted };
+}
+
+/**
+ * Makes a new site key. The one before stays trusted: what it signed is read as before, and nothing else can be
+ * signed with it, for its private half is gone.
+ *
+ * Between any two steps of this there is one key, and all images can be read.
+ */
+export async function rotateSiteKey(dataDir: string): Promise<{ readonly before: SiteKey; readonly after: SiteKey }> {
+  const before = await loadSiteKey(dataDir);
+  const directory = join(dataDir, "keys");
+  await trustKey(dataDir, before.publicKey);
+  const path = join(directory, "site.key");
+  const temporary = `${path}.${randomUUID()}.temp`;
+  const { privateKey } = generateKeyPairSync("ed25519");
+  await writeSynced(temporary, privateKey.export({ type: "pkcs8", format: "pem" }).toString(), 0o600);
+  await rename(temporary, path);
+  await syncDirectory(directory);
+  return { before, after: await loadSiteKey(dataDir) };
+}
+
+/** Accepts from now on what this key signed. Saying it again changes nothing. */
+export async function trustKey(dataDir: string, key: KeyObject): Promise<void> {
+  const directory = join(dataDir, "keys", "trusted");
+  await mkdir(directory, { recursive: true, mode: 0o755 });
+  await writePublicKey(join(directory, `${keyFingerprint(key)}.pub`), key);
+  await syncDirectory(directory);
+}
+
+/**
+ * The Ed25519 public key of a PEM text.
+ *
+ * @throws {Fault} KEY_INVALID
+ */
+export function parsePublicKey(pem: string, path: string): KeyObject {
+  // From a private key one would make a public one without a word.
+  if (pem.includes("PRIVATE KEY")) throw invalidKey(path, "It is a private key. Only public keys are handed around.");
   let publicKey: KeyObject;
   try {
     publicKey = createPublicKey(pem);
@@ -57,7 +101,19 @@ export async function readSitePublicKey(dataDir: string): Promise<SitePublicKey>
     throw invalidKey(path, "It is not a public key in PEM form.", cause);
   }
   if (publicKey.asymmetricKeyType !== "ed25519") throw invalidKey(path, "It is not an Ed25519 key.");
-  return { publicKey, fingerprint: keyFingerprint(publicKey) };
+  return publicKey;
+}
+
+/** Those of `<dataDir>/keys/trusted/*.pub`. */
+async function readTrustedKeys(dataDir: string): Promise<KeyObject[]> {
+  const directory = join(dataDir, "keys", "trusted");
+  const files = (await readdirOrNone(directory)).filter((file) => file.endsWith(".pub")).sort();
+  return Promise.all(
+    files.map(async (file) => {
+      const path = join(directory, file);
+      return parsePublicKey(await readFile(path, "utf8"), path);
+    }),
+  );
 }
 
 async function readKey(path: string): Promise<Buffer | undefined> {
@@ -124,7 +180,7 @@ function invalidKey(path: string, why: string, cause?: unknown): Fault {
     {
       what: `The site's key ${path} cannot be used.`,
       why,
-      fix: "Put the site's own key back from a backup. A new key (delete the file) means: import all images and build the boot image again.",
+      fix: 'Put the site\'s own key back from a backup. A new key (delete the file) means: import all images and build the boot image again; "bootcast image keys rotate" makes one that leaves them valid.',
     },
     cause,
   );

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { isGone, ownMark } from "./process-mark.ts";
-import type { StoreDisk } from "./store-disk.ts";
+import { realDisk, type StoreDisk } from "./store-disk.ts";
 
 /**
  * Writes beside, syncs, and gives the file its name: whoever finds it finds all of it.
@@ -51,6 +51,9 @@ export async function removeLeftovers(disk: StoreDisk, directory: string): Promi
     if (isDead || isOld) await disk.unlink(path).catch(() => {});
   }
 }
+
+/** Makes the names in a directory survive a power cut. */
+export const { syncDirectory } = realDisk;
 
 /** The names in a directory; none when it is missing. */
 export async function readdirOrNone(path: string): Promise<string[]> {
