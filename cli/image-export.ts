@@ -1,37 +1,45 @@
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { formatSize } from "../agent/sizes.ts";
-import { exportRaw } from "../server/image-export.ts";
+import { exportImage } from "../server/image-export.ts";
 import { configOptions } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
 import { readImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
 import { progressLine } from "./progress.ts";
+import { type WriteFlags, writeOptions, writtenResult } from "./written-image.ts";
 
 /** `bootcast image export`: writes an image of the store to a file. */
 export function imageExportCommand(): Command {
   const command = new Command("export")
-    .description("Writes an image as a file that other tools can read. It never replaces a file.")
+    .description("Writes an image of the store as a file that other programs read.")
     .argument("<image>", "name, or name:version")
-    .argument("<file>", "the file to write")
-    .addOption(new Option("--format <format>", "raw: a raw disk image with holes").choices(["raw"]).default("raw"));
+    .argument("<file>", "the file to write");
   examples(command, [
     "bootcast image export lab-debian lab-debian.raw",
-    "bootcast image export lab-debian:2 old.raw --format raw",
+    "bootcast image export lab-debian:2 old.dmg --format udzo",
+    "bootcast image export kiosk kiosk.raw --format sparse   # then: bmaptool copy kiosk.raw /dev/sdX",
   ]);
-  return globalOptions(configOptions(command)).action(async (image: string, path: string) => {
-    const { store } = await readImageStore(command);
-    const { name, version } = imageReference(image);
-    const { manifest } = await store.readManifest(name, version);
-    const progress = progressLine("exporting");
-    await exportRaw(store, manifest, path, {
-      onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-      signal: interruption("The export was interrupted; no file was made.").signal,
-    }).finally(() => progress.end());
-    const { tag, diskBytes } = manifest;
-    printResult(
-      { name: tag.name, version: tag.version, file: path, format: "raw", diskBytes },
-      () => `${tag.name}:${tag.version} is in ${path} (${formatSize(diskBytes)}, with holes)`,
-    );
-  });
+  return globalOptions(configOptions(writeOptions(command))).action(
+    async (image: string, path: string, { format, force = false }: WriteFlags) => {
+      const { store } = await readImageStore(command);
+      const { name, version } = imageReference(image);
+      const { manifest } = await store.readManifest(name, version);
+      const progress = progressLine("exporting");
+      const start = performance.now();
+      await exportImage(store, manifest, path, {
+        format,
+        isForced: force,
+        onProgress: (doneBytes, totalBytes) => progress.update(doneBytes, totalBytes),
+        signal: interruption("The export was interrupted; no file was made.").signal,
+      }).finally(() => progress.end());
+      const { tag, diskBytes } = manifest;
+      const result = await writtenResult(path, format, diskBytes, performance.now() - start);
+      printResult(
+        { name: tag.name, version: tag.version, ...result },
+        ({ fileBytes }) =>
+          `${tag.name}:${tag.version} is in ${path} (${format}, ${formatSize(fileBytes)} for ${formatSize(diskBytes)})`,
+      );
+    },
+  );
 }

@@ -1,3 +1,4 @@
+import { readAppleMap } from "../apple-map.ts";
 import type { BlockSource } from "../block.ts";
 import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf, isBootSectorOfFileSystem } from "../file-system.ts";
 import { type Gpt, readGpt } from "../gpt.ts";
@@ -25,6 +26,7 @@ export type DiskAreas = { readonly kind: "disk" | "volume"; readonly areas: read
 type Found = { readonly label: string; readonly type: string; readonly startBytes: number; readonly endBytes: number };
 
 const FREE = "Apple_Free";
+const UNKNOWN = "unknown partition";
 const WHOLE_DISK = 0xfffffffe;
 
 /**
@@ -38,7 +40,7 @@ export async function areasOfDisk(source: BlockSource): Promise<DiskAreas> {
     const gpt = await gptPlaces(source);
     if (gpt !== undefined) return { kind: "disk", areas: cut(gpt, source.sizeBytes, 0) };
   }
-  const apple = await applePlaces(source, start);
+  const apple = await applePlaces(source);
   // Apple's tables are numbered from -1 on: the first sector is none of the map's entries.
   if (apple !== undefined) return { kind: "disk", areas: cut(apple, source.sizeBytes, -1) };
   if (mbr !== undefined && mbr.length > 0 && isPartitioned(mbr, start, source.sizeBytes))
@@ -81,29 +83,17 @@ function copyPlaces({ ranges, sectorBytes }: Gpt, which: "Primary" | "Backup"): 
   ];
 }
 
-const MAX_APPLE_ENTRIES = 512;
-
-/**
- * Apple's partition map: entries "PM", one a block from block 1 on, each with the number of all.
- * Source: Inside Macintosh: Devices, "The Partition Map".
- */
-async function applePlaces(source: BlockSource, start: Buffer): Promise<Found[] | undefined> {
-  const isMap = (at: number) => at + 512 <= start.length && start.toString("latin1", at, at + 2) === "PM";
-  const driverBlockBytes = start.toString("latin1", 0, 2) === "ER" ? start.readUInt16BE(2) : 0;
-  const blockBytes = [512, driverBlockBytes].find((bytes) => bytes >= 512 && isMap(bytes));
-  if (blockBytes === undefined) return undefined;
-  const count = Math.min(MAX_APPLE_ENTRIES, start.readUInt32BE(blockBytes + 4));
-  if ((count + 1) * blockBytes > source.sizeBytes) return undefined;
-  const map = Buffer.from(await source.read(blockBytes, count * blockBytes));
-  const found: Found[] = [{ label: "Driver Descriptor Map", type: "DDM", startBytes: 0, endBytes: blockBytes }];
-  for (let at = 0; at < map.length; at += blockBytes) {
-    if (map.toString("latin1", at, at + 2) !== "PM") continue;
-    const text = (from: number) => map.toString("latin1", at + from, at + from + 32).replace(/\0.*$/s, "");
-    const startBytes = map.readUInt32BE(at + 8) * blockBytes;
-    const endBytes = startBytes + map.readUInt32BE(at + 12) * blockBytes;
-    found.push({ label: text(16), type: text(48) || "unknown partition", startBytes, endBytes });
-  }
-  return found;
+async function applePlaces(source: BlockSource): Promise<Found[] | undefined> {
+  const map = await readAppleMap(source);
+  if (map === undefined) return undefined;
+  const driverMap = { label: "Driver Descriptor Map", type: "DDM", startBytes: 0, endBytes: map.blockBytes };
+  const entries = map.entries.map(({ label, type, startBytes, sizeBytes }) => ({
+    label,
+    type: type || UNKNOWN,
+    startBytes,
+    endBytes: startBytes + sizeBytes,
+  }));
+  return [driverMap, ...entries];
 }
 
 /** A file system's first sector often ends in the magic of an MBR. */
@@ -120,7 +110,7 @@ async function mbrPlaces(source: BlockSource, primary: readonly MbrEntry[]): Pro
     { label: "Master Boot Record", type: "MBR", startBytes: 0, endBytes: SECTOR_BYTES },
     ...entries.map(({ type, startSector, sectors }) => ({
       label: "",
-      type: mbrTypes[type] ?? "unknown partition",
+      type: mbrTypes[type] ?? UNKNOWN,
       startBytes: startSector * SECTOR_BYTES,
       endBytes: (startSector + sectors) * SECTOR_BYTES,
     })),
@@ -129,7 +119,7 @@ async function mbrPlaces(source: BlockSource, primary: readonly MbrEntry[]): Pro
 
 function volumeType(start: Buffer): string {
   const fileSystem = fileSystemOf(start);
-  if (fileSystem !== "vfat") return appleFileSystems[fileSystem] ?? "unknown partition";
+  if (fileSystem !== "vfat") return appleFileSystems[fileSystem] ?? UNKNOWN;
   const isFat32 = start.toString("latin1", 82, 87) === "FAT32";
   return isFat32 ? "DOS_FAT_32" : `DOS_FAT_${start.toString("latin1", 57, 59)}`;
 }

@@ -7,7 +7,7 @@ import { CELL_BYTES } from "../../images/cell.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import { differingCells } from "../../images/verify.ts";
 import { checkImage } from "../../server/image-check.ts";
-import { exportRaw } from "../../server/image-export.ts";
+import { exportImage } from "../../server/image-export.ts";
 import { importImage } from "../../server/image-import.ts";
 import { MemoryDisk } from "../images/memory.ts";
 import { sampleDisk } from "../images/sample-disk.ts";
@@ -51,7 +51,7 @@ test("a disk that was captured is exported the same; its image says who, when an
   });
   assert.deepEqual(await checkImage(site.store, manifest), []);
   const copy = join(site.directory, "copy.raw");
-  await exportRaw(site.store, manifest, copy);
+  await exportImage(site.store, manifest, copy, { format: "raw" });
   assert(Buffer.from(disk.bytes).equals(await readFile(copy)));
 
   assert.equal((await site.core.sessions.show(deployId)).imageVersion, 1);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { openFileSource } from "../../server/file-source.ts";
 import { checkImage } from "../../server/image-check.ts";
-import { exportRaw } from "../../server/image-export.ts";
+import { exportImage } from "../../server/image-export.ts";
 import { importImage } from "../../server/image-import.ts";
 import { loadSiteKey } from "../../server/keys.ts";
 import { openStore } from "../../server/store.ts";
@@ -34,10 +34,10 @@ test("an imported disk is exported the same, with holes", async (t) => {
   assert.deepEqual([manifest.tag.name, manifest.tag.version, manifest.tag.createdAtMs], ["debian", 1, 5]);
   assert(writtenBytes > 0);
   const copy = join(directory, "copy.raw");
-  await exportRaw(store, manifest, copy);
+  await exportImage(store, manifest, copy, { format: "raw" });
   assert(Buffer.from(await readFile(copy)).equals(await readFile(path)));
   assert((await stat(copy)).blocks * 512 < 50 * 65536);
-  await assert.rejects(exportRaw(store, manifest, copy), { code: "FILE_EXISTS" });
+  await assert.rejects(exportImage(store, manifest, copy, { format: "raw" }), { code: "FILE_EXISTS" });
 });
 
 test("the same disk again is the next version and needs no room", async (t) => {
@@ -76,7 +76,9 @@ test("damaged and missing packs are found, and no file is exported from them", a
     ],
   );
   const before = await readdir(directory);
-  await assert.rejects(exportRaw(store, manifest, join(directory, "copy.raw")), { code: "PACK_MISSING" });
+  await assert.rejects(exportImage(store, manifest, join(directory, "copy.raw"), { format: "raw" }), {
+    code: "PACK_MISSING",
+  });
   assert.deepEqual(await readdir(directory), before);
   // As the message says: the next import repairs it.
   await importFile(path);
@@ -90,11 +92,11 @@ test("an export never replaces what took its name meanwhile, nor what a link of 
   const { manifest } = await importFile(path);
   const copy = join(directory, "copy.raw");
   const onProgress = () => writeFileSync(copy, "somebody's");
-  await assert.rejects(exportRaw(store, manifest, copy, { onProgress }), { code: "FILE_EXISTS" });
+  await assert.rejects(exportImage(store, manifest, copy, { format: "raw", onProgress }), { code: "FILE_EXISTS" });
   assert.equal(await readFile(copy, "utf8"), "somebody's");
   const link = join(directory, "link.raw");
   await symlink(join(directory, "absent"), link);
-  await assert.rejects(exportRaw(store, manifest, link), { code: "FILE_EXISTS" });
+  await assert.rejects(exportImage(store, manifest, link, { format: "raw" }), { code: "FILE_EXISTS" });
 });
 
 test("an interrupted import leaves no image and no lock", async (t) => {
