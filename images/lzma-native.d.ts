@@ -1,7 +1,5 @@
 /** The part of lzma-native that is used here; it comes without types. */
 declare module "lzma-native" {
-  import type { Duplex } from "node:stream";
-
   /** Options of liblzma's stream decoder; memory in bytes. */
   export type DecoderOptions = { readonly memlimit?: number; readonly bufsize?: number };
 
@@ -13,11 +11,14 @@ declare module "lzma-native" {
     readonly bufsize: number;
   };
 
+  /** What is used of its streams. */
+  export type Coder = AsyncIterable<Buffer> & { end(bytes: Uint8Array): void };
+
   const lzma: {
     readonly FILTER_LZMA2: string;
     readonly CHECK_CRC32: number;
-    createStream(coder: "streamDecoder", options: DecoderOptions): Duplex;
-    createStream(coder: "streamEncoder", options: EncoderOptions): Duplex;
+    createStream(coder: "streamDecoder", options: DecoderOptions): Coder;
+    createStream(coder: "streamEncoder", options: EncoderOptions): Coder;
     compress(bytes: Uint8Array, preset: number, onDone: (packed: Buffer) => void): void;
   };
   export default lzma;
