@@ -60,30 +60,39 @@ export async function encodePack(
   codec: PackCodec,
   options: { readonly cellIds?: Uint8Array; readonly level?: number } = {},
 ): Promise<EncodedPack> {
-  const plain = Buffer.concat(cells);
   const cellIds = options.cellIds ?? Buffer.concat(cells.map(cellId));
-  let body = plain;
-  let bodyCodec: PackCodec = "stored";
-  if (codec === "zstd") {
-    const frame = await compress(plain, {
-      params: { [constants.ZSTD_c_compressionLevel]: options.level ?? 3 },
-      pledgedSrcSize: plain.length,
-    });
-    if (frame.length < plain.length) {
-      body = frame;
-      bodyCodec = "zstd";
-    }
-  }
-  const bytes = Buffer.alloc(PACK_HEADER_BYTES + cellIds.length + body.length);
+  const frame = codec === "zstd" ? await shrunk(cells, options.level ?? 3) : undefined;
+  const body = frame === undefined ? cells : [frame];
+  const bodyAt = PACK_HEADER_BYTES + cellIds.length;
+  const bytes = Buffer.allocUnsafeSlow(bodyAt + lengthOf(body));
+  bytes.fill(0, 0, PACK_HEADER_BYTES);
   MAGIC.copy(bytes);
   bytes.writeUInt16BE(VERSION, 8);
-  bytes.writeUInt8(codecNumbers[bodyCodec], 10);
+  bytes.writeUInt8(codecNumbers[frame === undefined ? "stored" : "zstd"], 10);
   bytes.writeUInt32BE(cells.length, 12);
-  bytes.writeUInt32BE(plain.length, 16);
-  bytes.writeUInt32BE(body.length, 20);
+  bytes.writeUInt32BE(lengthOf(cells), 16);
+  bytes.writeUInt32BE(bytes.length - bodyAt, 20);
   bytes.set(cellIds, PACK_HEADER_BYTES);
-  bytes.set(body, PACK_HEADER_BYTES + cellIds.length);
+  let at = bodyAt;
+  for (const part of body) {
+    bytes.set(part, at);
+    at += part.length;
+  }
   return { digest: packDigest(bytes), bytes, cellIds };
+}
+
+/** One zstd frame of all cells; undefined when it is not shorter. */
+async function shrunk(cells: readonly Uint8Array[], level: number): Promise<Uint8Array | undefined> {
+  const plain = Buffer.concat(cells);
+  const frame = await compress(plain, {
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+    pledgedSrcSize: plain.length,
+  });
+  return frame.length < plain.length ? frame : undefined;
+}
+
+function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, part) => sum + part.length, 0);
 }
 
 /** A pack's name: the SHA-256 of its stored bytes, lower-case hex. */

@@ -94,7 +94,10 @@ export class StreamReceiver {
     return this.#store.hasReady;
   }
 
-  /** The next complete pack. The caller checks it and says `onPackDone` or `onPackWrong`. */
+  /**
+   * The next complete pack; its bytes are valid until the next call. The caller checks it and says `onPackDone` or
+   * `onPackWrong`.
+   */
   takeReady(): { readonly pack: number; readonly bytes: Uint8Array } | undefined {
     return this.#store.takeReady();
   }

@@ -32,6 +32,8 @@ export class SymbolStore {
   readonly #codec: ParityCodec;
   readonly #maxBlocks: number;
   readonly #blocks = new Map<number, Block>();
+  /** Memory of blocks that were let go, for the next ones: to make it anew for each costs more than to receive it. */
+  readonly #free: Uint8Array[] = [];
   /** How many admitted or ready packs touch each block; room is reserved for the blocks that have any. */
   readonly #users: Uint32Array;
   /** How many packs that touch each block still need symbols: those that wait or are admitted. */
@@ -41,6 +43,8 @@ export class SymbolStore {
   /** Symbols that an admitted pack still lacks. */
   readonly #lacking: Uint32Array;
   readonly #ready: number[] = [];
+  /** The pack that was taken last. */
+  #taken = new Uint8Array();
   #missingBytes: number;
   #repairedSymbols = 0;
 
@@ -122,7 +126,7 @@ export class SymbolStore {
     return "kept";
   }
 
-  /** The next complete pack, as its stored bytes; its memory is free afterwards. */
+  /** The next complete pack, as its stored bytes: they are valid until the next call. Its room is free afterwards. */
   takeReady(): { readonly pack: number; readonly bytes: Uint8Array } | undefined {
     for (let pack = this.#ready.shift(); pack !== undefined; pack = this.#ready.shift()) {
       if (this.#states[pack] !== State.ready) continue;
@@ -186,7 +190,8 @@ export class SymbolStore {
     let held = this.#blocks.get(block);
     if (held === undefined) {
       const symbols = this.#layout.symbolsOfBlock(block);
-      const bytes = new Uint8Array(symbols * this.#layout.symbolBytes);
+      const length = symbols * this.#layout.symbolBytes;
+      const bytes = (length === this.#blockBytes ? this.#free.pop() : undefined) ?? new Uint8Array(length);
       held = { bytes, present: new Uint8Array(symbols), held: 0, parity: [] };
       this.#blocks.set(block, held);
     }
@@ -263,6 +268,8 @@ export class SymbolStore {
     for (let block = first; block <= last; block += 1) {
       this.#users[block]! -= 1;
       if (this.#users[block] !== 0) continue;
+      const held = this.#blocks.get(block);
+      if (held?.bytes.length === this.#blockBytes) this.#free.push(held.bytes);
       this.#blocks.delete(block);
       this.#reservedBlocks -= 1;
     }
@@ -271,7 +278,9 @@ export class SymbolStore {
   #assemble(pack: number): Uint8Array {
     const layout = this.#layout;
     const blockBytes = this.#blockBytes;
-    const bytes = new Uint8Array(layout.packBytes(pack));
+    const length = layout.packBytes(pack);
+    if (this.#taken.length < length) this.#taken = new Uint8Array(length);
+    const bytes = this.#taken.subarray(0, length);
     const start = layout.packStart(pack);
     const end = start + bytes.length;
     const { first, last } = this.#blocksOf(pack);

@@ -43,7 +43,8 @@ export class PackWriter {
     for (const { index, cell } of this.#places.get(pack)) {
       const bytes = cells[index]!;
       if (this.#tableCells.has(cell)) {
-        this.#heldBack.set(cell, bytes.slice());
+        // A copy: the pack's memory is used again. (A Buffer's own slice is none.)
+        this.#heldBack.set(cell, Uint8Array.from(bytes));
         continue;
       }
       // Neighbours on the disk that are neighbours in memory, too, become one write.

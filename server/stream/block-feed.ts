@@ -13,6 +13,8 @@ export class BlockFeed {
   readonly #manifest: Manifest;
   readonly #packs: PackReader;
   readonly #blocks = new Map<number, Promise<Uint8Array>>();
+  /** Memory of blocks that were let go, for the next ones. */
+  readonly #free: ArrayBuffer[] = [];
   #reading: Promise<unknown> = Promise.resolve();
   /** The pack read last: it usually goes on in the next block. */
   #last: { readonly pack: number; readonly bytes: Uint8Array } | undefined;
@@ -43,8 +45,18 @@ export class BlockFeed {
     const held = this.#blocks.get(block) ?? this.#read(block);
     this.#blocks.delete(block);
     this.#blocks.set(block, held);
-    if (this.#blocks.size > BLOCKS_AHEAD + BLOCKS_KEPT) this.#blocks.delete(this.#blocks.keys().next().value!);
+    if (this.#blocks.size > BLOCKS_AHEAD + BLOCKS_KEPT) this.#letGo();
     return held;
+  }
+
+  // Nobody sends from the oldest one any more: what is sent from was used last.
+  #letGo(): void {
+    const [block, oldest] = this.#blocks.entries().next().value!;
+    this.#blocks.delete(block);
+    oldest.then(
+      ({ buffer }) => this.#free.push(buffer as ArrayBuffer),
+      () => undefined,
+    );
   }
 
   // One after the other, so that each can use the last pack of the one before.
@@ -58,7 +70,14 @@ export class BlockFeed {
   async #assemble(block: number): Promise<Uint8Array> {
     const layout = this.#layout;
     const from = block * layout.symbolsPerBlock * layout.symbolBytes;
-    const bytes = new Uint8Array(layout.symbolsOfBlock(block) * layout.symbolBytes);
+    const length = layout.symbolsOfBlock(block) * layout.symbolBytes;
+    // A new view each time: who remembers the old one by its identity must not take this for the same block.
+    const bytes = new Uint8Array(
+      this.#free.pop() ?? new ArrayBuffer(layout.symbolsPerBlock * layout.symbolBytes),
+      0,
+      length,
+    );
+    bytes.fill(0, Math.max(0, layout.streamBytes - from));
     const { first, last } = layout.packsOfBytes(from, from + bytes.length);
     for (let pack = first; pack <= last; pack += 1) {
       const stored = await this.#readPack(pack);
