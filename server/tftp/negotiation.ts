@@ -4,7 +4,7 @@ import type { TftpOption } from "./packet.ts";
 export type TransferTerms = {
   readonly blockSize: number;
   readonly windowSize: number;
-  /** The first resend comes after this; it doubles from there. */
+  /** What the client asked for, or the usual second; see `ReadTransfer`. */
   readonly retryAfterMs: number;
   /** For the OACK; empty: no OACK, start with DATA 1. */
   readonly accepted: readonly TftpOption[];

@@ -21,6 +21,8 @@ export type TransferResult = {
 
 /** A UDP source can be forged: so many packets, one per timer, go to a client that has not answered yet. */
 const sendsBeforeProof = 3;
+/** Its answer is waited for longer than packets are sent: the first ones may all have been lost. */
+const silenceBeforeProofMs = 15_000;
 /** Many loaders never acknowledge the last block; after so many resends it counts as received. */
 const resendsOfTheEnd = 3;
 /** A client is given up after both: so many resends, and so long a silence. */
@@ -29,6 +31,11 @@ const resendsOfAWindow = 5;
 const resendsBeforeSuspicion = 3;
 const silenceOfTheDeadMs = 30_000;
 const maxRetryAfterMs = 8000;
+/**
+ * The first wait. A client that asks for a longer one (curl for 6 s, U-Boot for 5 s) is not asked to wait so long for
+ * each lost packet: one that comes again early harms nobody. What it asked for is where the doubling ends.
+ */
+const untimedRetryMs = 1000;
 /** Once the client's answers were timed, resends wait four times as long as those take, within these bounds. */
 const timedRetryMs = { least: 250, most: 4000 } as const;
 /** At most one window in so many is sent again because of a duplicate ACK; see `onAck`. */
@@ -50,8 +57,6 @@ export class ReadTransfer {
   readonly #terms: TransferTerms;
   readonly #wrapTo: 0 | 1;
   readonly #lastBlock: number;
-  /** The client asked for a certain wait. */
-  readonly #isWaitAgreed: boolean;
   /** Blocks are counted from 1 without end; only `wireNumber` knows of the 16 bits. */
   #acknowledged = 0;
   #sentTo = 0;
@@ -80,11 +85,10 @@ export class ReadTransfer {
     this.#wrapTo = options.wrapTo;
     // The last block is shorter than the others, and empty when the size is a multiple.
     this.#lastBlock = Math.floor(file.length / terms.blockSize) + 1;
-    this.#isWaitAgreed = terms.accepted.some(([name]) => name === "timeout");
     this.#burst = terms.windowSize;
     this.#isWaitingForOptionsAck = terms.accepted.length > 0;
-    this.#firstRetryMs = terms.retryAfterMs;
-    this.#retryAfterMs = terms.retryAfterMs;
+    this.#firstRetryMs = Math.min(terms.retryAfterMs, untimedRetryMs);
+    this.#retryAfterMs = this.#firstRetryMs;
   }
 
   get blockBytes(): number {
@@ -112,6 +116,11 @@ export class ReadTransfer {
   /** True once the client answered from the address that the request came from. */
   get isProven(): boolean {
     return this.#isProven;
+  }
+
+  /** Nothing more is sent before the client answers. */
+  get isExhausted(): boolean {
+    return !this.#isProven && this.#tries >= sendsBeforeProof;
   }
 
   /** Everything was sent and only the last ACK is missing. */
@@ -179,6 +188,10 @@ export class ReadTransfer {
       }
       return this.#end("timeout", `no answer to ${this.#tries} packets, the last wait ${this.#retryAfterMs} ms`);
     }
+    if (!this.#isProven && this.#tries >= sendsBeforeProof) {
+      this.#deadline = this.#progressMs + silenceBeforeProofMs;
+      return [];
+    }
     this.#retryAfterMs = Math.min(this.#retryAfterMs * 2, Math.max(maxRetryAfterMs, this.#terms.retryAfterMs));
     const actions = this.#resend(now);
     if (this.#looksLikeMtuTrouble()) actions.push({ type: "suspect-mtu" });
@@ -191,7 +204,7 @@ export class ReadTransfer {
   }
 
   #isGivenUp(now: number): boolean {
-    if (!this.#isProven) return this.#tries >= sendsBeforeProof;
+    if (!this.#isProven) return now - this.#progressMs >= silenceBeforeProofMs;
     if (this.isAtItsEnd) return this.#tries > resendsOfTheEnd;
     return this.#tries > resendsOfAWindow && now - this.#progressMs >= silenceOfTheDeadMs;
   }
@@ -213,9 +226,9 @@ export class ReadTransfer {
     return this.#sendWindow(now);
   }
 
-  /** Only answers to what was sent once tell a time (Karn's rule); a wait that the client asked for stays. */
+  /** Only answers to what was sent once tell a time (Karn's rule). */
   #timeAnswer(now: number): void {
-    if (this.#tries !== 1 || this.#isWaitAgreed) return;
+    if (this.#tries !== 1) return;
     const answerMs = now - this.#sentMs;
     this.#answerMs = this.#answerMs === undefined ? answerMs : this.#answerMs + (answerMs - this.#answerMs) / 8;
     this.#firstRetryMs = Math.min(Math.max(4 * this.#answerMs, timedRetryMs.least), timedRetryMs.most);

@@ -47,6 +47,11 @@ export class TransferPorts<Peer> {
     return first;
   }
 
+  /** Transfers that run. */
+  get count(): number {
+    return this.#running.size;
+  }
+
   start(order: TransferOrder, key: PeerKey, peer: Peer, now: number): void {
     const table = this.#portFor(order.serverAddress, key);
     const transfer = new ReadTransfer(order.file, order.terms, { wrapTo: order.wrapTo });

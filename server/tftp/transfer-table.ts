@@ -117,7 +117,7 @@ export class TransferTable<Peer> {
     if (entry === undefined) return;
     const { transfer } = entry;
     const isQuiet = now - entry.lastHeardMs >= restartAfterSilenceMs;
-    if (transfer.isProven && (transfer.isAtItsEnd || isQuiet)) {
+    if (isQuiet ? transfer.isProven || transfer.isExhausted : transfer.isProven && transfer.isAtItsEnd) {
       this.#end(entry, { result: "superseded", reason: "the client started anew from the same port" }, now);
     } else this.#do(entry, transfer.onRepeatedRequest(now), now);
   }

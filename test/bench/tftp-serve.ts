@@ -9,6 +9,8 @@ await startTftp({
   root,
   log: pino({ level: "warn" }, process.stderr),
   now: () => performance.now(),
+  // All clients of the lab may share one address.
+  maxTransfersPerClient: 64,
   withoutKoffi: engine === "dgram",
 });
 console.log("ready");

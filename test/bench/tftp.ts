@@ -103,6 +103,7 @@ async function measure(namespace: Namespace, contender: Contender, one: Case, ad
       path: join(directory, name),
       blockBytes: one.blockBytes,
       windowBlocks: one.windowBlocks,
+      times: 4,
     };
     const groups = one.clients === 1 ? [addresses.slice(0, 1)] : [addresses.slice(0, 25), addresses.slice(25)];
     const asking = await Promise.all(groups.map((group) => startLoad(namespace, { ...load, addresses: group })));

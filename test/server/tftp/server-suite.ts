@@ -11,6 +11,8 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import fc from "fast-check";
 import { pino } from "pino";
+import { findBootFile } from "../../../server/boot/files.ts";
+import { FileCache } from "../../../server/tftp/file-cache.ts";
 import { linkBlockSize } from "../../../server/tftp/link-mtu.ts";
 import { decodeTftp, encodeTftp, type TftpOption, type TftpPacket } from "../../../server/tftp/packet.ts";
 import { startTftp, type TftpServer } from "../../../server/tftp/server.ts";
@@ -522,6 +524,127 @@ export async function serverTests(engine: "thread" | "dgram"): Promise<void> {
           "grub/grub.cfg 127.0.0.1 127.0.0.1",
           "NetBoot/lab.nbi/i386/booter 127.0.0.1 127.0.0.1",
         ]);
+      });
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test(`${engine}: a Raspberry Pi's files are looked for under its serial number, then in rpi`, async () => {
+    await mkdir(join(root, "rpi"), { recursive: true });
+    await mkdir(join(root, "12345678"), { recursive: true });
+    await writeFile(join(root, "rpi/start4.elf"), "for all");
+    await writeFile(join(root, "rpi/config.txt"), "for all");
+    await writeFile(join(root, "12345678/config.txt"), "its own");
+    for (const [file, expected] of [
+      ["12345678/start4.elf", "for all"],
+      ["12345678/config.txt", "its own"],
+      ["ABCDEF01/config.txt", "for all"],
+      ["1234567/config.txt", undefined],
+      ["12345678/recovery.elf", undefined],
+    ] as const) {
+      await withClient(async (client) => {
+        client.ask(server.port, file);
+        const { packet, from } = await client.next();
+        assert.equal(packet.type === "data" ? Buffer.from(packet.data).toString() : undefined, expected, file);
+        if (expected === undefined) assert.equal(packet.type === "error" && packet.code, 1);
+        else client.send({ type: "ack", block: 1 }, from);
+      });
+    }
+  });
+
+  test(`${engine}: full-size blocks that never arrive: the next requests get 1428, then 512 bytes, and the log says so`, async () => {
+    const mark = lines.length;
+    const own = await startTftp({ ...settings, addresses: ["127.0.0.1"] });
+    const sizeOf = async (mayArrive: boolean) => {
+      let size = 0;
+      await withClient(async (client) => {
+        const options: TftpOption[] = [["blksize", "1468"]];
+        const request = { type: "read", file: "snponly.efi", mode: "octet", options } as const;
+        client.send(request, { address: "127.0.0.1", port: own.port });
+        const { packet, from } = await client.next();
+        assert(packet.type === "oack");
+        size = Number(packet.options[0]![1]);
+        client.send({ type: "ack", block: 0 }, from);
+        // The first block and three resends.
+        for (let copy = 0; copy < (mayArrive ? 1 : 4); copy += 1)
+          assert.equal((await client.next()).packet.type, "data");
+        if (mayArrive) client.send({ type: "error", code: 0, message: "enough" }, from);
+      });
+      return size;
+    };
+    try {
+      assert.deepEqual([await sizeOf(false), await sizeOf(false), await sizeOf(true)], [1468, 1428, 512]);
+      const notes = lines
+        .slice(mark)
+        .filter(({ msg }) => msg === "tftp: block size fallback: MTU problem on the path?");
+      assert.deepEqual(
+        notes.map(({ blockSize }) => blockSize),
+        [1428, 512],
+      );
+    } finally {
+      await own.stop();
+    }
+  });
+
+  test(`${engine}: more transfers than are allowed at once are not answered`, async () => {
+    const own = await startTftp({ ...settings, addresses: ["127.0.0.1"], maxTransfers: 2, maxTransfersPerClient: 5 });
+    const clients = await Promise.all(Array.from({ length: 3 }, () => Client.open()));
+    try {
+      for (const client of clients) {
+        const to = { address: "127.0.0.1", port: own.port };
+        client.send({ type: "read", file: "even", mode: "octet", options: [] }, to);
+      }
+      await Promise.all(clients.slice(0, 2).map((client) => client.next()));
+      assert.equal(own.counters.overLimit, 1);
+      assert.equal(clients[2]!.waiting, 0);
+    } finally {
+      await own.stop();
+      for (const client of clients) client.close();
+    }
+  });
+
+  test(`${engine}: a room that asks for one file costs one read of the disk`, async () => {
+    const cache = new FileCache();
+    const file = (await findBootFile(root, ["x64", "snponly.efi"]))!;
+    const all = await Promise.all(Array.from({ length: 200 }, () => cache.read(file)));
+    assert.equal(cache.reads, 1);
+    assert(all.every((bytes) => bytes === all[0]));
+  });
+
+  // Each engine has its turn with one of the two.
+  const wrapTo = engine === "thread" ? 0 : 1;
+  test(`${engine}: 40 MB in blocks of 512 bytes: the numbers wrap, to ${wrapTo} as is set`, async () => {
+    const large = Buffer.alloc(40_000_000, loader);
+    await writeFile(join(root, "large"), large);
+    const own = await startTftp({ ...settings, addresses: ["127.0.0.1"], wrapTo });
+    try {
+      await withClient(async (client) => {
+        const to = { address: "127.0.0.1", port: own.port };
+        client.send({ type: "read", file: "large", mode: "octet", options: [["windowsize", "16"]] }, to);
+        const { from } = await client.next();
+        let acknowledged = 0;
+        const acknowledge = (block: number) => {
+          acknowledged = block;
+          client.send({ type: "ack", block }, from);
+        };
+        acknowledge(0);
+        let at = 0;
+        let expected = 1;
+        for (let inWindow = 0, isLast = false; !isLast; ) {
+          const { packet } = await client.next();
+          assert(packet.type === "data");
+          // It comes again after a slow turn of this process.
+          if (packet.block === acknowledged) acknowledge(acknowledged);
+          if (packet.block !== expected) continue;
+          assert.equal(large.compare(packet.data, 0, packet.data.length, at, at + packet.data.length), 0);
+          at += packet.data.length;
+          isLast = packet.data.length < 512;
+          inWindow = (inWindow + 1) % 16;
+          if (inWindow === 0 || isLast) acknowledge(expected);
+          expected = expected === 65535 ? wrapTo : expected + 1;
+        }
+        assert.equal(at, large.length);
       });
     } finally {
       await own.stop();
