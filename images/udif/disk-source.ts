@@ -6,7 +6,7 @@ import type { DiskRun, RunMap } from "./run-map.ts";
 
 /** How chunks are unpacked. */
 export type DiskSourceOptions = {
-  /** Unpacked chunks that are kept in memory, in bytes; default 32 MiB. */
+  /** Unpacked chunks that are kept in memory, in bytes; default 16 MiB. */
   readonly cacheBytes?: number;
   /** Chunks that are unpacked at the same time; default 4, as many as libuv has threads. */
   readonly chunksAtOnce?: number;
@@ -14,10 +14,10 @@ export type DiskSourceOptions = {
   readonly decode?: typeof decodeChunk;
 };
 
-const CACHE_BYTES = 32 * 2 ** 20;
+const CACHE_BYTES = 16 * 2 ** 20;
 const CHUNKS_AT_ONCE = 4;
 /** How far ahead of a reader that goes from start to end; no more than two chunks for each one under way. */
-const READ_AHEAD_BYTES = 8 * 2 ** 20;
+const READ_AHEAD_BYTES = 4 * 2 ** 20;
 
 /**
  * The disk that a .dmg stands for. Any place can be read; a reader that goes
