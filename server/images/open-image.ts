@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { Fault } from "../../fault.ts";
 import type { BlockSource } from "../../images/block.ts";
 import { decryptedSource } from "../../images/encrypted/decrypted-source.ts";
@@ -11,6 +12,7 @@ import { openSparseImage } from "../../images/sparse-image.ts";
 import { readTrailer } from "../../images/udif/data-fork.ts";
 import { openUdif } from "../../images/udif/open-udif.ts";
 import { checkWholeSectors, formatOf } from "../file-source.ts";
+import { ChunkThreads } from "./chunk-threads.ts";
 import { contentNotRead } from "./format-faults.ts";
 import { type PassphraseSource, unlockWith } from "./passphrase.ts";
 import { openSegments } from "./segments.ts";
@@ -192,7 +194,13 @@ class Opening {
     const segments = this.#layers.length === 0 ? await openSegments(path, trailer.segmentCount) : [];
     this.#closers.push(...segments.map((segment) => () => segment.close()));
     try {
-      return await openUdif(content.source, { segments });
+      const threads = new ChunkThreads();
+      this.#closers.push(() => threads.close());
+      return await openUdif(content.source, {
+        segments,
+        decode: threads.decode,
+        chunksAtOnce: Math.max(2, availableParallelism()),
+      });
     } catch (error) {
       if (!(error instanceof Fault) || error.code !== "UDIF_CODEC_LZFSE" || segments.length > 0) throw error;
       return this.#lzfse(content, trailer.sectorCount * 512, error);
