@@ -55,6 +55,8 @@ export type ScanOptions = (PackMaking | PackKeeping) & {
 /** Packs that are compressed or written at the same time: enough for libuv's four threads, 4 MiB plain. */
 const PACKS_IN_FLIGHT = 4;
 const READ_CELLS = 32;
+/** So few unused cells are read along with those around them: one more request would take longer. */
+const READ_ACROSS_CELLS = 2;
 
 /**
  * Reads a whole disk once, cuts it into cells and packs, and makes its manifest.
@@ -129,22 +131,16 @@ class Scanner {
   async #scanCells(): Promise<CellMap> {
     const cells = new CellMapBuilder();
     const total = cellCount(this.#source.sizeBytes);
-    // Where no file system has anything, there is nothing to read.
-    const read = (first: number): Promise<Uint8Array | undefined> => {
-      const count = Math.min(READ_CELLS, total - first);
-      return this.#areUnused(first, count) ? Promise.resolve(undefined) : this.#readCells(first, count);
-    };
-    let next = read(0);
+    let next = this.#readNeeded(0);
     for (let first = 0; first < total; first += READ_CELLS) {
-      const bytes = await next;
+      const pieces = await next;
       // The next stretch is on its way while this one is hashed.
-      next = first + READ_CELLS < total ? read(first + READ_CELLS) : Promise.resolve(bytes);
+      next = first + READ_CELLS < total ? this.#readNeeded(first + READ_CELLS) : Promise.resolve([]);
       next.catch(() => {});
       for (let cell = first; cell < first + READ_CELLS && cell < total; cell += 1) {
         // Packs end at every MiB of the disk, so that a change there leaves all other packs as they were.
         if (cell % CELLS_PER_PACK === 0) await this.#closePack();
-        const at = (cell - first) * CELL_BYTES;
-        await this.#scanCell(cell, bytes?.subarray(at, at + CELL_BYTES), cells);
+        await this.#scanCell(cell, contentOf(cell, pieces), cells);
       }
       this.#check();
       this.#progress(Math.min((first + READ_CELLS) * CELL_BYTES, this.#source.sizeBytes));
@@ -161,12 +157,19 @@ class Scanner {
     else cells.data(await this.#stored(bytes));
   }
 
-  #areUnused(first: number, count: number): boolean {
-    const { isUnused } = this.#options;
-    if (isUnused === undefined) return false;
-    for (let cell = first; cell < first + count; cell += 1)
-      if (this.#tableCells.has(cell) || !isUnused(cell)) return false;
-    return true;
+  /** Reads what is needed of the next cells; what no file system uses is read only where it lies between. */
+  #readNeeded(first: number): Promise<Piece[]> {
+    const end = Math.min(first + READ_CELLS, cellCount(this.#source.sizeBytes));
+    const pieces: { first: number; end: number }[] = [];
+    for (let cell = first; cell < end; cell += 1) {
+      if (this.#tableCells.has(cell) || this.#options.isUnused?.(cell) === true) continue;
+      const last = pieces.at(-1);
+      if (last !== undefined && cell - last.end <= READ_ACROSS_CELLS) last.end = cell + 1;
+      else pieces.push({ first: cell, end: cell + 1 });
+    }
+    return Promise.all(
+      pieces.map(async (piece) => ({ ...piece, bytes: await this.#readCells(piece.first, piece.end - piece.first) })),
+    );
   }
 
   /** The stored number of a cell: that of an equal one seen before, or a new one. */
@@ -243,6 +246,14 @@ class Scanner {
       storedBytes: this.#storedBytes,
     });
   }
+}
+
+/** Cells that were read together. */
+type Piece = { readonly first: number; readonly end: number; readonly bytes: Uint8Array };
+
+function contentOf(cell: number, pieces: readonly Piece[]): Uint8Array | undefined {
+  const piece = pieces.find(({ first, end }) => cell >= first && cell < end);
+  return piece?.bytes.subarray((cell - piece.first) * CELL_BYTES, (cell - piece.first + 1) * CELL_BYTES);
 }
 
 function packMaker({ codec, level, onPack, findPack }: PackMaking): PackKeeping["keepPack"] {
