@@ -1,11 +1,14 @@
 import { stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
+import { deflateRawSync } from "node:zlib";
 import { Fault } from "../../fault.ts";
 import type { BlockSource } from "../../images/block.ts";
 import { decryptedSource } from "../../images/encrypted/decrypted-source.ts";
 import { readEncryptedHeader } from "../../images/encrypted/header.ts";
+import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf } from "../../images/file-system.ts";
 import type { ForeignFormat } from "../../images/foreign-format.ts";
 import type { ForeignImage } from "../../images/foreign-image.ts";
+import { decodeMbr, MBR_BYTES } from "../../images/mbr.ts";
 import { openPartclone } from "../../images/partclone.ts";
 import { readDiskLayout } from "../../images/partition-table.ts";
 import { openSparseImage } from "../../images/sparse-image.ts";
@@ -185,7 +188,8 @@ class Opening {
     const keys = await unlockWith(header, this.#options.passphrase);
     this.#layers.push({ kind: "encrypted", title: `encrypted (AES-${header.keyBits})` });
     const plain = decryptedSource(source, header, keys);
-    if (plain.sizeBytes === 0) throw emptyMember("the encrypted image");
+    if (plain.sizeBytes === 0) throw emptyMember("The encrypted image");
+    if (await isNoise(plain)) throw noise();
     return { source: plain };
   }
 
@@ -271,6 +275,25 @@ async function kindOf(source: BlockSource, sectorBytes: number): Promise<"disk" 
     if (error instanceof Fault) return "disk";
     throw error;
   }
+}
+
+/**
+ * Nothing in an encrypted image tells whether its key was damaged after it was
+ * locked: its content is then noise, and would be taken for a raw disk.
+ */
+async function isNoise(source: BlockSource): Promise<boolean> {
+  if ((await formatOf(source)) !== undefined) return false;
+  const start = await source.read(0, Math.min(FILE_SYSTEM_PROBE_BYTES, source.sizeBytes));
+  const isKnown = fileSystemOf(start) !== "" || decodeMbr(start.subarray(0, MBR_BYTES)) !== undefined;
+  return !isKnown && deflateRawSync(start).length > start.length;
+}
+
+function noise(): Fault {
+  return new Fault("ENCRYPTED_HEADER", {
+    what: "The encrypted image is damaged.",
+    why: "The passphrase is right, and what it opens is noise: the key in the header was changed.",
+    fix: "Copy the image again from where it came from, and compare the copies.",
+  });
 }
 
 function tooManyLayers(): Fault {
