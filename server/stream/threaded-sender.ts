@@ -5,12 +5,15 @@ import { SendRing } from "./send-ring.ts";
 import type { FromThread, ThreadStart } from "./send-thread.ts";
 import type { DataSender, SenderOptions } from "./sender-options.ts";
 
-/** So much is prepared before it is due: so long may the server be busy with something else. */
-const AHEAD_MS = 20;
+/**
+ * So much is prepared before it is due: so long may the server be busy with something else. Repairs go behind it; they
+ * were waited for longer.
+ */
+const AHEAD_MS = 40;
 const LEAST_AHEAD = 16;
 const MOST_AHEAD = 8192;
 /** How long a full ring is left alone. */
-const FULL_MS = 4;
+const FULL_MS = 8;
 
 /**
  * Sends from a thread of its own, which keeps the pace exactly and hands the system many datagrams at a time.
