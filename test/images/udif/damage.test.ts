@@ -147,13 +147,15 @@ for (const [name, at, bytes, ...outcomes] of tableFields) {
   });
 }
 
-test("every bit of the data", async () => {
+test("a bit of every fifth byte of the data", async () => {
   const { files, disk } = buildUdif(everyCodec);
   const dataBytes = Number(files[0]!.readBigUInt64BE(files[0]!.length - 512 + 32));
   // The checksum of the data as it is stored finds each; so it is taken away, for the others to be tried.
   files[0]!.fill(0, files[0]!.length - 512 + 80, files[0]!.length - 512 + 92);
   const harmless: number[] = [];
-  for (let at = 0; at < dataBytes; at += 1) {
+  const commentAt = files[0]!.indexOf("comment");
+  // All bits of single chunks are tried in codecs.test.ts.
+  for (let at = commentAt % 5; at < dataBytes; at += 5) {
     const file = Buffer.from(files[0]!);
     file[at]! ^= 1 << (at % 8);
     const outcome = await outcomeOf(file, disk);
@@ -161,9 +163,8 @@ test("every bit of the data", async () => {
     if (outcome === "reads right") harmless.push(at);
   }
   // The comment, and what zlib and bzip2 write but do not use: the last bits of a block, a code table of nothing.
-  const commentAt = files[0]!.indexOf("comment");
-  assert(Array.from("comment").every((_, index) => harmless.includes(commentAt + index)));
-  assert(harmless.length < 7 + 10, `${harmless}`);
+  assert(harmless.includes(commentAt) && harmless.includes(commentAt + 5));
+  assert(harmless.length < 2 + 8, `${harmless}`);
 });
 
 test("a file that is cut anywhere", async () => {
