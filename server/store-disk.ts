@@ -50,3 +50,27 @@ export const realDisk: StoreDisk = {
     }
   },
 };
+
+/** The same disk, where a step for which there is no room fails with what `full` makes of it. */
+export function tellingFull(disk: StoreDisk, full: (cause: unknown) => Error): StoreDisk {
+  const tell = (error: unknown): never => {
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === "ENOSPC" || code === "EDQUOT" ? full(error) : error;
+  };
+  return {
+    makeDirectory: (path) => disk.makeDirectory(path).catch(tell),
+    async create(path) {
+      const file = await disk.create(path).catch(tell);
+      return {
+        write: (bytes) => file.write(bytes).catch(tell),
+        sync: () => file.sync().catch(tell),
+        close: () => file.close().catch(tell),
+      };
+    },
+    rename: (from, to) => disk.rename(from, to).catch(tell),
+    link: (from, to) => disk.link(from, to).catch(tell),
+    unlink: (path) => disk.unlink(path).catch(tell),
+    touch: (path, atMs) => disk.touch(path, atMs).catch(tell),
+    syncDirectory: (path) => disk.syncDirectory(path).catch(tell),
+  };
+}

@@ -2,9 +2,9 @@ import { access, open, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { PACK_FRONT_BYTES, packDigest } from "../images/pack.ts";
 import type { PackReader } from "../images/pack-reader.ts";
-import type { StoreDisk } from "./store-disk.ts";
+import { type StoreDisk, tellingFull } from "./store-disk.ts";
 import { diskFull, missingPack } from "./store-faults.ts";
-import { isFull, isMissing, readdirOrNone, writeWhole } from "./store-files.ts";
+import { isMissing, readdirOrNone, writeWhole } from "./store-files.ts";
 
 /**
  * The packs of an image store, by digest, and how its files get their names.
@@ -22,7 +22,7 @@ export class PackStore implements PackReader {
 
   constructor(directory: string, disk: StoreDisk) {
     this.directory = directory;
-    this.disk = disk;
+    this.disk = tellingFull(disk, (cause) => diskFull(directory, cause));
   }
 
   /** True when the pack is there; its content is checked when it is read. */
@@ -116,14 +116,9 @@ export class PackStore implements PackReader {
    * @throws {Fault} STORE_FULL
    */
   async publish(path: string, bytes: Uint8Array, mode: "replace" | "keep"): Promise<void> {
-    try {
-      await this.#makeDirectory(dirname(path));
-      await writeWhole(this.disk, join(this.directory, "temp"), path, bytes, mode);
-      this.#unsynced.add(dirname(path));
-    } catch (error) {
-      if (isFull(error)) throw diskFull(this.directory, error);
-      throw error;
-    }
+    await this.#makeDirectory(dirname(path));
+    await writeWhole(this.disk, join(this.directory, "temp"), path, bytes, mode);
+    this.#unsynced.add(dirname(path));
   }
 
   /** All names that were given so far survive a power cut from now on. */
@@ -138,7 +133,7 @@ export class PackStore implements PackReader {
           await this.disk.syncDirectory(directory);
         } catch (error) {
           this.#unsynced.add(directory);
-          throw isFull(error) ? diskFull(this.directory, error) : error;
+          throw error;
         }
       }
     })();

@@ -221,19 +221,15 @@ export async function openStore(
   trusted: readonly KeyObject[],
   disk: StoreDisk = realDisk,
 ): Promise<ImageStore> {
+  const store = new ImageStore(directory, trusted, disk);
   const temporary = join(directory, "temp");
-  try {
-    const first = await disk.makeDirectory(temporary);
-    if (first !== undefined) {
-      for (let made = temporary; made.length >= first.length; made = dirname(made))
-        await disk.syncDirectory(dirname(made));
-    }
-  } catch (error) {
-    if (isFull(error)) throw diskFull(directory, error);
-    throw error;
+  const first = await store.disk.makeDirectory(temporary);
+  if (first !== undefined) {
+    for (let made = temporary; made.length >= first.length; made = dirname(made))
+      await store.disk.syncDirectory(dirname(made));
   }
-  await removeLeftovers(disk, temporary);
-  return new ImageStore(directory, trusted, disk);
+  await removeLeftovers(store.disk, temporary);
+  return store;
 }
 
 /**
