@@ -76,9 +76,10 @@ const BACKSPACE = /[\x7f\b]/;
 /** Reads a line from the terminal that does not show it. */
 async function askHidden(question: string): Promise<string> {
   const { stdin, stderr } = process;
-  stderr.write(question);
+  // Before the question: what is typed faster than that would be shown.
   stdin.setRawMode(true);
   stdin.setEncoding("utf8");
+  stderr.write(question);
   try {
     let typed = "";
     for (;;) {
