@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
 import { importImage } from "../server/image-import.ts";
 import { configOptions } from "./configuration.ts";
+import { type FreeSpaceFlags, freeSpaceOf, freeSpaceOptions } from "./free-space-flags.ts";
 import { fileSourceOf, openImageFile } from "./image-file.ts";
 import { openImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
@@ -9,11 +10,7 @@ import { examples, globalOptions, printResult, say } from "./output.ts";
 import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
 import { progressLine } from "./progress.ts";
 
-type ImportFlags = PassphraseFlags & {
-  readonly name: string;
-  readonly notes: string;
-  readonly keepFreeBlocks?: boolean;
-};
+type ImportFlags = PassphraseFlags & FreeSpaceFlags & { readonly name: string; readonly notes: string };
 
 /** `bootcast image import`: puts a disk image into the store. */
 export function imageImportCommand(): Command {
@@ -24,41 +21,44 @@ export function imageImportCommand(): Command {
     )
     .argument("<file>", "disk image, or a device such as /dev/sdb that is not mounted")
     .requiredOption("--name <name>", "name of the image")
-    .option("--notes <text>", "what people should know about this version", "")
-    .option("--keep-free-blocks", "keep also what lies in free blocks of a file system: deleted files");
+    .option("--notes <text>", "what people should know about this version", "");
   examples(command, [
     "bootcast image import golden.raw --name lab-debian",
     'bootcast image import golden.raw --name lab-debian --notes "with the new compiler"   # the next version',
     "sudo bootcast image import /dev/sdb --name kiosk",
+    "bootcast image import windows.vhdx --name office --skip-page-files",
     "bootcast image import tiger.dmg --name tiger --passphrase-file passphrase.txt",
   ]);
-  return globalOptions(configOptions(passphraseOptions(command))).action(async (path: string, given: ImportFlags) => {
-    const { store, siteKey } = await openImageStore(command);
-    const { signal } = interruption("The import was interrupted; no image was made.");
-    const image = await openImageFile(path, given, { signal });
-    const progress = progressLine("importing");
-    const start = performance.now();
-    try {
-      const { manifest, writtenBytes, warnings } = await importImage({
-        store,
-        siteKey,
-        source: fileSourceOf(image),
-        ...given,
-        now: Date.now(),
-        onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
-        signal,
-      }).finally(() => progress.end());
-      for (const warning of warnings) say(`warning: ${warning}`);
-      const { tag, diskBytes } = manifest;
-      const elapsedMs = Math.round(performance.now() - start);
-      const result = { name: tag.name, version: tag.version, diskBytes, packs: manifest.packs.length, writtenBytes };
-      printResult({ ...result, elapsedMs, warnings }, () => {
-        const rate = formatSize(Math.round((diskBytes / elapsedMs) * 1000));
-        const stored = `${formatSize(diskBytes)}, ${formatSize(writtenBytes)} new in the store`;
-        return `${tag.name}:${tag.version}  ${stored}, ${formatDuration(elapsedMs)} (${rate}/s)`;
-      });
-    } finally {
-      await image.close();
-    }
-  });
+  return globalOptions(configOptions(passphraseOptions(freeSpaceOptions(command)))).action(
+    async (path: string, given: ImportFlags) => {
+      const { store, siteKey } = await openImageStore(command);
+      const { signal } = interruption("The import was interrupted; no image was made.");
+      const image = await openImageFile(path, given, { signal });
+      const progress = progressLine("importing");
+      const start = performance.now();
+      try {
+        const { manifest, writtenBytes, volumes, warnings } = await importImage({
+          store,
+          siteKey,
+          source: fileSourceOf(image),
+          ...given,
+          freeSpace: freeSpaceOf(given, path, image, signal),
+          now: Date.now(),
+          onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
+          signal,
+        }).finally(() => progress.end());
+        for (const warning of warnings) say(`warning: ${warning}`);
+        const { tag, diskBytes } = manifest;
+        const elapsedMs = Math.round(performance.now() - start);
+        const result = { name: tag.name, version: tag.version, diskBytes, packs: manifest.packs.length, writtenBytes };
+        printResult({ ...result, elapsedMs, volumes, warnings }, () => {
+          const rate = formatSize(Math.round((diskBytes / elapsedMs) * 1000));
+          const stored = `${formatSize(diskBytes)}, ${formatSize(writtenBytes)} new in the store`;
+          return `${tag.name}:${tag.version}  ${stored}, ${formatDuration(elapsedMs)} (${rate}/s)`;
+        });
+      } finally {
+        await image.close();
+      }
+    },
+  );
 }

@@ -1,4 +1,5 @@
 import type { ByteRange } from "../block.ts";
+import { NO_MAP, readBtrfsFreeSpace } from "./btrfs.ts";
 import { readExfatFreeSpace } from "./exfat.ts";
 import { readExtFreeSpace } from "./ext.ts";
 import { readFatFreeSpace } from "./fat.ts";
@@ -31,6 +32,8 @@ export async function readFreeSpace(fileSystem: string, volume: Volume): Promise
     case "hfsplus":
     case "hfsx":
       return readHfsPlusFreeSpace(volume);
+    case "btrfs":
+      return readBtrfsFreeSpace(volume);
     case "xfs":
       return readXfsFreeSpace(volume);
     case "swap":
@@ -52,7 +55,8 @@ const reasons: Readonly<Record<string, string>> = {
   lvm: "it is a part of an LVM volume group",
   raid: "it is a part of a RAID",
   hfs: "HFS, the one before HFS Plus, is not read",
-  f2fs: "F2FS is not read",
+  apfs: NO_MAP,
+  f2fs: NO_MAP,
   iso9660: "a CD has no free space",
   squashfs: "it has no free space",
 };
