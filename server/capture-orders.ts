@@ -101,6 +101,8 @@ export class CaptureOrders {
     const plan = await this.plan(request);
     const { image, notes, keepFreeBlocks, mostDiskBytes } = plan;
     const deployId = await this.#events.change(async (change) => {
+      // Once more: another order may have been given at the same moment.
+      await refuseBusy(change.tables, [plan.host]);
       const { id } = await change.tables
         .insertInto("deploys")
         .values({

@@ -85,7 +85,7 @@ export class Deploys {
     if (request.to !== "any" && waitFor > hosts.length) {
       throw invalid(`It would wait for ${waitFor} hosts, but names ${hosts.length}.`, "Wait for fewer.");
     }
-    await this.#refuseConflicts(request.to === "any", hosts);
+    await refuseConflicts(this.#db, request.to === "any", hosts);
     return {
       image,
       to: request.to === "any" ? "any" : "named",
@@ -99,6 +99,8 @@ export class Deploys {
   async create(request: DeployRequest): Promise<{ deployId: number; plan: DeployPlan }> {
     const plan = await this.plan(request);
     const deployId = await this.#events.change(async (change) => {
+      // Once more: another order may have been given at the same moment.
+      await refuseConflicts(change.tables, plan.to === "any", plan.hosts);
       const { id } = await change.tables
         .insertInto("deploys")
         .values({
@@ -164,28 +166,33 @@ export class Deploys {
       await change.record({ kind: "deploy.cancelled", deployId });
     });
   }
+}
 
-  async #refuseConflicts(isAny: boolean, hosts: readonly Host[]): Promise<void> {
-    if (isAny) {
-      const other = await this.#db
-        .selectFrom("deploys")
-        .select("id")
-        .where("state", "=", "active")
-        .where("to_any", "=", 1)
-        .executeTakeFirst();
-      if (other === undefined) return;
-      throw new Fault("DEPLOY_EXISTS", {
-        what: "There is already an order for any host that appears.",
-        why: `Session ${other.id} is active, and a host can be given only one of them.`,
-        fix: `Stop it first: bootcast session stop ${other.id}`,
-      });
-    }
-    await refuseBusy(this.#db, hosts);
-  }
+type Readable = Pick<Database, "selectFrom">;
+
+/** @throws {Fault} DEPLOY_EXISTS, HOST_BUSY */
+async function refuseConflicts(
+  db: Readable,
+  isAny: boolean,
+  hosts: readonly Pick<Host, "id" | "name">[],
+): Promise<void> {
+  if (!isAny) return refuseBusy(db, hosts);
+  const other = await db
+    .selectFrom("deploys")
+    .select("id")
+    .where("state", "=", "active")
+    .where("to_any", "=", 1)
+    .executeTakeFirst();
+  if (other === undefined) return;
+  throw new Fault("DEPLOY_EXISTS", {
+    what: "There is already an order for any host that appears.",
+    why: `Session ${other.id} is active, and a host can be given only one of them.`,
+    fix: `Stop it first: bootcast session stop ${other.id}`,
+  });
 }
 
 /** A host has one order at a time, whatever its kind. @throws {Fault} HOST_BUSY */
-export async function refuseBusy(db: Database, hosts: readonly Host[]): Promise<void> {
+export async function refuseBusy(db: Readable, hosts: readonly Pick<Host, "id" | "name">[]): Promise<void> {
   for (const host of hosts) {
     const open = await db
       .selectFrom("deploy_hosts")

@@ -37,6 +37,23 @@ test("the plan says what becomes of which disk, and orders nothing", async () =>
   assert.deepEqual(await core.sessions.list(), []);
 });
 
+test("of two orders given at the same moment one stands, and the other is told why not", async () => {
+  const { core, captures } = await room(2);
+  const named = () => core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  const any = () => core.deploys.create({ image: "lab-debian", to: "any" });
+  for (const [orders, code] of [
+    [[named(), named()], "HOST_BUSY"],
+    [[any(), any()], "DEPLOY_EXISTS"],
+    [[captures.create({ host: "lab-02" }), core.deploys.create({ image: "lab-debian", to: ["lab-02"] })], "HOST_BUSY"],
+  ] as const) {
+    const [one, other] = await Promise.allSettled<unknown>(orders);
+    assert.equal(one?.status, "fulfilled");
+    assert.equal(other?.status === "rejected" && other.reason.code, code);
+  }
+  const kinds = (await core.sessions.list()).map(({ kind }) => kind).sort();
+  assert.deepEqual(kinds, ["capture", "deploy", "deploy"]);
+});
+
 test("what cannot be captured is refused before it is ordered", async () => {
   const { core, captures } = await room(2);
   await assert.rejects(captures.create({ host: "lab-09" }), { code: "HOST_UNKNOWN" });
