@@ -30,6 +30,23 @@ export function isGoodUuid(uuid: string): boolean {
   return new Set(uuid.replaceAll("-", "")).size > 1 && !sharedUuids.has(uuid);
 }
 
+/**
+ * Whether a boot loader's `shown` UUID can be that of the machine that registered with `registered`, both lower case.
+ * Before SMBIOS 2.6 it was open in which order the bytes of the first three fields are shown.
+ */
+export function mayBeUuidOf(shown: string, registered: string): boolean {
+  if (isGoodUuid(shown) !== isGoodUuid(registered)) return false;
+  return !isGoodUuid(shown) || shown === registered || otherByteOrder(shown) === registered;
+}
+
+function otherByteOrder(uuid: string): string {
+  const reversed = (field: string) => (field.match(/../g) ?? []).toReversed().join("");
+  return uuid
+    .split("-")
+    .map((field, at) => (at < 3 ? reversed(field) : field))
+    .join("-");
+}
+
 /** What a machine shows of itself. */
 export type Shown = Pick<Inventory, "mac" | "uuid" | "serial" | "model"> & {
   readonly nics: readonly { readonly mac: string }[];

@@ -5,6 +5,7 @@ import { Fault } from "../../fault.ts";
 import type { CaptureOrders } from "../capture-orders.ts";
 import type { Deploys, FindImage } from "../deploys.ts";
 import type { EventLog } from "../events.ts";
+import { mayBeUuidOf } from "../host-identity.ts";
 import type { Host, Hosts } from "../hosts.ts";
 import { parseDigest, provesPassword } from "./digest.ts";
 import { findBootFile } from "./files.ts";
@@ -43,6 +44,8 @@ export type MenuOrder = {
   readonly ticket: string;
   /** The entry's number. */
   readonly order: number;
+  /** The machine's own SMBIOS UUID, as its firmware tells it; empty when it has none. */
+  readonly uuid: string;
   /** The request as it came: its digest covers it. */
   readonly method: string;
   readonly uri: string;
@@ -55,6 +58,8 @@ export type MenuAnswer =
   /** The order stands; `notice` says which. */
   | { readonly type: "ordered"; readonly notice: string }
   | { readonly type: "refused"; readonly lines: readonly string[] };
+
+const OTHER_MACHINE_FIX = "Nothing was ordered. On the server: bootcast host list, then bootcast deploy.";
 
 const IMAGES_KNOWN_FOR_MS = 5_000;
 
@@ -123,17 +128,28 @@ export class MachineMenu {
     this.#gate.right(mac);
     const choice = choices[asked.order];
     if (choice === undefined) return refused("There is no such entry in the menu.");
-    return this.#create(mac, choice);
+    return this.#create(asked, choice);
   }
 
-  async #create(mac: string, choice: MenuChoice): Promise<MenuAnswer> {
+  async #create({ mac, address, uuid }: MenuOrder, choice: MenuChoice): Promise<MenuAnswer> {
     const { policyOf, log } = this.#options;
     const { boot } = await policyOf(mac);
     const host = await this.#hostOf(mac);
     if (boot !== "menu" || host === undefined) return refused("Something else was decided for this machine meanwhile.");
+    // A network adapter that is carried around: its address was another machine's last, and that one is not here.
+    if (!mayBeUuidOf(uuid, host.inventory.uuid)) {
+      log.warn(
+        { mac, client: address, uuid, host: host.name },
+        "menu: asked by another machine than the host, refused",
+      );
+      return refused(`This machine is not ${host.name}, which used this network card last.`, OTHER_MACHINE_FIX);
+    }
     try {
       const { deployId, what } = await this.#order(host, choice);
-      log.info({ deployId, choice, host: host.name, mac }, "menu: ordered at the machine's own screen");
+      log.info(
+        { deployId, choice, host: host.name, mac, client: address },
+        "menu: ordered at the machine's own screen",
+      );
       return { type: "ordered", notice: `session ${deployId}: ${what}` };
     } catch (error) {
       if (!(error instanceof Fault)) throw error;

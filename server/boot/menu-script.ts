@@ -129,7 +129,7 @@ function confirmLines(title: string, address: string, mac: string, menu: Menu): 
     `set stars \${stars}*`,
     // Sent with its last digit: the end of the time takes the default, and that must never be to send.
     `iseq \${stars} ${"*".repeat(menu.pinDigits)} || goto pin`,
-    `chain --replace http://menu:\${pin}@${address}/boot/order.ipxe?mac=${mac}&ticket=${menu.ticket}&order=\${order} ||`,
+    `chain --replace http://menu:\${pin}@${address}/boot/order.ipxe?mac=${mac}&ticket=${menu.ticket}&order=\${order}&uuid=\${uuid} ||`,
     "clear pin ||",
     "echo bootcast: the server did not answer; the line above says why. Nothing was ordered.",
     "sleep 5",

@@ -68,10 +68,11 @@ export const scriptRoutes: FastifyPluginAsync<ScriptRouteOptions> = async (app, 
     async handler(request, reply) {
       const asker = askerOf(request);
       if (asker === undefined) return withoutMac(reply);
-      const { ticket, order } = request.query;
+      const { ticket, order, uuid } = request.query;
       const answer = await texts.order(asker, {
         ticket: typeof ticket === "string" ? ticket : "",
         order: typeof order === "string" && /^\d$/.test(order) ? Number(order) : -1,
+        uuid: typeof uuid === "string" ? uuid.toLowerCase() : "",
         method: request.method,
         uri: request.url,
         authorization: request.headers.authorization,

@@ -13,6 +13,8 @@ import { machine as inventory } from "../server/core.ts";
  * script goes on to the kernel. The kernel is none, because the rest is told elsewhere.
  */
 const mac = "52:54:00:bc:00:51";
+// Known by the server: an order is only taken from the machine that registered with it.
+const uuid = "8f3c2b1a-6d5e-4f70-9a8b-1c2d3e4f5a51";
 const pin = "490215";
 const wrongPin = "111111";
 
@@ -43,14 +45,14 @@ describe("the menu on a machine's screen", { skip: labProblem("machines") ?? fal
     await lab.bootcast(["image", "import", disk, "--name", "lab-small", "--no-input"], { timeoutMs: 60_000 });
     await lab.serve();
     await lab.namespace.run("curl", [
-      ...["-sS", "--fail", "-H", "content-type: application/json", "-d", JSON.stringify(inventory(1, { mac }))],
+      ...["-sS", "--fail", "-H", "content-type: application/json", "-d", JSON.stringify(inventory(1, { mac, uuid }))],
       "http://10.77.0.1:8440/agent/v1/hosts",
     ]);
     pc = await lab.startMachine({
       name: "menu",
       firmware: "bios",
       mac,
-      uuid: "8f3c2b1a-6d5e-4f70-9a8b-1c2d3e4f5a51",
+      uuid,
       disks: [],
       memoryMebibytes: 256,
     });

@@ -79,7 +79,7 @@ describe("the menu of a machine", () => {
   function order(ticket: string, typed: string, more: Partial<MenuOrder> = {}): Promise<MenuAnswer> {
     const uri = uriOf(ticket);
     const authorization = digest(typed, ticket, uri);
-    return menu.order({ mac, address, ticket, order: 0, method: "GET", uri, authorization, ...more });
+    return menu.order({ mac, address, ticket, order: 0, uuid: "", method: "GET", uri, authorization, ...more });
   }
 
   async function deploys(): Promise<number> {
@@ -136,6 +136,7 @@ describe("the menu of a machine", () => {
       address,
       ticket: shown.ticket,
       order: 1,
+      uuid: "",
       method: "GET",
       uri,
       authorization,
@@ -242,6 +243,31 @@ describe("the menu of a machine", () => {
     const { ticket } = await screen();
     await screen(mac, "10.77.0.99");
     assert.equal((await order(ticket, pin)).type, "ordered");
+  });
+
+  const ownUuid = "00112233-4455-6677-8899-aabbccddeeff";
+  const otherUuid = "00112233-4455-6677-8899-aabbccddeef0";
+
+  // An adapter was in the machine 7 and is in the machine 9 now: what 9's screen orders must not erase 7.
+  for (const [what, uuid, isOrdered] of [
+    ["is the host's", ownUuid, true],
+    ["is the host's with the bytes in the other order", "33221100-5544-7766-8899-aabbccddeeff", true],
+    ["is another machine's", otherUuid, false],
+    ["is not told", "", false],
+    ["is a board maker's for all", "03000200-0400-0500-0006-000700080009", false],
+  ] as const) {
+    test(`where the UUID of the machine at the screen ${what}, its host is ${isOrdered ? "" : "not "}ordered`, async () => {
+      await core.hosts.register({ ...machine(9), uuid: ownUuid });
+      const { ticket } = await screen(machine(9).mac);
+      const answer = order(ticket, pin, { mac: machine(9).mac, uuid });
+      if (isOrdered) assert.equal((await answer).type, "ordered");
+      else await assertRefused(answer, /This machine is not lab-02.*Nothing was ordered/);
+    });
+  }
+
+  test("a host without a UUID is not ordered from a machine that has one", async () => {
+    const { ticket } = await screen();
+    await assertRefused(order(ticket, pin, { uuid: otherUuid }), /not lab-01/);
   });
 
   for (const [why, other] of [

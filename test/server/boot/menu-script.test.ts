@@ -90,7 +90,7 @@ iseq \x24{choice} clear && goto again ||
 set pin \x24{pin}\x24{choice}
 set stars \x24{stars}*
 iseq \x24{stars} ****** || goto pin
-chain --replace http://menu:\x24{pin}@10.77.0.1:8440/boot/order.ipxe?mac=52:54:00:12:34:56&ticket=00ff&order=\x24{order} ||
+chain --replace http://menu:\x24{pin}@10.77.0.1:8440/boot/order.ipxe?mac=52:54:00:12:34:56&ticket=00ff&order=\x24{order}&uuid=\x24{uuid} ||
 clear pin ||
 echo bootcast: the server did not answer; the line above says why. Nothing was ordered.
 sleep 5
