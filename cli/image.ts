@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { imageConvertCommand } from "./image-convert.ts";
+import { imageDiffCommand } from "./image-diff.ts";
 import { imageExportCommand } from "./image-export.ts";
 import { imageImportCommand } from "./image-import.ts";
 import { imageInfoCommand } from "./image-info.ts";
@@ -25,6 +26,7 @@ export function imageCommand(): Command {
     .addCommand(imageListCommand())
     .addCommand(imageInfoCommand())
     .addCommand(imageVerifyCommand())
+    .addCommand(imageDiffCommand())
     .addCommand(imageTagCommand())
     .addCommand(imageRemoveCommand())
     .addCommand(imageSweepCommand())

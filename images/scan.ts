@@ -1,8 +1,9 @@
 import type { BlockSource } from "./block.ts";
 import { CELL_BYTES, CELLS_PER_PACK, cellCount, cellId, cellLength, isZero } from "./cell.ts";
 import { CellIdTable } from "./cell-id-table.ts";
+import { idsOf } from "./cell-lists.ts";
 import { type CellMap, CellMapBuilder } from "./cell-map.ts";
-import { type ImageTag, type Manifest, rootOf } from "./manifest.ts";
+import { type ImageTag, type Manifest, type PackEntry, rootOf } from "./manifest.ts";
 import { type EncodedPack, encodePack, type PackCodec } from "./pack.ts";
 import { PackTable } from "./pack-table.ts";
 import { cellsOfRanges, type DiskLayout, readDiskLayout } from "./partition-table.ts";
@@ -28,8 +29,17 @@ export type PackMaking = {
   readonly level?: number;
   /** A pack with exactly these cells that is kept already, and need not be made again. */
   readonly findPack?: (cellIds: Uint8Array) => Promise<PackRecord | undefined>;
+  /** Packs that are kept already and hold some of the cells: these are used whole, and only the rest is packed anew. */
+  readonly reuse?: PackReuse;
   /** Keeps one pack. Several calls may be under way; they may end in any order. */
   readonly onPack: (pack: EncodedPack) => Promise<void>;
+};
+
+export type PackReuse = {
+  /** Those that are worth it for these cells of one MiB of the disk (ids of 32 bytes, end to end). */
+  readonly packsHolding: (cellIds: Uint8Array) => readonly PackEntry[];
+  /** Told of each that is used. Several calls may be under way; one that fails ends the scan. */
+  readonly onReuse: (pack: PackEntry) => Promise<void>;
 };
 
 /** The packs are made elsewhere: whoever keeps them may have most of their cells already. */
@@ -137,10 +147,14 @@ class Scanner {
       // The next stretch is on its way while this one is hashed.
       next = first + READ_CELLS < total ? this.#readNeeded(first + READ_CELLS) : Promise.resolve([]);
       next.catch(() => {});
-      for (let cell = first; cell < first + READ_CELLS && cell < total; cell += 1) {
-        // Packs end at every MiB of the disk, so that a change there leaves all other packs as they were.
-        if (cell % CELLS_PER_PACK === 0) await this.#closePack();
-        await this.#scanCell(cell, contentOf(cell, pieces), cells);
+      // Packs end at every MiB of the disk, so that a change there leaves all other packs as they were.
+      for (let start = first; start < first + READ_CELLS && start < total; start += CELLS_PER_PACK) {
+        await this.#closePack();
+        const contents: CellContent[] = [];
+        for (let cell = start; cell < start + CELLS_PER_PACK && cell < total; cell += 1)
+          contents.push(this.#contentOf(cell, contentOf(cell, pieces)));
+        await this.#reusePacks(contents);
+        for (const content of contents) await this.#placeCell(content, cells);
       }
       this.#check();
       this.#progress(Math.min((first + READ_CELLS) * CELL_BYTES, this.#source.sizeBytes));
@@ -148,13 +162,38 @@ class Scanner {
     return cells.finish();
   }
 
-  async #scanCell(cell: number, bytes: Uint8Array | undefined, cells: CellMapBuilder): Promise<void> {
-    if (this.#tableCells.has(cell)) cells.unused();
-    else if (bytes === undefined || this.#options.isUnused?.(cell) === true) {
-      cells.unused();
+  #contentOf(cell: number, bytes: Uint8Array | undefined): CellContent {
+    if (this.#tableCells.has(cell)) return { state: "unused" };
+    if (bytes === undefined || this.#options.isUnused?.(cell) === true) {
       this.#unusedBytes += cellLength(cell, this.#source.sizeBytes);
-    } else if (isZero(bytes)) cells.zero();
-    else cells.data(await this.#stored(bytes));
+      return { state: "unused" };
+    }
+    return isZero(bytes) ? { state: "zero" } : { state: "data", bytes, id: cellId(bytes) };
+  }
+
+  async #placeCell(content: CellContent, cells: CellMapBuilder): Promise<void> {
+    if (content.state === "data") cells.data(await this.#stored(content));
+    else cells[content.state]();
+  }
+
+  /** Takes over packs that hold enough of these cells; their other cells are stored with them, for whoever needs them later. */
+  async #reusePacks(contents: readonly CellContent[]): Promise<void> {
+    const reuse = "reuse" in this.#options ? this.#options.reuse : undefined;
+    if (reuse === undefined) return;
+    const ids = contents.flatMap((content) => (content.state === "data" ? [content.id] : []));
+    const newIds = ids.filter((id) => this.#ids.find(id) === undefined);
+    if (newIds.length === 0) return;
+    for (const pack of reuse.packsHolding(Buffer.concat(newIds))) {
+      const packIds = idsOf(pack.cellIds);
+      // A cell has one stored number.
+      if (packIds.some((id) => this.#ids.find(id) !== undefined)) continue;
+      for (const id of packIds) this.#ids.add(id);
+      const { digest, storedBytes, cellIds } = pack;
+      this.#packs[this.#nextPack] = { digest, storedBytes, cellIds };
+      this.#nextPack += 1;
+      this.#storedBytes += storedBytes;
+      await this.#start(reuse.onReuse(pack));
+    }
   }
 
   /** Reads what is needed of the next cells; what no file system uses is read only where it lies between. */
@@ -173,8 +212,7 @@ class Scanner {
   }
 
   /** The stored number of a cell: that of an equal one seen before, or a new one. */
-  async #stored(bytes: Uint8Array): Promise<number> {
-    const id = cellId(bytes);
+  async #stored({ bytes, id }: { readonly bytes: Uint8Array; readonly id: Uint8Array }): Promise<number> {
     const known = this.#ids.find(id);
     if (known !== undefined) return known;
     const stored = this.#ids.add(id);
@@ -212,7 +250,12 @@ class Scanner {
     this.#open = [];
     const number = this.#nextPack;
     this.#nextPack += 1;
-    const job = this.#makePack(number, cells, cellIds).catch((error) => {
+    await this.#start(this.#makePack(number, cells, cellIds));
+  }
+
+  /** Work that goes on beside the scan; this waits while there is much of it. */
+  async #start(work: Promise<void>): Promise<void> {
+    const job = work.catch((error) => {
       this.#failure ??= error;
     });
     this.#inFlight.add(job);
@@ -247,6 +290,11 @@ class Scanner {
     });
   }
 }
+
+/** What one cell of the disk is. A cell of the partition table counts as unused until all others have their numbers. */
+type CellContent =
+  | { readonly state: "unused" | "zero" }
+  | { readonly state: "data"; readonly bytes: Uint8Array; readonly id: Uint8Array };
 
 /** Cells that were read together. */
 type Piece = { readonly first: number; readonly end: number; readonly bytes: Uint8Array };

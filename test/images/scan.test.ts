@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { CELL_BYTES } from "../../images/cell.ts";
 import { KnownPacks } from "../../images/known-packs.ts";
-import { isTableCell, type Manifest, packCellCount, tablePacks } from "../../images/manifest.ts";
+import { ID_BYTES, isTableCell, type Manifest, packCellCount, tablePacks } from "../../images/manifest.ts";
 import { checkManifest } from "../../images/manifest-rules.ts";
 import { decodePack } from "../../images/pack.ts";
 import { placesOfPack } from "../../images/pack-places.ts";
@@ -23,6 +23,10 @@ async function restore(manifest: Manifest, reader: PackReader, order: readonly n
     for (const { index, cell } of places.get(number)) disk.set(cells[index]!, cell * CELL_BYTES);
   }
   return disk;
+}
+
+function range(start: number, end: number): number[] {
+  return Array.from({ length: end - start }, (_, index) => start + index);
 }
 
 test("any disk comes back from its packs in any order, from packs and from the raw file", async () => {
@@ -83,6 +87,58 @@ test("packs that are known already are used as they are, whatever they were comp
   const reader = { read: async ({ digest }: { digest: string }) => packs.get(digest)!.bytes };
   const restored = await restore(second.manifest, reader, [...second.manifest.packs.keys()]);
   assert.equal(digestOf(restored), digestOf(disk.bytes));
+});
+
+test("packs of which enough is left are used whole, and only the rest is packed anew", async () => {
+  const disk = sampleDisk("?".repeat(64));
+  const layout = layoutWithTable([0]);
+  const first = await scanToMemory(disk, { layout });
+  // Two cells of the first MiB, most of the second, all of the third change.
+  for (const cell of [3, 9, ...range(16, 30), ...range(32, 48)]) disk.bytes[cell * CELL_BYTES]! ^= 1;
+  const reused: string[] = [];
+  const known = new KnownPacks(first.manifest);
+  const reuse = {
+    packsHolding: (cellIds: Uint8Array) => known.packsHolding(cellIds),
+    onReuse: async ({ digest }: { digest: string }) => void reused.push(digest),
+  };
+  const second = await scanToMemory(disk, { codec: "stored", layout, reuse });
+  const digests = first.manifest.packs.map(({ digest }) => digest);
+  assert.deepEqual(reused, [digests[0], digests[3]]);
+  assert.deepEqual(
+    second.manifest.packs.map(({ digest, cellIds }) => [digests.indexOf(digest), cellIds.length / ID_BYTES]),
+    [
+      [0, 15],
+      [-1, 2],
+      [-1, 16],
+      [-1, 16],
+      [3, 16],
+      [4, 1],
+    ],
+  );
+  checkManifest(second.manifest);
+  assert.deepEqual(second.manifest.root, (await scanToMemory(disk, { layout })).manifest.root);
+  const packs = new Map([...first.packs, ...second.packs]);
+  const reader = { read: async ({ digest }: { digest: string }) => packs.get(digest)!.bytes };
+  const restored = await restore(second.manifest, reader, [...second.manifest.packs.keys()]);
+  assert.equal(digestOf(restored), digestOf(disk.bytes));
+});
+
+test("any change over any disk, scanned with what is known, restores to the same bytes", async () => {
+  await fc.assert(
+    fc.asyncProperty(sampleDisks, fc.array(fc.nat(79), { maxLength: 30 }), async (disk, changed) => {
+      const first = await scanToMemory(disk, { layout: layoutWithTable([0]) });
+      for (const cell of changed) if (cell * CELL_BYTES < disk.bytes.length) disk.bytes[cell * CELL_BYTES]! ^= 1;
+      const known = new KnownPacks(first.manifest);
+      const reuse = { packsHolding: (ids: Uint8Array) => known.packsHolding(ids), onReuse: async () => undefined };
+      const second = await scanToMemory(disk, { layout: layoutWithTable([0]), codec: "stored", reuse });
+      checkManifest(second.manifest);
+      const packs = new Map([...first.packs, ...second.packs]);
+      const reader = { read: async ({ digest }: { digest: string }) => packs.get(digest)!.bytes };
+      const restored = await restore(second.manifest, reader, [...second.manifest.packs.keys()]);
+      assert.equal(digestOf(restored), digestOf(disk.bytes));
+    }),
+    { numRuns: 25 },
+  );
 });
 
 test("the partition table is in packs of its own at the end, cell 0 in the last one", async () => {

@@ -99,6 +99,22 @@ test("an export never replaces what took its name meanwhile, nor what a link of 
   await assert.rejects(exportImage(store, manifest, link, { format: "raw" }), { code: "FILE_EXISTS" });
 });
 
+test("a version never rests on a pack of the one before that went bad", async (t) => {
+  const { directory, store, importFile } = await newSite(t);
+  const path = join(directory, "golden.raw");
+  const disk = sampleDisk("?".repeat(60));
+  await writeFile(path, disk.bytes);
+  const { manifest } = await importFile(path);
+  for (const { digest } of manifest.packs.slice(1, 3)) await truncate(store.packPath(digest), 100);
+  // One cell of each pack changes, so that none is made the same again.
+  for (const cell of [0, 16, 32, 48]) disk.bytes[cell * 65536]! ^= 1;
+  await writeFile(path, disk.bytes);
+  const next = await importFile(path);
+  assert.deepEqual(await checkImage(store, next.manifest), []);
+  const before = new Set(manifest.packs.map(({ digest }) => digest));
+  assert.equal(next.manifest.packs.filter(({ digest }) => before.has(digest)).length, 2);
+});
+
 test("an interrupted import leaves no image and no lock", async (t) => {
   const { directory, store, importFile } = await newSite(t);
   const path = join(directory, "golden.raw");
