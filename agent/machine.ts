@@ -52,12 +52,17 @@ export type MachineOptions = {
   readonly log: Logger;
   readonly screen: AgentConsole;
   readonly kernel: KernelArguments;
+  /**
+   * Keys whose images may be restored. The first is the site's own: only its server is obeyed, because a key that
+   * the site had before may have been stolen, and another site may not order what is erased here.
+   */
   readonly trusted: readonly KeyObject[];
 };
 
 /** The ports of the machine that the agent runs on. */
 export function machinePorts(options: MachineOptions): AgentPorts {
   const { version, files, tools, log, screen, kernel, trusted } = options;
+  const masters = trusted.slice(0, 1);
   const machine = { tools, files, log, clock: realClock, mountDirectory: MOUNT_DIRECTORY };
 
   return {
@@ -70,7 +75,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     findServer: (network, say) =>
       findServer({
         browse: browseMdns(network.address, log),
-        trusted: trusted.map(keyFingerprint),
+        trusted: masters.map(keyFingerprint),
         deadlineMs: FIND_WITHIN_MS,
         clock: realClock,
         say,
@@ -81,7 +86,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     availableMemoryBytes: () => availableMemoryBytes(files),
     power: () => readPower(files),
     challenge: newChallenge,
-    checkPermit: (text, permit) => checkPermit(text, permit, trusted),
+    checkPermit: (text, permit) => checkPermit(text, permit, masters),
     localDisk: (disk) => new DiskTarget(disk),
     erase: (disk, target) => eraseDisk(disk, target, machine),
 

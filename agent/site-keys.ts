@@ -1,11 +1,11 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { Fault } from "../fault.ts";
 
-/** The boot image carries the public keys of its site here: SPKI PEM, one or more. */
+/** The boot image carries public keys here, SPKI PEM: the site's own first, then others whose images it restores. */
 export const SITE_KEYS_PATH = "/etc/bootcast/site.pub";
 
 /**
- * The keys whose servers and manifests this agent trusts.
+ * The keys whose manifests this agent trusts. The first is that of the server whose orders it carries out.
  *
  * @throws {Fault} SITE_KEY_MISSING when there is none that can be read
  */

@@ -23,7 +23,7 @@ export type BuildOptions = {
   readonly cacheDir: string;
   /** The agent as one ready CommonJS file; without it the package's own is taken, or agent/main.ts is bundled. */
   readonly agentFile?: string | undefined;
-  /** Public keys that the agent trusts, SPKI PEM, one or more. */
+  /** SPKI PEM: the site's own public key first, which the agent obeys; then those whose images it may restore. */
   readonly siteKey: string;
   readonly version: string;
   /** One line per step. */
