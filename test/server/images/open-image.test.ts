@@ -11,6 +11,7 @@ import type { BlockSource } from "../../../images/block.ts";
 import { openImage } from "../../../server/images/open-image.ts";
 import { sealed } from "../../images/encrypted/sealed.ts";
 import { readSample, samplePath, samplesMissing } from "../../images/shared-data.ts";
+import { buildUdif, RUN } from "../../images/udif/build-udif.ts";
 
 let directory: string;
 before(async () => {
@@ -365,6 +366,43 @@ describe("partclone itself", { skip: !hasProgram("partclone.ext4") && "no partcl
     assert.equal(split.digest, theirs);
     assert.match(split.layers[0]!, /^\d+ pieces$/);
   });
+});
+
+test("a segmented .dmg: all of its files, or which one is missing", async () => {
+  const tables = [{ name: "whole disk (Apple_HFS : 0)", runs: [{ type: RUN.zlib, sectors: 8192, plain: disk }] }];
+  const { files } = buildUdif(tables, { segments: 3, variant: 2 });
+  const names = ["three.dmg", "three.002.dmgpart", "three.003.dmgpart"];
+  for (const [index, name] of names.entries()) await file(name, files[index]!);
+  const found = await readAll(join(directory, "three.dmg"));
+  assert.deepEqual([found.format, found.kind, found.digest], ["udzo", "volume", digest]);
+  await rm(join(directory, "three.003.dmgpart"));
+  await assert.rejects(openImage(join(directory, "three.dmg")), { code: "UDIF_SEGMENTS", what: /Segment 3 of 3/ });
+});
+
+/** A block of LZVN, LZFSE's small form, that has only literals, and the end. */
+function literalLzfse(plain: Uint8Array): Buffer {
+  const pieces: Uint8Array[] = [];
+  for (let at = 0; at < plain.length; at += 256) pieces.push(Buffer.from([0xe0, 240]), plain.subarray(at, at + 256));
+  const payload = Buffer.concat([...pieces, Buffer.from([6, 0, 0, 0, 0, 0, 0, 0])]);
+  const head = Buffer.from("bvxn\0\0\0\0\0\0\0\0");
+  head.writeUInt32LE(plain.length, 4);
+  head.writeUInt32LE(payload.length, 8);
+  return Buffer.concat([head, payload, Buffer.from("bvx$")]);
+}
+
+test("LZFSE goes through 7zz, from a gzip, too", { skip: !hasProgram("7zz") && "no 7zip" }, async () => {
+  const runs = [0, 1, 2, 3].map((part) => {
+    const plain = disk.subarray(part << 20, (part + 1) << 20);
+    return { type: RUN.lzfse, sectors: 2048, plain, stored: literalLzfse(plain) };
+  });
+  const { files } = buildUdif([{ name: "whole disk (Apple_HFS : 0)", runs }], { variant: 2 });
+  for (const path of [await file("ulfo.dmg", files[0]!), await file("ulfo.dmg.gz", gzipSync(files[0]!))]) {
+    const found = await readAll(path);
+    assert.deepEqual([found.format, found.digest], ["ulfo", digest]);
+  }
+  const bad = Buffer.from(files[0]!);
+  bad[1_500_000]! ^= 1;
+  await assert.rejects(openImage(await file("bad-ulfo.dmg", bad)), { code: "UDIF_CHUNK" });
 });
 
 test("what is no disk image is refused by its name", async () => {
