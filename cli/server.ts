@@ -45,6 +45,7 @@ import { controlSocketOf } from "./control-socket.ts";
 import { freeControlSocket, makeDirectories } from "./data-directory.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
+import { sweptAtStart } from "./store-sweep.ts";
 import { streamOpener } from "./stream-opener.ts";
 import { tftpLimitsOf } from "./tftp-wiring.ts";
 import { VERSION } from "./version.ts";
@@ -90,6 +91,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
 
   const key = await loadSiteKey(dataDir);
   const store = await openStore(join(dataDir, "store"), key.trusted);
+  parts.defer(sweptAtStart(store, log.child({ part: "store" })));
   const db = await openDatabase(join(dataDir, "bootcast.db"));
   parts.defer(() => db.destroy());
   const leases = databaseLeases(db);
