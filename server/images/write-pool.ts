@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import type { CompressAnswer, CompressCodec } from "./write-worker.ts";
@@ -13,8 +14,11 @@ export class CompressionPool {
   readonly lanes: number;
   readonly #codec: CompressCodec;
   readonly #waiting: Job[] = [];
+  readonly #running = new Set<Worker>();
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Job>();
+  /** Memory that came back from a thread: as much garbage as there is content would pile up faster than it is collected. */
+  readonly #spare: ArrayBuffer[] = [];
   #broken: Error | undefined;
 
   constructor(codec: CompressCodec, lanes = availableParallelism()) {
@@ -31,11 +35,16 @@ export class CompressionPool {
     });
   }
 
-  /** What is still under way is rejected. */
+  /**
+   * What is still under way is rejected. Resolves when all threads have ended,
+   * each after the chunk that it packs: liblzma's binding brings the process
+   * down when its thread is stopped.
+   */
   async close(): Promise<void> {
-    const workers = [...this.#idle, ...this.#busy.keys()];
     this.#fail(new Error("The compression was ended."));
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    const ended = [...this.#running].map((worker) => once(worker, "exit"));
+    for (const worker of this.#running) worker.postMessage(undefined);
+    await Promise.all(ended);
   }
 
   #dispatch(): void {
@@ -45,9 +54,17 @@ export class CompressionPool {
       const job = this.#waiting.shift()!;
       this.#busy.set(worker, job);
       // A copy that is handed over: what `bytes` is a view of may be large and used elsewhere.
-      const copy = new Uint8Array(job.bytes);
+      const copy = this.#copyOf(job.bytes);
       worker.postMessage(copy, [copy.buffer]);
     }
+  }
+
+  #copyOf(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+    const spare = this.#spare.pop();
+    const isEnough = spare !== undefined && spare.byteLength >= bytes.length;
+    const copy = new Uint8Array(isEnough ? spare : new ArrayBuffer(bytes.length), 0, bytes.length);
+    copy.set(bytes);
+    return copy;
   }
 
   #start(): Worker {
@@ -58,12 +75,17 @@ export class CompressionPool {
       const job = this.#busy.get(worker);
       this.#busy.delete(worker);
       this.#idle.push(worker);
-      if (answer instanceof Uint8Array) job?.resolve(answer);
+      this.#spare.push(answer.spare);
+      if ("packed" in answer) job?.resolve(answer.packed);
       else job?.reject(new Error(answer.problem));
       this.#dispatch();
     });
     worker.on("error", (error) => this.#fail(error as Error));
-    worker.on("exit", () => this.#fail(new Error("A thread that compresses ended by itself.")));
+    worker.on("exit", () => {
+      this.#running.delete(worker);
+      this.#fail(new Error("A thread that compresses ended by itself."));
+    });
+    this.#running.add(worker);
     return worker;
   }
 

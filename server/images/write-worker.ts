@@ -4,15 +4,20 @@ import { deflateSync } from "node:zlib";
 /** The thread of `write-pool.ts`: packs one chunk after the other. */
 
 export type CompressCodec = "zlib" | "xz";
-export type CompressAnswer = Uint8Array | { readonly problem: string };
+/** `spare` is the memory that the chunk came in. */
+export type CompressAnswer = { readonly spare: ArrayBuffer } & (
+  | { readonly packed: Uint8Array<ArrayBuffer> }
+  | { readonly problem: string }
+);
 
 /** zlib's own default; level 9 takes twice the time for about one percent. */
 const ZLIB_LEVEL = 6;
 const XZ_PRESET = 6;
+/** How much is taken from the library at a time. */
+const PIECE_BYTES = 1 << 16;
 
 const coders: Record<CompressCodec, (bytes: Uint8Array) => Promise<Uint8Array>> = {
-  // With room for all of it, zlib is asked only once for the whole chunk.
-  zlib: async (bytes) => deflateSync(bytes, { level: ZLIB_LEVEL, chunkSize: bytes.length + 65536 }),
+  zlib: async (bytes) => deflateSync(bytes, { level: ZLIB_LEVEL, chunkSize: PIECE_BYTES }),
   async xz(bytes) {
     const { default: lzma } = await import("lzma-native");
     const encoder = lzma.createStream("streamEncoder", {
@@ -20,7 +25,7 @@ const coders: Record<CompressCodec, (bytes: Uint8Array) => Promise<Uint8Array>> 
       filters: [{ id: lzma.FILTER_LZMA2, preset: XZ_PRESET, dict_size: Math.max(4096, bytes.length) }],
       check: lzma.CHECK_CRC32,
       synchronous: true,
-      bufsize: bytes.length + 65536,
+      bufsize: PIECE_BYTES,
     });
     encoder.end(bytes);
     const pieces: Buffer[] = [];
@@ -29,19 +34,25 @@ const coders: Record<CompressCodec, (bytes: Uint8Array) => Promise<Uint8Array>> 
   },
 };
 
-async function answerTo(bytes: Uint8Array): Promise<CompressAnswer> {
+async function answer(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  const spare = bytes.buffer;
   try {
-    return await coders[workerData as CompressCodec](bytes);
+    // Only what is exactly its own memory can be handed over without a copy.
+    const packed = new Uint8Array(await coders[workerData as CompressCodec](bytes));
+    parentPort!.postMessage({ packed, spare } satisfies CompressAnswer, [packed.buffer, spare]);
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    const problem = error instanceof Error ? error.message : String(error);
+    parentPort!.postMessage({ problem, spare } satisfies CompressAnswer, [spare]);
   }
 }
 
-parentPort!.on("message", async (bytes: Uint8Array) => {
-  const answer = await answerTo(bytes);
-  // Only what is exactly its own memory can be handed over without a copy.
-  if (answer instanceof Uint8Array) {
-    const packed = new Uint8Array(answer);
-    parentPort!.postMessage(packed, [packed.buffer]);
-  } else parentPort!.postMessage(answer);
+let work = Promise.resolve();
+parentPort!.on("message", async (bytes: Uint8Array<ArrayBuffer> | undefined) => {
+  if (bytes !== undefined) {
+    work = answer(bytes);
+    return;
+  }
+  // Nothing stands for the end.
+  await work;
+  parentPort!.close();
 });

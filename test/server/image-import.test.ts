@@ -9,6 +9,7 @@ import { openFileSource } from "../../server/file-source.ts";
 import { checkImage } from "../../server/image-check.ts";
 import { exportImage } from "../../server/image-export.ts";
 import { importImage } from "../../server/image-import.ts";
+import { openImage } from "../../server/images/open-image.ts";
 import { loadSiteKey } from "../../server/keys.ts";
 import { openStore } from "../../server/store.ts";
 import { sampleDisk } from "../images/sample-disk.ts";
@@ -38,6 +39,14 @@ test("an imported disk is exported the same, with holes", async (t) => {
   assert(Buffer.from(await readFile(copy)).equals(await readFile(path)));
   assert((await stat(copy)).blocks * 512 < 50 * 65536);
   await assert.rejects(exportImage(store, manifest, copy, { format: "raw" }), { code: "FILE_EXISTS" });
+  for (const format of ["udzo", "ulmo", "sparse"] as const) {
+    const other = join(directory, `copy.${format}`);
+    await exportImage(store, manifest, other, { format });
+    const image = await openImage(other);
+    await image.verify();
+    assert(Buffer.from(await image.source.read(0, image.source.sizeBytes)).equals(await readFile(path)), format);
+    await image.close();
+  }
 });
 
 test("the same disk again is the next version and needs no room", async (t) => {
