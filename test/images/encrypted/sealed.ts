@@ -13,7 +13,7 @@ export type SealOptions = {
 
 /** Bytes that look random and are the same each time. */
 export function pattern(length: number, seed: number): Buffer {
-  return Buffer.from({ length }, (_, index) => (index * 167 + seed * 59 + (index >> 8)) & 0xff);
+  return Buffer.from(Array.from({ length }, (_, index) => (index * 167 + seed * 59 + (index >> 8)) & 0xff));
 }
 
 /** An encrypted disk image of version 2 around `content`, as macOS writes one. */
