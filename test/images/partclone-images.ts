@@ -52,7 +52,7 @@ export function partcloneV2(parts: PartcloneParts): Buffer {
   reseal(header);
   const bits = Buffer.alloc(Math.ceil(map.length / 8));
   for (const [block, letter] of [...map].entries()) if (letter === "x") bits[block >> 3]! |= 1 << (block & 7);
-  const pieces = [header, bits, sumOf(crc32(bits))];
+  const pieces: Buffer[] = [header, bits, sumOf(crc32(bits))];
   let sum = 0;
   let count = 0;
   for (const [block, letter] of [...map].entries()) {
@@ -88,7 +88,11 @@ export function partcloneV1({ map, blockBytes }: PartcloneParts, checksumBytes: 
     [56, used],
   ] as const)
     header.writeBigUInt64LE(BigInt(value), at);
-  const pieces = [header, Buffer.from([...map].map((letter) => (letter === "x" ? 1 : 0))), Buffer.from("BiTmAgIc")];
+  const pieces: Buffer[] = [
+    header,
+    Buffer.from([...map].map((letter) => (letter === "x" ? 1 : 0))),
+    Buffer.from("BiTmAgIc"),
+  ];
   let sum = 0;
   for (const [block, letter] of [...map].entries()) {
     if (letter !== "x") continue;

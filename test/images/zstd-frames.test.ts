@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { Fault } from "../../fault.ts";
-import { zstdFrames } from "../../images/zstd-frames.ts";
+import { type ZstdFrame, zstdFrames } from "../../images/zstd-frames.ts";
 import { MemoryDisk } from "./memory.ts";
 
 const first = zstdCompressSync(Buffer.alloc(300_000, "abc"));
@@ -11,7 +11,9 @@ const second = zstdCompressSync(Buffer.from("short"));
 const comment = Buffer.from("522a4d1804000000aabbccdd", "hex");
 
 async function framesOf(bytes: Uint8Array) {
-  return Array.fromAsync(zstdFrames(new MemoryDisk(bytes)));
+  const frames: ZstdFrame[] = [];
+  for await (const frame of zstdFrames(new MemoryDisk(bytes))) frames.push(frame);
+  return frames;
 }
 
 test("frames are found by their headers, comments passed over", async () => {
