@@ -8,19 +8,21 @@ import { type BootImage, readBootImages } from "../scripts/boot-image/descriptio
 import { buildRaspberryFolder, raspberryFolder } from "../scripts/boot-image/raspberry.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { configOf, configOptions } from "./configuration.ts";
-import { type NbiFlags, nbiBuildOptions, nbiListCommand, writeNbi } from "./nbi.ts";
+import { type NbiFlags, nbiBuildOptions, nbiListCommand, refuseFlagsOfTheOther, writeNbi } from "./nbi.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { VERSION } from "./version.ts";
 
 /** `bootcast boot-image …`: the Linux that netbooted machines run. */
 export function bootImageCommand(): Command {
-  return new Command("boot-image")
-    .description(
-      "The Linux that netbooted machines run: kernel, drivers, tools and the agent, made from Debian packages.",
-    )
-    .addCommand(buildCommand())
-    .addCommand(showCommand())
-    .addCommand(nbiListCommand());
+  const command = new Command("boot-image").description(
+    "The Linux that netbooted machines run: kernel, drivers, tools and the agent, made from Debian packages.",
+  );
+  examples(command, [
+    "bootcast boot-image build              # into the data directory, where the server finds it",
+    "bootcast boot-image show               # what it is made of",
+    "bootcast boot-image nbi                # the NetBoot bundles that Macs are offered",
+  ]);
+  return command.addCommand(buildCommand()).addCommand(showCommand()).addCommand(nbiListCommand());
 }
 
 function buildCommand(): Command {
@@ -42,6 +44,7 @@ function buildCommand(): Command {
     ])
     .option("--raspberry-pi", "also the folder that Raspberry Pis boot from; makes the arm64 image")
     .action(async (options: BuildFlags) => {
+      refuseFlagsOfTheOther(command, options.nbi === true);
       const config = configOf(command);
       const { dataDir } = config;
       const cacheDir = cacheDirectory();

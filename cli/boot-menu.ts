@@ -8,6 +8,10 @@ export function machineMenuOf(
   parts: Omit<MachineMenuOptions, "seconds" | "pin" | "images" | "random">,
 ): MachineMenu | undefined {
   if (!values["boot.menu"]) return undefined;
+  if (values["boot.menu_image"].length > 0 && values["boot.menu_pin"] === undefined) {
+    const fix = 'set boot.menu_pin = "…", or remove boot.menu_image';
+    parts.log.warn({ fix }, "menu: the images of boot.menu_image are not offered, because boot.menu_pin is not set");
+  }
   return new MachineMenu({
     ...parts,
     seconds: values["boot.menu_seconds"],

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
+import { Fault } from "../fault.ts";
 import type { HostBootBody } from "../server/api/host-boot-routes.ts";
 import type { HostBootChange } from "../server/host-boot-rules.ts";
 import { withServer } from "./client.ts";
@@ -32,6 +33,7 @@ export function hostBootCommand(): Command {
   examples(command, [
     "bootcast host boot lab-07                          # shows what holds",
     "bootcast host boot lab-07 --secure-boot on         # shim and signed GRUB",
+    "bootcast host boot lab-07 --secure-boot default    # as for every host again",
     "bootcast host boot lab-07 --address 10.77.0.60     # kept for it by our own DHCP server",
     "bootcast host boot lab-07 --tftp-blksize 1024 --tftp-window default",
     "bootcast host boot imac-3 --net-boot-image 0x81000089 --for 7",
@@ -60,6 +62,7 @@ export function hostBootCommand(): Command {
 /** What to change; undefined when no option asks for anything. */
 function changeOf(options: Options, nowMs: number): HostBootChange | undefined {
   const { netBootImage: id, for: days = DEFAULT_BINDING_DAYS } = options;
+  if (options.for !== undefined && typeof id !== "number") throw nothingToBind();
   const tftp = {
     blockBytes: given(options.tftpBlksize),
     windowBlocks: given(options.tftpWindow),
@@ -73,6 +76,14 @@ function changeOf(options: Options, nowMs: number): HostBootChange | undefined {
     tftp: isEmpty(tftp) ? undefined : tftp,
   };
   return isEmpty(change) ? undefined : change;
+}
+
+function nothingToBind(): Fault {
+  return new Fault("USAGE", {
+    what: "--for says how long, and nothing says to which image.",
+    why: "A Mac is bound to a NetBoot image for some days; nothing was changed.",
+    fix: "Name the image, too: --net-boot-image 0x81000089 --for 7.",
+  });
 }
 
 /** Null takes a setting back. */

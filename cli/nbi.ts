@@ -38,6 +38,23 @@ export function nbiBuildOptions(command: Command): Command {
     );
 }
 
+const ofBundle = ["server", "index", "name", "efi"];
+const ofBootImage = ["arch", "agent", "raspberryPi"];
+
+/** A flag that would do nothing is a mistake of whoever typed it. @throws {Fault} USAGE */
+export function refuseFlagsOfTheOther(command: Command, isBundle: boolean): void {
+  const wrong = (isBundle ? ofBootImage : ofBundle).find((name) => command.getOptionValueSource(name) === "cli");
+  const flag = command.options.find((option) => option.attributeName() === wrong)?.long;
+  if (flag === undefined) return;
+  throw new Fault("USAGE", {
+    what: isBundle ? `${flag} does not go with --nbi.` : `${flag} goes only with --nbi.`,
+    why: isBundle
+      ? "A bundle holds a loader alone; the rest comes from the server."
+      : "It says what a NetBoot bundle is.",
+    fix: `Leave ${flag} out, or build ${isBundle ? "without --nbi" : "with --nbi"}.`,
+  });
+}
+
 /** `boot-image build --nbi`. @throws {Fault} USAGE when the server's address is not clear, BOOT_IMAGE_… */
 export async function writeNbi(flags: NbiFlags, { config, cacheDir }: { config: Config; cacheDir: string }) {
   const { index, name, efi } = flags;

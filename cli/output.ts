@@ -20,6 +20,7 @@ export type Exit = (typeof Exit)[keyof typeof Exit];
 const exitOfFault: Readonly<Record<string, Exit>> = {
   USAGE: Exit.usage,
   CONFIG_INVALID: Exit.usage,
+  CONFIG_MISSING: Exit.usage,
   ASR_CONFIG_INVALID: Exit.usage,
   GROUP_REFUSED: Exit.usage,
   IMAGE_NAME: Exit.usage,

@@ -153,7 +153,10 @@ export class Hosts {
     );
     throw new Fault("HOST_UNKNOWN", {
       what: `There is no host "${word}".`,
-      why: hosts.length === 0 ? "No host has appeared yet." : `${hosts.length} others are known.`,
+      why:
+        hosts.length === 0
+          ? "No host has appeared yet."
+          : `Of ${hosts.length} known ${hosts.length === 1 ? "host" : "hosts"} none has this name, id or address.`,
       fix: `${suggestion === undefined ? "" : `Maybe "${suggestion}" was meant. `}"bootcast host list" shows all.`,
     });
   }

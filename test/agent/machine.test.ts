@@ -12,7 +12,7 @@ const otherSite = generateKeyPairSync("ed25519");
 
 /** As the boot image carries them: the site's own key first. */
 const pem = [own, before, otherSite].map(({ publicKey }) => publicKey.export({ type: "spki", format: "pem" })).join("");
-const ports = machinePorts({ kernel: {}, trusted: parseSiteKeys(pem) } as MachineOptions);
+const ports = machinePorts({ kernel: {}, trusted: parseSiteKeys(pem) } as unknown as MachineOptions);
 
 const about = { challenge: newChallenge(), mac: "52:54:00:12:34:56", deployId: "7", image: "lab", imageVersion: 1 };
 

@@ -60,6 +60,9 @@ test("host boot: what cannot be is refused, with the reason", async () => {
   assert.match(outside.stderr, /10\.77\.0\.1\/255\.255\.255\.0/);
   assert.equal((await run("lab-01", "--secure-boot", "maybe")).code, 2);
   assert.equal((await run("nobody")).code, 1);
+  const unbound = await run("lab-01", "--for", "7");
+  assert.equal(unbound.code, 2);
+  assert.match(unbound.stderr, /--net-boot-image/);
   const http400 = await http.inject({ method: "PATCH", url: "/api/v1/hosts/lab-01/boot", payload: { loaderr: "x" } });
   assert.equal(http400.statusCode, 400);
 });

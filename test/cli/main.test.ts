@@ -19,8 +19,8 @@ for (const { name, load } of commands) {
       let help = "";
       command.configureOutput({ writeOut: (text) => (help += text), writeErr: (text) => (help += text) });
       command.outputHelp();
+      assert.match(help, /^Examples:\n {2}\$ /, `${name} ${command.name()}`);
       if (command.commands.length === 0) {
-        assert.match(help, /^Examples:\n {2}\$ /, `${name} ${command.name()}`);
         for (const option of ["--json", "--quiet", "--no-input"])
           assert(help.includes(option), `${command.name()} ${option}`);
       }
@@ -80,6 +80,7 @@ test("every error has the exit code that the manual promises", () => {
     TFTP_NOT_PERMITTED: 11,
     UDP_NOT_PERMITTED: 11,
     CONFIG_UNKNOWN: 2,
+    CONFIG_MISSING: 2,
     INTERRUPTED: 130,
     ANY_OTHER: 1,
   };

@@ -85,3 +85,15 @@ test("boot-image build --nbi wants the server by its address", async () => {
     assert.match(stderr, /like http:\/\/10\.77\.0\.1:8440/);
   }
 });
+
+for (const [words, reason] of [
+  [["--index", "3"], /--index goes only with --nbi/],
+  [["--nbi", "--raspberry-pi"], /--raspberry-pi does not go with --nbi/],
+  [["--nbi", "--arch", "arm64"], /--arch does not go with --nbi/],
+] as const) {
+  test(`boot-image build ${words.join(" ")}: a flag that would do nothing is refused`, async () => {
+    const { code, stderr } = await bootcast(["boot-image", "build", ...words, ...dataDir()], env());
+    assert.equal(code, 2);
+    assert.match(stderr, reason);
+  });
+}
