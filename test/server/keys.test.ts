@@ -4,7 +4,9 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { loadSiteKey, readSitePublicKey } from "../../server/keys.ts";
+import { keyFingerprint } from "../../images/signature.ts";
+import { loadSiteKey, parsePublicKey, readSitePublicKey, rotateSiteKey, trustKey } from "../../server/keys.ts";
+import { testKey } from "../images/test-keys.ts";
 
 async function dataDir(t: TestContext): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), "bootcast-"));
@@ -67,4 +69,45 @@ test("a public key that is none, or of another kind, is refused", async (t) => {
     await writeFile(join(directory, "keys/site.pub"), content);
     await assert.rejects(readSitePublicKey(directory), { code: "KEY_INVALID" });
   }
+});
+
+test("a new key signs, and those before stay trusted", async (t) => {
+  const directory = await dataDir(t);
+  const { before, after } = await rotateSiteKey(directory);
+  const { after: last } = await rotateSiteKey(directory);
+  assert.equal(new Set([before, after, last].map(({ fingerprint }) => fingerprint)).size, 3);
+  const loaded = await loadSiteKey(directory);
+  const read = await readSitePublicKey(directory);
+  assert.deepEqual([loaded.fingerprint, read.fingerprint], [last.fingerprint, last.fingerprint]);
+  const trusted = [before, after, last].map(({ fingerprint }) => fingerprint).sort();
+  assert.deepEqual(loaded.trusted.map(keyFingerprint).sort(), trusted);
+  assert.deepEqual(read.trusted.map(keyFingerprint).sort(), trusted);
+  assert.equal((await stat(join(directory, "keys/site.key"))).mode & 0o777, 0o600);
+  assert.deepEqual((await readdir(join(directory, "keys"))).sort(), ["site.key", "site.pub", "trusted"]);
+});
+
+test("a key that was being replaced when the power went out is one of the two, and both are trusted", async (t) => {
+  const directory = await dataDir(t);
+  const { before, after } = await rotateSiteKey(directory);
+  // Between the new private key and its public half.
+  const pem = before.publicKey.export({ type: "spki", format: "pem" }).toString();
+  await writeFile(join(directory, "keys/site.pub"), pem);
+  assert.equal((await readSitePublicKey(directory)).fingerprint, before.fingerprint);
+  assert.equal((await loadSiteKey(directory)).fingerprint, after.fingerprint);
+  assert.equal((await readSitePublicKey(directory)).fingerprint, after.fingerprint);
+});
+
+test("another site's key is trusted once, and what is no public key never", async (t) => {
+  const directory = await dataDir(t);
+  await loadSiteKey(directory);
+  const other = testKey(7);
+  await trustKey(directory, other.publicKey);
+  await trustKey(directory, other.publicKey);
+  const { trusted } = await readSitePublicKey(directory);
+  assert(trusted.length === 2 && trusted[1]!.equals(other.publicKey));
+  const secret = other.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  for (const pem of ["", "nonsense", secret])
+    assert.throws(() => parsePublicKey(pem, "other.pub"), { code: "KEY_INVALID" });
+  await writeFile(join(directory, "keys/trusted/bad.pub"), "nonsense");
+  await assert.rejects(readSitePublicKey(directory), { code: "KEY_INVALID" });
 });
