@@ -91,6 +91,7 @@ async function measure(
     const deadlineMs = 60_000 + idealSeconds * 4_000;
     const cast: Cast = { room, image, directory: targets, rateBytesPerSecond, deadlineMs };
     const result = await contender.run(cast);
+    if (result.endedAtSeconds.length === 0) return { hosts, "loss %": percent, what: contender.name, right: 0 };
     const endedAtSeconds = Math.max(...result.endedAtSeconds);
     const { startedAtSeconds, sentBytes } = room.flow(rateBytesPerSecond, endedAtSeconds);
     let right = 0;
