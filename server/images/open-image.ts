@@ -16,6 +16,7 @@ import { readTrailer } from "../../images/udif/data-fork.ts";
 import { openUdif } from "../../images/udif/open-udif.ts";
 import { checkWholeSectors, formatOf } from "../file-source.ts";
 import { ChunkThreads } from "./chunk-threads.ts";
+import { holesOf } from "./file-holes.ts";
 import { contentNotRead } from "./format-faults.ts";
 import { type PassphraseSource, unlockWith } from "./passphrase.ts";
 import { openSegments } from "./segments.ts";
@@ -138,7 +139,7 @@ class Opening {
   async #image(content: Content, path: string): Promise<Found> {
     if (this.#layers.length > MOST_LAYERS) throw tooManyLayers();
     const format = await formatOf(content.source);
-    if (format === undefined) return rawImage(content.source, this.#sectorBytes);
+    if (format === undefined) return this.#raw(content);
     switch (format.id) {
       case "gzip":
       case "xz":
@@ -161,6 +162,13 @@ class Opening {
       default:
         return this.#virtualDisk(content, { ...format, id: format.id });
     }
+  }
+
+  async #raw({ source, file }: Content): Promise<Found> {
+    const image = await rawImage(source, this.#sectorBytes);
+    if (file === undefined) return image;
+    const ranges = await holesOf("path" in file ? file.path : `/proc/self/fd/${file.descriptor}`);
+    return ranges === undefined ? image : { ...image, ranges };
   }
 
   async #unpacked({ source }: Content, codec: "gzip" | "xz" | "zstd"): Promise<Content> {

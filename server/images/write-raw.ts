@@ -21,9 +21,8 @@ export type RawWriteOptions = {
 export async function writeRaw(source: BlockSource, file: OutputFile, options: RawWriteOptions): Promise<void> {
   const totalBytes = source.sizeBytes;
   await file.setLength(totalBytes);
-  const everything: ForeignRange[] = [{ startBytes: 0, endBytes: totalBytes, state: "data" }];
   let at = 0;
-  for (const { endBytes, state } of options.ranges ?? everything) {
+  for (const { endBytes, state } of wholeDisk(options.ranges ?? [], totalBytes)) {
     if (state !== "data") {
       // A block that only begins empty is read with what follows.
       const wholeEnd = endBytes === totalBytes ? endBytes : endBytes - (endBytes % BMAP_BLOCK_BYTES);
@@ -45,6 +44,16 @@ export async function writeRaw(source: BlockSource, file: OutputFile, options: R
       options.onProgress?.(at, totalBytes);
     }
   }
+}
+
+/** What is not known is read. */
+function* wholeDisk(ranges: Iterable<ForeignRange>, totalBytes: number): Generator<ForeignRange> {
+  let knownBytes = 0;
+  for (const range of ranges) {
+    yield range;
+    knownBytes = range.endBytes;
+  }
+  if (knownBytes < totalBytes) yield { startBytes: knownBytes, endBytes: totalBytes, state: "data" };
 }
 
 /** The stretches of whole blocks that are not zero; short gaps between them count as content. */
