@@ -1,6 +1,7 @@
 import { Fault } from "../fault.ts";
 import type { BlockSource, ByteRange } from "./block.ts";
-import { CELL_BYTES, cellCount } from "./cell.ts";
+import { CELL_BYTES } from "./cell.ts";
+import { CellBits } from "./cell-bits.ts";
 import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf } from "./file-system.ts";
 import { findPageFiles, readFreeSpace } from "./free-space/read.ts";
 import { type FreeSpace, Implausible, Volume } from "./free-space/volume.ts";
@@ -48,7 +49,7 @@ type NotKnown = Exclude<FreeSpace, { readonly state: "known" }>;
 type Found = Omit<VolumeUse, "unusedBytes" | "keptBecause"> & ByteRange;
 
 /**
- * Finds what need not be kept of a disk: what was deleted there is not sent to every machine. Costs two bits a cell.
+ * Finds what need not be kept of a disk: what was deleted there is not sent to every machine. Costs at most a bit a cell.
  *
  * @throws {Fault} FILE_SYSTEM_DIRTY with `dirty: "refuse"`, naming all that are
  */
@@ -57,7 +58,7 @@ export async function findUnusedCells(
   layout: DiskLayout,
   options: UnusedCellsOptions = {},
 ): Promise<UnusedCells> {
-  const unused = new CellBits(cellCount(source.sizeBytes));
+  const unused = new CellBits();
   const warnings: string[] = [];
   const volumes: VolumeUse[] = [];
   const dirty: { readonly name: string; readonly problem: string; readonly fix: string }[] = [];
@@ -98,11 +99,11 @@ async function freeCells(
     const other = own.state === "unknown" ? await options.otherMap?.(fileSystem, { startBytes, endBytes }) : undefined;
     const free = other ?? own;
     if (free.state !== "known") return free;
-    const cells = new CellBits(cellCount(endBytes), Math.floor(startBytes / CELL_BYTES));
-    for await (const range of free.ranges) cells.mark(range);
+    const cells = new CellBits();
+    for await (const range of free.ranges) markInside(cells, range);
     if (options.skipPageFiles === true)
       for (const file of await findPageFiles(fileSystem, volume))
-        for (const range of behindBeginning(file)) cells.mark(range);
+        for (const range of behindBeginning(file)) markInside(cells, range);
     return cells;
   } catch (error) {
     if (error instanceof Implausible)
@@ -111,46 +112,17 @@ async function freeCells(
   }
 }
 
+/** Marks the cells that lie wholly inside a range; a short last cell of the disk never counts. */
+function markInside(cells: CellBits, { startBytes, endBytes }: ByteRange): void {
+  cells.mark(Math.ceil(startBytes / CELL_BYTES), Math.floor(endBytes / CELL_BYTES));
+}
+
 function* behindBeginning(file: readonly ByteRange[]): Generator<ByteRange> {
   let kept = KEPT_OF_PAGE_FILE_BYTES;
   for (const { startBytes, endBytes } of file) {
     const keptHere = Math.min(kept, endBytes - startBytes);
     kept -= keptHere;
     if (startBytes + keptHere < endBytes) yield { startBytes: startBytes + keptHere, endBytes };
-  }
-}
-
-/** One bit for each cell from `first` up to `end`. */
-class CellBits {
-  readonly #first: number;
-  readonly #bits: Uint8Array;
-  count = 0;
-
-  constructor(end: number, first = 0) {
-    // Whole bytes, so that a part of a disk can be laid over all of it.
-    this.#first = first & ~7;
-    this.#bits = new Uint8Array(Math.ceil((end - this.#first) / 8));
-  }
-
-  has(cell: number): boolean {
-    return ((this.#bits[(cell - this.#first) >> 3] ?? 0) & (1 << (cell & 7))) !== 0;
-  }
-
-  /** Marks the cells that lie wholly inside a range; a short last cell of the disk never counts. */
-  mark({ startBytes, endBytes }: ByteRange): void {
-    const end = Math.floor(endBytes / CELL_BYTES);
-    for (let cell = Math.ceil(startBytes / CELL_BYTES); cell < end; cell += 1) {
-      if (this.has(cell)) continue;
-      this.#bits[(cell - this.#first) >> 3]! |= 1 << (cell & 7);
-      this.count += 1;
-    }
-  }
-
-  /** Adds those of another that lies inside of this one and has none in common with it. */
-  add(other: CellBits): void {
-    const at = (other.#first - this.#first) >> 3;
-    for (const [index, byte] of other.#bits.entries()) this.#bits[at + index]! |= byte;
-    this.count += other.count;
   }
 }
 

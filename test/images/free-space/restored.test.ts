@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { filesOf, makeVolume, volumeKinds } from "./made-volumes.ts";
+import { filesOf, hasProgram, makeVolume, volumeKinds } from "./made-volumes.ts";
+import { bytesIn, common, freeByPartclone, freeByUs } from "./partclone-oracle.ts";
 import { restoreUsedOnly } from "./used-only.ts";
 
 for (const kind of volumeKinds) {
@@ -19,6 +20,13 @@ for (const kind of volumeKinds) {
     makeVolume(kind, image, keptBytes, deletedBytes);
     const { unused, readBytes, storedBytes } = await restoreUsedOnly(image, restored, { dirty: "refuse" });
     assert.deepEqual(unused.warnings, []);
+    if (kind.partclone !== undefined && hasProgram(kind.partclone)) {
+      const ours = await freeByUs(image);
+      const theirs = await freeByPartclone(kind.partclone, image);
+      const difference = `ours ${bytesIn(ours)}, partclone's ${bytesIn(theirs)}, common ${bytesIn(common(ours, theirs))}`;
+      assert.equal(bytesIn(common(ours, theirs)), bytesIn(ours), difference);
+      assert(bytesIn(ours) > 0.97 * bytesIn(theirs), difference);
+    }
     kind.check(restored);
     assert.deepEqual(filesOf(kind, restored), filesOf(kind, image));
     assert(readBytes < kind.sizeBytes / 2, `${readBytes} of ${kind.sizeBytes} bytes were read`);
