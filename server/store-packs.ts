@@ -63,7 +63,7 @@ export class PackStore implements PackReader {
     const path = this.packPath(digest);
     try {
       if (packDigest(await readFile(path)) !== digest) return false;
-      await this.disk.touch(path, Date.now());
+      await this.disk.touch(path, Date.now()).catch(refuseOthers);
       // Who wrote it may not have come to this.
       this.#unsynced.add(dirname(path));
       return true;
@@ -146,4 +146,10 @@ export class PackStore implements PackReader {
     // Each new one is a name in the one above.
     for (let made = directory; made.length >= first.length; made = dirname(made)) this.#unsynced.add(dirname(made));
   }
+}
+
+/** Who may not mark another user's file counts on it all the same: should it go, publishing says so. */
+function refuseOthers(error: unknown): void {
+  const { code = "" } = error as NodeJS.ErrnoException;
+  if (!["EPERM", "EACCES"].includes(code)) throw error;
 }

@@ -102,6 +102,14 @@ test("packs that somebody counts on stay: a capture asks for them, an import pub
   assert.deepEqual(await store.listImages(), []);
 });
 
+test("a pack that another user wrote is used, though it cannot be marked", async (t) => {
+  const store = await newStore(t);
+  const { packs } = await addImage(store, "debian", "ab");
+  const touch = () => Promise.reject(Object.assign(new Error("not the owner"), { code: "EPERM" }));
+  const other = await openStore(store.directory, siteKey.trusted, { ...realDisk, touch });
+  assert.equal(await other.isSound(packs[0]!.digest), true);
+});
+
 test("sweeping is stopped anywhere and goes on; a manifest that cannot be read keeps every pack", async (t) => {
   const store = await newStore(t);
   const keep = await addImage(store, "keep", "?".repeat(20));
