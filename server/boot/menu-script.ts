@@ -5,6 +5,8 @@ export type MenuScriptInput = {
   readonly mac: string;
   /** "http://10.77.0.1:8440". */
   readonly server: string;
+  /** Where this machine's script is. */
+  readonly scriptUrl: string;
   readonly menu: Menu;
 };
 
@@ -46,7 +48,7 @@ export function menuLines(input: MenuScriptInput): string[] {
     "echo bootcast: it starts from its own disk now.",
     "exit 1",
     ...menu.entries.flatMap((entry) => deedLines(entry, server)),
-    ...(orders.length === 0 ? [] : confirmLines(title, server.replace("http://", ""), mac, menu)),
+    ...(orders.length === 0 ? [] : confirmLines(title, server.replace("http://", ""), input)),
   ];
 }
 
@@ -96,7 +98,7 @@ function deedLines(entry: MenuEntry, server: string): string[] {
 }
 
 /** One question and one PIN pad for all orders: what is asked stands in settings. */
-function confirmLines(title: string, address: string, mac: string, menu: Menu): string[] {
+function confirmLines(title: string, address: string, { mac, scriptUrl, menu }: MenuScriptInput): string[] {
   const digits = Array.from({ length: 10 }, (_, digit) => `item --key ${digit} ${digit} [${digit}]`);
   return [
     ":confirm",
@@ -131,9 +133,11 @@ function confirmLines(title: string, address: string, mac: string, menu: Menu): 
     `iseq \${stars} ${"*".repeat(menu.pinDigits)} || goto pin`,
     `chain --replace http://menu:\${pin}@${address}/boot/order.ipxe?mac=${mac}&ticket=${menu.ticket}&order=\${order}&uuid=\${uuid} ||`,
     "clear pin ||",
-    "echo bootcast: the server did not answer; the line above says why. Nothing was ordered.",
+    // The answer may have been lost after the order was given: only the server knows what holds now.
+    "echo bootcast: no answer came; the line above says why. It may be ordered or not:",
+    "echo bootcast: the server is asked what holds.",
     "sleep 5",
-    "goto menu",
+    `chain --replace ${scriptUrl} || goto menu`,
   ];
 }
 

@@ -38,7 +38,7 @@ export function renderScript(input: ScriptInput): string {
     ...(policy.boot === "agent"
       ? agentLines(input)
       : policy.boot === "menu" && menu !== undefined
-        ? menuLines({ ...input, menu })
+        ? menuLines({ ...input, scriptUrl: scriptUrlOf(input), menu })
         : diskLines(input.mac, policy)),
   ];
   return scriptOf(lines);

@@ -92,9 +92,10 @@ set stars \x24{stars}*
 iseq \x24{stars} ****** || goto pin
 chain --replace http://menu:\x24{pin}@10.77.0.1:8440/boot/order.ipxe?mac=52:54:00:12:34:56&ticket=00ff&order=\x24{order}&uuid=\x24{uuid} ||
 clear pin ||
-echo bootcast: the server did not answer; the line above says why. Nothing was ordered.
+echo bootcast: no answer came; the line above says why. It may be ordered or not:
+echo bootcast: the server is asked what holds.
 sleep 5
-goto menu
+chain --replace http://10.77.0.1:8440/boot/script.ipxe?mac=52:54:00:12:34:56 || goto menu
 `,
   );
 });
