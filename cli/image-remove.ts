@@ -38,6 +38,8 @@ export function imageRemoveCommand(): Command {
     const images = await versionsOf(store, given);
     refuseOrdered(configOf(command).dataDir, images);
     await confirm(given[0]!, flags.confirm, { does: "removes images", verb: "remove" });
+    // Once more: while the person was asked, somebody may have ordered one.
+    refuseOrdered(configOf(command).dataDir, images);
     await removeVersions(store, images);
     const swept = await sweep(store, flags.now === true);
     const names = images.map(({ name, version }) => `${name}:${version}`);
