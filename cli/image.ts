@@ -1,12 +1,16 @@
 import { Command } from "commander";
+import { imageCatCommand } from "./image-cat.ts";
 import { imageConvertCommand } from "./image-convert.ts";
+import { imageCreateCommand } from "./image-create.ts";
 import { imageDiffCommand } from "./image-diff.ts";
 import { imageExportCommand } from "./image-export.ts";
 import { imageImportCommand } from "./image-import.ts";
 import { imageInfoCommand } from "./image-info.ts";
 import { imageKeysCommand } from "./image-keys.ts";
 import { imageListCommand } from "./image-list.ts";
+import { imageMountCommand } from "./image-mount.ts";
 import { imageRemoveCommand, imageSweepCommand } from "./image-remove.ts";
+import { imageScanCommand } from "./image-scan.ts";
 import { imageTagCommand } from "./image-tag.ts";
 import { imageVerifyCommand } from "./image-verify.ts";
 import { examples } from "./output.ts";
@@ -23,6 +27,8 @@ export function imageCommand(): Command {
   ]);
   return command
     .addCommand(imageImportCommand())
+    .addCommand(imageScanCommand())
+    .addCommand(imageCreateCommand())
     .addCommand(imageListCommand())
     .addCommand(imageInfoCommand())
     .addCommand(imageVerifyCommand())
@@ -32,5 +38,7 @@ export function imageCommand(): Command {
     .addCommand(imageSweepCommand())
     .addCommand(imageExportCommand())
     .addCommand(imageConvertCommand())
+    .addCommand(imageMountCommand())
+    .addCommand(imageCatCommand())
     .addCommand(imageKeysCommand());
 }

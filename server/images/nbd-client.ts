@@ -1,19 +1,21 @@
 import { connect, type Socket } from "node:net";
 import type { BlockSource } from "../../images/block.ts";
+import {
+  FIXED_NEWSTYLE,
+  Info,
+  NBD_MAGIC,
+  NO_ZEROES,
+  OPTION_MAGIC,
+  OPTION_REPLY_MAGIC,
+  Option,
+  OptionReply,
+  REQUEST_MAGIC,
+  SIMPLE_REPLY_MAGIC,
+} from "./nbd-packet.ts";
 
 /** The disk that an NBD server on a UNIX socket has, read-only. */
 export type NbdDisk = BlockSource & { close(): void };
 
-// Network Block Device, doc/proto.md of NetworkBlockDevice/nbd: fixed newstyle handshake, simple replies.
-const IHAVEOPT = 0x49484156454f5054n;
-const OPTION_REPLY = 0x3e889045565a9n;
-const OPTION_GO = 7;
-const REPLY_ACK = 1;
-const REPLY_INFO = 3;
-const INFO_EXPORT = 0;
-const FIXED_NEWSTYLE_NO_ZEROES = 3;
-const REQUEST = 0x25609513;
-const SIMPLE_REPLY = 0x67446698;
 /** Servers take at least 32 MiB. */
 const READ_BYTES = 1 << 22;
 const HANDSHAKE_MS = 30_000;
@@ -39,26 +41,26 @@ export async function connectNbd(path: string): Promise<NbdDisk> {
 
 async function handshake(socket: Socket, input: SocketReader): Promise<number> {
   const hello = await input.take(18);
-  if (hello.toString("latin1", 0, 8) !== "NBDMAGIC" || hello.readBigUInt64BE(8) !== IHAVEOPT)
+  if (hello.readBigUInt64BE() !== NBD_MAGIC || hello.readBigUInt64BE(8) !== OPTION_MAGIC)
     throw new Error("what answers is no NBD server");
   const answer = Buffer.alloc(4 + 16 + 6);
-  answer.writeUInt32BE(FIXED_NEWSTYLE_NO_ZEROES);
-  answer.writeBigUInt64BE(IHAVEOPT, 4);
-  answer.writeUInt32BE(OPTION_GO, 12);
+  answer.writeUInt32BE(FIXED_NEWSTYLE | NO_ZEROES);
+  answer.writeBigUInt64BE(OPTION_MAGIC, 4);
+  answer.writeUInt32BE(Option.go, 12);
   // An empty export name and no requests for information: ten zero bits of length and content.
   answer.writeUInt32BE(6, 16);
   socket.write(answer);
   let sizeBytes: number | undefined;
   for (;;) {
     const head = await input.take(20);
-    if (head.readBigUInt64BE() !== OPTION_REPLY) throw new Error("its answer is not that of an NBD server");
+    if (head.readBigUInt64BE() !== OPTION_REPLY_MAGIC) throw new Error("its answer is not that of an NBD server");
     const length = head.readUInt32BE(16);
     if (length > 65536) throw new Error("its answer is too long");
     const body = await input.take(length);
     const kind = head.readUInt32BE(12);
-    if (kind === REPLY_INFO && length >= 10 && body.readUInt16BE() === INFO_EXPORT)
+    if (kind === OptionReply.info && length >= 10 && body.readUInt16BE() === Info.export)
       sizeBytes = Number(body.readBigUInt64BE(2));
-    else if (kind === REPLY_ACK) break;
+    else if (kind === OptionReply.acknowledged) break;
     else if (kind >= 2 ** 31) throw new Error(`it refused: ${body.toString("utf8") || kind}`);
   }
   if (sizeBytes === undefined || !Number.isSafeInteger(sizeBytes)) throw new Error("it did not say a size");
@@ -107,13 +109,13 @@ class Connection implements NbdDisk {
   async #ask(offset: number, length: number): Promise<Uint8Array> {
     this.#handle += 1n;
     const request = Buffer.alloc(28);
-    request.writeUInt32BE(REQUEST);
+    request.writeUInt32BE(REQUEST_MAGIC);
     request.writeBigUInt64BE(this.#handle, 8);
     request.writeBigUInt64BE(BigInt(offset), 16);
     request.writeUInt32BE(length, 24);
     this.#socket.write(request);
     const reply = await this.#input.take(16);
-    if (reply.readUInt32BE() !== SIMPLE_REPLY || reply.readBigUInt64BE(8) !== this.#handle)
+    if (reply.readUInt32BE() !== SIMPLE_REPLY_MAGIC || reply.readBigUInt64BE(8) !== this.#handle)
       throw new Error("the NBD server's answer does not fit the question");
     const error = reply.readUInt32BE(4);
     if (error !== 0) throw new Error(`the NBD server could not read at byte ${offset}: error ${error}`);

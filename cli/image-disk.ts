@@ -1,0 +1,41 @@
+import type { Command } from "commander";
+import type { BlockSource } from "../images/block.ts";
+import { StoredDisk } from "../images/stored-disk.ts";
+import { isImageFile, openImageFile } from "./image-file.ts";
+import { imageReference } from "./image-reference.ts";
+import { readImageStore } from "./image-store.ts";
+import type { PassphraseFlags } from "./passphrase.ts";
+
+/** A disk to be read, wherever it comes from. */
+export type ImageDisk = {
+  /** "lab-debian:2", or the path as it was given. */
+  readonly title: string;
+  readonly source: BlockSource;
+  close(): Promise<void>;
+};
+
+/**
+ * Opens the disk of an image of the store, or of a file of any format that is read; a file counts first.
+ *
+ * @throws {Fault} those of `openImage` and of the store
+ */
+export async function openImageDisk(
+  command: Command,
+  image: string,
+  flags: PassphraseFlags,
+  signal: AbortSignal,
+): Promise<ImageDisk> {
+  if (await isImageFile(image)) {
+    const file = await openImageFile(image, flags, { signal });
+    return { title: image, source: file.source, close: () => file.close() };
+  }
+  const { store } = await readImageStore(command);
+  const { name, version } = imageReference(image);
+  const { manifest } = await store.readManifest(name, version);
+  const { tag } = manifest;
+  return {
+    title: `${tag.name}:${tag.version}`,
+    source: new StoredDisk(store, manifest),
+    close: async () => undefined,
+  };
+}
