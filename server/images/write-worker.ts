@@ -38,7 +38,9 @@ async function answer(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
   const spare = bytes.buffer;
   try {
     // Only what is exactly its own memory can be handed over without a copy.
-    const packed = new Uint8Array(await coders[workerData as CompressCodec](bytes));
+    const coded = await coders[workerData as CompressCodec](bytes);
+    const isOwn = coded.byteLength === coded.buffer.byteLength;
+    const packed = isOwn ? (coded as Uint8Array<ArrayBuffer>) : new Uint8Array(coded);
     parentPort!.postMessage({ packed, spare } satisfies CompressAnswer, [packed.buffer, spare]);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
