@@ -114,7 +114,7 @@ function reuseOf(store: ImageStore, known: KnownPacks): PackReuse {
 }
 
 /** Who runs this, for the image's tag. */
-function builderName(): string {
+export function builderName(): string {
   try {
     return process.env["SUDO_USER"] ?? userInfo().username;
   } catch {

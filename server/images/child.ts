@@ -24,7 +24,8 @@ export async function runChild(name: string, args: readonly string[], options: C
   const child = spawn(name, args, {
     stdio: options.inherit === undefined ? ["ignore", "pipe", "pipe"] : ["ignore", "pipe", "pipe", options.inherit],
     // Their words are read: they must be the same everywhere.
-    env: { ...process.env, LC_ALL: "C.UTF-8" },
+    // Those of administrators (mke2fs) are found without being one.
+    env: { ...process.env, LC_ALL: "C.UTF-8", PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` },
     ...(options.signal && { signal: options.signal }),
   });
   const isOver = new Promise<number | null>((resolve, reject) => {
@@ -73,6 +74,10 @@ const packages: Readonly<Record<string, string>> = {
   "qemu-img": "qemu-utils",
   "qemu-nbd": "qemu-utils",
   "7zz": "7zip",
+  mke2fs: "e2fsprogs",
+  resize2fs: "e2fsprogs",
+  e2fsck: "e2fsprogs",
+  debugfs: "e2fsprogs",
 };
 
 function missing(name: string, cause: unknown): Fault {
@@ -80,7 +85,7 @@ function missing(name: string, cause: unknown): Fault {
     "PROGRAM_MISSING",
     {
       what: `The program ${name} is not installed.`,
-      why: "bootcast reads this kind of disk image through it.",
+      why: "bootcast needs it for this.",
       fix: `Install it: "sudo apt-get install ${packages[name] ?? name}".`,
     },
     cause,
