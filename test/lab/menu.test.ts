@@ -64,7 +64,7 @@ describe("the menu on a machine's screen", { skip: labProblem("machines") ?? fal
 
   /** Presses the keys when `screen` has appeared, and gives where the console was then. */
   async function at(screen: RegExp | string, keys: string, from = 0): Promise<number> {
-    await pc.waitForLine(screen, 30_000, `${screen} on the screen`, from);
+    await pc.waitForLine(screen, 60_000, `${screen} on the screen`, from);
     const here = pc.mark();
     pc.type(keys);
     return here;
