@@ -1,3 +1,4 @@
+import { createRequire } from "node:module";
 import { endianness } from "node:os";
 
 /** The system calls that Node does not offer. Addresses of memory are plain numbers: Linux gives out 47 bits of them. */
@@ -17,13 +18,10 @@ export type SystemCalls = {
 };
 
 /** Undefined where the optional package `koffi` is missing, or where structures in memory look different from here. */
-export async function loadSystemCalls(): Promise<SystemCalls | undefined> {
+export function loadSystemCalls(): SystemCalls | undefined {
   const isKnown = process.platform === "linux" && ["x64", "arm64"].includes(process.arch) && endianness() === "LE";
   if (!isKnown) return undefined;
-  const koffi = await import("koffi").then(
-    (module) => module.default,
-    () => undefined,
-  );
+  const koffi = requireKoffi();
   if (koffi === undefined) return undefined;
   const library = koffi.load(null);
   const call = (declaration: string) => library.func(declaration) as never;
@@ -41,4 +39,13 @@ export async function loadSystemCalls(): Promise<SystemCalls | undefined> {
     errno: () => koffi.errno(),
     addressOf: (bytes) => (bytes.byteLength === 0 ? 0 : Number(koffi.address(bytes))),
   };
+}
+
+// Not by import(): the boot image has only what require() finds, beside the agent's one file.
+function requireKoffi(): typeof import("koffi") | undefined {
+  try {
+    return createRequire(import.meta.filename)("koffi") as typeof import("koffi");
+  } catch {
+    return undefined;
+  }
 }

@@ -20,7 +20,7 @@ const LOOKUP_TIMEOUT_MS = 10_000;
  * @throws {Fault} GROUP_JOIN_FAILED
  */
 export async function joinGroup(options: JoinOptions & { readonly withoutKoffi?: boolean }): Promise<GroupSocket> {
-  const calls = options.withoutKoffi === true ? undefined : await loadSystemCalls();
+  const calls = options.withoutKoffi === true ? undefined : loadSystemCalls();
   try {
     if (calls !== undefined) return joinPolledGroup(calls, options, RECEIVE_BUFFER_BYTES);
     return await joinPlainGroup(options);

@@ -27,10 +27,13 @@ const NAP_MS = 1;
 /** It needs little, but at its time: what it misses by more than 20 ms is never sent. */
 const NICE = -10;
 
-async function run(parent: MessagePort, start: ThreadStart): Promise<void> {
+function run(parent: MessagePort, start: ThreadStart): void {
   const say = (message: FromThread) => parent.postMessage(message);
-  const calls = await loadSystemCalls();
-  if (calls === undefined) return say({ type: "refused", why: "koffi is not there" });
+  const calls = loadSystemCalls();
+  if (calls === undefined) {
+    say({ type: "refused", why: "koffi is not there" });
+    return;
+  }
   const { datagramBytes, options } = start;
   const { interfaceAddress, ttl, loopback, group: address, port } = options;
   let descriptor: ReturnType<typeof openDescriptor>;
@@ -43,7 +46,8 @@ async function run(parent: MessagePort, start: ThreadStart): Promise<void> {
       isLowerEffort: true,
     });
   } catch (error) {
-    return say({ type: "refused", why: (error as Error).message });
+    say({ type: "refused", why: (error as Error).message });
+    return;
   }
   preferThisThread();
   say({ type: "ready" });
@@ -88,5 +92,5 @@ function send(calls: SystemCalls, { memory, format, datagramBytes, options }: Th
   }
 }
 
-await run(parentPort!, workerData as ThreadStart);
+run(parentPort!, workerData as ThreadStart);
 parentPort!.close();

@@ -7,7 +7,7 @@ import { BatchSender } from "../../udp/batch-sender.ts";
 import { openDescriptor } from "../../udp/open-descriptor.ts";
 import { loadSystemCalls } from "../../udp/system-calls.ts";
 
-const calls = await loadSystemCalls();
+const calls = loadSystemCalls();
 const address = "127.0.0.1";
 const datagramBytes = 1000;
 

@@ -20,7 +20,7 @@ for (const isSenderPlain of [false, true]) {
   for (const isReceiverPlain of [false, true]) {
     const named = (isPlain: boolean) => (isPlain ? "node:dgram" : "koffi");
     test(`sent by ${named(isSenderPlain)}, received by ${named(isReceiverPlain)}`, { timeout: 20_000 }, async (t) => {
-      if (!isSenderPlain || !isReceiverPlain) assert(await loadSystemCalls(), "koffi is installed for the tests");
+      if (!isSenderPlain || !isReceiverPlain) assert(loadSystemCalls(), "koffi is installed for the tests");
       port += 1;
       const heard: { sequence: number; payload: string; atMs: number }[] = [];
       const all = Promise.withResolvers<void>();
