@@ -1,15 +1,17 @@
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
-import { hostname, userInfo } from "node:os";
-import { basename, extname, join } from "node:path";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Fault } from "../fault.ts";
-import { type ImageTag, isImageName, type Manifest } from "../images/manifest.ts";
+import { isImageName, type Manifest } from "../images/manifest.ts";
 import { encodeManifest } from "../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../images/pack-reader.ts";
 import { type ScanProgress, scan } from "../images/scan.ts";
 import { signerAmong } from "../images/signature.ts";
+import type { DiskImage } from "../server/images/open-image.ts";
+import { changed, readScanIndex, scanIndexPath } from "../server/images/scan-index-file.ts";
 import { loadSiteKey, readSitePublicKey } from "../server/keys.ts";
 import { readStore } from "../server/store.ts";
+import { tagOfFile } from "./file-tag.ts";
 import { isImageFile, openImageFile } from "./image-file.ts";
 import { parseImageReference } from "./image-reference.ts";
 import type { PassphraseFlags } from "./passphrase.ts";
@@ -33,9 +35,9 @@ export type SourceOptions = {
 
 /**
  * Opens what `--source` names: a path of a disk image of any format, or NAME[:VERSION] in the store.
- * A file is scanned in place: nothing is converted or copied.
+ * A file is scanned in place, or read by its scan index: nothing is converted or copied.
  *
- * @throws {Fault} SOURCE_UNKNOWN, SOURCE_KIND, SITE_KEY_ABSENT; those of the store and of `scan`
+ * @throws {Fault} SOURCE_UNKNOWN, SOURCE_KIND, SOURCE_CHANGED, SITE_KEY_ABSENT; those of the store and of `scan`
  */
 export async function openImageSource(source: string, options: SourceOptions): Promise<ImageSource> {
   refuseOtherKinds(source);
@@ -53,8 +55,10 @@ export async function openImageSource(source: string, options: SourceOptions): P
 async function openFile(path: string, options: SourceOptions): Promise<ImageSource> {
   const image = await openImageFile(path, options.passphrase ?? {}, options);
   try {
+    const scanned = await openScanned(path, image, options.dataDir);
+    if (scanned !== undefined) return scanned;
     const manifest = await scan(image.source, {
-      tag: tagOf(path),
+      tag: tagOfFile(path),
       codec: "stored",
       sectorBytes: image.sectorBytes,
       // The packs are made again from the file when they are sent.
@@ -72,24 +76,23 @@ async function openFile(path: string, options: SourceOptions): Promise<ImageSour
   }
 }
 
+/** By the index that "bootcast image scan" has written, when there is one. */
+async function openScanned(path: string, image: DiskImage, dataDir: string): Promise<ImageSource | undefined> {
+  const indexPath = scanIndexPath(path);
+  if (!existsSync(indexPath)) return undefined;
+  const { publicKey, trusted } = await readSitePublicKey(dataDir);
+  const index = await readScanIndex(path, indexPath, trusted);
+  if (index === undefined) return undefined;
+  const { manifest, manifestBytes } = index;
+  if (manifest.diskBytes !== image.source.sizeBytes) throw changed(path, indexPath);
+  const signer = signerAmong(manifestBytes, trusted) ?? publicKey;
+  return { manifest, manifestBytes, signer, packs: rawFilePacks(image.source, manifest), close: () => image.close() };
+}
+
 // Without a site key the stream is signed by a key of its own: receivers ask whether to trust it.
 async function signingKey(dataDir: string): Promise<KeyObject> {
   if (!existsSync(join(dataDir, "keys", "site.key"))) return generateKeyPairSync("ed25519").privateKey;
   return (await loadSiteKey(dataDir)).privateKey;
-}
-
-function tagOf(path: string): ImageTag {
-  const stem = basename(path, extname(path))
-    .replaceAll(/[^A-Za-z0-9._-]+/g, "-")
-    .replace(/^[^A-Za-z0-9]+/, "")
-    .slice(0, 64);
-  return {
-    name: isImageName(stem) ? stem : "disk",
-    version: 1,
-    builder: `${userInfo().username}@${hostname()}`,
-    createdAtMs: Math.floor(statSync(path).mtimeMs),
-    notes: "",
-  };
 }
 
 const otherKinds: readonly (readonly [RegExp, string])[] = [

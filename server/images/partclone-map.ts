@@ -103,13 +103,14 @@ async function readMap(
   });
   const failed = new Promise<never>((_, reject) => child.once("error", reject));
   failed.catch(() => {});
+  const isOver = new Promise((resolve) => child.once("close", resolve));
   let message = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     message = (message + text).slice(-MOST_MESSAGE_CHARACTERS);
   });
   const deadline = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
   try {
-    const { header, bits } = await Promise.race([readHeaderAndBitmap(child, () => message), failed]);
+    const { header, bits } = await Promise.race([readHeaderAndBitmap(child, isOver, () => message), failed]);
     if (header.blocks * header.blockBytes > endBytes - startBytes)
       return unknown(`${program} says it is larger than its partition`);
     const shape = { startBytes, blockBytes: header.blockBytes, blocks: header.blocks };
@@ -123,6 +124,7 @@ async function readMap(
 
 async function readHeaderAndBitmap(
   child: ChildProcess,
+  isOver: Promise<unknown>,
   message: () => string,
 ): Promise<{ readonly header: PartcloneHeader; readonly bits: Uint8Array }> {
   let header: PartcloneHeader | undefined;
@@ -146,6 +148,8 @@ async function readHeaderAndBitmap(
     if (!isSound) throw ended("Its map has another checksum than it says.");
     return { header, bits };
   }
+  // Its last words may still be on the way.
+  await isOver;
   throw ended(message().trim().split("\n").at(-1) || "It ended without a word.");
 }
 

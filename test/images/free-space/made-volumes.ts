@@ -156,7 +156,7 @@ export const btrfs: VolumeKind = {
   name: "btrfs",
   sizeBytes: 320 * MIB,
   make: (image) => run("mkfs.btrfs", "-q", "-f", image),
-  withFolder: kernelMount("btrfs", "nologreplay"),
+  withFolder: kernelMount("btrfs", "noatime"),
   check: (image) => run("btrfs", "check", "--readonly", "--check-data-csum", image),
   partclone: "partclone.btrfs",
   skip: missing({ programs: ["mkfs.btrfs", "btrfs"], root: true, kernel: "btrfs" }),
