@@ -10,6 +10,8 @@ import type { PassphraseFlags } from "./passphrase.ts";
 export type ImageDisk = {
   /** "lab-debian:2", or the path as it was given. */
   readonly title: string;
+  /** Whether it has partitions, or is one volume. */
+  readonly kind: "disk" | "volume";
   readonly source: BlockSource;
   close(): Promise<void>;
 };
@@ -27,7 +29,7 @@ export async function openImageDisk(
 ): Promise<ImageDisk> {
   if (await isImageFile(image)) {
     const file = await openImageFile(image, flags, { signal });
-    return { title: image, source: file.source, close: () => file.close() };
+    return { title: image, kind: file.kind, source: file.source, close: () => file.close() };
   }
   const { store } = await readImageStore(command);
   const { name, version } = imageReference(image);
@@ -35,6 +37,7 @@ export async function openImageDisk(
   const { tag } = manifest;
   return {
     title: `${tag.name}:${tag.version}`,
+    kind: manifest.scheme === "none" ? "volume" : "disk",
     source: new StoredDisk(store, manifest),
     close: async () => undefined,
   };

@@ -7,7 +7,7 @@ import { formatSize } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
 import { type NbdPlace, serveNbd } from "../server/images/nbd-server.ts";
 import { configOptions } from "./configuration.ts";
-import { openImageDisk } from "./image-disk.ts";
+import { type ImageDisk, openImageDisk } from "./image-disk.ts";
 import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
@@ -48,7 +48,7 @@ export function imageMountCommand(): Command {
         onClients: (count) => say(count === 1 ? "1 connection" : `${count} connections`),
       });
       try {
-        printMount(disk.title, disk.source.sizeBytes, server.place);
+        printMount(disk, server.place);
         await untilAborted(signal);
       } finally {
         await server.close();
@@ -61,14 +61,16 @@ export function imageMountCommand(): Command {
   });
 }
 
-function printMount(image: string, diskBytes: number, place: NbdPlace): void {
+function printMount({ title: image, kind, source }: ImageDisk, place: NbdPlace): void {
+  const diskBytes = source.sizeBytes;
+  const mount = `sudo mount -o ro /dev/nbd0${kind === "disk" ? "p1" : ""} /mnt`;
   const uri = uriOf(place);
   const server = "path" in place ? `-unix ${quoted(place.path)}` : `${place.host} ${place.port}`;
-  printResult({ image, diskBytes, uri, ...place }, () =>
+  printResult({ image, kind, diskBytes, uri, ...place }, () =>
     [
       `${image} is a read-only disk of ${formatSize(diskBytes)} until Ctrl-C.`,
       `  as a device  sudo modprobe nbd && sudo nbd-client ${server} /dev/nbd0`,
-      "               sudo mount -o ro /dev/nbd0p1 /mnt        # later: umount, nbd-client -d /dev/nbd0",
+      `               ${mount}   # later: sudo umount /mnt && sudo nbd-client -d /dev/nbd0`,
       `  as a file    qemu-img convert -O raw ${quoted(uri)} disk.raw`,
       `  to look at   qemu-img info ${quoted(uri)}`,
     ].join("\n"),
