@@ -361,9 +361,15 @@ describe("DHCP among others", { skip: labProblem("network", programs) ?? false }
     await new Promise((resolve) => setTimeout(resolve, 200));
     serving!.signal("SIGKILL");
     await serving!.exited;
+    // It asks its server alone first, and everybody when that one is silent.
+    const killed = client.seen.length;
+    await within("the client asks everybody", () =>
+      client.seen.slice(killed).find((line) => /DHCPREQUEST.* to 255\.255\.255\.255/.test(line)),
+    );
     await full("network.allow_other_dhcp=true");
+    // dhclient's script is told RENEW when the broadcast's answer comes from the server it had.
     const again = await within("the client has its lease again", () =>
-      client.seen.find((line) => line.startsWith("REBIND ") || line.startsWith("RENEW ")),
+      client.seen.slice(killed).find((line) => /^RE(BIND|NEW) /.test(line)),
     );
     assert.equal(again.split(" ")[1], address);
     const stranger = await ports(other, "68");
@@ -382,6 +388,20 @@ describe("DHCP among others", { skip: labProblem("network", programs) ?? false }
     );
     assert.match(offer.yiaddr, /^10\.77\.0\./);
     assert.notEqual(offer.yiaddr, address);
+  });
+
+  test("udhcpc keeps its address over a crash of the server", async () => {
+    // With less than two minutes left udhcpc does not renew: it rebinds, by broadcast.
+    await full("network.lease_minutes=1");
+    const client = udhcpc(pc, "-R");
+    const [, address] = (await client.until("bound ")).split(" ");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    serving!.signal("SIGKILL");
+    await serving!.exited;
+    await full("network.lease_minutes=1");
+    client.signal("SIGUSR1");
+    assert.equal((await client.until("renew 10.")).split(" ")[1], address);
+    await client.stop();
   });
 
   describe("beside dnsmasq", () => {
