@@ -18,6 +18,11 @@ export class Memory {
     this.words[at] = value >>> 0;
     this.words[at + 1] = Math.floor(value / 0x1_0000_0000);
   }
+
+  /** The 64-bit number at word `at`. */
+  getLong(at: number): number {
+    return this.words[at]! + this.words[at + 1]! * 0x1_0000_0000;
+  }
 }
 
 /**

@@ -17,8 +17,8 @@ const IP_MULTICAST_IF = 32;
 const IP_MULTICAST_TTL = 33;
 const IP_MULTICAST_LOOP = 34;
 const IP_ADD_MEMBERSHIP = 35;
-const SOL_UDP = 17;
-const UDP_SEGMENT = 103;
+export const SOL_UDP = 17;
+export const UDP_SEGMENT = 103;
 const UDP_GRO = 104;
 
 /** The type-of-service byte of DSCP LE, "lower effort" (RFC 8622): networks that know it let all others go first. */
@@ -40,12 +40,10 @@ export type DescriptorOptions = {
   readonly multicast?: { readonly interfaceAddress: string; readonly ttl: number; readonly loopback: boolean };
   /** What is received may be several datagrams of one sender and one length, end to end (UDP_GRO). */
   readonly joinsReceived?: boolean;
-  /** What is sent in one call is cut into datagrams of so many bytes (UDP_SEGMENT). */
-  readonly segmentBytes?: number;
   readonly isLowerEffort?: boolean;
 };
 
-/** A UDP socket, and which of the options that only make it faster or kinder the system took. */
+/** A UDP socket, and what the system can do with it: cut a message into datagrams (UDP_SEGMENT), join received ones. */
 export type Descriptor = { readonly number: number; readonly canSegment: boolean; readonly joinsReceived: boolean };
 
 /**
@@ -69,12 +67,13 @@ export function openDescriptor(calls: SystemCalls, options: DescriptorOptions): 
     calls.close(number);
     throw new Error(`${call}: error ${code}`);
   };
-  const { address, port = 0, group, multicast, segmentBytes } = options;
+  const { address, port = 0, group, multicast } = options;
   buffer(SO_RCVBUFFORCE, SO_RCVBUF, options.receiveBufferBytes);
   buffer(SO_SNDBUFFORCE, SO_SNDBUF, options.sendBufferBytes);
   if (options.sharesAddress === true) must("SO_REUSEADDR", set(SOL_SOCKET, SO_REUSEADDR, 1));
   if (options.isLowerEffort === true) set(IPPROTO_IP, IP_TOS, LOWER_EFFORT);
-  const canSegment = segmentBytes !== undefined && set(SOL_UDP, UDP_SEGMENT, segmentBytes);
+  // Each message says for itself how it is cut: 0 changes nothing, and is refused by a system that cannot cut.
+  const canSegment = set(SOL_UDP, UDP_SEGMENT, 0);
   const joinsReceived = options.joinsReceived === true && set(SOL_UDP, UDP_GRO, 1);
   const name = new Uint8Array(16);
   name[0] = AF_INET;

@@ -11,6 +11,7 @@ export type SystemCalls = {
   write(descriptor: number, bytes: Uint8Array, length: number): number;
   read(descriptor: number, bytes: Uint8Array, length: number): number;
   poll(entries: number, count: number, timeoutMs: number): number;
+  schedYield(): number;
   recvmmsg(descriptor: number, messages: number, count: number, flags: number, timeout: null): number;
   sendmmsg(descriptor: number, messages: number, count: number, flags: number): number;
   errno(): number;
@@ -34,6 +35,7 @@ export function loadSystemCalls(): SystemCalls | undefined {
     write: call("intptr_t write(int fd, const void *bytes, size_t length)"),
     read: call("intptr_t read(int fd, _Out_ void *bytes, size_t length)"),
     poll: call("int poll(intptr_t entries, unsigned long count, int timeout)"),
+    schedYield: call("int sched_yield()"),
     recvmmsg: call("int recvmmsg(int fd, intptr_t messages, unsigned int count, int flags, void *timeout)"),
     sendmmsg: call("int sendmmsg(int fd, intptr_t messages, unsigned int count, int flags)"),
     errno: () => koffi.errno(),

@@ -3,6 +3,7 @@ import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { Pacer } from "../../multicast/pacer.ts";
 import { FRAME_BYTES, type PacketFormat, stampPacket } from "../../multicast/packet.ts";
 import { BatchSender } from "../../udp/batch-sender.ts";
+import { type IPv4Peer, ipv4Peer } from "../../udp/ipv4-peer.ts";
 import { openDescriptor } from "../../udp/open-descriptor.ts";
 import { loadSystemCalls, type SystemCalls } from "../../udp/system-calls.ts";
 import { type RingMemory, SendRing } from "./send-ring.ts";
@@ -34,7 +35,7 @@ function run(parent: MessagePort, start: ThreadStart): void {
     say({ type: "refused", why: "koffi is not there" });
     return;
   }
-  const { datagramBytes, options } = start;
+  const { options } = start;
   const { interfaceAddress, ttl, loopback, group: address, port } = options;
   let descriptor: ReturnType<typeof openDescriptor>;
   try {
@@ -42,7 +43,6 @@ function run(parent: MessagePort, start: ThreadStart): void {
       address: interfaceAddress,
       sendBufferBytes: SEND_BUFFER_BYTES,
       multicast: { interfaceAddress, ttl, loopback },
-      segmentBytes: datagramBytes,
       isLowerEffort: true,
     });
   } catch (error) {
@@ -53,7 +53,8 @@ function run(parent: MessagePort, start: ThreadStart): void {
   say({ type: "ready" });
   const { canSegment, number } = descriptor;
   try {
-    send(calls, start, new BatchSender(calls, { descriptor: number, canSegment, datagramBytes, address, port }));
+    const sender = new BatchSender(calls, { descriptor: number, canSegment, stuckMs: STUCK_MS });
+    send(calls, start, sender, ipv4Peer(address, port));
   } finally {
     calls.close(number);
   }
@@ -69,7 +70,12 @@ function preferThisThread(): void {
 }
 
 /** Returns when the ring is closed. */
-function send(calls: SystemCalls, { memory, format, datagramBytes, options }: ThreadStart, sender: BatchSender): void {
+function send(
+  calls: SystemCalls,
+  { memory, format, datagramBytes, options }: ThreadStart,
+  sender: BatchSender,
+  group: IPv4Peer,
+): void {
   const ring = new SendRing(memory, datagramBytes);
   const dataAddress = calls.addressOf(new Uint8Array(memory.data));
   const pacer = new Pacer(options.rateBytesPerSecond, datagramBytes + FRAME_BYTES, performance.now());
@@ -81,14 +87,20 @@ function send(calls: SystemCalls, { memory, format, datagramBytes, options }: Th
     }
     const now = performance.now();
     const sendTimeTenthsMs = Math.floor(now * 10) & 0xffff;
+    const most = Math.min(count, sender.mostJoined(datagramBytes));
     let due = 0;
-    while (due < Math.min(count, sender.mostAtOnce) && pacer.readyAt(now) <= now) {
+    while (due < most && pacer.readyAt(now) <= now) {
       pacer.take(now);
       stampPacket(ring.datagram(number + due), sendTimeTenthsMs, format);
       due += 1;
     }
-    if (due === 0) ring.nap(Math.max(NAP_MS, pacer.readyAt(now) - now));
-    else ring.onSent(due, sender.send(dataAddress + place * datagramBytes, due, STUCK_MS));
+    if (due === 0) {
+      ring.nap(Math.max(NAP_MS, pacer.readyAt(now) - now));
+      continue;
+    }
+    sender.begin(group, { count: due, datagramBytes, parts: 1, copiedBytes: 0 });
+    sender.addMemory(dataAddress + place * datagramBytes, due * datagramBytes);
+    ring.onSent(due, sender.flush());
   }
 }
 

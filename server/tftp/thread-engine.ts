@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { isIPv4 } from "node:net";
 import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
+import { loadSystemCalls } from "../../udp/system-calls.ts";
 import type { EngineEvents, TransferEngine } from "./engine.ts";
-import { loadSystemCalls } from "./system-calls.ts";
 import type { FromThread, ThreadStart, ToThread } from "./thread-messages.ts";
 
 const EFD_NONBLOCK_CLOEXEC = 0o2004000;
@@ -24,7 +24,7 @@ export async function openThreadEngine(
   onBroken: () => void,
 ): Promise<TransferEngine | undefined> {
   if (!addresses.every((address) => isIPv4(address))) return undefined;
-  const calls = await loadSystemCalls();
+  const calls = loadSystemCalls();
   if (calls === undefined) return undefined;
   const wakeDescriptor = calls.eventfd(0, EFD_NONBLOCK_CLOEXEC);
   if (wakeDescriptor < 0) return undefined;

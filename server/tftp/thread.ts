@@ -1,18 +1,21 @@
 import { type MessagePort, parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { type IPv4Peer, ipv4Peer, peerNumber, Receiver, Sender } from "./datagrams.ts";
+import { BatchReceiver } from "../../udp/batch-receiver.ts";
+import { BatchSender } from "../../udp/batch-sender.ts";
+import { type IPv4Peer, ipv4Peer, peerNumber } from "../../udp/ipv4-peer.ts";
+import { openDescriptor } from "../../udp/open-descriptor.ts";
+import { loadSystemCalls, type SystemCalls } from "../../udp/system-calls.ts";
+import { addBlocks } from "./block-sender.ts";
 import type { Peer } from "./engine.ts";
-import { loadSystemCalls, type SystemCalls } from "./system-calls.ts";
 import type { FromThread, ThreadStart, ToThread } from "./thread-messages.ts";
 import { portsPerAddress, TransferPorts } from "./transfer-ports.ts";
 import type { TransferTable } from "./transfer-table.ts";
-import { openUdpSocket } from "./udp-socket.ts";
 
 /**
  * The thread of `thread-engine.ts`: it waits in poll(2), takes all packets that wait in one call, decides, and sends all
  * answers in one call. It shares nothing with the rest of the server but the files' memory.
  */
 
-type Port = { readonly descriptor: number; readonly table: TransferTable<IPv4Peer>; readonly sender: Sender };
+type Port = { readonly descriptor: number; readonly table: TransferTable<IPv4Peer>; readonly sender: BatchSender };
 
 const POLLIN = 1;
 /**
@@ -26,11 +29,17 @@ const patienceForClients = 2;
 const longestWaitMs = 500;
 /** ACK and ERROR packets are short; what is longer is cut, and was not for us. */
 const longestPacketBytes = 256;
+const packetsAtOnce = 64;
+/** A card that takes nothing for so long loses what it is given. */
+const stuckMs = 20;
 
-async function run(parent: MessagePort, { addresses, wakeDescriptor }: ThreadStart): Promise<void> {
+function run(parent: MessagePort, { addresses, wakeDescriptor }: ThreadStart): void {
   const say = (message: FromThread) => parent.postMessage(message);
-  const calls = await loadSystemCalls();
-  if (calls === undefined) return say({ type: "refused", why: "koffi is not there" });
+  const calls = loadSystemCalls();
+  if (calls === undefined) {
+    say({ type: "refused", why: "koffi is not there" });
+    return;
+  }
   const transfers = new TransferPorts<IPv4Peer>({
     ended: (id, end) => say({ type: "ended", id, end }),
     suspectMtu: (id) => say({ type: "suspectMtu", id }),
@@ -42,7 +51,8 @@ async function run(parent: MessagePort, { addresses, wakeDescriptor }: ThreadSta
     }
   } catch (error) {
     for (const { descriptor } of ports) calls.close(descriptor);
-    return say({ type: "refused", why: (error as Error).message });
+    say({ type: "refused", why: (error as Error).message });
+    return;
   }
   say({ type: "ready" });
   serve(calls, parent, { transfers, ports, wakeDescriptor });
@@ -56,7 +66,7 @@ function serve(
   { transfers, ports, wakeDescriptor }: { transfers: TransferPorts<IPv4Peer>; ports: Port[]; wakeDescriptor: number },
 ): void {
   const now = () => performance.now();
-  const receiver = new Receiver(calls, longestPacketBytes);
+  const receiver = new BatchReceiver(calls, { count: packetsAtOnce, longestBytes: longestPacketBytes });
   const wakes = new Uint8Array(8);
   // struct pollfd: descriptor 4, events 2, revents 2.
   const entries = new Int32Array(2 * (ports.length + 1));
@@ -124,8 +134,9 @@ function obey(transfers: TransferPorts<IPv4Peer>, message: Exclude<ToThread, { t
 const bufferBytes = 1024 * 1024;
 
 function openPort(calls: SystemCalls, address: string, transfers: TransferPorts<IPv4Peer>): Port {
-  const descriptor = openUdpSocket(calls, address, bufferBytes);
-  const sender = new Sender(calls, descriptor, { canSegment: true });
+  const options = { address, receiveBufferBytes: bufferBytes, sendBufferBytes: bufferBytes };
+  const { number: descriptor, canSegment } = openDescriptor(calls, options);
+  const sender = new BatchSender(calls, { descriptor, canSegment, stuckMs });
   const addresses = new WeakMap<Uint8Array, number>();
   const addressOf = (file: Uint8Array): number => {
     const known = addresses.get(file) ?? calls.addressOf(file);
@@ -135,7 +146,7 @@ function openPort(calls: SystemCalls, address: string, transfers: TransferPorts<
   const table = transfers.add(address, {
     sendPacket: (peer, packet) => sender.addPacket(peer, packet),
     sendBlocks: ({ peer, file, transfer }, first, count) =>
-      sender.addBlocks(peer, { transfer, file, fileAddress: addressOf(file) }, first, count),
+      addBlocks(sender, peer, { transfer, file, fileAddress: addressOf(file) }, { first, count }),
   });
   return { descriptor, table, sender };
 }
@@ -145,5 +156,5 @@ function numbered(given: Peer): { key: number; peer: IPv4Peer } {
   return { key: peerNumber(peer.ip, peer.port), peer };
 }
 
-await run(parentPort!, workerData as ThreadStart);
+run(parentPort!, workerData as ThreadStart);
 parentPort!.close();

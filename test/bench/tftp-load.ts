@@ -3,14 +3,16 @@
  * (`Load`). It says "ready", starts with the first line of its input, and prints what came of it (`LoadResult`).
  *
  * Every byte is compared with the file. The same program asks every server; it uses the system calls of
- * `server/tftp/datagrams.ts`, so that it costs less than what it measures.
+ * `udp/`, so that it costs less than what it measures.
  */
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { type IPv4Peer, ipv4Peer, Receiver, Sender } from "../../server/tftp/datagrams.ts";
 import { encodeTftp, type TftpOption } from "../../server/tftp/packet.ts";
-import { loadSystemCalls } from "../../server/tftp/system-calls.ts";
-import { openUdpSocket } from "../../server/tftp/udp-socket.ts";
+import { BatchReceiver } from "../../udp/batch-receiver.ts";
+import { BatchSender } from "../../udp/batch-sender.ts";
+import { type IPv4Peer, ipv4Peer } from "../../udp/ipv4-peer.ts";
+import { openDescriptor } from "../../udp/open-descriptor.ts";
+import { loadSystemCalls } from "../../udp/system-calls.ts";
 
 export type Load = {
   readonly server: string;
@@ -39,14 +41,14 @@ const POLLIN = 1;
 
 const load = JSON.parse(process.argv[2] ?? "{}") as Load;
 const file = readFileSync(load.path);
-const calls = (await loadSystemCalls())!;
-const receiver = new Receiver(calls, 2048);
+const calls = loadSystemCalls()!;
+const receiver = new BatchReceiver(calls, { count: 64, longestBytes: 2048 });
 const listening = ipv4Peer(load.server, 69);
 
 /** One client: RFC 1350 with the options of 2348 and 7440. */
 class Client {
   readonly descriptor: number;
-  readonly #sender: Sender;
+  readonly #sender: BatchSender;
   #peer: IPv4Peer = listening;
   #last: Uint8Array = request();
   #received = 0;
@@ -60,8 +62,10 @@ class Client {
   isDone = false;
 
   constructor(address: string) {
-    this.descriptor = openUdpSocket(calls, address, 256 * 1024);
-    this.#sender = new Sender(calls, this.descriptor, { canSegment: false });
+    const bufferBytes = 256 * 1024;
+    const options = { address, receiveBufferBytes: bufferBytes, sendBufferBytes: bufferBytes };
+    this.descriptor = openDescriptor(calls, options).number;
+    this.#sender = new BatchSender(calls, { descriptor: this.descriptor, canSegment: false, stuckMs: 20 });
   }
 
   begin(now: number): void {
