@@ -1,4 +1,5 @@
 import { Fault } from "../fault.ts";
+import { bandedSource } from "./banded-source.ts";
 import type { BlockSource } from "./block.ts";
 import type { ForeignRange } from "./foreign-image.ts";
 import { parseXmlPropertyList } from "./property-list.ts";
@@ -61,21 +62,10 @@ export function sparseBundleSource(
       throw damagedBundle(`Band ${band.toString(16)} has ${length} bytes instead of ${bandBytes}.`);
   }
   return {
-    source: {
-      sizeBytes,
-      read: async (offset, length) => {
-        const result = new Uint8Array(length);
-        for (let done = 0; done < length; ) {
-          const band = Math.floor((offset + done) / bandBytes);
-          const inBand = offset + done - band * bandBytes;
-          const part = Math.min(length - done, bandBytes - inBand);
-          const stored = Math.min(part, (bands.get(band) ?? 0) - inBand);
-          if (stored > 0) result.set(await readBand(band, inBand, stored), done);
-          done += part;
-        }
-        return result;
-      },
-    },
+    source: bandedSource(sizeBytes, bandBytes, async (band, offset, length) => {
+      const stored = Math.min(length, (bands.get(band) ?? 0) - offset);
+      return stored > 0 ? readBand(band, offset, stored) : undefined;
+    }),
     *ranges() {
       let at = 0;
       for (const band of [...bands.keys()].sort((a, b) => a - b)) {

@@ -1,4 +1,5 @@
 import { Fault } from "../fault.ts";
+import { bandedSource } from "./banded-source.ts";
 import type { BlockSource } from "./block.ts";
 import type { ForeignChunk, ForeignRange } from "./foreign-image.ts";
 
@@ -38,21 +39,10 @@ export async function openSparseImage(source: BlockSource): Promise<SparseImage>
   const placeOf = await readBandTable(source, header, { bandBytes, bands: Math.ceil(sizeBytes / bandBytes) });
   const bandsAscending = [...placeOf.keys()].sort((a, b) => a - b);
   return {
-    source: {
-      sizeBytes,
-      read: async (offset, length) => {
-        const result = new Uint8Array(length);
-        for (let done = 0; done < length; ) {
-          const band = Math.floor((offset + done) / bandBytes);
-          const inBand = offset + done - band * bandBytes;
-          const part = Math.min(length - done, bandBytes - inBand);
-          const place = placeOf.get(band);
-          if (place !== undefined) result.set(await source.read(place + inBand, part), done);
-          done += part;
-        }
-        return result;
-      },
-    },
+    source: bandedSource(sizeBytes, bandBytes, async (band, offset, length) => {
+      const place = placeOf.get(band);
+      return place === undefined ? undefined : source.read(place + offset, length);
+    }),
     *ranges() {
       let at = 0;
       for (const band of bandsAscending) {

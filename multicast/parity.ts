@@ -38,7 +38,8 @@ export class ParityCodec {
   /**
    * One parity symbol.
    *
-   * @param block the source symbols end to end; those that are missing at its end are zeros
+   * @param block the source symbols end to end; those that are missing at its end are zeros. Several calls with the same
+   *   array read it once, so it must not change between them
    * @param number `sourceCount` to 255
    */
   encode(block: Uint8Array, number: number): Uint8Array {
