@@ -350,9 +350,10 @@ describe("partclone itself", { skip: !hasProgram("partclone.ext4") && "no partcl
     await file("content", randomBytes(3_000_000));
     run("debugfs", "-w", "-R", "write content content", "volume.ext4");
     run("partclone.ext4", "-c", "-s", "volume.ext4", "-o", "volume.pcl", "-L", "/dev/null");
-    run("partclone.restore", "-C", "-s", "volume.pcl", "-O", "restored.ext4", "-L", "/dev/null");
-    // It ends its file behind the last used block.
+    // It ends a file behind the last used block, and asks an uninitialised `stat` what a missing one is
+    // (partclone.c 0.3.23, open_target): the file is there before, at its full size.
     run("truncate", "-s", "24M", "restored.ext4");
+    run("partclone.restore", "-C", "-s", "volume.pcl", "-O", "restored.ext4", "-L", "/dev/null");
     const theirs = createHash("sha256")
       .update(await readFile(join(directory, "restored.ext4")))
       .digest("hex");
