@@ -238,7 +238,10 @@ export const CaptureState = Type.Union([
 ]);
 export type CaptureState = Static<typeof CaptureState>;
 
-/** "open": joining, canaries are sent; "streaming"; "ended": only unicast and the receivers' last words. */
+/**
+ * "open": joining, or held for a while: canaries are sent; "streaming"; "ended": only unicast and the receivers' last
+ * words.
+ */
 export const StreamState = Type.Union([Type.Literal("open"), Type.Literal("streaming"), Type.Literal("ended")]);
 export type StreamState = Static<typeof StreamState>;
 

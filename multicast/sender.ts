@@ -103,6 +103,8 @@ export class SenderSession {
   #isStale = false;
   /** Since when nothing but requests can give work. */
   #quietSince = 0;
+  /** Why nothing but canaries is sent now, each by who wants it so. */
+  readonly #holds = new Map<symbol, string>();
 
   constructor(layout: StreamLayout, pacer: Pace, options: SenderOptions) {
     this.#layout = layout;
@@ -116,6 +118,11 @@ export class SenderSession {
     return this.#state;
   }
 
+  /** It has started, and somebody holds it. */
+  get isHeld(): boolean {
+    return this.#state === "streaming" && this.#holds.size > 0;
+  }
+
   get isOver(): boolean {
     return this.#overReason !== undefined;
   }
@@ -126,7 +133,8 @@ export class SenderSession {
 
   /** What the stream waits for, for people: "1 of 2 hosts ready"; empty when it waits for nothing. */
   get waitingFor(): string {
-    if (this.#state === "streaming" || this.isOver) return "";
+    if (this.isOver) return "";
+    if (this.#state === "streaming") return [...new Set(this.#holds.values())].join("; ");
     if (this.#state === "ended") {
       const { active, size } = this.#roster;
       const hosts = size === 1 ? "host has" : "hosts have";
@@ -206,6 +214,21 @@ export class SenderSession {
     const events = this.#events;
     this.#events = [];
     return events;
+  /**
+   * While somebody holds the stream, canaries are all that is sent: so the receivers go on waiting. It goes on where it
+   * was when all who held it have let go.
+   *
+   * @param reason for people
+   * @returns lets go; nothing happens the second time
+   */
+  hold(reason: string): (now: number) => void {
+    const key = Symbol();
+    this.#holds.set(key, reason);
+    return (now) => {
+      if (this.#holds.delete(key) && this.#holds.size === 0) this.#quietSince = now;
+    };
+  }
+
   }
 
   poll(now: number): SenderAction {
@@ -266,7 +289,7 @@ export class SenderSession {
 
   #nextSymbol(now: number): SenderAction {
     // An image of nothing but zeros has no packs and no symbols; its receivers need none.
-    if (this.#layout.symbolCount === 0) return this.#canary(now);
+    if (this.#layout.symbolCount === 0 || this.#holds.size > 0) return this.#canary(now);
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
     this.#anticipation.judge(now, (block) => this.#repairs.plannedFor(block));

@@ -16,6 +16,8 @@ export type StageFacts = {
   readonly timeoutMs: number;
   /** What the server says that the stream waits for; empty when it does not. */
   readonly streamWaitsFor: string;
+  /** The stream is not running, or not now. */
+  readonly isHeld: boolean;
   /** Why the server could not be asked the last time. */
   readonly lastFault: Fault | undefined;
   readonly isFetching: boolean;
@@ -37,11 +39,11 @@ function detailOf(facts: StageFacts): string {
       return "The stream arrives; erasing the target.";
     case "waiting":
       if (isSilent(facts)) return silenceOf(facts);
-      return facts.streamWaitsFor === ""
-        ? "The stream is about to start."
-        : `The stream waits: ${facts.streamWaitsFor}.`;
+      return facts.streamWaitsFor === "" ? "The stream is about to start." : waitOf(facts);
     case "receiving":
       if (isSilent(facts)) return silenceOf(facts);
+      // The server holds the stream, for the network's sake.
+      if (facts.isHeld) return waitOf(facts);
       if (!facts.isFetching) return "Receiving the stream.";
       return `Fetching what is missing from the server; ${facts.unicastPacks} packs so far.`;
     case "finishing":
@@ -55,7 +57,7 @@ function isWaiting(facts: StageFacts): boolean {
     case "waiting":
       return true;
     case "receiving":
-      return isSilent(facts);
+      return isSilent(facts) || facts.isHeld;
     case "finishing":
       return !facts.areZerosWritten;
     case "erasing":
@@ -65,6 +67,10 @@ function isWaiting(facts: StageFacts): boolean {
 
 function isSilent({ silentMs }: StageFacts): boolean {
   return silentMs >= SILENCE_MS;
+}
+
+function waitOf({ streamWaitsFor }: StageFacts): string {
+  return `The stream waits: ${streamWaitsFor}.`;
 }
 
 function silenceOf({ lastFault, timeoutMs }: StageFacts): string {

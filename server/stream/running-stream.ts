@@ -101,7 +101,7 @@ export class RunningStream {
   }
 
   get state(): StreamInfo["state"] {
-    return this.#session.state;
+    return this.#session.isHeld ? "open" : this.#session.state;
   }
 
   info(): StreamInfo {
@@ -111,7 +111,7 @@ export class RunningStream {
       image: this.#manifest.tag.name,
       imageVersion: this.#manifest.tag.version,
       diskBytes: this.#manifest.diskBytes,
-      state: this.#session.state,
+      state: this.state,
       receivers: this.#session.receivers.filter(({ state }) => ["joined", "ready", "receiving"].includes(state)).length,
     };
   }
@@ -200,6 +200,20 @@ export class RunningStream {
       const fault = asFault(error);
       this.#log.error({ error: fault }, "the stream cannot go on");
       reason = fault.what;
+  /**
+   * Nothing but canaries is sent until it is let go of: receivers wait, and are told why.
+   *
+   * @returns lets go; nothing happens the second time
+   */
+  hold(reason: string): () => void {
+    const release = this.#session.hold(reason);
+    this.#afterWord();
+    return () => {
+      release(this.#now());
+      this.#afterWord();
+    };
+  }
+
       this.#session.stop(reason);
       this.#onEvent({ type: "problem", fault });
     } finally {

@@ -336,3 +336,49 @@ test("sender: a stream knows so many receivers and no more; those that are finis
   assert.equal(report("r7", "done", 3), false, "forgotten");
   assert.equal(join("later"), false);
 });
+
+test("sender: while it is held only canaries are sent, and then it goes on where it was", () => {
+  const { sent, runUntil, join, report, session, symbols, now } = start();
+  join("a");
+  report("a", "ready");
+  runUntil(10);
+  const before = symbols();
+  const first = session.hold("the gateway answers late");
+  const second = session.hold("DNS does not answer");
+  assert.equal(session.waitingFor, "the gateway answers late; DNS does not answer");
+  const from = sent.length;
+  runUntil(2_010);
+  first(now());
+  first(now());
+  runUntil(4_010);
+  const held = sent.slice(from);
+  assert(held.every(({ kind, number }) => kind === PacketKind.canary && number === 0));
+  assert(held.length >= 14 && held.length <= 18, `${held.length} canaries in 4 s`);
+  assert.equal(session.state, "streaming");
+  second(now());
+  assert.equal(session.waitingFor, "");
+  runUntil(4_100);
+  assert(before.length > 0 && before.length < 30);
+  assert.deepEqual(
+    symbols(),
+    Array.from({ length: 30 }, (_, number) => number),
+  );
+});
+
+test("sender: a once stream that is held after its pass is not over for that", () => {
+  const { runUntil, join, report, session, now } = start({ once: true });
+  join("a");
+  report("a", "ready");
+  runUntil(200);
+  const release = session.hold("the gateway answers late");
+  for (let at = 10_000; at <= 50_000; at += 10_000) {
+    runUntil(at);
+    report("a", "receiving");
+  }
+  assert.equal(session.state, "streaming");
+  release(now());
+  runUntil(50_500);
+  assert.equal(session.state, "streaming");
+  runUntil(53_000);
+  assert.equal(session.state, "ended");
+});

@@ -11,6 +11,7 @@ const facts: StageFacts = {
   silentMs: 0,
   timeoutMs: 60_000,
   streamWaitsFor: "",
+  isHeld: false,
   lastFault: undefined,
   isFetching: false,
   unicastPacks: 0,
@@ -46,3 +47,9 @@ for (const [some, detail] of goesOn) {
     assert.deepEqual(stageWords({ ...facts, ...some }), { detail, waitingFor: "" });
   });
 }
+
+test("a stream that is held says why", () => {
+  const held = { ...facts, isHeld: true, streamWaitsFor: "the gateway 10.77.0.1 answers in 80 ms instead of 1 ms" };
+  const detail = "The stream waits: the gateway 10.77.0.1 answers in 80 ms instead of 1 ms.";
+  assert.deepEqual(stageWords(held), { detail, waitingFor: detail });
+});

@@ -161,3 +161,23 @@ test("hub: a source that cannot be read any more ends the stream with its reason
     await site.close();
   }
 });
+
+test("stream routes: receivers of a stream that is held are told so, and why", async () => {
+  const site = await openSite();
+  try {
+    // Slow enough that it is not over before it is held.
+    const stream = await site.open({ rateBytesPerSecond: 100_000 });
+    const { receiverId } = stream.join("pc", undefined);
+    const url = `/agent/v1/streams/${stream.streamId}/receivers/${receiverId}`;
+    const payload = { state: "ready", packsDone: 0, packsTotal: 3, symbolsReceived: 4, symbolsLost: 1 };
+    const ask = async () => (await site.app.inject({ method: "POST", url, payload })).json();
+    stream.startNow("test");
+    assert.equal((await ask()).streamState, "streaming");
+    const release = stream.hold("DNS does not answer");
+    assert.deepEqual(await ask(), { streamState: "open", waitingFor: "DNS does not answer", feedbackEveryMs: 20 });
+    release();
+    assert.deepEqual(await ask(), { streamState: "streaming", waitingFor: "", feedbackEveryMs: 20 });
+  } finally {
+    await site.close();
+  }
+});
