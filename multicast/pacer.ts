@@ -11,6 +11,8 @@ export type Pace = {
   readyAt(now: number): number;
   /** Takes one datagram; only when `readyAt(now)` says so. */
   take(now: number): void;
+  /** From now on so many bytes per second on the wire. */
+  setRate(rateBytesPerSecond: number): void;
 };
 
 /**
@@ -34,10 +36,17 @@ export class Pacer implements Pace {
 
   /** @param packetBytes one datagram as it counts on the wire, with all headers */
   constructor(rateBytesPerSecond: number, packetBytes: number, now: number) {
-    const rate = (rateBytesPerSecond / 1000) * LONG_TERM_SHARE;
     this.#packetBytes = packetBytes;
-    this.#longTerm = new Bucket(rate, Math.max(rate * LONG_TERM_DEPTH_MS, packetBytes), now);
-    this.#burst = new Bucket(rate * CATCH_UP, Math.max(rate * BURST_DEPTH_MS, packetBytes), now);
+    this.#longTerm = new Bucket(now);
+    this.#burst = new Bucket(now);
+    this.setRate(rateBytesPerSecond);
+  }
+
+  /** Also between two datagrams: what was saved up at the old rate is at most what the new one may save. */
+  setRate(rateBytesPerSecond: number): void {
+    const rate = (rateBytesPerSecond / 1000) * LONG_TERM_SHARE;
+    this.#longTerm.set(rate, Math.max(rate * LONG_TERM_DEPTH_MS, this.#packetBytes));
+    this.#burst.set(rate * CATCH_UP, Math.max(rate * BURST_DEPTH_MS, this.#packetBytes));
   }
 
   /** When the next datagram may go: `now`, or later. */
@@ -54,15 +63,19 @@ export class Pacer implements Pace {
 
 /** Holds at most `depth` bytes, gains `bytesPerMs`, starts with one take's worth at most: never a burst at the start. */
 class Bucket {
-  readonly #bytesPerMs: number;
-  readonly #depth: number;
+  #bytesPerMs = 0;
+  #depth = 0;
   #bytes = 0;
   #filledAt: number;
 
-  constructor(bytesPerMs: number, depth: number, now: number) {
+  constructor(now: number) {
+    this.#filledAt = now;
+  }
+
+  set(bytesPerMs: number, depth: number): void {
     this.#bytesPerMs = bytesPerMs;
     this.#depth = depth;
-    this.#filledAt = now;
+    this.#bytes = Math.min(this.#bytes, depth);
   }
 
   readyAt(bytes: number, now: number): number {

@@ -1,5 +1,8 @@
 /** Places in a ring's control words. */
-const Word = { written: 0, sent: 1, refused: 2, isClosing: 3 } as const;
+const Word = { written: 0, sent: 1, refused: 2, isClosing: 3, rate: 4 } as const;
+
+/** The rate is a number of so many bytes per second: 32 bits hold every rate that can be asked for. */
+const RATE_UNIT = 100;
 
 /** A thread that waits looks so often whether it is still wanted. */
 const LOOK_MS = 500;
@@ -38,10 +41,6 @@ export class SendRing {
     return this.#capacity;
   }
 
-  get isFull(): boolean {
-    return this.waiting >= this.#capacity;
-  }
-
   /** How many datagrams wait to be sent. */
   get waiting(): number {
     return (Atomics.load(this.#control, Word.written) - Atomics.load(this.#control, Word.sent)) | 0;
@@ -55,7 +54,18 @@ export class SendRing {
     return Atomics.load(this.#control, Word.isClosing) === 1;
   }
 
-  /** Writes one datagram; only when it is not full. */
+  /** Bytes per second on the wire that the thread sends at. */
+  get rateBytesPerSecond(): number {
+    return Atomics.load(this.#control, Word.rate) * RATE_UNIT;
+  }
+
+  /** The thread goes by it at once, also when it waits for its next datagram's time. */
+  set rateBytesPerSecond(rate: number) {
+    Atomics.store(this.#control, Word.rate, Math.max(1, Math.floor(rate / RATE_UNIT)));
+    Atomics.notify(this.#control, Word.isClosing);
+  }
+
+  /** Writes one datagram; only when fewer than its capacity wait. */
   add(write: (bytes: Uint8Array) => void): void {
     const written = Atomics.load(this.#control, Word.written);
     write(this.datagram(written));
@@ -95,7 +105,7 @@ export class SendRing {
     Atomics.wait(this.#control, Word.written, written, LOOK_MS);
   }
 
-  /** For the thread that sends: blocks it so long. */
+  /** For the thread that sends: blocks it so long, or until the rate changes. */
   nap(ms: number): void {
     Atomics.wait(this.#control, Word.isClosing, 0, ms);
   }

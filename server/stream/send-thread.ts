@@ -72,14 +72,19 @@ function preferThisThread(): void {
 /** Returns when the ring is closed. */
 function send(
   calls: SystemCalls,
-  { memory, format, datagramBytes, options }: ThreadStart,
+  { memory, format, datagramBytes }: ThreadStart,
   sender: BatchSender,
   group: IPv4Peer,
 ): void {
   const ring = new SendRing(memory, datagramBytes);
   const dataAddress = calls.addressOf(new Uint8Array(memory.data));
-  const pacer = new Pacer(options.rateBytesPerSecond, datagramBytes + FRAME_BYTES, performance.now());
+  let rate = ring.rateBytesPerSecond;
+  const pacer = new Pacer(rate, datagramBytes + FRAME_BYTES, performance.now());
   while (!ring.isClosing) {
+    if (rate !== ring.rateBytesPerSecond) {
+      rate = ring.rateBytesPerSecond;
+      pacer.setRate(rate);
+    }
     const { number, place, count } = ring.first();
     if (count === 0) {
       ring.awaitDatagram();

@@ -23,9 +23,13 @@ const FULL_MS = 8;
 export async function openThreadedSender(options: SenderOptions): Promise<DataSender | undefined> {
   const { log, format, ...plain } = options;
   const datagramBytes = PACKET_HEADER_BYTES + format.symbolBytes;
-  const ahead = (plain.rateBytesPerSecond * AHEAD_MS) / 1_000 / (datagramBytes + FRAME_BYTES);
-  const capacity = 2 ** Math.ceil(Math.log2(Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, ahead))));
-  const ring = SendRing.create(capacity, datagramBytes);
+  const aheadAt = (rateBytesPerSecond: number) => {
+    const datagrams = (rateBytesPerSecond * AHEAD_MS) / 1_000 / (datagramBytes + FRAME_BYTES);
+    return Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, Math.ceil(datagrams)));
+  };
+  let ahead = aheadAt(plain.rateBytesPerSecond);
+  const ring = SendRing.create(2 ** Math.ceil(Math.log2(ahead)), datagramBytes);
+  ring.rateBytesPerSecond = plain.rateBytesPerSecond;
   const start: ThreadStart = { memory: ring.memory, format, datagramBytes, options: plain };
   // The package has the same file compiled.
   const file = import.meta.url.endsWith(".ts") ? "./send-thread.ts" : "./send-thread.js";
@@ -48,8 +52,12 @@ export async function openThreadedSender(options: SenderOptions): Promise<DataSe
   }
   return {
     pace: {
-      readyAt: (now) => (ring.isFull && !isBroken ? now + FULL_MS : now),
+      readyAt: (now) => (ring.waiting >= ahead && !isBroken ? now + FULL_MS : now),
       take: () => undefined,
+      setRate(rateBytesPerSecond) {
+        ahead = Math.min(ring.capacity, aheadAt(rateBytesPerSecond));
+        ring.rateBytesPerSecond = rateBytesPerSecond;
+      },
     },
     send(packet) {
       if (isBroken) throw new Error("The thread that sends the stream ended by itself.");

@@ -83,3 +83,43 @@ test("pacer: starts without a burst and ignores a clock that steps back", () => 
   assert.equal(pacer.readyAt(500), 500 + (at - 1_000));
   assert.equal(pacer.readyAt(at + 1), at + 1);
 });
+
+test("pacer: goes by a new rate at once, and spends nothing that was saved for another", () => {
+  const changes = fc.array(
+    fc.record({ atMs: fc.nat({ max: 900 }), rate: fc.integer({ min: 50_000, max: 20_000_000 }) }),
+    {
+      minLength: 1,
+      maxLength: 6,
+    },
+  );
+  fc.assert(
+    fc.property(changes, fc.integer({ min: 50_000, max: 20_000_000 }), (list, first) => {
+      const plan = [{ atMs: 0, rate: first }, ...list.toSorted((one, other) => one.atMs - other.atMs)];
+      const pacer = new Pacer(first, packetBytes, 0);
+      const times: number[] = [];
+      let step = 0;
+      for (let now = 0; now < 1_000; ) {
+        while (step + 1 < plan.length && plan[step + 1]!.atMs <= now) {
+          step += 1;
+          pacer.setRate(plan[step]!.rate);
+        }
+        const readyAt = pacer.readyAt(now);
+        if (readyAt > now) {
+          now = Math.min(readyAt, plan[step + 1]?.atMs ?? readyAt);
+          continue;
+        }
+        pacer.take(now);
+        times.push(now);
+      }
+      // Of each stretch at one rate: what that rate allows, and one burst at most.
+      for (const [at, { atMs, rate }] of plan.entries()) {
+        const endMs = plan[at + 1]?.atMs ?? 1_000;
+        const sent = times.filter((time) => time >= atMs && time < endMs).length * packetBytes;
+        const allowed =
+          ((endMs - atMs) * rate * 0.98 * 1.05) / 1_000 + Math.max(rate * 0.002, packetBytes) + packetBytes;
+        assert(sent <= allowed, `${sent} of ${allowed} from ${atMs} to ${endMs}`);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});

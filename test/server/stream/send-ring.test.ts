@@ -12,11 +12,11 @@ test("what is written is read in order, end to end up to the ring's end", () => 
   const ring = SendRing.create(4, BYTES);
   const reader = new SendRing(ring.memory, BYTES);
   for (const value of [1, 2, 3]) numbered(ring, value);
-  assert.equal(ring.isFull, false);
+  assert.equal(ring.waiting, 3);
   assert.deepEqual(reader.first(), { number: 0, place: 0, count: 3 });
   reader.onSent(3, 1);
   for (const value of [4, 5, 6, 7]) numbered(ring, value);
-  assert.equal(ring.isFull, true);
+  assert.equal(ring.waiting, ring.capacity);
   assert.equal(ring.refused, 1);
   // Number 3 is the last place; those behind it begin anew.
   assert.deepEqual(reader.first(), { number: 3, place: 3, count: 1 });
@@ -43,4 +43,15 @@ test("a thread that waits for a datagram goes on when the ring is closed", () =>
   ring.close();
   ring.awaitDatagram();
   assert.equal(ring.isClosing, true);
+});
+
+test("the rate is told in shared memory: any that can be asked for, and never none", () => {
+  const ring = SendRing.create(4, BYTES);
+  const reader = new SendRing(ring.memory, BYTES);
+  for (const rate of [1_000, 12_000_000, 50_000_000_000]) {
+    ring.rateBytesPerSecond = rate;
+    assert.equal(reader.rateBytesPerSecond, rate);
+  }
+  ring.rateBytesPerSecond = 0;
+  assert.equal(reader.rateBytesPerSecond, 100);
 });
