@@ -295,6 +295,10 @@ export const Progress = Type.Object({
   /** Symbols received and known to be lost since the last report. */
   symbolsReceived: Type.Number({ minimum: 0 }),
   symbolsLost: Type.Number({ minimum: 0 }),
+  /** A map of the blocks that it lacks, runs [first, count]: multicast/missing-map.ts. Every few seconds. */
+  missing: Type.Optional(
+    Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })]), { maxItems: 64 }),
+  ),
 });
 export type Progress = Static<typeof Progress>;
 

@@ -1,3 +1,5 @@
+import type { Runs } from "./missing-map.ts";
+
 /** A receiver that has not reported for so long is lost. */
 export const LOST_AFTER_MS = 60_000;
 
@@ -16,6 +18,8 @@ export type Receiver = {
   readonly packsTotal: number;
   readonly symbolsReceived: number;
   readonly symbolsLost: number;
+  /** The blocks that it lacked when it said so last; undefined before. */
+  readonly missing?: Runs;
   readonly reportedAt: number;
 };
 
@@ -26,6 +30,8 @@ export type ReceiverReport = {
   readonly packsTotal: number;
   readonly symbolsReceived: number;
   readonly symbolsLost: number;
+  /** A map of the blocks that it lacks. */
+  readonly missing?: Runs;
 };
 
 /**

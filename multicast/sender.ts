@@ -127,11 +127,16 @@ export class SenderSession {
     return this.#overReason !== undefined;
   }
 
+  /** Which pass goes on, or comes next: 1 is the first. */
+  get pass(): number {
+    return this.#pass;
+  }
+
   get receivers(): readonly Receiver[] {
     return this.#roster.receivers;
   }
 
-  /** What the stream waits for, for people: "1 of 2 hosts ready"; empty when it waits for nothing. */
+  /** What the stream waits for, for people: "1 of 2 hosts ready", why it is held; empty when it waits for nothing. */
   get waitingFor(): string {
     if (this.isOver) return "";
     if (this.#state === "streaming") return [...new Set(this.#holds.values())].join("; ");
@@ -209,11 +214,6 @@ export class SenderSession {
     if (this.#state === "open") this.#start(reason);
   }
 
-  takeEvents(): readonly SenderEvent[] {
-    if (this.#events.length === 0) return noEvents;
-    const events = this.#events;
-    this.#events = [];
-    return events;
   /**
    * While somebody holds the stream, canaries are all that is sent: so the receivers go on waiting. It goes on where it
    * was when all who held it have let go.
@@ -229,6 +229,11 @@ export class SenderSession {
     };
   }
 
+  takeEvents(): readonly SenderEvent[] {
+    if (this.#events.length === 0) return noEvents;
+    const events = this.#events;
+    this.#events = [];
+    return events;
   }
 
   poll(now: number): SenderAction {

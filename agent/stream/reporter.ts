@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
+import { coarseMap } from "../../multicast/missing-map.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
 import type { Join, Joined, Progress, StreamState } from "../contract.ts";
 import type { StreamControl } from "./control.ts";
 
 const REPORT_EVERY_MS = 1_000;
+/** A map of what is missing costs a look at every block. */
+const MAP_EVERY_MS = 2_000;
 const LAST_REPORT_TRIES = 3;
 /** The end of a restore does not wait longer than this for a server that does not answer. */
 const LAST_REPORT_WITHIN_MS = 5_000;
@@ -28,6 +31,7 @@ export class Reporter {
   #streamState: StreamState = "open";
   #waitingFor = "";
   #lastFault: Fault | undefined;
+  #mapSaidAt = Number.NEGATIVE_INFINITY;
   #receivedReported = 0;
   #lostReported = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -136,6 +140,7 @@ export class Reporter {
       packsTotal: this.#packsTotal,
       symbolsReceived: datagramsReceived - this.#receivedReported,
       symbolsLost: Math.max(0, datagramsLost - this.#lostReported),
+      ...this.#map(state),
     });
     this.#receivedReported = datagramsReceived;
     // What was lost may arrive late after all; what was said of it is not taken back, but not said twice either.
@@ -143,6 +148,14 @@ export class Reporter {
     this.#receiver.feedbackEveryMs = answer.feedbackEveryMs;
     this.#streamState = answer.streamState;
     this.#waitingFor = answer.waitingFor;
+  }
+
+  // Every two seconds, and in the last word.
+  #map(state: ReportedState): Pick<Progress, "missing"> {
+    const now = performance.now();
+    if (now - this.#mapSaidAt < MAP_EVERY_MS && state === this.#state) return {};
+    this.#mapSaidAt = now;
+    return { missing: coarseMap(this.#receiver.neededBlocks()) };
   }
 
   // The server was restarted: its stream goes on, but it forgot who listens. A stream that nobody listens to is not sent.
@@ -154,6 +167,7 @@ export class Reporter {
     // What the new receiver counts begins with all that came so far.
     this.#receivedReported = 0;
     this.#lostReported = 0;
+    this.#mapSaidAt = Number.NEGATIVE_INFINITY;
     this.#log.info({ stream: this.#streamId }, "the server forgot this receiver; joined again");
   }
 }

@@ -8,12 +8,20 @@ import type { PackReader } from "../../images/pack-reader.ts";
 import type { StreamDescription } from "../../multicast/description.ts";
 import { decodeFeedback } from "../../multicast/feedback.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
-import { type PacketFormat, PacketKind, packetFormat } from "../../multicast/packet.ts";
+import {
+  FRAME_BYTES,
+  PACKET_HEADER_BYTES,
+  type PacketFormat,
+  PacketKind,
+  packetFormat,
+} from "../../multicast/packet.ts";
 import { ParityCodec } from "../../multicast/parity.ts";
 import { MOST_RECEIVERS, type Receiver, type ReceiverReport } from "../../multicast/roster.ts";
 import type { SenderAction, SenderEvent, SenderSession } from "../../multicast/sender.ts";
+import { SentMeter } from "../../multicast/sent-meter.ts";
 import { asFault } from "./as-fault.ts";
 import { BlockFeed } from "./block-feed.ts";
+import { receiverFigures, type StreamFigures } from "./figures.ts";
 import type { MulticastSender } from "./socket.ts";
 
 /** What a stream tells its owner. "over": nothing more is sent. "problem": why it had to end. */
@@ -37,6 +45,8 @@ export class RunningStream {
   readonly ended: Promise<string>;
   readonly #manifest: Manifest;
   readonly #packs: PackReader;
+  readonly #blockCount: number;
+  readonly #sent = new SentMeter();
   readonly #packOfDigest: ReadonlyMap<string, number>;
   readonly #session: SenderSession;
   readonly #feed: BlockFeed;
@@ -71,6 +81,7 @@ export class RunningStream {
     this.#packOfDigest = new Map(
       parts.layout.packNumbers.map((number) => [parts.manifest.packs[number]!.digest, number]),
     );
+    this.#blockCount = parts.layout.blockCount;
     this.#session = parts.session;
     this.#feed = new BlockFeed(parts.layout, parts.manifest, parts.packs);
     this.#format = packetFormat(parts.description);
@@ -100,6 +111,7 @@ export class RunningStream {
     return this.#session.waitingFor;
   }
 
+  /** A stream that is held is "open" to the receivers: so they do not fetch by unicast what is not sent. */
   get state(): StreamInfo["state"] {
     return this.#session.isHeld ? "open" : this.#session.state;
   }
@@ -113,6 +125,24 @@ export class RunningStream {
       diskBytes: this.#manifest.diskBytes,
       state: this.state,
       receivers: this.#session.receivers.filter(({ state }) => ["joined", "ready", "receiving"].includes(state)).length,
+    };
+  }
+
+  /** What it does now, for people and programs. */
+  figures(): StreamFigures {
+    const { name, version } = this.#manifest.tag;
+    return {
+      streamId: this.streamId,
+      image: name,
+      imageVersion: version,
+      state: this.#session.state,
+      waitingFor: this.waitingFor,
+      rateBytesPerSecond: Math.round(this.#sent.bytesPerSecond(this.#now())),
+      sentBytes: this.#sent.bytes,
+      refused: this.#socket.refused,
+      pass: this.#session.pass,
+      blocks: this.#blockCount,
+      receivers: this.#session.receivers.map(receiverFigures),
     };
   }
 
@@ -170,6 +200,20 @@ export class RunningStream {
     this.#afterWord();
   }
 
+  /**
+   * Nothing but canaries is sent until it is let go of: receivers wait, and are told why.
+   *
+   * @returns lets go; nothing happens the second time
+   */
+  hold(reason: string): () => void {
+    const release = this.#session.hold(reason);
+    this.#afterWord();
+    return () => {
+      release(this.#now());
+      this.#afterWord();
+    };
+  }
+
   /** Nothing more is sent; receivers are told, and may fetch the rest by unicast while the stream is known. */
   stop(reason: string): void {
     this.#session.stop(reason);
@@ -200,20 +244,6 @@ export class RunningStream {
       const fault = asFault(error);
       this.#log.error({ error: fault }, "the stream cannot go on");
       reason = fault.what;
-  /**
-   * Nothing but canaries is sent until it is let go of: receivers wait, and are told why.
-   *
-   * @returns lets go; nothing happens the second time
-   */
-  hold(reason: string): () => void {
-    const release = this.#session.hold(reason);
-    this.#afterWord();
-    return () => {
-      release(this.#now());
-      this.#afterWord();
-    };
-  }
-
       this.#session.stop(reason);
       this.#onEvent({ type: "problem", fault });
     } finally {
@@ -226,8 +256,10 @@ export class RunningStream {
   }
 
   async #sendAll(): Promise<string> {
+    const wireBytes = PACKET_HEADER_BYTES + this.description.symbolBytes + FRAME_BYTES;
     for (let inTurn = 0; ; inTurn += 1) {
-      const action = this.#session.poll(this.#now());
+      const now = this.#now();
+      const action = this.#session.poll(now);
       this.#emit();
       if (action.type === "over") return action.reason;
       if (action.type === "wait") {
@@ -243,6 +275,7 @@ export class RunningStream {
       const payload = this.#payloadOf(action);
       // Most go at once: waiting for a promise for each would cost more than sending it.
       const sending = this.#socket.send({ kind, block, symbol, plannedParity, sequence, payload });
+      this.#sent.add(wireBytes, now);
       if (sending !== undefined) await sending;
       if (inTurn >= DATAGRAMS_PER_TURN) {
         await nextTurn();

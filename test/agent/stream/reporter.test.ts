@@ -17,7 +17,12 @@ test("a reporter says nothing after its last word, whatever was said while it sp
       return { streamState: "open", waitingFor: "" };
     },
   } as unknown as StreamControl;
-  const receiver = { datagramsReceived: 0, datagramsLost: 0, packsDone: 0 } as StreamReceiver;
+  const receiver = {
+    datagramsReceived: 0,
+    datagramsLost: 0,
+    packsDone: 0,
+    neededBlocks: () => [],
+  } as unknown as StreamReceiver;
   const reporter = new Reporter(control, "s", receiver, 1, pino({ level: "silent" }));
   await reporter.start({ name: "alpha" });
   // Two words at once: the second waits for the first.
