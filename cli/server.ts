@@ -38,6 +38,7 @@ import { Sessions } from "../server/sessions.ts";
 import { openStore } from "../server/store.ts";
 import { StoreCells } from "../server/store-cells.ts";
 import { openStreamHub } from "../server/stream/hub.ts";
+import { metricsRoute } from "../server/stream/metrics.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { startTftp } from "../server/tftp/server.ts";
 import { machineMenuOf } from "./boot-menu.ts";
@@ -256,6 +257,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
 
   const api = createHttp(log.child({ part: "api" }));
   parts.defer(() => api.close());
+  await api.register(metricsRoute(hub));
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   captureOrderRoutes(api, { captures });
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });

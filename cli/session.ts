@@ -8,10 +8,14 @@ import { ago } from "./ago.ts";
 import { type ApiClient, withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
 import { duration, parseCount } from "./option-values.ts";
+
 import { Exit, examples, faultText, globalOptions, printResult, say } from "./output.ts";
+import { figuresLine, receiversTable } from "./stream-figures.ts";
 import { table } from "./table.ts";
 
 const LOOK_EVERY_MS = 1_000;
+/** Live figures change all the time: a line of them is enough so often. */
+const FIGURES_EVERY_MS = 10_000;
 const MOST_WATCH_MS = 30 * 86_400_000;
 
 /** `bootcast session …`: what was ordered, and how far it is. */
@@ -115,10 +119,16 @@ async function watch(api: ApiClient, first: SessionBody, options: WatchOptions):
   const untilMs = Date.now() + (options.maxTime ?? Number.POSITIVE_INFINITY);
   const shown = new Map<string, string>();
   let session = first;
+  let figuresAtMs = Date.now() + FIGURES_EVERY_MS;
   for (;;) {
     for (const line of changes(session, shown)) say(line);
     const through = session.hosts.filter(({ order }) => order !== "pending" && order !== "running").length;
     if (session.state !== "active" || (options.hosts !== undefined && through >= options.hosts)) return session;
+    if (Date.now() >= figuresAtMs) {
+      figuresAtMs = Date.now() + FIGURES_EVERY_MS;
+      for (const { state, figures } of session.streams)
+        if (state === "streaming") say(`session ${session.id}  stream ${figuresLine(figures)}`);
+    }
     if (Date.now() > untilMs) {
       throw new Fault("WATCH_TIMEOUT", {
         what: `Session ${session.id} is not finished: ${through} of ${options.hosts ?? session.hosts.length} hosts are through.`,
@@ -203,7 +213,11 @@ function whatText(session: SessionBody): string {
 /** The whole session, with the time that each host spent in each state. */
 function sessionText(session: SessionBody): string {
   const head = `Session ${session.id}: ${whatText(session)}, ${session.state}, ${countText(session)}`;
-  const streams = session.streams.map((stream) => `Stream ${streamText(stream)}`);
+  const streams = session.streams.flatMap((stream) => [
+    `Stream ${streamText(stream)}`,
+    ...(stream.state === "open" ? [] : [`  ${figuresLine(stream.figures)}`]),
+    ...(stream.figures.receivers.length === 0 ? [] : [receiversTable(stream.figures)]),
+  ]);
   const rows = session.hosts.map((host) => [
     host.name,
     host.order,

@@ -54,6 +54,7 @@ export function streamOpener(options: {
         group,
         port,
         rateBytesPerSecond,
+        figures: stream.figures(),
       };
     },
     async close(streamId) {

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Database } from "./db/database.ts";
+import type { StreamFigures } from "./stream/figures.ts";
 
 /** What the stream of a deploy is to send, and how long it waits before it starts. */
 export type StreamWanted = {
@@ -24,7 +25,10 @@ export type StreamNow = {
   readonly receivers: number;
   readonly group: string;
   readonly port: number;
+  /** The most that is sent. */
   readonly rateBytesPerSecond: number;
+  /** What it does now: the rate, and loss and map of each receiver. */
+  readonly figures: StreamFigures;
 };
 
 /** The hub of running streams, as far as deploys need it. */

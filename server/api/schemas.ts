@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { agentStates, Disk, FaultBody, StreamState } from "../../agent/contract.ts";
+import { StreamFigures } from "../stream/figures.ts";
 import { RecentBootsBody } from "./boot-schemas.ts";
 
 /** The shapes of `/api/v1`. Times are milliseconds since 1970 UTC. */
@@ -47,7 +48,9 @@ const StreamBody = Type.Object({
   receivers: Type.Number(),
   group: Type.String(),
   port: Type.Number(),
+  /** The most that is sent. */
   rateBytesPerSecond: Type.Number(),
+  figures: StreamFigures,
 });
 
 const SessionHostBody = Type.Object({

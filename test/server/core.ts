@@ -79,6 +79,18 @@ export class Core {
         if (this.streamFault !== undefined) throw this.streamFault;
         const fresh = (this.opened.push(wanted) + 0xabc0).toString(16).padStart(16, "0");
         const streamId = wanted.streamId ?? fresh;
+        const figures = {
+          streamId,
+          image: wanted.image,
+          imageVersion: wanted.imageVersion,
+          state: "open",
+          waitingFor: "",
+          rateBytesPerSecond: 0,
+          sentBytes: 0,
+          refused: 0,
+          pass: 1,
+          blocks: 10,
+        } as const;
         const group = { group: "239.192.66.1", port: 7801, rateBytesPerSecond: 1e6 };
         const { interfaceAddress } = wanted;
         this.#running.set(streamId, {
@@ -87,6 +99,7 @@ export class Core {
           state: "open",
           waitingFor: "",
           receivers: 0,
+          figures: { ...figures, receivers: [] },
           ...group,
         });
         return streamId;
