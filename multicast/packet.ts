@@ -7,7 +7,8 @@ import { crc32 } from "node:zlib";
  *
  *     at size  field           meaning
  *      0  1    kind            0xB2 symbol, 0xB3 repair, 0xB4 canary
- *      1  1    symbol          below k: source symbol of the block; from k: parity symbol (multicast/parity.ts)
+ *      1  1    symbol          below k: source symbol of the block; from k: parity symbol (multicast/parity.ts).
+ *                              Of a canary: the high byte of the next field
  *      2  1    plannedParity   parity symbols sent or queued for this block so far; 255: 255 or more.
  *                              Of a canary: over how long receivers spread their requests, in 10 ms
  *      3  1    zero            ignored
@@ -44,7 +45,7 @@ export const PacketKind = { symbol: 0xb2, repair: 0xb3, canary: 0xb4 } as const;
 export type PacketKind = (typeof PacketKind)[keyof typeof PacketKind];
 
 export const PACKET_HEADER_BYTES = 22;
-/** A canary's `plannedParity` counts in this. */
+/** A canary's `symbol` and `plannedParity` together count in this. */
 export const TAIL_PAUSE_UNIT_MS = 10;
 
 /** What a datagram costs on the wire besides itself: IPv4 20, UDP 8, Ethernet 14. */

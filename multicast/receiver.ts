@@ -237,8 +237,8 @@ export class StreamReceiver {
     }
   }
 
-  #onTail({ plannedParity }: Packet, now: number): void {
-    this.#requests.onTail(plannedParity * TAIL_PAUSE_UNIT_MS, now);
+  #onTail({ symbol, plannedParity }: Packet, now: number): void {
+    this.#requests.onTail((symbol * 256 + plannedParity) * TAIL_PAUSE_UNIT_MS, now);
     this.#endPass();
   }
 

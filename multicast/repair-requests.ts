@@ -37,6 +37,8 @@ export class RepairRequests {
   #everyMs = 50;
   #tailPauseMs = 50;
   #speakAt: number | undefined;
+  /** Who has just spoken lets the others speak. */
+  #restUntil = 0;
   /** Not later than the first `askAt` of what is open. */
   #earliest = Number.POSITIVE_INFINITY;
 
@@ -82,15 +84,20 @@ export class RepairRequests {
    * @param pauseMs over how long a room's requests are to be spread now: few lack anything by then
    */
   onTail(pauseMs: number, now: number): void {
+    // What is left of its wait becomes shorter or longer as the pause does: drawn anew, the soonest of many would win.
+    const scale = pauseMs / this.#pauseMs();
+    this.#restUntil = now + Math.max(0, this.#restUntil - now) * scale;
+    if (this.#speakAt !== undefined) this.#speakAt = now + Math.max(0, this.#speakAt - now) * scale;
     this.#tailPauseMs = pauseMs;
-    if (this.#speakAt !== undefined) this.#speakAt = Math.min(this.#speakAt, now + this.#random() * pauseMs);
     if (this.#isTail) return;
     this.#isTail = true;
     this.#front = undefined;
     for (let block = 0; block < this.#layout.blockCount; block += 1) {
       if (this.#store.lackingOf(block) === 0) continue;
       const open = this.#open.get(block);
+      // What was asked for in the pass may still be on its way, but not for as long as a pass lets it wait.
       if (open === undefined || open.askAt === Number.POSITIVE_INFINITY) this.#open.set(block, { askAt: now });
+      else open.askAt = Math.min(open.askAt, now + ANSWER_MS);
     }
     this.#earliest = now;
   }
@@ -116,9 +123,10 @@ export class RepairRequests {
       return [];
     }
     // At a random time, so that a room does not speak at once; by then others may have asked for the same.
-    this.#speakAt ??= now + this.#random() * this.#pauseMs();
+    this.#speakAt ??= Math.max(now, this.#restUntil) + this.#random() * this.#pauseMs();
     if (now < this.#speakAt) return [];
     this.#speakAt = undefined;
+    this.#restUntil = now + this.#pauseMs();
     return this.#wishesFor(
       asking.sort((left, right) => left - right),
       now,
@@ -137,7 +145,7 @@ export class RepairRequests {
         break;
       } else wishes.push({ block, count: 1, lacking });
       const isWhole = lacking > this.#layout.symbolsOfBlock(block) / 2;
-      const pauseMs = isWhole && !this.#isTail ? Number.POSITIVE_INFINITY : ANSWER_MS + this.#pauseMs();
+      const pauseMs = isWhole && !this.#isTail ? Number.POSITIVE_INFINITY : ANSWER_MS;
       this.#askAt(this.#open.get(block)!, now + pauseMs);
     }
     return wishes;

@@ -18,10 +18,9 @@ const TAIL_QUIET_MS = 1_500;
 /** The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. */
 const FEEDBACK_MS_A_HOST = 12;
 const FEEDBACK_LEAST_MS = 20;
-/** At the end of a pass few hosts lack anything. */
-const TAIL_HASTE = 4;
-/** What is lost of a block was asked for by then. */
+/** What is lost of a block was asked for by then: by all in a small room, by enough to go by in a large one. */
 const JUDGED_AFTER_MS = 250;
+const JUDGED_LATEST_MS = 1_500;
 
 const noEvents: readonly SenderEvent[] = [];
 
@@ -314,11 +313,15 @@ export class SenderSession {
   #endBlock(block: number, now: number): void {
     const unasked = this.#anticipation.count;
     this.#repairs.add(block, unasked);
-    this.#anticipation.onBlock(block, unasked, now + JUDGED_AFTER_MS + 2 * this.feedbackEveryMs);
+    this.#anticipation.onBlock(
+      block,
+      unasked,
+      now + Math.min(JUDGED_LATEST_MS, JUDGED_AFTER_MS + 2 * this.feedbackEveryMs),
+    );
     this.#symbol = 0;
     this.#quietSince = now;
     this.#nextBlock(block + 1);
-    if (this.#block === undefined) this.#tailPause.start(this.feedbackEveryMs / TAIL_HASTE, now);
+    if (this.#block === undefined) this.#tailPause.start(this.feedbackEveryMs, now);
   }
 
   /** The next block that is needed, from `from` on and then from the beginning: that is a new pass. */
@@ -349,8 +352,9 @@ export class SenderSession {
     if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
     this.#canaryAt = now + TAIL_CANARY_EVERY_MS;
     this.#tailPause.look(now);
-    const plannedParity = Math.ceil(this.#tailPause.ms / TAIL_PAUSE_UNIT_MS);
-    return this.#send({ kind: PacketKind.canary, block: this.#layout.blockCount, symbol: 0, plannedParity }, now);
+    const pause = Math.ceil(this.#tailPause.ms / TAIL_PAUSE_UNIT_MS);
+    const what = { block: this.#layout.blockCount, symbol: pause >> 8, plannedParity: pause & 0xff };
+    return this.#send({ kind: PacketKind.canary, ...what }, now);
   }
 
   // A `once` stream goes through its blocks once: who comes too late for one fetches it by unicast.
