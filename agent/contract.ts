@@ -33,6 +33,8 @@ export const CAPTURES_SINCE = 2;
 /** DNS-SD: `_bootcast._tcp`, TXT records v, key, priority. */
 export const SERVICE_TYPE = "bootcast";
 export const SERVICE_VERSION = "1";
+/** DNS-SD of a single stream, `_bootcast-stream._tcp`: TXT records v, key, image. */
+export const STREAM_SERVICE_TYPE = "bootcast-stream";
 
 /** One word each; the same on the client's screen, in the API and on the pages. */
 export const agentStates = [

@@ -1,27 +1,35 @@
-import { readFile } from "node:fs/promises";
 import { Command, InvalidArgumentError } from "commander";
 import { pino } from "pino";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
-import { checkGroup } from "../multicast/group.ts";
-import { formatRate, parseRate } from "../multicast/rate.ts";
-import type { Receiver } from "../multicast/sender.ts";
+import { parseRate } from "../multicast/rate.ts";
+import { type Advertisement, advertiseStream } from "../server/dnssd.ts";
 import { createHttp, listenTcp } from "../server/http.ts";
-import { openStreamHub, type RunningStream, type StreamEvent } from "../server/stream/hub.ts";
+import { openStreamHub, type RunningStream } from "../server/stream/hub.ts";
+import { metricsRoute } from "../server/stream/metrics.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
-import { type AsrConfig, decodeAsrConfig } from "./asr-config.ts";
 import { dataDirOf } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration, parsePort, wholeNumber } from "./option-values.ts";
-import { Exit, examples, fail, globalOptions, outputOptions, print, say } from "./output.ts";
+import { Exit, examples, fail, globalOptions, outputOptions, say } from "./output.ts";
 import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
+import {
+  DEFAULT_GROUP,
+  DEFAULT_PORT,
+  DEFAULT_RATE,
+  printConfiguration,
+  streamConfiguration,
+} from "./stream-configuration.ts";
+import { StreamObserver, showLine } from "./stream-observer.ts";
 import { type ImageSource, openImageSource } from "./stream-source.ts";
+import { printSummary } from "./stream-summary.ts";
 
-const DEFAULT_GROUP = "239.192.66.1";
-const DEFAULT_PORT = 7800;
-const DEFAULT_RATE = "12MB/s";
 const MOST_WAIT_MS = 86_400_000;
+/** How often live figures come unless told: for programs, and as lines for people. */
+const JSON_FIGURES_MS = 1_000;
+const TEXT_FIGURES_MS = 10_000;
+const LEAST_FIGURES_MS = 100;
 
 type StreamFlags = PassphraseFlags & {
   readonly source: string;
@@ -36,7 +44,17 @@ type StreamFlags = PassphraseFlags & {
   /** Milliseconds. */
   readonly maxWait: number;
   readonly once?: boolean;
+  readonly advertise?: boolean;
+  /** Milliseconds. */
+  readonly figuresEvery?: number;
 };
+
+const jsonHelp = `
+With --json every line on stdout is an object. Lines of type "figures" come all the time: state, waitingFor,
+rateBytesPerSecond, sentBytes, pass, blocks, and of each receiver name, state, lossShare (0 to 1), packsDone, packsTotal
+and missing: runs [first, count] of the blocks that it lacks, 64 at most (short gaps between them are counted as missing
+then), or null before it has said so. The last line has the type "result". The same figures are at
+http://INTERFACE:PORT/metrics for Prometheus.`;
 
 /** `bootcast stream`: sends one image to every machine that joins, as `asr -server` did. */
 export function streamCommand(): Command {
@@ -66,6 +84,14 @@ export function streamCommand(): Command {
       0,
     )
     .option("--once", "one pass, then the rest by unicast, then end")
+    .option("--advertise", "tell the network of it by DNS-SD (default: as the asr configuration says)")
+    .option("--no-advertise", "do not")
+    .option(
+      "--figures-every <time>",
+      "how often live figures are shown (default 1s with --json, otherwise 10s)",
+      duration({ leastMs: LEAST_FIGURES_MS, mostMs: MOST_WAIT_MS }),
+    )
+    .addHelpText("after", jsonHelp)
     .action(async ({ dataDir, ...flags }: Omit<StreamFlags, "dataDir"> & { dataDir?: string }) => {
       try {
         process.exitCode = await runStream({ ...flags, dataDir: dataDirOf(dataDir) });
@@ -83,28 +109,21 @@ export function streamCommand(): Command {
 
 async function runStream(flags: StreamFlags): Promise<Exit> {
   const interrupted = interruption();
-  const asr = flags.config === undefined ? undefined : decodeAsrConfig(await readConfig(flags.config), flags.config);
-  const group = flags.group ?? asr?.group ?? DEFAULT_GROUP;
-  checkGroup(group);
-  const port = flags.port ?? asr?.port ?? DEFAULT_PORT;
-  const rateBytesPerSecond = flags.rate ?? rateOfAsr(asr) ?? parseRate(DEFAULT_RATE);
-  const ttl = flags.ttl ?? asr?.ttl ?? 3;
+  const configuration = await streamConfiguration(flags);
+  const { group, port, rateBytesPerSecond, ttl } = configuration;
   const address = interfaceAddress(flags.interface);
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
-  say(`Scanning ${flags.source}...`);
-  const source = await openImageSource(flags.source, {
-    dataDir: flags.dataDir,
-    onScan: () => undefined,
-    passphrase: flags,
-    signal: interrupted.signal,
-  });
+  const source = await openSource(flags, interrupted.signal);
   const hub = openStreamHub({ log });
   const http = createHttp(log);
+  const observer = new StreamObserver(() => stream);
+  let stream: RunningStream;
+  let advertised: Advertisement | undefined;
   try {
     await http.register(streamRoutes(hub));
+    await http.register(metricsRoute(hub));
     await listenTcp(http, address, port, "--port");
-    const observer = new Observer(() => stream.waitingFor);
-    const stream: RunningStream = await hub.create({
+    stream = await hub.create({
       manifest: source.manifest,
       manifestBytes: source.manifestBytes,
       signer: source.signer,
@@ -119,16 +138,22 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       ttl,
       onEvent: (event) => observer.onEvent(event),
     });
-    printConfiguration(asr, { group, port, rateBytesPerSecond, ttl, address });
-    if (asr?.isAdvertised === true)
-      say(`The stream is not advertised by DNS-SD: give the receivers asr://${address}:${port}.`);
+    printConfiguration(configuration, address);
+    if (configuration.isAdvertised) {
+      const { name, version } = source.manifest.tag;
+      const key = keyFingerprint(source.signer);
+      advertised = await advertiseStream({ address, port, image: `${name}:${version}`, key, log });
+    }
+    observer.start(flags.figuresEvery ?? (outputOptions().json ? JSON_FIGURES_MS : TEXT_FIGURES_MS));
     showLine("Ready to start accepting clients");
     interrupted.signal.addEventListener("abort", () => stream.stop("interrupted"), { once: true });
     await stream.ended;
     if (interrupted.signal.aborted) return Exit.interrupted;
     if (observer.problem !== undefined) throw observer.problem;
-    return summary(stream, source);
+    return printSummary(stream, source);
   } finally {
+    observer.stop();
+    await advertised?.stop();
     await hub.close();
     await http.close();
     await source.close();
@@ -136,127 +161,14 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
   }
 }
 
-/** Says what happens while the stream runs. */
-class Observer {
-  problem: Fault | undefined;
-  readonly #waitingFor: () => string;
-  #waitShown = "";
-
-  constructor(waitingFor: () => string) {
-    this.#waitingFor = waitingFor;
-  }
-
-  onEvent(event: StreamEvent): void {
-    this.#show(event);
-    const waitingFor = event.type === "state" || event.type === "receiver" ? this.#waitingFor() : "";
-    if (waitingFor !== "" && waitingFor !== this.#waitShown) say(`Waiting: ${waitingFor}.`);
-    this.#waitShown = waitingFor;
-  }
-
-  #show(event: StreamEvent): void {
-    switch (event.type) {
-      case "state":
-        if (event.state === "streaming") showLine(`Starting stream ${asrTime(new Date())}`);
-        else say(`${event.state === "open" ? "Stream suspended" : "Stream ended"}: ${event.reason}.`);
-        break;
-      case "pass":
-        say(`Pass ${event.pass} is over.`);
-        break;
-      case "receiver":
-        say(receiverLine(event.receiver));
-        break;
-      case "over":
-        say(`Over: ${event.reason}.`);
-        break;
-      case "problem":
-        this.problem = event.fault;
-        break;
-    }
-  }
-}
-
-function receiverLine({ name, state, symbolsReceived, symbolsLost }: Receiver): string {
-  if (state !== "done") return `${name}: ${state}`;
-  const sent = symbolsReceived + symbolsLost;
-  const percent = sent === 0 ? 0 : (symbolsLost / sent) * 100;
-  return `${name}: done, ${percent.toFixed(2)} % of its packets were lost`;
-}
-
-function summary(stream: RunningStream, source: ImageSource): Exit {
-  const done = stream.receivers.filter(({ state }) => state === "done").length;
-  const others = stream.receivers.filter(({ state }) => state !== "done");
-  if (outputOptions().json) {
-    const receivers = stream.receivers.map(({ name, state, symbolsReceived, symbolsLost }) => ({
-      name,
-      state,
-      symbolsReceived,
-      symbolsLost,
-    }));
-    const { name, version } = source.manifest.tag;
-    print(
-      JSON.stringify({
-        image: name,
-        imageVersion: version,
-        streamId: stream.streamId,
-        signedBy: keyFingerprint(source.signer),
-        receivers,
-      }),
-    );
-  } else {
-    print(`${done} of ${stream.receivers.length} receivers restored ${source.manifest.tag.name}.`);
-    for (const { name, state } of others) print(`  ${name}: ${state}`);
-  }
-  if (others.length === 0) return Exit.done;
-  return done === 0 ? Exit.failed : Exit.someHostsFailed;
-}
-
-function printConfiguration(
-  asr: AsrConfig | undefined,
-  used: { group: string; port: number; rateBytesPerSecond: number; ttl: number; address: string },
-): void {
-  showLine("Multicast server configuration:");
-  showLine(`\tData Rate: ${used.rateBytesPerSecond} (${formatRate(used.rateBytesPerSecond)})`);
-  showLine(`\tMulticast Address: ${used.group}`);
-  showLine(`\tPort: ${used.port}`);
-  showLine(`\tMulticast TTL: ${used.ttl}`);
-  const shown = new Set(["Data Rate", "Multicast Address", "Port", "Multicast TTL"]);
-  for (const [key, value] of asr?.entries ?? []) if (!shown.has(key)) showLine(`\t${key}: ${value}`);
-  showLine(`\tInterface: ${used.address}`);
-}
-
-// asr wrote these on stdout; with --json stdout is for the result alone.
-function showLine(text: string): void {
-  const { json, quiet } = outputOptions();
-  if (!json && !quiet) print(text);
-}
-
-function rateOfAsr(asr: AsrConfig | undefined): number | undefined {
-  if (asr === undefined) return undefined;
-  return Math.min(asr.rateBytesPerSecond, asr.clientRateBytesPerSecond ?? Number.POSITIVE_INFINITY);
-}
-
-async function readConfig(path: string): Promise<Uint8Array> {
-  // The article's own command line has this slash.
-  const tolerant = path.replace(/(?<=\.plist)\/$/, "");
-  try {
-    return await readFile(tolerant);
-  } catch (error) {
-    throw new Fault(
-      "ASR_CONFIG_INVALID",
-      {
-        what: `The server configuration ${path} cannot be read.`,
-        why: (error as Error).message,
-        fix: "Check the path.",
-      },
-      error,
-    );
-  }
-}
-
-/** "Tue May 31 05:09:31 2005", as asr and ctime(3) write it, in local time. */
-function asrTime(time: Date): string {
-  const [day = "", month = "", date = "", year = ""] = time.toDateString().split(" ");
-  return `${day} ${month} ${date.replace(/^0/, " ")} ${time.toTimeString().slice(0, 8)} ${year}`;
+function openSource(flags: StreamFlags, signal: AbortSignal): Promise<ImageSource> {
+  say(`Scanning ${flags.source}...`);
+  return openImageSource(flags.source, {
+    dataDir: flags.dataDir,
+    onScan: () => undefined,
+    passphrase: flags,
+    signal,
+  });
 }
 
 function rateOf(text: string): number {

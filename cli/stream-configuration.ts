@@ -1,0 +1,84 @@
+import { readFile } from "node:fs/promises";
+import { Fault } from "../fault.ts";
+import { checkGroup } from "../multicast/group.ts";
+import { formatRate, parseRate } from "../multicast/rate.ts";
+import { type AsrConfig, decodeAsrConfig } from "./asr-config.ts";
+import { showLine } from "./stream-observer.ts";
+
+export const DEFAULT_GROUP = "239.192.66.1";
+export const DEFAULT_PORT = 7800;
+export const DEFAULT_RATE = "12MB/s";
+const DEFAULT_TTL = 3;
+
+/** Where and how fast a stream goes: what was said on the command line, then what asr's configuration says. */
+export type StreamConfiguration = {
+  readonly group: string;
+  readonly port: number;
+  readonly rateBytesPerSecond: number;
+  readonly ttl: number;
+  /** Whether DNS-SD tells the network of it: asr's default with a configuration file, otherwise when asked. */
+  readonly isAdvertised: boolean;
+  /** The configuration file; undefined when none was given. */
+  readonly asr: AsrConfig | undefined;
+};
+
+/** @throws {Fault} ASR_CONFIG_INVALID, GROUP_REFUSED */
+export async function streamConfiguration(flags: {
+  readonly config?: string;
+  readonly rate?: number;
+  readonly group?: string;
+  readonly port?: number;
+  readonly ttl?: number;
+  readonly advertise?: boolean;
+}): Promise<StreamConfiguration> {
+  const asr = flags.config === undefined ? undefined : decodeAsrConfig(await readConfig(flags.config), flags.config);
+  const group = flags.group ?? asr?.group ?? DEFAULT_GROUP;
+  checkGroup(group);
+  return {
+    group,
+    port: flags.port ?? asr?.port ?? DEFAULT_PORT,
+    rateBytesPerSecond: flags.rate ?? rateOfAsr(asr) ?? parseRate(DEFAULT_RATE),
+    ttl: flags.ttl ?? asr?.ttl ?? DEFAULT_TTL,
+    isAdvertised: flags.advertise ?? asr?.isAdvertised ?? asr !== undefined,
+    asr,
+  };
+}
+
+/** asr's list: each key with its value, then what is not in the file. */
+export function printConfiguration(
+  { asr, rateBytesPerSecond, group, port, ttl, isAdvertised }: StreamConfiguration,
+  address: string,
+): void {
+  showLine("Multicast server configuration:");
+  showLine(`\tData Rate: ${rateBytesPerSecond} (${formatRate(rateBytesPerSecond)})`);
+  showLine(`\tMulticast Address: ${group}`);
+  showLine(`\tPort: ${port}`);
+  showLine(`\tMulticast TTL: ${ttl}`);
+  showLine(`\tDNS Service Discovery: ${isAdvertised}`);
+  const shown = new Set(["Data Rate", "Multicast Address", "Port", "Multicast TTL", "DNS Service Discovery"]);
+  for (const [key, value] of asr?.entries ?? []) if (!shown.has(key)) showLine(`\t${key}: ${value}`);
+  showLine(`\tInterface: ${address}`);
+}
+
+function rateOfAsr(asr: AsrConfig | undefined): number | undefined {
+  if (asr === undefined) return undefined;
+  return Math.min(asr.rateBytesPerSecond, asr.clientRateBytesPerSecond ?? Number.POSITIVE_INFINITY);
+}
+
+async function readConfig(path: string): Promise<Uint8Array> {
+  // The article's own command line has this slash.
+  const tolerant = path.replace(/(?<=\.plist)\/$/, "");
+  try {
+    return await readFile(tolerant);
+  } catch (error) {
+    throw new Fault(
+      "ASR_CONFIG_INVALID",
+      {
+        what: `The server configuration ${path} cannot be read.`,
+        why: (error as Error).message,
+        fix: "Check the path.",
+      },
+      error,
+    );
+  }
+}
