@@ -1,5 +1,4 @@
 import type { CellAnswers, KeptPack } from "../agent/contract.ts";
-import { Fault } from "../fault.ts";
 import { CELL_BYTES, cellCount } from "../images/cell.ts";
 import { idsOf, type PackParcel } from "../images/cell-lists.ts";
 import { ID_BYTES } from "../images/manifest.ts";
@@ -9,6 +8,7 @@ import type { StandingCapture } from "./capture-standing.ts";
 import type { CellIndex } from "./cell-index.ts";
 import type { ImageStore } from "./store.ts";
 import type { StoreCells } from "./store-cells.ts";
+import { isPackFault } from "./store-packs.ts";
 
 /** Left for the database, the log and whatever else the server writes. */
 export const KEPT_FREE_BYTES = 256 * 1024 * 1024;
@@ -113,7 +113,7 @@ export class CaptureUploads {
         const bytes = await this.#store.readPack(digest);
         cells = decodePack(bytes, { digest, cellIds: packCellIds(bytes) });
       } catch (error) {
-        if (!(error instanceof Fault)) throw error;
+        if (!isPackFault(error)) throw error;
         index.forget(digest);
         throw cellMissing();
       }

@@ -1,7 +1,9 @@
-import { Fault } from "../fault.ts";
+import type { Fault } from "../fault.ts";
 import type { Manifest, PackEntry } from "../images/manifest.ts";
 import { decodePack } from "../images/pack.ts";
 import type { ImageStore } from "./store.ts";
+import { unreadablePack } from "./store-faults.ts";
+import { isPackFault } from "./store-packs.ts";
 
 export type CheckProgress = { readonly doneBytes: number; readonly totalBytes: number };
 
@@ -14,6 +16,7 @@ export type BadPack = { readonly pack: number; readonly digest: string; readonly
  *
  * @param options.isChecked packs that need not be looked at
  * @returns the packs that are missing or damaged; none when all is well
+ * @throws {Fault} STORE_KEY_MISSING, STORE_KEY_WRONG: what cannot be read is not damaged
  */
 export async function checkImage(
   store: ImageStore,
@@ -45,20 +48,8 @@ async function faultOf(store: ImageStore, pack: PackEntry): Promise<Fault | unde
     decodePack(await store.readPack(pack.digest), pack);
     return undefined;
   } catch (error) {
-    if (error instanceof Fault) return error;
+    if (isPackFault(error)) return error;
     if ((error as NodeJS.ErrnoException).code !== "EIO") throw error;
     return unreadablePack(pack.digest, error);
   }
-}
-
-function unreadablePack(digest: string, cause: unknown): Fault {
-  return new Fault(
-    "PACK_UNREADABLE",
-    {
-      what: `Pack ${digest} cannot be read.`,
-      why: "The disk of the store reports an error there.",
-      fix: "Copy the store to another disk, and repair it there.",
-    },
-    cause,
-  );
 }

@@ -82,3 +82,58 @@ export function nameOfAlias(name: string, alias: { name: string; version: number
     fix: `Choose another name, or take the alias away: "bootcast image tag ${alias.name}:${alias.version} --remove-alias ${name}".`,
   });
 }
+
+/** @param known the ids of the keys that the file has */
+export function keyAbsent(directory: string, id: string, path: string | undefined, known: readonly string[]): Fault {
+  const what = `The packs of the image store ${directory} cannot be read or written.`;
+  if (path !== undefined && known.length > 0) {
+    return new Fault("STORE_KEY_WRONG", {
+      what,
+      why: `They are sealed with the key ${id}. The file ${path} has only: ${known.join(", ")}.`,
+      fix: "Give the key file that belongs to this store, with --store-key FILE or images.store_key.",
+    });
+  }
+  return new Fault("STORE_KEY_MISSING", {
+    what,
+    why: `They are sealed with the key ${id}, and ${path === undefined ? "no key was given" : `there is no file ${path}`}.`,
+    fix: "Give the store's key file with --store-key FILE, or set images.store_key in the configuration. Without this key nobody can read them.",
+  });
+}
+
+/** The store shall be sealed by a key that does not exist yet. */
+export function keyNotMade(path: string): Fault {
+  return new Fault("STORE_KEY_MISSING", {
+    what: "The image store cannot be sealed.",
+    why: `There is no key file ${path}.`,
+    fix: `Put the disk in that holds it, or make one: "bootcast image keys seal --store-key ${path}".`,
+  });
+}
+
+export function notSealed(directory: string, keyPath: string): Fault {
+  return new Fault("STORE_NOT_SEALED", {
+    what: `Nothing was written to the image store ${directory}: it is not sealed.`,
+    why: `A key is set for it, ${keyPath}, but its packs are plain.`,
+    fix: 'Seal it with "bootcast image keys seal", or take away --store-key and images.store_key.',
+  });
+}
+
+export function sealUnknown(digest: string, id: string): Fault {
+  return new Fault("PACK_DAMAGED", {
+    what: `Pack ${digest} is damaged.`,
+    why: `It says that it is sealed with the key ${id}, which this store does not use.`,
+    fix: 'Check the store with "bootcast image verify NAME"; a damaged pack is written anew by the next import of the same image. When all packs say this, the store was copied without its file "seal": copy that, too.',
+  });
+}
+
+/** The disk of the store reports an error. */
+export function unreadablePack(digest: string, cause: unknown): Fault {
+  return new Fault(
+    "PACK_UNREADABLE",
+    {
+      what: `Pack ${digest} cannot be read.`,
+      why: "The disk of the store reports an error there.",
+      fix: "Copy the store to another disk, and repair it there.",
+    },
+    cause,
+  );
+}

@@ -1,10 +1,15 @@
 import { access, open, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { Fault } from "../fault.ts";
 import { PACK_FRONT_BYTES, packDigest } from "../images/pack.ts";
 import type { PackReader } from "../images/pack-reader.ts";
+import { SEAL_BYTES, SEALED_HEADER_BYTES, sealOf } from "../images/sealed-pack.ts";
+import { PackSealer } from "./pack-sealer.ts";
 import { type StoreDisk, tellingFull } from "./store-disk.ts";
 import { diskFull, missingPack } from "./store-faults.ts";
 import { isMissing, readdirOrNone, writeWhole } from "./store-files.ts";
+import type { StoreKeyFile } from "./store-key-file.ts";
+import type { PackForm } from "./store-seal-state.ts";
 
 /**
  * The packs of an image store, by digest, and how its files get their names.
@@ -12,16 +17,21 @@ import { isMissing, readdirOrNone, writeWhole } from "./store-files.ts";
  * A pack that is written or found sound is marked as used just now: whoever
  * collects packs that no image names leaves young ones alone, since an import or
  * a capture that is under way may count on them.
+ *
+ * Whoever reads or writes a pack here has to do with its plain bytes and their digest; whether it lies there
+ * sealed is told by `sealer` (images/sealed-pack.ts has the form).
  */
 export class PackStore implements PackReader {
   readonly directory: string;
   readonly disk: StoreDisk;
+  readonly sealer: PackSealer;
   /** Directories whose names are not safe from a power cut yet. */
   #unsynced = new Set<string>();
   #syncing: Promise<void> = Promise.resolve();
 
-  constructor(directory: string, disk: StoreDisk) {
+  constructor(directory: string, disk: StoreDisk, keys: StoreKeyFile | undefined) {
     this.directory = directory;
+    this.sealer = new PackSealer(directory, keys);
     this.disk = tellingFull(disk, (cause) => diskFull(directory, cause));
   }
 
@@ -36,14 +46,16 @@ export class PackStore implements PackReader {
     }
   }
 
-  /** @throws {Fault} PACK_MISSING */
+  /** @throws {Fault} PACK_MISSING, PACK_DAMAGED, STORE_KEY_MISSING, STORE_KEY_WRONG */
   async readPack(digest: string): Promise<Uint8Array> {
+    let bytes: Uint8Array;
     try {
-      return await readFile(this.packPath(digest));
+      bytes = await readFile(this.packPath(digest));
     } catch (error) {
       if (isMissing(error)) throw missingPack(digest, error);
       throw error;
     }
+    return this.sealer.open(digest, bytes);
   }
 
   /** For streams: the same as `readPack`. */
@@ -51,26 +63,46 @@ export class PackStore implements PackReader {
     return this.readPack(pack.digest);
   }
 
-  /** Keeps a pack. One that is there already stays, unless it is damaged. Returns whether it was written. */
+  /**
+   * Keeps a pack. One that is there already stays, unless it is damaged, or not sealed as the store is. Returns whether
+   * it was written.
+   *
+   * @throws {Fault} STORE_FULL, STORE_NOT_SEALED, STORE_KEY_MISSING, STORE_KEY_WRONG
+   */
   async writePack(digest: string, bytes: Uint8Array): Promise<boolean> {
-    if (await this.isSound(digest)) return false;
-    await this.publish(this.packPath(digest), bytes, "replace");
+    let form = await this.sealer.wanted();
+    if ((await this.isSound(digest)) && (await this.formOf(digest)) === form) return false;
+    for (let written: PackForm | undefined; written !== form; form = await this.sealer.wanted()) {
+      await this.publish(this.packPath(digest), await this.sealer.seal(digest, bytes, form), "replace");
+      // Asked again: when sealing began in between, it may have looked into this folder before the pack was there.
+      written = form;
+    }
     return true;
   }
 
-  /** True when the pack is there and has the bytes that its name says; then it is marked as used. */
+  /**
+   * True when the pack is there and has the bytes that its name says; then it is marked as used.
+   *
+   * @throws {Fault} STORE_KEY_MISSING, STORE_KEY_WRONG: then nobody can tell
+   */
   async isSound(digest: string): Promise<boolean> {
     const path = this.packPath(digest);
     try {
-      if (packDigest(await readFile(path)) !== digest) return false;
+      if (packDigest(await this.readPack(digest)) !== digest) return false;
       await this.disk.touch(path, Date.now()).catch(refuseOthers);
       // Who wrote it may not have come to this.
       this.#unsynced.add(dirname(path));
       return true;
     } catch (error) {
-      if (isMissing(error)) return false;
+      if (isPackFault(error) || isMissing(error)) return false;
       throw error;
     }
+  }
+
+  /** How a pack lies there, as it says itself; undefined when it is not there. */
+  async formOf(digest: string): Promise<PackForm | undefined> {
+    const found = await this.#readStart(digest, SEALED_HEADER_BYTES);
+    return found && (sealOf(found.start) ?? "plain");
   }
 
   /** The digests of all packs, whether an image names them or not. */
@@ -89,20 +121,18 @@ export class PackStore implements PackReader {
     return files.flatMap((file) => /^([0-9a-f]{64})\.pack$/.exec(file)?.[1] ?? []);
   }
 
-  /** The first bytes of a pack, where its cells' ids are, and how long it is; undefined when it is not there. */
+  /**
+   * The first bytes of a pack, where its cells' ids are, and how long it is; undefined when it is not there. Nothing
+   * is checked.
+   *
+   * @throws {Fault} STORE_KEY_MISSING, STORE_KEY_WRONG
+   */
   async readFront(digest: string): Promise<{ front: Uint8Array; sizeBytes: number } | undefined> {
-    try {
-      const file = await open(this.packPath(digest));
-      try {
-        const { buffer, bytesRead } = await file.read(Buffer.alloc(PACK_FRONT_BYTES), 0, PACK_FRONT_BYTES, 0);
-        return { front: buffer.subarray(0, bytesRead), sizeBytes: (await file.stat()).size };
-      } finally {
-        await file.close();
-      }
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw error;
-    }
+    const found = await this.#readStart(digest, SEALED_HEADER_BYTES + PACK_FRONT_BYTES);
+    if (found === undefined) return undefined;
+    const isSealed = sealOf(found.start) !== undefined;
+    const front = await this.sealer.openFront(digest, found.start);
+    return { front, sizeBytes: found.sizeBytes - (isSealed ? SEAL_BYTES : 0) };
   }
 
   packPath(digest: string): string {
@@ -140,12 +170,32 @@ export class PackStore implements PackReader {
     return this.#syncing;
   }
 
+  async #readStart(digest: string, lengthBytes: number) {
+    try {
+      const file = await open(this.packPath(digest));
+      try {
+        const { buffer, bytesRead } = await file.read(Buffer.alloc(lengthBytes), 0, lengthBytes, 0);
+        return { start: buffer.subarray(0, bytesRead), sizeBytes: (await file.stat()).size };
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  }
+
   async #makeDirectory(directory: string): Promise<void> {
     const first = await this.disk.makeDirectory(directory);
     if (first === undefined) return;
     // Each new one is a name in the one above.
     for (let made = directory; made.length >= first.length; made = dirname(made)) this.#unsynced.add(dirname(made));
   }
+}
+
+/** Whether an error says of one pack that it is missing or damaged; any other is about more than this pack. */
+export function isPackFault(error: unknown): error is Fault {
+  return error instanceof Fault && error.code.startsWith("PACK_");
 }
 
 /** Who may not mark another user's file counts on it all the same: should it go, publishing says so. */

@@ -7,6 +7,7 @@ import { checkImage } from "./image-check.ts";
 import type { ImageStore, ImageVersion } from "./store.ts";
 import { unreadable } from "./store-faults.ts";
 import { setVerified } from "./store-labels.ts";
+import { isPackFault } from "./store-packs.ts";
 
 /** One pack that was missing or damaged. */
 export type HurtPack = {
@@ -124,9 +125,17 @@ class Check {
     for await (const digest of this.#store.packDigests()) {
       this.#options.signal?.throwIfAborted();
       if (this.#isSeen(digest)) continue;
-      const bytes = await this.#store.readPack(digest).catch(() => undefined);
-      if (bytes !== undefined && packDigest(bytes) === digest) continue;
+      if (await this.#hasItsBytes(digest)) continue;
       this.#bad.set(digest, { fault: unnamed(digest), images: [], isRepaired: false });
+    }
+  }
+
+  async #hasItsBytes(digest: string): Promise<boolean> {
+    try {
+      return packDigest(await this.#store.readPack(digest)) === digest;
+    } catch (error) {
+      if (isPackFault(error) || (error as NodeJS.ErrnoException).code === "EIO") return false;
+      throw error;
     }
   }
 
@@ -147,7 +156,7 @@ class Check {
       await this.#store.writePack(pack.digest, bytes);
       return true;
     } catch (error) {
-      if (error instanceof Fault && error.code.startsWith("PACK_")) return false;
+      if (isPackFault(error)) return false;
       throw error;
     }
   }

@@ -14,8 +14,10 @@ import { realDisk, type StoreDisk } from "./store-disk.ts";
 import { badName, diskFull, missingImage, nameOfAlias, packsGone, unreadable, versionExists } from "./store-faults.ts";
 import { isFull, isMissing, readdirOrNone, removeLeftovers } from "./store-files.ts";
 import { guardStore } from "./store-guard.ts";
+import type { StoreKeyFile } from "./store-key-file.ts";
 import { takeImageLock } from "./store-lock.ts";
 import { PackStore } from "./store-packs.ts";
+import { sealNewStore } from "./store-seal.ts";
 
 /** A signed manifest as it is sent, and what it says. */
 export type StoredManifest = { readonly bytes: Uint8Array; readonly manifest: Manifest };
@@ -29,14 +31,22 @@ export type DamagedImage = { readonly name: string; readonly version: number; re
 /** An image version, as an alias or a person names it. */
 export type ImageVersion = { readonly name: string; readonly version: number };
 
+export type StoreOptions = {
+  /** The keys of a sealed store. Given for a store that is new, it becomes a sealed one. */
+  readonly keys?: StoreKeyFile | undefined;
+  /** For tests. */
+  readonly disk?: StoreDisk;
+};
+
 /**
  * The site's images in a directory:
  *
- *   packs/ab/abcd….pack              packs by digest, shared by all images
+ *   packs/ab/abcd….pack              packs by digest, shared by all images; plain or sealed (images/sealed-pack.ts)
  *   manifests/<name>/<version>.manifest
  *   manifests/<name>/<version>.removed   its number is not given again (store-remove.ts)
  *   manifests/<name>/<version>.notes, .verified   said of it later (store-labels.ts)
  *   refs/<alias>                     another name of an image version
+ *   seal                             how the packs are sealed, when they are (store-seal-state.ts)
  *   locks/<name>.lock                held while a version of that image is made
  *   lock                             held while images or packs come or go (store-guard.ts)
  *   temp/                            files that are being written
@@ -48,8 +58,8 @@ export class ImageStore extends PackStore {
   readonly #trusted: readonly KeyObject[];
 
   /** Use `openStore` or `readStore`. */
-  constructor(directory: string, trusted: readonly KeyObject[], disk: StoreDisk = realDisk) {
-    super(directory, disk);
+  constructor(directory: string, trusted: readonly KeyObject[], { disk = realDisk, keys }: StoreOptions = {}) {
+    super(directory, disk, keys);
     this.#trusted = trusted;
   }
 
@@ -213,15 +223,14 @@ export class ImageStore extends PackStore {
  * Opens the store in `directory` (made when missing) and removes what crashed processes left.
  *
  * @param trusted the keys that may have signed its manifests: the site's own
- * @param disk for tests
- * @throws {Fault} STORE_FULL
+ * @throws {Fault} STORE_FULL; STORE_KEY_MISSING when a new store shall be sealed and there is no key
  */
 export async function openStore(
   directory: string,
   trusted: readonly KeyObject[],
-  disk: StoreDisk = realDisk,
+  options: StoreOptions = {},
 ): Promise<ImageStore> {
-  const store = new ImageStore(directory, trusted, disk);
+  const store = new ImageStore(directory, trusted, options);
   const temporary = join(directory, "temp");
   const first = await store.disk.makeDirectory(temporary);
   if (first !== undefined) {
@@ -229,6 +238,7 @@ export async function openStore(
       await store.disk.syncDirectory(dirname(made));
   }
   await removeLeftovers(store.disk, temporary);
+  if (options.keys !== undefined && (await store.names()).length === 0) await sealNewStore(store, options.keys);
   return store;
 }
 
@@ -237,8 +247,12 @@ export async function openStore(
  *
  * @param trusted as above; none are needed for `listImages`
  */
-export function readStore(directory: string, trusted: readonly KeyObject[]): ImageStore {
-  return new ImageStore(directory, trusted);
+export function readStore(
+  directory: string,
+  trusted: readonly KeyObject[],
+  options: Pick<StoreOptions, "keys"> = {},
+): ImageStore {
+  return new ImageStore(directory, trusted, options);
 }
 
 function checkedName(name: string): string {

@@ -106,7 +106,7 @@ test("a pack that another user wrote is used, though it cannot be marked", async
   const store = await newStore(t);
   const { packs } = await addImage(store, "debian", "ab");
   const touch = () => Promise.reject(Object.assign(new Error("not the owner"), { code: "EPERM" }));
-  const other = await openStore(store.directory, siteKey.trusted, { ...realDisk, touch });
+  const other = await openStore(store.directory, siteKey.trusted, { disk: { ...realDisk, touch } });
   assert.equal(await other.isSound(packs[0]!.digest), true);
 });
 
@@ -123,7 +123,7 @@ test("sweeping is stopped anywhere and goes on; a manifest that cannot be read k
       await realDisk.unlink(path);
       stop.abort(new Error("stopped"));
     };
-    const stopping = await openStore(store.directory, siteKey.trusted, { ...realDisk, unlink });
+    const stopping = await openStore(store.directory, siteKey.trusted, { disk: { ...realDisk, unlink } });
     await assert.rejects(sweepStore(stopping, { ...late, signal: stop.signal }), { message: "stopped" });
     assert.equal((await digestsOf(store)).length, left);
     assert.deepEqual(await checkImage(store, keep), []);

@@ -56,7 +56,7 @@ type Promised = { has: Set<string>; gone: Set<string>; alias: string | undefined
 async function evening(path: string, disk: StoreDisk): Promise<Promised> {
   const promised: Promised = { has: new Set(["kiosk:1"]), gone: new Set(), alias: undefined };
   const steps = async () => {
-    const store = await openStore(path, siteKey.trusted, disk);
+    const store = await openStore(path, siteKey.trusted, { disk });
     await addImage(store, "debian", "a?d");
     promised.has.add("debian:2");
     await setAlias(store, "stable", { name: "debian", version: 2 });

@@ -1,0 +1,167 @@
+import { stat } from "node:fs/promises";
+import { Fault } from "../fault.ts";
+import { packDigest } from "../images/pack.ts";
+import { keyNotMade, unreadablePack } from "./store-faults.ts";
+import { guardStore } from "./store-guard.ts";
+import type { StoreKeyFile } from "./store-key-file.ts";
+import { isPackFault, type PackStore } from "./store-packs.ts";
+import {
+  encodeSealState,
+  NEVER_SEALED,
+  type PackForm,
+  readSealState,
+  type SealState,
+  sealStatePath,
+} from "./store-seal-state.ts";
+
+export type SealResult = {
+  /** Packs that have the new form now, and had another. */
+  readonly changedPacks: number;
+  /** Packs that had it already: of an earlier try, or written meanwhile. */
+  readonly samePacks: number;
+  /** Packs that are damaged or cannot be read. They stay as they are, and the change is not complete. */
+  readonly badPacks: readonly { readonly digest: string; readonly fault: Fault }[];
+};
+
+/** Under one lock, so that others who publish or remove wait for some tens of milliseconds and no longer. */
+const PACKS_AT_ONCE = 8;
+
+/**
+ * Seals all packs of a store, opens them, or seals them with another key.
+ *
+ * First the store says what it becomes, and from what: from then on every writer writes the new form, and every
+ * reader reads both. Then each pack is written anew and takes the place of the old one at once. At last the store
+ * says that all are changed. Interrupted anywhere, the store can be read and written, and calling this again goes on;
+ * so does it after a power cut, because each step is on the disk before the next one begins.
+ *
+ * @throws {Fault} STORE_KEY_MISSING and STORE_KEY_WRONG before anything is changed, STORE_BUSY, STORE_FULL;
+ *   SEAL_REPLACED when another one began meanwhile that wants another form
+ */
+export async function changeSeal(
+  store: PackStore,
+  target: PackForm,
+  options: {
+    readonly signal?: AbortSignal;
+    readonly onProgress?: (doneFolders: number, totalFolders: number) => void;
+  } = {},
+): Promise<SealResult> {
+  const begun = await begin(store, target);
+  const result = { changedPacks: 0, samePacks: 0, badPacks: [] as { digest: string; fault: Fault }[] };
+  const folders = await store.packFolders();
+  for (const [number, folder] of folders.entries()) {
+    const digests = await store.packsIn(folder);
+    for (let first = 0; first < digests.length; first += PACKS_AT_ONCE) {
+      options.signal?.throwIfAborted();
+      using _ = await guardStore(store.directory);
+      await refuseReplaced(store, begun);
+      const some = digests.slice(first, first + PACKS_AT_ONCE);
+      // All of them end before the lock is given back, also when one fails.
+      for (const change of await Promise.allSettled(some.map((digest) => changePack(store, digest, target)))) {
+        if (change.status === "rejected") throw change.reason;
+        if (change.value === "changed") result.changedPacks += 1;
+        else if (change.value === "same") result.samePacks += 1;
+        else if (change.value !== "gone") result.badPacks.push(change.value);
+      }
+    }
+    options.onProgress?.(number + 1, folders.length);
+  }
+  await store.syncNames();
+  if (result.badPacks.length === 0) await end(store, begun);
+  return result;
+}
+
+/** A store that has neither packs nor images is sealed from its first pack on. One that has some is left as it is. */
+export async function sealNewStore(store: PackStore, keys: StoreKeyFile): Promise<void> {
+  const isNew = async () => (await isNeverSealed(store)) && (await store.packFolders()).length === 0;
+  if (!(await isNew())) return;
+  const [key] = await keys.keys();
+  if (key === undefined) throw keyNotMade(keys.path);
+  using _ = await guardStore(store.directory);
+  if (await isNew()) await writeState(store, { target: key.id, former: [] });
+}
+
+async function isNeverSealed(store: PackStore): Promise<boolean> {
+  return (await readSealState(store.directory)) === NEVER_SEALED;
+}
+
+async function begin(store: PackStore, target: PackForm): Promise<SealState> {
+  using _ = await guardStore(store.directory);
+  const before = await readSealState(store.directory);
+  const former = [...new Set([before.target, ...before.former])].filter((form) => form !== target);
+  const begun = { target, former };
+  // What cannot be finished is not begun.
+  await store.sealer.requireForms([target, ...former]);
+  if (!isSame(before, begun)) await writeState(store, begun);
+  return begun;
+}
+
+async function end(store: PackStore, begun: SealState): Promise<void> {
+  using _ = await guardStore(store.directory);
+  await refuseReplaced(store, begun);
+  if (begun.target !== "plain") {
+    if (begun.former.length > 0) await writeState(store, { target: begun.target, former: [] });
+    return;
+  }
+  if (await isNeverSealed(store)) return;
+  await store.disk.unlink(sealStatePath(store.directory));
+  await store.disk.syncDirectory(store.directory);
+}
+
+async function writeState(store: PackStore, state: SealState): Promise<void> {
+  await store.publish(sealStatePath(store.directory), encodeSealState(state), "replace");
+  await store.syncNames();
+}
+
+async function changePack(
+  store: PackStore,
+  digest: string,
+  target: PackForm,
+): Promise<"changed" | "same" | "gone" | { digest: string; fault: Fault }> {
+  const form = await store.formOf(digest);
+  if (form === undefined) return "gone";
+  if (form === target) return "same";
+  const path = store.packPath(digest);
+  const pack = await readChecked(store, digest);
+  if (pack instanceof Fault) return { digest, fault: pack };
+  const { mtimeMs } = await stat(path);
+  await store.publish(path, await store.sealer.seal(digest, pack, target), "replace");
+  // It was not used just now: nobody shall keep it longer for that.
+  await store.disk.touch(path, mtimeMs);
+  return "changed";
+}
+
+/** A pack whose bytes are those that its name says. What is not is never sealed: it would look sound then. */
+async function readChecked(store: PackStore, digest: string): Promise<Uint8Array | Fault> {
+  try {
+    const pack = await store.readPack(digest);
+    return packDigest(pack) === digest ? pack : otherBytes(digest);
+  } catch (error) {
+    if (isPackFault(error)) return error;
+    if ((error as NodeJS.ErrnoException).code === "EIO") return unreadablePack(digest, error);
+    throw error;
+  }
+}
+
+async function refuseReplaced(store: PackStore, begun: SealState): Promise<void> {
+  if (!isSame(await readSealState(store.directory), begun)) throw replaced(store.directory);
+}
+
+function isSame(a: SealState, b: SealState): boolean {
+  return Buffer.compare(encodeSealState(a), encodeSealState(b)) === 0;
+}
+
+function otherBytes(digest: string): Fault {
+  return new Fault("PACK_DAMAGED", {
+    what: `Pack ${digest} is damaged.`,
+    why: "It does not have the bytes that its name says.",
+    fix: 'Repair it with "bootcast image verify --from COPY", or remove the images that need it and then "bootcast image sweep --now".',
+  });
+}
+
+function replaced(directory: string): Fault {
+  return new Fault("SEAL_REPLACED", {
+    what: `The packs of the image store ${directory} were not changed to the end.`,
+    why: "Another process began to seal or to open them meanwhile.",
+    fix: 'See what is wanted now with "bootcast image keys show", and repeat that.',
+  });
+}
