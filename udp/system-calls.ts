@@ -14,6 +14,24 @@ export type SystemCalls = {
   schedYield(): number;
   recvmmsg(descriptor: number, messages: number, count: number, flags: number, timeout: null): number;
   sendmmsg(descriptor: number, messages: number, count: number, flags: number): number;
+  sendto(
+    descriptor: number,
+    bytes: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: number,
+  ): number;
+  recvfrom(
+    descriptor: number,
+    bytes: Uint8Array,
+    length: number,
+    flags: number,
+    address: Uint8Array,
+    addressLength: Uint32Array,
+  ): number;
+  ioctl(descriptor: number, request: number, argument: Uint8Array): number;
+  clockGettime(clock: number, time: Uint8Array): number;
   errno(): number;
   addressOf(bytes: Uint8Array): number;
 };
@@ -38,6 +56,14 @@ export function loadSystemCalls(): SystemCalls | undefined {
     schedYield: call("int sched_yield()"),
     recvmmsg: call("int recvmmsg(int fd, intptr_t messages, unsigned int count, int flags, void *timeout)"),
     sendmmsg: call("int sendmmsg(int fd, intptr_t messages, unsigned int count, int flags)"),
+    sendto: call(
+      "intptr_t sendto(int fd, const void *bytes, size_t length, int flags, const void *address, uint32_t addressLength)",
+    ),
+    recvfrom: call(
+      "intptr_t recvfrom(int fd, _Out_ void *bytes, size_t length, int flags, _Out_ void *address, _Inout_ uint32_t *addressLength)",
+    ),
+    ioctl: call("int ioctl(int fd, unsigned long request, _Out_ void *argument)"),
+    clockGettime: call("int clock_gettime(int clock, _Out_ void *time)"),
     errno: () => koffi.errno(),
     addressOf: (bytes) => (bytes.byteLength === 0 ? 0 : Number(koffi.address(bytes))),
   };
