@@ -9,7 +9,7 @@ import { CELL_BYTES } from "../../../images/cell.ts";
 import { readDiskLayout } from "../../../images/partition-table.ts";
 import { findUnusedCells } from "../../../images/unused-cells.ts";
 import { hfsPlusVolume } from "../../../scripts/golden/hfsplus.ts";
-import { treeFile } from "../../../scripts/golden/hfsplus-tree.ts";
+import { treeFile } from "../../../images/hfs-plus/tree-builder.ts";
 import { MemoryDisk } from "../memory.ts";
 import { readSample, samplesMissing } from "../shared-data.ts";
 import { hasProgram, noise, run } from "./made-volumes.ts";

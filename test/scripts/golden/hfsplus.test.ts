@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { treeFile } from "../../../images/hfs-plus/tree-builder.ts";
 import { hfsPlusVolume, type MacEntry } from "../../../scripts/golden/hfsplus.ts";
-import { treeFile } from "../../../scripts/golden/hfsplus-tree.ts";
 import { macVolume, masterHardwareUuid } from "../../../scripts/golden/mac-volume.ts";
 
 const mebibyte = 1024 * 1024;
@@ -15,13 +15,14 @@ function volumeOf(entries: readonly MacEntry[]): Buffer {
 /** Walks the catalog's leaves with nothing of the writer's but TN1150's offsets: parent and name to record. */
 function catalogOf(volume: Buffer): { parentId: number; name: string; record: Buffer }[] {
   const start = volume.readUInt32BE(1024 + 272 + 16) * 4096;
-  const node = (number: number) => volume.subarray(start + number * 4096, start + (number + 1) * 4096);
+  const nodeBytes = volume.readUInt16BE(start + 32);
+  const node = (number: number) => volume.subarray(start + number * nodeBytes, start + (number + 1) * nodeBytes);
   const found = [];
   for (let number = node(0).readUInt32BE(14 + 10); number !== 0; number = node(number).readUInt32BE(0)) {
     const leaf = node(number);
     for (let index = 0; index < leaf.readUInt16BE(10); index += 1) {
-      const at = leaf.readUInt16BE(4096 - 2 * (index + 1));
-      const end = leaf.readUInt16BE(4096 - 2 * (index + 2));
+      const at = leaf.readUInt16BE(nodeBytes - 2 * (index + 1));
+      const end = leaf.readUInt16BE(nodeBytes - 2 * (index + 2));
       const keyBytes = leaf.readUInt16BE(at);
       const name = Buffer.from(leaf.subarray(at + 8, at + 2 + keyBytes))
         .swap16()
