@@ -1,5 +1,5 @@
 import { Command, InvalidArgumentError } from "commander";
-import { pino } from "pino";
+import { type Logger, pino } from "pino";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { parseRate } from "../multicast/rate.ts";
@@ -22,6 +22,7 @@ import {
   streamConfiguration,
 } from "./stream-configuration.ts";
 import { StreamObserver, showLine } from "./stream-observer.ts";
+import { openRelaySource } from "./stream-relay.ts";
 import { type ImageSource, openImageSource } from "./stream-source.ts";
 import { printSummary } from "./stream-summary.ts";
 
@@ -32,7 +33,9 @@ const TEXT_FIGURES_MS = 10_000;
 const LEAST_FIGURES_MS = 100;
 
 type StreamFlags = PassphraseFlags & {
-  readonly source: string;
+  readonly source?: string;
+  readonly relay?: string;
+  readonly trust?: string;
   readonly dataDir: string;
   readonly config?: string;
   readonly rate?: number;
@@ -64,7 +67,9 @@ export function streamCommand(): Command {
         "Nothing is sent before the first receiver joins. Without --once the stream loops while there are receivers. " +
         "The control connection (TCP) and the data (UDP) use the same port number.",
     )
-    .requiredOption("--source <file|image>", "a disk image file, read in place, or NAME[:VERSION] of the store")
+    .option("--source <file|image>", "a disk image file, read in place, or NAME[:VERSION] of the store")
+    .option("--relay <address>", "instead of --source: asr://HOST[:PORT][/IMAGE], a stream that is cast on from here")
+    .option("--trust <file>", "with --relay: public keys (PEM) whose images are accepted")
     .option("--data-dir <dir>", "where the store and the site's key are (BOOTCAST_DATA_DIR)")
     .option("--config <asr.plist>", "an asr server configuration; the options below win over it")
     .option(
@@ -103,6 +108,7 @@ export function streamCommand(): Command {
     "bootcast stream --source golden.raw --interface eth0 --rate 12MB/s",
     "bootcast stream --source lab-debian --wait-for 30 --max-wait 5m --once    # the room starts together",
     "bootcast stream --source golden.raw --config asrcast.plist                # asr's own configuration",
+    "bootcast stream --relay asr://10.77.0.1 --interface eth1                  # into the next network",
   ]);
   return globalOptions(passphraseOptions(command));
 }
@@ -113,7 +119,8 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
   const { group, port, rateBytesPerSecond, ttl } = configuration;
   const address = interfaceAddress(flags.interface);
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
-  const source = await openSource(flags, interrupted.signal);
+  const output = `${address}-${group}-${port}`;
+  const source = await openSource(flags, { output, signal: interrupted.signal, log });
   const hub = openStreamHub({ log });
   const http = createHttp(log);
   const observer = new StreamObserver(() => stream);
@@ -124,6 +131,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
     await http.register(metricsRoute(hub));
     await listenTcp(http, address, port, "--port");
     stream = await hub.create({
+      ...(source.streamId === undefined ? {} : { streamId: source.streamId }),
       manifest: source.manifest,
       manifestBytes: source.manifestBytes,
       signer: source.signer,
@@ -138,6 +146,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       ttl,
       onEvent: (event) => observer.onEvent(event),
     });
+    await source.onOpen(stream.streamId);
     printConfiguration(configuration, address);
     if (configuration.isAdvertised) {
       const { name, version } = source.manifest.tag;
@@ -150,6 +159,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
     await stream.ended;
     if (interrupted.signal.aborted) return Exit.interrupted;
     if (observer.problem !== undefined) throw observer.problem;
+    await source.finish();
     return printSummary(stream, source);
   } finally {
     observer.stop();
@@ -161,13 +171,34 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
   }
 }
 
-function openSource(flags: StreamFlags, signal: AbortSignal): Promise<ImageSource> {
-  say(`Scanning ${flags.source}...`);
-  return openImageSource(flags.source, {
-    dataDir: flags.dataDir,
-    onScan: () => undefined,
-    passphrase: flags,
-    signal,
+/** A source, and for a relay the id that its stream had before it was restarted. */
+type StreamSource = ImageSource & {
+  readonly streamId?: string | undefined;
+  onOpen(streamId: string): Promise<void>;
+  finish(): Promise<void>;
+};
+
+async function openSource(
+  flags: StreamFlags,
+  { output, signal, log }: { readonly output: string; readonly signal: AbortSignal; readonly log: Logger },
+): Promise<StreamSource> {
+  const { source, relay, trust, dataDir } = flags;
+  if ((source === undefined) === (relay === undefined)) throw sourceMissing();
+  if (relay !== undefined) {
+    const onWait = (reason: string) => say(reason === "" ? "The origin answers again." : `Waiting: ${reason}`);
+    const opened = await openRelaySource({ origin: relay, output, dataDir, trust, onWait, signal, log });
+    return { ...opened, onOpen: (streamId) => opened.keepStreamId(streamId) };
+  }
+  say(`Scanning ${source}...`);
+  const opened = await openImageSource(source!, { dataDir, onScan: () => undefined, passphrase: flags, signal });
+  return { ...opened, onOpen: async () => undefined, finish: async () => undefined };
+}
+
+function sourceMissing(): Fault {
+  return new Fault("USAGE", {
+    what: "It is not clear what is to be sent. Nothing was done.",
+    why: "A stream has one source: --source names an image of this machine, --relay a stream of another one.",
+    fix: "Give one of the two.",
   });
 }
 

@@ -19,7 +19,15 @@ export async function describeStream(
   trusted: readonly KeyObject[],
 ): Promise<DescribedStream> {
   const info = await control.info(streamId);
-  const bytes = await control.manifest(streamId);
+  return { info, manifest: manifestOf(info, await control.manifest(streamId), trusted) };
+}
+
+/**
+ * The manifest of a stream from its signed bytes.
+ *
+ * @throws {Fault} MANIFEST_UNTRUSTED and others of `decodeManifest`; STREAM_MISMATCH
+ */
+export function manifestOf(info: StreamInfo, bytes: Uint8Array, trusted: readonly KeyObject[]): Manifest {
   const digest = createHash("sha256").update(bytes).digest("hex");
   const manifest = decodeManifest(bytes, trusted);
   if (digest !== info.description.manifestDigest || manifest.diskBytes !== info.diskBytes) {
@@ -29,5 +37,5 @@ export async function describeStream(
       fix: "Stop the stream and start it again; if it repeats, verify the image on the server.",
     });
   }
-  return { info, manifest };
+  return manifest;
 }

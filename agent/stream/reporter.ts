@@ -18,11 +18,16 @@ export type ReportedState = Progress["state"];
 /** More runs than the server takes are not listed: then everything is sent. */
 const MOST_NEEDS = 10_000;
 
+/** What is reported of: a receiver, or whoever stands for one. */
+export type Reported = Pick<StreamReceiver, "datagramsReceived" | "datagramsLost" | "packsDone" | "neededBlocks"> & {
+  feedbackEveryMs: number;
+};
+
 /** Tells the server every second how the restore is going, and hears from it what the stream does. */
 export class Reporter {
   readonly #control: StreamControl;
   readonly #streamId: string;
-  readonly #receiver: StreamReceiver;
+  readonly #receiver: Reported;
   readonly #packsTotal: number;
   readonly #log: Logger;
   #join: Join | undefined;
@@ -31,6 +36,7 @@ export class Reporter {
   #streamState: StreamState = "open";
   #waitingFor = "";
   #lastFault: Fault | undefined;
+  #everyMs = REPORT_EVERY_MS;
   #mapSaidAt = Number.NEGATIVE_INFINITY;
   #receivedReported = 0;
   #lostReported = 0;
@@ -38,7 +44,7 @@ export class Reporter {
   #reporting: Promise<void> = Promise.resolve();
   #isStopped = false;
 
-  constructor(control: StreamControl, streamId: string, receiver: StreamReceiver, packsTotal: number, log: Logger) {
+  constructor(control: StreamControl, streamId: string, receiver: Reported, packsTotal: number, log: Logger) {
     this.#control = control;
     this.#streamId = streamId;
     this.#receiver = receiver;
@@ -109,7 +115,7 @@ export class Reporter {
   #schedule(): void {
     // A word in between has its own: only one may run, or it would speak after the last word.
     clearTimeout(this.#timer);
-    if (!this.#isStopped) this.#timer = setTimeout(() => this.#tick(), REPORT_EVERY_MS);
+    if (!this.#isStopped) this.#timer = setTimeout(() => this.#tick(), this.#everyMs);
   }
 
   #tick(): void {
@@ -134,18 +140,21 @@ export class Reporter {
 
   async #tell(state: ReportedState): Promise<void> {
     const { datagramsReceived, datagramsLost, packsDone } = this.#receiver;
+    const delayMs = this.#receiver.delayMs(performance.now());
     const answer = await this.#control.report(this.#streamId, this.#joined?.receiverId ?? "", {
       state,
       packsDone,
       packsTotal: this.#packsTotal,
       symbolsReceived: datagramsReceived - this.#receivedReported,
       symbolsLost: Math.max(0, datagramsLost - this.#lostReported),
+      ...(delayMs === undefined ? {} : { delayMs }),
       ...this.#map(state),
     });
     this.#receivedReported = datagramsReceived;
     // What was lost may arrive late after all; what was said of it is not taken back, but not said twice either.
     this.#lostReported = Math.max(this.#lostReported, datagramsLost);
     this.#receiver.feedbackEveryMs = answer.feedbackEveryMs;
+    this.#everyMs = answer.reportEveryMs ?? REPORT_EVERY_MS;
     this.#streamState = answer.streamState;
     this.#waitingFor = answer.waitingFor;
   }
@@ -164,6 +173,7 @@ export class Reporter {
     const needs = this.#receiver.neededBlocks();
     const join = needs.length > MOST_NEEDS ? this.#join : { ...this.#join, needs };
     this.#joined = await this.#control.join(this.#streamId, join);
+    this.#receiver.onSenderRestart();
     // What the new receiver counts begins with all that came so far.
     this.#receivedReported = 0;
     this.#lostReported = 0;

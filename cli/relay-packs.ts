@@ -1,0 +1,133 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { StreamInfo } from "../agent/contract.ts";
+import type { StreamControl } from "../agent/stream/control.ts";
+import { Fault } from "../fault.ts";
+import type { PackEntry } from "../images/manifest.ts";
+import type { PackReader } from "../images/pack-reader.ts";
+import { digestOf, type RelaySpool } from "./relay-spool.ts";
+
+const ASK_AGAIN_MS = 1_000;
+/** Its receivers wait as long without data before they give up: longer would serve nobody. */
+const PATIENCE_MS = 50_000;
+const WRONG_TRIES = 3;
+
+type Origin = Pick<StreamControl, "pack" | "streams">;
+type RelayedImage = Pick<StreamInfo, "image" | "imageVersion" | "diskBytes">;
+
+/**
+ * The packs of a relayed stream: from the spool, or else from the origin over its control connection. Only what the
+ * relay's own receivers need is fetched, each pack once.
+ */
+export class RelayPacks implements PackReader {
+  readonly #origin: Origin;
+  readonly #image: RelayedImage;
+  #streamId: string;
+  readonly #spool: Pick<RelaySpool, "read" | "write">;
+  readonly #onWait: (reason: string) => void;
+  readonly #signal: AbortSignal;
+  readonly #patienceMs: number;
+  /** What is fetched now: the sender and a receiver by unicast may want the same. */
+  readonly #fetching = new Map<number, Promise<Uint8Array>>();
+  #fetched = 0;
+
+  /** @param options.onWait says why it does not get on, once for each wait; "" when it does again */
+  constructor(options: {
+    readonly origin: Origin;
+    readonly streamId: string;
+    readonly image: RelayedImage;
+    readonly spool: Pick<RelaySpool, "read" | "write">;
+    readonly onWait: (reason: string) => void;
+    readonly signal: AbortSignal;
+    /** For tests. */
+    readonly patienceMs?: number;
+  }) {
+    this.#origin = options.origin;
+    this.#streamId = options.streamId;
+    this.#image = options.image;
+    this.#spool = options.spool;
+    this.#onWait = options.onWait;
+    this.#signal = options.signal;
+    this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
+  }
+
+  /** Packs that came from the origin. */
+  get fetched(): number {
+    return this.#fetched;
+  }
+
+  /** @throws {Fault} PACK_DAMAGED when the origin gives other bytes than its manifest says; RELAY_ORIGIN_LOST */
+  async read(pack: PackEntry, number: number): Promise<Uint8Array> {
+    const running = this.#fetching.get(number);
+    if (running !== undefined) return running;
+    const kept = await this.#spool.read(number);
+    if (kept !== undefined) return kept;
+    const again = this.#fetching.get(number);
+    if (again !== undefined) return again;
+    const fetching = this.#fetch(pack, number).finally(() => this.#fetching.delete(number));
+    this.#fetching.set(number, fetching);
+    return fetching;
+  }
+
+  async #fetch(pack: PackEntry, number: number): Promise<Uint8Array> {
+    const until = performance.now() + this.#patienceMs;
+    let wrong = 0;
+    for (let isWaiting = false; ; ) {
+      try {
+        const bytes = await this.#origin.pack(this.#streamId, pack);
+        if (isWaiting) this.#onWait("");
+        if (digestOf(bytes) === pack.digest) {
+          await this.#spool.write(number, bytes);
+          this.#fetched += 1;
+          return bytes;
+        }
+        wrong += 1;
+        if (wrong >= WRONG_TRIES) throw damaged(number);
+      } catch (error) {
+        if (!(error instanceof Fault) || !goesByItself.has(error.code)) throw error;
+        if (error.code === "STREAM_UNKNOWN" && (await this.#findAgain())) continue;
+        if (performance.now() > until) throw lost(error, this.#patienceMs);
+        if (!isWaiting) this.#onWait(error.what);
+        isWaiting = true;
+        await sleep(ASK_AGAIN_MS, undefined, { signal: this.#signal }).catch(() => this.#signal.throwIfAborted());
+      }
+    }
+  }
+
+  // The origin was started again: its stream of the image has another id. Packs are known by their digest all the same.
+  async #findAgain(): Promise<boolean> {
+    const { image, imageVersion, diskBytes } = this.#image;
+    const found = await this.#origin.streams().then(
+      ({ streams }) =>
+        streams.find(
+          (stream) => stream.image === image && stream.imageVersion === imageVersion && stream.diskBytes === diskBytes,
+        ),
+      () => undefined,
+    );
+    const isAnother = found !== undefined && found.description.streamId !== this.#streamId;
+    if (isAnother) this.#streamId = found.description.streamId;
+    return isAnother;
+  }
+}
+
+/** Faults that end when the origin is back. */
+const goesByItself: ReadonlySet<string> = new Set(["SERVER_UNREACHABLE", "STREAM_UNKNOWN"]);
+
+function damaged(number: number): Fault {
+  return new Fault("PACK_DAMAGED", {
+    what: `Pack ${number} came from the origin with wrong bytes ${WRONG_TRIES} times. The relay's stream ends.`,
+    why: "Its bytes have another digest than the signed manifest says: the origin's disk or memory is bad, or somebody changes them on the way.",
+    fix: "Verify the image on the origin (bootcast image verify), then start the relay again.",
+  });
+}
+
+function lost(cause: Fault, patienceMs: number): Fault {
+  return new Fault(
+    "RELAY_ORIGIN_LOST",
+    {
+      what: `The relay cannot reach the origin any more. ${cause.what}`,
+      why: `It did not answer for ${Math.round(patienceMs / 1_000)} s: ${cause.why}`,
+      fix: "Start the origin's stream again, then the relay: it keeps what it has fetched, and its receivers come back to it.",
+    },
+    cause,
+  );
+}

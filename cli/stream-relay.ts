@@ -1,0 +1,95 @@
+import type { KeyObject } from "node:crypto";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { StreamControl } from "../agent/stream/control.ts";
+import { manifestOf } from "../agent/stream/describe.ts";
+import { Fault } from "../fault.ts";
+import { signerAmong } from "../images/signature.ts";
+import { parseAsrUrl, pickStream } from "./asr-url.ts";
+import { RelayMember } from "./relay-member.ts";
+import { RelayPacks } from "./relay-packs.ts";
+import { RelaySpool } from "./relay-spool.ts";
+import { acceptServer, streamsOf } from "./restore-stream.ts";
+import type { ImageSource } from "./stream-source.ts";
+import { trustedKeys } from "./trust.ts";
+
+/** How long an origin that does not answer yet is asked again. */
+const ORIGIN_PATIENCE_MS = 20_000;
+
+export type RelayOptions = {
+  /** asr://HOST[:PORT][/IMAGE] or http://HOST[:PORT]: where the stream comes from. */
+  readonly origin: string;
+  /** Names what it is cast to, so that two relays of one image on one machine keep apart. */
+  readonly output: string;
+  readonly dataDir: string;
+  readonly trust: string | undefined;
+  readonly onWait: (reason: string) => void;
+  readonly signal: AbortSignal;
+  readonly log: Logger;
+};
+
+/** A stream of another server as a source: its manifest is that of the origin, with the origin's signature. */
+export type RelaySource = ImageSource & {
+  /** Under which the relay's own stream goes on after a restart. */
+  readonly streamId: string | undefined;
+  keepStreamId(streamId: string): Promise<void>;
+  /** Everybody has it: the origin is told, and nothing is kept. */
+  finish(): Promise<void>;
+};
+
+/**
+ * Opens the origin's stream for a relay.
+ *
+ * @throws {Fault} USAGE, SERVER_UNREACHABLE, STREAM_UNKNOWN, STREAM_UNCLEAR, MANIFEST_UNTRUSTED
+ */
+export async function openRelaySource(options: RelayOptions): Promise<RelaySource> {
+  const { origin, dataDir, signal, log } = options;
+  const url = parseAsrUrl(origin.replace(/^https?:/i, "asr:"));
+  if (url === undefined) throw notAnOrigin(origin);
+  const control = new StreamControl({ server: url.server, signal });
+  try {
+    const streams = await streamsOf(control, url, { patienceMs: ORIGIN_PATIENCE_MS, signal });
+    const streamId = pickStream(streams, url);
+    const keys: readonly KeyObject[] = trustedKeys(options.trust, dataDir) ?? [
+      await acceptServer(control, streamId, url),
+    ];
+    const info = await control.info(streamId);
+    const manifestBytes = await control.manifest(streamId);
+    const manifest = manifestOf(info, manifestBytes, keys);
+    const name = `${info.description.manifestDigest.slice(0, 16)}-${options.output}`;
+    const spool = await RelaySpool.open(join(dataDir, "relay"), name, manifest, log);
+    const packs = new RelayPacks({ origin: control, streamId, image: info, spool, onWait: options.onWait, signal });
+    const member = new RelayMember({ server: url.server, streamId, packsTotal: manifest.packs.length, packs, log });
+    await member.join(`relay ${hostname()}`);
+    let isFinished = false;
+    return {
+      manifest,
+      manifestBytes,
+      signer: signerAmong(manifestBytes, keys)!,
+      packs,
+      streamId: await spool.streamId(),
+      keepStreamId: (id) => spool.keepStreamId(id),
+      async finish() {
+        isFinished = true;
+        await spool.remove();
+      },
+      async close() {
+        await member.leave(isFinished ? "done" : "left");
+        await spool.close();
+        await control.close();
+      },
+    };
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
+}
+
+function notAnOrigin(origin: string): Fault {
+  return new Fault("USAGE", {
+    what: `${origin} is not the address of a stream to relay.`,
+    why: "An origin is asr://HOST, asr://HOST:PORT or asr://HOST/IMAGE; http:// means the same.",
+    fix: "Write it like asr://10.77.0.1:7800/lab-debian.",
+  });
+}
