@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { Fault } from "../fault.ts";
 import { type Config, loadConfig } from "../server/config.ts";
@@ -7,6 +8,14 @@ export function configOptions(command: Command): Command {
   return command
     .option("--data-dir <dir>", "where images, keys and the database are (BOOTCAST_DATA_DIR)")
     .option("--config <file>", "configuration file (BOOTCAST_CONFIG)");
+}
+
+/** Adds `--store-key`: for commands that read or write the packs of the store. */
+export function storeKeyOption(command: Command): Command {
+  return command.option(
+    "--store-key <file>",
+    "the key file of a sealed store (images.store_key, BOOTCAST_IMAGES_STORE_KEY)",
+  );
 }
 
 /** Adds `--set KEY=VALUE`, which may be repeated: for commands that act on the whole configuration. */
@@ -28,8 +37,9 @@ export function configOf(command: Command): Config {
   const {
     dataDir,
     config,
+    storeKey,
     set = [],
-  } = command.optsWithGlobals<{ dataDir?: string; config?: string; set?: string[] }>();
+  } = command.optsWithGlobals<{ dataDir?: string; config?: string; storeKey?: string; set?: string[] }>();
   const flags: Record<string, string> = {};
   for (const pair of set) {
     const at = pair.indexOf("=");
@@ -43,6 +53,7 @@ export function configOf(command: Command): Config {
     flags[pair.slice(0, at)] = pair.slice(at + 1);
   }
   if (dataDir !== undefined) flags["data_dir"] = dataDir;
+  if (storeKey !== undefined) flags["images.store_key"] = resolve(storeKey);
   return loadConfig({ flags, env: process.env, file: config });
 }
 
@@ -50,4 +61,10 @@ export function configOf(command: Command): Config {
 export function dataDirOf(flag: string | undefined): string {
   const flags: Record<string, string> = flag === undefined ? {} : { data_dir: flag };
   return loadConfig({ flags, env: process.env, file: undefined }).dataDir;
+}
+
+/** The path of the store's key file alone, for the same commands; undefined when none is set. */
+export function storeKeyOf(flag: string | undefined): string | undefined {
+  const flags: Record<string, string> = flag === undefined ? {} : { "images.store_key": resolve(flag) };
+  return loadConfig({ flags, env: process.env, file: undefined }).values["images.store_key"];
 }

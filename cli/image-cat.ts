@@ -6,7 +6,7 @@ import { isatty } from "node:tty";
 import { Command } from "commander";
 import { Fault } from "../fault.ts";
 import type { BlockSource } from "../images/block.ts";
-import { configOptions } from "./configuration.ts";
+import { configOptions, storeKeyOption } from "./configuration.ts";
 import { openImageDisk } from "./image-disk.ts";
 import { interruption } from "./interruption.ts";
 import { wholeNumber } from "./option-values.ts";
@@ -35,24 +35,26 @@ export function imageCatCommand(): Command {
     "bootcast image cat tiger.dmg --offset 32768 --length 512 | xxd",
     "bootcast image cat lab-debian:2 | sha256sum",
   ]);
-  return globalOptions(configOptions(passphraseOptions(command))).action(async (image: string, flags: CatFlags) => {
-    if (isatty(STDOUT)) throw terminal();
-    const { signal, dispose } = interruption("The disk was not written to its end.");
-    const disk = await openImageDisk(command, image, flags, signal);
-    try {
-      const { sizeBytes } = disk.source;
-      const { offset, length = Math.max(0, sizeBytes - offset) } = flags;
-      if (offset + length > sizeBytes) throw outside(disk.title, sizeBytes);
-      const pieces = Readable.from(piecesOf(disk.source, offset, offset + length), { highWaterMark: PIECES_AHEAD });
-      await pipeline(pieces, standardOutput(), { signal }).catch((error: NodeJS.ErrnoException) => {
-        // The reader has what it wanted, as `head` does.
-        if (error.code !== "EPIPE") throw signal.aborted ? signal.reason : error;
-      });
-    } finally {
-      dispose();
-      await disk.close();
-    }
-  });
+  return globalOptions(configOptions(storeKeyOption(passphraseOptions(command)))).action(
+    async (image: string, flags: CatFlags) => {
+      if (isatty(STDOUT)) throw terminal();
+      const { signal, dispose } = interruption("The disk was not written to its end.");
+      const disk = await openImageDisk(command, image, flags, signal);
+      try {
+        const { sizeBytes } = disk.source;
+        const { offset, length = Math.max(0, sizeBytes - offset) } = flags;
+        if (offset + length > sizeBytes) throw outside(disk.title, sizeBytes);
+        const pieces = Readable.from(piecesOf(disk.source, offset, offset + length), { highWaterMark: PIECES_AHEAD });
+        await pipeline(pieces, standardOutput(), { signal }).catch((error: NodeJS.ErrnoException) => {
+          // The reader has what it wanted, as `head` does.
+          if (error.code !== "EPIPE") throw signal.aborted ? signal.reason : error;
+        });
+      } finally {
+        dispose();
+        await disk.close();
+      }
+    },
+  );
 }
 
 async function* piecesOf(source: BlockSource, start: number, end: number): AsyncGenerator<Uint8Array> {

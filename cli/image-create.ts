@@ -7,7 +7,7 @@ import { cleanUpSteps, stepsWithout, TAG_FILE_STEP } from "../images/clean-up/st
 import { builderName, importImage } from "../server/image-import.ts";
 import { type FolderVolume, volumeOfFolder } from "../server/images/create-from-folder.ts";
 import { isSparseBundle } from "../server/images/sparse-bundle-folder.ts";
-import { configOptions } from "./configuration.ts";
+import { configOptions, storeKeyOption } from "./configuration.ts";
 import { type FreeSpaceFlags, freeSpaceOf, freeSpaceOptions } from "./free-space-flags.ts";
 import { fileSourceOf, openImageFile } from "./image-file.ts";
 import { openImageStore } from "./image-store.ts";
@@ -49,7 +49,7 @@ export function imageCreateCommand(): Command {
     "sudo bootcast image create /srv/golden --name lab-debian --without caches --without trash",
     "bootcast image create --steps",
   ]);
-  return globalOptions(configOptions(passphraseOptions(freeSpaceOptions(command)))).action(
+  return globalOptions(configOptions(storeKeyOption(passphraseOptions(freeSpaceOptions(command))))).action(
     async (path: string | undefined, given: CreateFlags) => {
       if (given.steps === true) return printSteps();
       if (path === undefined || given.name === undefined) throw incomplete(path === undefined);
@@ -76,7 +76,7 @@ async function create(command: Command, path: string, given: CreateFlags & { rea
     refuseSourceInUse(await realpath(path), found, thisMachine);
   }
   try {
-    const { store, siteKey } = await openImageStore(command);
+    const { store, siteKey } = await openImageStore(command, "packs");
     const source = folder?.path ?? path;
     const image = await openImageFile(source, given, { signal });
     const progress = progressLine("importing");

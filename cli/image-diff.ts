@@ -17,7 +17,7 @@ export function imageDiffCommand(): Command {
     .argument("<after>", "name, or name:version");
   examples(command, ["bootcast image diff lab-debian:6 lab-debian:7", "bootcast image diff stable lab-debian --json"]);
   return globalOptions(configOptions(command)).action(async (before: string, after: string) => {
-    const { store } = await readImageStore(command);
+    const { store } = await readImageStore(command, "manifests");
     const read = async (text: string): Promise<Manifest> => {
       const { name, version } = imageReference(text);
       return (await store.readManifest(name, version)).manifest;

@@ -31,7 +31,7 @@ export async function openImageDisk(
     const file = await openImageFile(image, flags, { signal });
     return { title: image, kind: file.kind, source: file.source, close: () => file.close() };
   }
-  const { store } = await readImageStore(command);
+  const { store } = await readImageStore(command, "packs");
   const { name, version } = imageReference(image);
   const { manifest } = await store.readManifest(name, version);
   const { tag } = manifest;

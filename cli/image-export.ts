@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { formatSize } from "../agent/sizes.ts";
 import { exportImage } from "../server/image-export.ts";
-import { configOptions } from "./configuration.ts";
+import { configOptions, storeKeyOption } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
 import { readImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
@@ -20,9 +20,9 @@ export function imageExportCommand(): Command {
     "bootcast image export lab-debian:2 old.dmg --format udzo",
     "bootcast image export kiosk kiosk.raw --format sparse   # then: bmaptool copy kiosk.raw /dev/sdX",
   ]);
-  return globalOptions(configOptions(writeOptions(command))).action(
+  return globalOptions(configOptions(storeKeyOption(writeOptions(command)))).action(
     async (image: string, path: string, { format, force = false }: WriteFlags) => {
-      const { store } = await readImageStore(command);
+      const { store } = await readImageStore(command, "packs");
       const { name, version } = imageReference(image);
       const { manifest } = await store.readManifest(name, version);
       const progress = progressLine("exporting");

@@ -28,7 +28,7 @@ export function imageInfoCommand(): Command {
   return globalOptions(configOptions(passphraseOptions(command))).action(
     async (image: string, flags: PassphraseFlags) => {
       if (await isImageFile(image)) return showFile(image, flags);
-      const { store } = await readImageStore(command);
+      const { store } = await readImageStore(command, "manifests");
       const { name, version } = imageReference(image);
       const { manifest, bytes } = await store.readManifest(name, version);
       const { tag, diskBytes, sectorBytes, scheme, partitions, packs } = manifest;

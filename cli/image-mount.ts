@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { formatSize } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
 import { type NbdPlace, serveNbd } from "../server/images/nbd-server.ts";
-import { configOptions } from "./configuration.ts";
+import { configOptions, storeKeyOption } from "./configuration.ts";
 import { type ImageDisk, openImageDisk } from "./image-disk.ts";
 import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
@@ -35,30 +35,32 @@ export function imageMountCommand(): Command {
     "bootcast image mount tiger.dmg --listen /run/tiger.socket",
     "bootcast image mount lab-debian:2 --listen 10809",
   ]);
-  return globalOptions(configOptions(passphraseOptions(command))).action(async (image: string, flags: MountFlags) => {
-    const { signal, dispose } = interruption();
-    const disk = await openImageDisk(command, image, flags, signal);
-    const folder = flags.listen === undefined ? await mkdtemp(join(tmpdir(), "bootcast-mount-")) : undefined;
-    try {
-      const server = await serveNbd({
-        source: disk.source,
-        name: disk.title,
-        place: flags.listen ?? { path: join(folder!, "disk") },
-        onProblem: problemTeller(),
-        onClients: (count) => say(count === 1 ? "1 connection" : `${count} connections`),
-      });
+  return globalOptions(configOptions(storeKeyOption(passphraseOptions(command)))).action(
+    async (image: string, flags: MountFlags) => {
+      const { signal, dispose } = interruption();
+      const disk = await openImageDisk(command, image, flags, signal);
+      const folder = flags.listen === undefined ? await mkdtemp(join(tmpdir(), "bootcast-mount-")) : undefined;
       try {
-        printMount(disk, server.place);
-        await untilAborted(signal);
+        const server = await serveNbd({
+          source: disk.source,
+          name: disk.title,
+          place: flags.listen ?? { path: join(folder!, "disk") },
+          onProblem: problemTeller(),
+          onClients: (count) => say(count === 1 ? "1 connection" : `${count} connections`),
+        });
+        try {
+          printMount(disk, server.place);
+          await untilAborted(signal);
+        } finally {
+          await server.close();
+        }
       } finally {
-        await server.close();
+        dispose();
+        if (folder !== undefined) await rm(folder, { recursive: true });
+        await disk.close();
       }
-    } finally {
-      dispose();
-      if (folder !== undefined) await rm(folder, { recursive: true });
-      await disk.close();
-    }
-  });
+    },
+  );
 }
 
 function printMount({ title: image, kind, source }: ImageDisk, place: NbdPlace): void {

@@ -34,7 +34,7 @@ export function imageTagCommand(): Command {
   ]);
   return globalOptions(configOptions(command)).action(async (text: string, flags: TagFlags) => {
     if (Object.values(flags).every((value) => typeof value !== "string")) throw nothingAsked();
-    const { store, siteKey } = await openImageStore(command);
+    const { store, siteKey } = await openImageStore(command, "manifests");
     const reference = imageReference(text);
     const { tag } = (await store.readManifest(reference.name, reference.version)).manifest;
     const image = { name: tag.name, version: tag.version };

@@ -6,7 +6,7 @@ import { Fault } from "../fault.ts";
 import { readStore } from "../server/store.ts";
 import { storeUsage } from "../server/store-usage.ts";
 import { type CheckedImage, type HurtPack, type StoreCheck, verifyStore } from "../server/store-verify.ts";
-import { configOptions } from "./configuration.ts";
+import { configOptions, storeKeyOption } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
 import { readImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
@@ -27,9 +27,9 @@ export function imageVerifyCommand(): Command {
     "bootcast image verify --from /mnt/backup/store",
     "bootcast image verify lab-debian:2 --json",
   ]);
-  return globalOptions(configOptions(command)).action(
+  return globalOptions(configOptions(storeKeyOption(command))).action(
     async (image: string | undefined, flags: { readonly from?: string }) => {
-      const { store, siteKey } = await readImageStore(command);
+      const { store, siteKey } = await readImageStore(command, "packs");
       const from = flags.from === undefined ? undefined : readStore(storeIn(flags.from), siteKey.trusted);
       const one = image === undefined ? undefined : await versionOf(store, image);
       const totalBytes = (await storeUsage(store)).images

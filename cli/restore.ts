@@ -9,7 +9,7 @@ import type { Manifest } from "../images/manifest.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { differingCells } from "../images/verify.ts";
 import { type AsrUrl, parseAsrUrl, pickStream } from "./asr-url.ts";
-import { dataDirOf } from "./configuration.ts";
+import { dataDirOf, storeKeyOption } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration } from "./option-values.ts";
@@ -43,6 +43,7 @@ type RestoreFlags = PassphraseFlags & {
   readonly interface?: string;
   readonly trust?: string;
   readonly dataDir: string;
+  readonly storeKey?: string;
 };
 
 /** `bootcast restore`: writes one image to a disk or a file, as `asr restore` did. */
@@ -93,7 +94,7 @@ export function restoreCommand(): Command {
     "bootcast restore --source golden.raw --target copy.raw --erase --noverify",
     "bootcast restore --source tiger.dmg --target /dev/sdb --erase --passphrase-file passphrase.txt",
   ]);
-  return globalOptions(passphraseOptions(command));
+  return globalOptions(storeKeyOption(passphraseOptions(command)));
 }
 
 async function restore(flags: RestoreFlags, output: RestoreOutput): Promise<void> {
@@ -200,12 +201,13 @@ async function restoreStream(job: Job, url: AsrUrl): Promise<Restored> {
 
 async function restoreLocal(job: Job): Promise<Restored> {
   const { flags, output, log, signal } = job;
+  const { dataDir, storeKey } = flags;
   const checked = await output.step("Validating target", "validate", async () => {
-    await refuseSource(flags.source, flags.target, flags.dataDir);
+    await refuseSource(flags.source, flags.target, dataDir);
     return checkTarget(flags.target, log);
   });
   const source = await output.step("Validating source", "validate", () =>
-    openImageSource(flags.source, { dataDir: flags.dataDir, onScan: () => undefined, passphrase: flags, signal }),
+    openImageSource(flags.source, { dataDir, storeKey, onScan: () => undefined, passphrase: flags, signal }),
   );
   try {
     const { manifest, packs } = source;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Logger, pino } from "pino";
-import { configOf, configOptions, setOption } from "./configuration.ts";
+import { configOf, configOptions, setOption, storeKeyOption } from "./configuration.ts";
 import { Exit, examples, globalOptions, printResult } from "./output.ts";
 import { startServer } from "./server.ts";
 
@@ -21,7 +21,7 @@ export function serveCommand(): Command {
     "sudo bootcast serve --set network.interfaces=eth1        # on one network only",
     "bootcast serve --data-dir /tmp/bootcast --set network.dhcp=off --set tftp.port=0 --set http.port=0",
   ]);
-  setOption(configOptions(globalOptions(command)));
+  setOption(configOptions(storeKeyOption(globalOptions(command))));
   return command
     .addOption(new Option("--log-level <level>", "how much is logged").choices(logLevels).default("info"))
     .action(async (options: { logLevel: string }) => {

@@ -45,6 +45,7 @@ import { machineMenuOf } from "./boot-menu.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import { freeControlSocket, makeDirectories } from "./data-directory.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
+import { storeKeyFile } from "./image-store.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
 import { sweptAtStart } from "./store-sweep.ts";
 import { streamOpener } from "./stream-opener.ts";
@@ -91,7 +92,9 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   await freeControlSocket(controlSocket);
 
   const key = await loadSiteKey(dataDir);
-  const store = await openStore(join(dataDir, "store"), key.trusted);
+  const keys = storeKeyFile(dataDir, values["images.store_key"]);
+  const store = await openStore(join(dataDir, "store"), key.trusted, { keys });
+  await store.sealer.require("write");
   parts.defer(sweptAtStart(store, log.child({ part: "store" })));
   const db = await openDatabase(join(dataDir, "bootcast.db"));
   parts.defer(() => db.destroy());

@@ -11,9 +11,11 @@ import type { DiskImage } from "../server/images/open-image.ts";
 import { changed, readScanIndex, scanIndexPath } from "../server/images/scan-index-file.ts";
 import { loadSiteKey, readSitePublicKey } from "../server/keys.ts";
 import { readStore } from "../server/store.ts";
+import { storeKeyOf } from "./configuration.ts";
 import { tagOfFile } from "./file-tag.ts";
 import { isImageFile, openImageFile } from "./image-file.ts";
 import { parseImageReference } from "./image-reference.ts";
+import { storeKeyFile } from "./image-store.ts";
 import type { PassphraseFlags } from "./passphrase.ts";
 
 /** An image that can be sent or written: from the store, or a file that stays where it is. */
@@ -30,6 +32,8 @@ export type SourceOptions = {
   readonly dataDir: string;
   readonly onScan: (progress: ScanProgress) => void;
   readonly passphrase?: PassphraseFlags;
+  /** `--store-key`; without it, the one that is set. */
+  readonly storeKey?: string | undefined;
   readonly signal?: AbortSignal;
 };
 
@@ -46,8 +50,11 @@ export async function openImageSource(source: string, options: SourceOptions): P
   const isStored = reference !== undefined && isImageName(reference.name);
   if (!isStored || !existsSync(join(options.dataDir, "store"))) throw unknown(source, options.dataDir);
   const { publicKey, trusted } = await readSitePublicKey(options.dataDir);
-  const store = readStore(join(options.dataDir, "store"), trusted);
+  const keys = storeKeyFile(options.dataDir, storeKeyOf(options.storeKey));
+  const store = readStore(join(options.dataDir, "store"), trusted, { keys });
   const { bytes, manifest } = await store.readManifest(reference.name, reference.version);
+  // Before a disk is erased for it, or a room waits.
+  await store.sealer.require("read");
   const signer = signerAmong(bytes, trusted) ?? publicKey;
   return { manifest, manifestBytes: bytes, signer, packs: store, close: async () => undefined };
 }

@@ -24,6 +24,11 @@ export const folder: Kind<string> = {
   read: (value) => (typeof value === "string" && value.startsWith("/") && !value.includes("\0") ? value : undefined),
 };
 
+export const file: Kind<string> = {
+  allowed: 'a file\'s whole path, like "/etc/bootcast/store.key"',
+  read: (value) => (folder.read(value) !== undefined && !String(value).endsWith("/") ? String(value) : undefined),
+};
+
 export const boolean: Kind<boolean> = {
   allowed: "true or false",
   read: (value) => {

@@ -65,6 +65,8 @@ const settings = {
   "bsdp.minimum_seconds": setting(kind.integer(0, 3600), 0),
   /** Folders that hold NetBoot bundles (*.nbi), offered to Macs that nothing is ordered for. */
   "bsdp.nbi": setting(kind.listOf(kind.folder), []),
+  /** The key file of a sealed image store. Undefined: packs are plain. */
+  "images.store_key": setting(kind.file),
   "multicast.group": setting(kind.multicastGroup, "239.192.66.1"),
   "multicast.port": setting(kind.port, 7801),
   "multicast.rate": setting(kind.rate, 12_000_000),
@@ -83,6 +85,12 @@ type ValueOf<S> = S extends { of: kind.Kind<infer T>; otherwise: infer Otherwise
 /** The effective values by their name in the file: `values["http.port"]`. */
 export type ConfigValues = { readonly [Key in keyof Settings]: ValueOf<Settings[Key]> };
 export type ConfigKey = keyof Settings;
+
+/** Settings that have an option of their own. */
+const optionsOfTheirOwn: Readonly<Record<string, string>> = {
+  data_dir: "--data-dir",
+  "images.store_key": "--store-key",
+};
 
 /** Where a value came from, in words: "--set http.port", "BOOTCAST_HTTP_PORT", "/etc/bootcast.toml", "default". */
 export type Origins = { readonly [Key in ConfigKey]: string };
@@ -124,7 +132,7 @@ export function loadConfig(sources: ConfigSources = {}): Config {
   for (const [key, { of, otherwise }] of Object.entries<Setting>(settings)) {
     const variable = environmentName(key);
     const candidates = [
-      { value: flags[key], origin: key === "data_dir" ? "--data-dir" : `--set ${key}` },
+      { value: flags[key], origin: optionsOfTheirOwn[key] ?? `--set ${key}` },
       { value: env[variable], origin: variable },
       { value: fromFile[key], origin: path ?? "" },
     ];

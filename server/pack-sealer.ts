@@ -50,13 +50,14 @@ export class PackSealer {
   }
 
   /**
-   * Makes sure that all packs can be read and written, before anything is begun that takes long.
+   * Makes sure that all packs can be read, or written as well, before anything is begun that takes long.
    *
-   * @throws {Fault} STORE_KEY_MISSING, STORE_KEY_WRONG, and those of the key file
+   * @throws {Fault} STORE_KEY_MISSING, STORE_KEY_WRONG, and those of the key file; STORE_NOT_SEALED for "write"
    */
-  async require(): Promise<void> {
+  async require(need: "read" | "write"): Promise<void> {
     const { target, former } = await readSealState(this.#directory);
     await this.requireForms([target, ...former]);
+    if (need === "write") await this.wanted();
   }
 
   /** The same for packs of these forms. */

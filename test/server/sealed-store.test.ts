@@ -127,6 +127,8 @@ test("a store with plain packs and a key for it takes nothing in, and can be rea
   await keyFile.make();
   const store = await open();
   assert.deepEqual(await checkImage(store, manifest), []);
+  await store.sealer.require("read");
+  await assert.rejects(store.sealer.require("write"), { code: "STORE_NOT_SEALED" });
   await assert.rejects(addImage(store, "debian", "?cd"), { code: "STORE_NOT_SEALED" });
 });
 
@@ -145,7 +147,7 @@ test("without the key, or with another one, every reader and writer says so, and
   ];
   for (const { keys, code } of cases) {
     const store = await openStore(directory, [site.publicKey], { keys });
-    await assert.rejects(store.sealer.require(), { code });
+    await assert.rejects(store.sealer.require("read"), { code });
     await assert.rejects(store.readPack(digest), { code });
     await assert.rejects(store.readFront(digest), { code });
     await assert.rejects(store.isSound(digest), { code });
