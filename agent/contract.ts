@@ -297,6 +297,8 @@ export const Progress = Type.Object({
   /** Symbols received and known to be lost since the last report. */
   symbolsReceived: Type.Number({ minimum: 0 }),
   symbolsLost: Type.Number({ minimum: 0 }),
+  /** How long datagrams waited on their way just now, above the least of the last minutes: multicast/delay-meter.ts. */
+  delayMs: Type.Optional(Type.Number({ minimum: 0 })),
   /** A map of the blocks that it lacks, runs [first, count]: multicast/missing-map.ts. Every few seconds. */
   missing: Type.Optional(
     Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })]), { maxItems: 64 }),
@@ -310,5 +312,7 @@ export const ProgressAnswer = Type.Object({
   waitingFor: Type.String(),
   /** How often the receiver may ask for repairs. */
   feedbackEveryMs: Type.Number({ minimum: 1 }),
+  /** How often it is to report from now on; every second unless told. */
+  reportEveryMs: Type.Optional(Type.Number({ minimum: 100 })),
 });
 export type ProgressAnswer = Static<typeof ProgressAnswer>;

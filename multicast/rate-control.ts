@@ -153,18 +153,22 @@ export class RateControl {
     const delayMs = this.#delay(now);
     const loss = this.#loss(now);
     if (loss !== undefined) {
-      if (this.#trial !== undefined) return this.#judgeTrial(this.#trial, loss.share, now);
-      if (loss.share > this.#usualLoss.value(now) + EXCESS_LOSS + loss.chance)
-        return this.#fallForLoss(loss.share, now);
-      this.#countLossAnew();
-      this.#usualLoss.add(loss.share, now);
-      this.#carried.add(this.#sent * (1 - loss.share), now);
+      const isTooMuch = loss.share > this.#usualLoss.value(now) + EXCESS_LOSS + loss.chance;
+      if (this.#trial !== undefined) this.#judgeTrial(this.#trial, loss.share, now);
+      else if (isTooMuch) this.#fallForLoss(loss.share, now);
+      else this.#noteCarried(loss.share, now);
     }
     // Nobody knows yet what the last change did.
-    if (this.#trial !== undefined || delayMs === undefined) return;
+    if (this.#trial !== undefined || delayMs === undefined || now === this.#changedAt) return;
     if (delayMs >= HIGH_DELAY_MS) this.#fallForDelay(delayMs, mine, now);
     else if (delayMs >= LOW_DELAY_MS) this.#stand(delayMs, now);
     else this.#rise(delayMs, mine, now);
+  }
+
+  #noteCarried(lossShare: number, now: number): void {
+    this.#countLossAnew();
+    this.#usualLoss.add(lossShare, now);
+    this.#carried.add(this.#sent * (1 - lossShare), now);
   }
 
   /** What is really sent. */

@@ -1,3 +1,4 @@
+import { DelayMeter } from "./delay-meter.ts";
 import type { StreamDescription } from "./description.ts";
 import type { Feedback } from "./feedback.ts";
 import type { StreamLayout } from "./layout.ts";
@@ -35,6 +36,7 @@ export class StreamReceiver {
   readonly #store: SymbolStore;
   readonly #requests: RepairRequests;
   readonly #sequence = new SequenceWindow();
+  readonly #delay = new DelayMeter();
   readonly #silenceMs: number;
   readonly #fates = new Map<DatagramFate, number>();
   #streamState: "open" | "streaming" | "ended" = "open";
@@ -196,6 +198,11 @@ export class StreamReceiver {
     return this.#sequence.lost;
   }
 
+  /** How long the newest datagrams waited on their way; undefined before any came. */
+  get delayMs(): number | undefined {
+    return this.#delay.delayMs(this.#heardAt);
+  }
+
   /** Symbols that were lost and computed from parity. */
   get symbolsRepaired(): number {
     return this.#store.repairedSymbols;
@@ -214,7 +221,13 @@ export class StreamReceiver {
     const packet = decodePacket(bytes, this.#format);
     if (typeof packet === "string") return packet;
     this.#heardAt = now;
+    const before = this.#sequence.newest;
     const order = this.#sequence.note(packet.sequence);
+    if (order === "newest") {
+      // A sender that counts anew was started again: its clock is another one.
+      if (before !== undefined && ((packet.sequence - before) | 0) < 0) this.#delay.restart();
+      this.#delay.note(packet.sendTimeTenthsMs, now);
+    }
     if (packet.kind === PacketKind.canary) {
       if (packet.block === this.#layout.blockCount && this.hasSymbols) this.#onTail(packet, now);
       return "canary";

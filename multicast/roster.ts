@@ -18,6 +18,8 @@ export type Receiver = {
   readonly packsTotal: number;
   readonly symbolsReceived: number;
   readonly symbolsLost: number;
+  /** How long datagrams waited on their way to it when it said so last. */
+  readonly delayMs?: number;
   /** The blocks that it lacked when it said so last; undefined before. */
   readonly missing?: Runs;
   readonly reportedAt: number;
@@ -30,6 +32,8 @@ export type ReceiverReport = {
   readonly packsTotal: number;
   readonly symbolsReceived: number;
   readonly symbolsLost: number;
+  /** See DelayMeter. */
+  readonly delayMs?: number;
   /** A map of the blocks that it lacks. */
   readonly missing?: Runs;
 };

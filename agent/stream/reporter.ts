@@ -21,6 +21,7 @@ const MOST_NEEDS = 10_000;
 /** What is reported of: a receiver, or whoever stands for one. */
 export type Reported = Pick<StreamReceiver, "datagramsReceived" | "datagramsLost" | "packsDone" | "neededBlocks"> & {
   feedbackEveryMs: number;
+  readonly delayMs?: number | undefined;
 };
 
 /** Tells the server every second how the restore is going, and hears from it what the stream does. */
@@ -139,8 +140,7 @@ export class Reporter {
   }
 
   async #tell(state: ReportedState): Promise<void> {
-    const { datagramsReceived, datagramsLost, packsDone } = this.#receiver;
-    const delayMs = this.#receiver.delayMs(performance.now());
+    const { datagramsReceived, datagramsLost, packsDone, delayMs } = this.#receiver;
     const answer = await this.#control.report(this.#streamId, this.#joined?.receiverId ?? "", {
       state,
       packsDone,
@@ -173,7 +173,6 @@ export class Reporter {
     const needs = this.#receiver.neededBlocks();
     const join = needs.length > MOST_NEEDS ? this.#join : { ...this.#join, needs };
     this.#joined = await this.#control.join(this.#streamId, join);
-    this.#receiver.onSenderRestart();
     // What the new receiver counts begins with all that came so far.
     this.#receivedReported = 0;
     this.#lostReported = 0;
