@@ -8,7 +8,7 @@ import { createHttp, listenTcp } from "../server/http.ts";
 import { openStreamHub, type RunningStream } from "../server/stream/hub.ts";
 import { metricsRoute } from "../server/stream/metrics.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
-import { dataDirOf } from "./configuration.ts";
+import { dataDirOf, storeKeyOption } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration, parsePort, wholeNumber } from "./option-values.ts";
@@ -37,6 +37,7 @@ type StreamFlags = PassphraseFlags & {
   readonly relay?: string;
   readonly trust?: string;
   readonly dataDir: string;
+  readonly storeKey?: string;
   readonly config?: string;
   readonly rate?: number;
   readonly group?: string;
@@ -110,7 +111,7 @@ export function streamCommand(): Command {
     "bootcast stream --source golden.raw --config asrcast.plist                # asr's own configuration",
     "bootcast stream --relay asr://10.77.0.1 --interface eth1                  # into the next network",
   ]);
-  return globalOptions(passphraseOptions(command));
+  return globalOptions(storeKeyOption(passphraseOptions(command)));
 }
 
 async function runStream(flags: StreamFlags): Promise<Exit> {
@@ -182,7 +183,7 @@ async function openSource(
   flags: StreamFlags,
   { output, signal, log }: { readonly output: string; readonly signal: AbortSignal; readonly log: Logger },
 ): Promise<StreamSource> {
-  const { source, relay, trust, dataDir } = flags;
+  const { source, relay, trust, dataDir, storeKey } = flags;
   if ((source === undefined) === (relay === undefined)) throw sourceMissing();
   if (relay !== undefined) {
     const onWait = (reason: string) => say(reason === "" ? "The origin answers again." : `Waiting: ${reason}`);
@@ -190,7 +191,8 @@ async function openSource(
     return { ...opened, onOpen: (streamId) => opened.keepStreamId(streamId) };
   }
   say(`Scanning ${source}...`);
-  const opened = await openImageSource(source!, { dataDir, onScan: () => undefined, passphrase: flags, signal });
+  const onScan = () => undefined;
+  const opened = await openImageSource(source!, { dataDir, storeKey, onScan, passphrase: flags, signal });
   return { ...opened, onOpen: async () => undefined, finish: async () => undefined };
 }
 
