@@ -27,6 +27,13 @@ export class Anticipation {
     this.#pending.push({ block, judgedAt, unasked });
   }
 
+  /** Others are served from now on: what was needed so far says nothing about them. */
+  forget(): void {
+    this.#pending.length = 0;
+    this.#asked.clear();
+    this.#needs.length = 0;
+  }
+
   onRequest(block: number): void {
     this.#asked.add(block);
   }

@@ -40,6 +40,7 @@ export class StreamReceiver {
   readonly #silenceMs: number;
   readonly #fates = new Map<DatagramFate, number>();
   #streamState: "open" | "streaming" | "ended" = "open";
+  #isServedByUnicast = false;
   #heardAt: number;
   /** When the last symbol of any kind arrived: canaries alone complete nothing. */
   #symbolAt: number;
@@ -91,6 +92,16 @@ export class StreamReceiver {
     this.#streamState = state;
   }
 
+  /** The sender's word: what is missing comes by unicast, and the group does not wait for this receiver. */
+  set isServedByUnicast(isServedByUnicast: boolean) {
+    this.#isServedByUnicast = isServedByUnicast;
+  }
+
+  /** The disk holds this pack's content already; before the stream is joined. */
+  onPackHeld(pack: number): void {
+    if (this.#store.takeElsewhere(pack)) this.onPackDone(pack);
+  }
+
   /** Whether `takeReady` may have a pack. */
   get hasReady(): boolean {
     return this.#store.hasReady;
@@ -122,7 +133,7 @@ export class StreamReceiver {
   /** Packs to fetch by unicast now, most important first; empty while it is better to listen on. */
   wantedByUnicast(now: number): Iterable<number> {
     const isSilent = this.#streamState === "streaming" && now - this.#symbolAt >= this.#silenceMs;
-    return this.#store.missing(!(isSilent || this.#streamState === "ended"));
+    return this.#store.missing(!(isSilent || this.#isServedByUnicast || this.#streamState === "ended"));
   }
 
   /** How often this receiver may ask for repairs; the sender says it. */
@@ -132,13 +143,13 @@ export class StreamReceiver {
 
   /** When `takeFeedback` should be called next; undefined while there is nothing to ask for. */
   get feedbackDueAt(): number | undefined {
-    return this.#streamState === "ended" ? undefined : this.#requests.dueAt;
+    return this.#isUnheard ? undefined : this.#requests.dueAt;
   }
 
   /** What to ask the sender for now; undefined when it is not the time, or nothing is missing. */
   takeFeedback(now: number): Omit<Feedback, "receiver"> | undefined {
     const newest = this.#sequence.newest;
-    if (newest === undefined || this.#streamState === "ended") return undefined;
+    if (newest === undefined || this.#isUnheard) return undefined;
     const wishes = this.#requests.takeWishes(now);
     return wishes.length === 0 ? undefined : { newest, wishes };
   }
@@ -215,6 +226,11 @@ export class StreamReceiver {
   /** How many datagrams met each fate. */
   get fates(): ReadonlyMap<DatagramFate, number> {
     return this.#fates;
+  }
+
+  // Nobody listens to requests any more.
+  get #isUnheard(): boolean {
+    return this.#isServedByUnicast || this.#streamState === "ended";
   }
 
   #fateOf(bytes: Uint8Array, now: number): DatagramFate {

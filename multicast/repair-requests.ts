@@ -6,6 +6,8 @@ import type { StreamLayout } from "./layout.ts";
 const REORDER_MS = 20;
 /** So long later is looked whether there is room. */
 const NO_ROOM_MS = 50;
+/** Also who lacks more than one request can name does not speak again sooner, however few have something to ask. */
+const LEAST_REST_MS = 40;
 /** What was asked for has arrived by then, or was lost with the request. */
 const ANSWER_MS = 80;
 /** What there is to ask for: see SymbolStore. */
@@ -126,7 +128,7 @@ export class RepairRequests {
     this.#speakAt ??= Math.max(now, this.#restUntil) + this.#random() * this.#pauseMs();
     if (now < this.#speakAt) return [];
     this.#speakAt = undefined;
-    this.#restUntil = now + this.#pauseMs();
+    this.#restUntil = now + Math.max(this.#pauseMs(), Math.min(this.#everyMs, LEAST_REST_MS));
     return this.#wishesFor(
       asking.sort((left, right) => left - right),
       now,

@@ -9,6 +9,15 @@ export const MOST_RECEIVERS = 4096;
 /** A receiver's own word about itself; "lost" is the sender's word. */
 export type ReceiverState = "joined" | "ready" | "receiving" | "done" | "failed" | "left" | "lost";
 
+/** How a host is served that the room does not wait for. */
+export type Aside = {
+  readonly cause: "link" | "disk";
+  /** "later": when the others are done. "slower": by the group, at the pace of those who are left. */
+  readonly way: "later" | "slower" | "unicast";
+  /** For people: "its link loses 30 %: the rest by unicast". */
+  readonly why: string;
+};
+
 export type Receiver = {
   readonly id: string;
   readonly name: string;
@@ -22,6 +31,8 @@ export type Receiver = {
   readonly delayMs?: number;
   /** The blocks that it lacked when it said so last; undefined before. */
   readonly missing?: Runs;
+  /** Why and how it is not served with the others; undefined when it is. */
+  readonly aside?: Aside | undefined;
   readonly reportedAt: number;
 };
 
@@ -36,6 +47,10 @@ export type ReceiverReport = {
   readonly delayMs?: number;
   /** A map of the blocks that it lacks. */
   readonly missing?: Runs;
+  /** What arrived waits for the disk: it has no room for more. */
+  readonly waitsForDisk?: boolean;
+  /** What the disk took lately, while it was busy. */
+  readonly writeBytesPerSecond?: number;
 };
 
 /**
@@ -82,19 +97,36 @@ export class Roster {
     return receiver;
   }
 
-  /** Whether requests that `signer` signs (see feedback.ts) are those of a receiver that is not finished. */
-  isActive(signer: string): boolean {
+  get(id: string): Receiver | undefined {
+    return this.#receivers.get(id);
+  }
+
+  /** Those that are not finished. */
+  actives(): Receiver[] {
+    return this.receivers.filter(({ state }) => isActive(state));
+  }
+
+  /** The receiver that is not finished whose requests are signed with `signer` (see feedback.ts). */
+  activeSigner(signer: string): Receiver | undefined {
     const receiver = this.#receivers.get(this.#signers.get(signer) ?? "");
-    return receiver !== undefined && isActive(receiver.state);
+    return receiver !== undefined && isActive(receiver.state) ? receiver : undefined;
+  }
+
+  /** Changes how a receiver is served. */
+  setAside(receiver: Receiver, aside: Aside | undefined): Receiver {
+    const changed: Receiver = { ...receiver, aside };
+    this.#set(changed);
+    return changed;
   }
 
   /** The receiver before and after its word; undefined when there is no such receiver. */
   report(id: string, report: ReceiverReport, now: number): { before: Receiver; receiver: Receiver } | undefined {
     const before = this.#receivers.get(id);
     if (before === undefined) return undefined;
+    const { waitsForDisk: _, writeBytesPerSecond: __, ...word } = report;
     const receiver: Receiver = {
       ...before,
-      ...report,
+      ...word,
       symbolsReceived: before.symbolsReceived + report.symbolsReceived,
       symbolsLost: before.symbolsLost + report.symbolsLost,
       reportedAt: now,

@@ -2,9 +2,10 @@ import { Anticipation } from "./anticipation.ts";
 import type { Feedback } from "./feedback.ts";
 import type { StreamLayout } from "./layout.ts";
 import type { Pace } from "./pacer.ts";
-import { PacketKind, TAIL_PAUSE_UNIT_MS } from "./packet.ts";
+import { FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind, TAIL_PAUSE_UNIT_MS } from "./packet.ts";
 import { RepairPlan } from "./repair-plan.ts";
-import { LOST_AFTER_MS, type Receiver, type ReceiverReport, Roster, signerOf } from "./roster.ts";
+import { Room } from "./room.ts";
+import { LOST_AFTER_MS, type Receiver, type ReceiverReport } from "./roster.ts";
 import { TailPause } from "./tail-pause.ts";
 
 export type { Receiver } from "./roster.ts";
@@ -77,8 +78,7 @@ export class SenderSession {
   readonly #layout: StreamLayout;
   readonly #pacer: Pace;
   readonly #options: SenderOptions;
-  readonly #roster = new Roster();
-  #silenceCheckedAt = 0;
+  readonly #room: Room;
   #events: SenderEvent[] = [];
   #state: SenderState = "open";
   #overReason: string | undefined;
@@ -109,6 +109,7 @@ export class SenderSession {
     this.#layout = layout;
     this.#pacer = pacer;
     this.#options = options;
+    this.#room = new Room(options.once, PACKET_HEADER_BYTES + layout.symbolBytes + FRAME_BYTES);
     this.#repairs = new RepairPlan(layout);
     this.#needed = new Uint8Array(layout.blockCount);
   }
@@ -132,7 +133,7 @@ export class SenderSession {
   }
 
   get receivers(): readonly Receiver[] {
-    return this.#roster.receivers;
+    return this.#room.receivers;
   }
 
   /** What the stream waits for, for people: "1 of 2 hosts ready", why it is held; empty when it waits for nothing. */
@@ -140,7 +141,7 @@ export class SenderSession {
     if (this.isOver) return "";
     if (this.#state === "streaming") return [...new Set(this.#holds.values())].join("; ");
     if (this.#state === "ended") {
-      const { active, size } = this.#roster;
+      const { active, size } = this.#room;
       const hosts = size === 1 ? "host has" : "hosts have";
       return active === 0 ? "" : `${active} of ${size} ${hosts} still to report the end`;
     }
@@ -149,9 +150,19 @@ export class SenderSession {
     return ready >= this.#options.waitFor ? "" : `${ready} of ${this.#options.waitFor} ${hosts} ready`;
   }
 
+  /** Undefined when there is no such receiver. */
+  receiver(id: string): Receiver | undefined {
+    return this.#room.get(id);
+  }
+
+  /** Most bytes a second that those who are served now can take, all headers counted; Infinity: not known to be few. */
+  get rateCeilingBytesPerSecond(): number {
+    return this.#room.rateCeilingBytesPerSecond;
+  }
+
   /** How often each receiver may ask for repairs. */
   get feedbackEveryMs(): number {
-    return Math.max(FEEDBACK_LEAST_MS, this.#roster.active * FEEDBACK_MS_A_HOST);
+    return Math.max(FEEDBACK_LEAST_MS, this.#room.active * FEEDBACK_MS_A_HOST);
   }
 
   /**
@@ -166,7 +177,7 @@ export class SenderSession {
     now: number,
     needs: readonly (readonly [number, number])[] = [[0, this.#layout.blockCount]],
   ): boolean {
-    const receiver = this.#roster.join({ id, name, hostId, packsTotal: this.#layout.packCount }, now);
+    const receiver = this.#room.join({ id, name, hostId, packsTotal: this.#layout.packCount }, now);
     if (receiver === undefined) return false;
     for (const [first, count] of needs) {
       const end = Math.min(first + count, this.#layout.blockCount);
@@ -179,19 +190,19 @@ export class SenderSession {
 
   /** False when there is no such receiver. One that was lost and reports again is back. */
   report(id: string, report: ReceiverReport, now: number): boolean {
-    const change = this.#roster.report(id, report, now);
+    const change = this.#room.report(id, report, now);
     if (change === undefined) return false;
     const { before, receiver } = change;
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#furtherAt = now;
     if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
     if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
-    if (!this.#roster.isActive(signerOf(id))) this.#isStale = true;
+    if (!this.#room.isActive(id)) this.#isStale = true;
     return true;
   }
 
-  /** A receiver's request for repairs. False when nobody who takes part asked. */
+  /** A receiver's request for repairs. False when nobody asked who takes part and is served now. */
   onFeedback({ receiver, newest, wishes }: Feedback, now: number): boolean {
-    if (this.#state !== "streaming" || !this.#roster.isActive(receiver)) return false;
+    if (this.#state !== "streaming" || !this.#room.hears(receiver)) return false;
     for (const { block: first, count, lacking } of wishes) {
       const end = Math.min(first + count, this.#layout.blockCount);
       for (let block = first; block < end; block += 1) this.#ask(block, lacking, newest);
@@ -237,7 +248,7 @@ export class SenderSession {
 
   poll(now: number): SenderAction {
     if (this.#overReason !== undefined) return { type: "over", reason: this.#overReason };
-    this.#loseSilent(now);
+    this.#look(now);
     if (this.#state === "open") this.#startWhenReady(now);
     if (this.#state === "streaming") this.#endWhenNobodyIsLeft();
     switch (this.#state) {
@@ -263,9 +274,7 @@ export class SenderSession {
 
   // Before its only pass a receiver is done at once when the image has nothing to send: it does not wait for the others.
   #readyCount(): number {
-    return this.#options.once
-      ? this.#roster.count("ready", "receiving", "done")
-      : this.#roster.count("ready", "receiving");
+    return this.#options.once ? this.#room.count("ready", "receiving", "done") : this.#room.count("ready", "receiving");
   }
 
   #start(reason: string): void {
@@ -274,7 +283,7 @@ export class SenderSession {
   }
 
   #endWhenNobodyIsLeft(): void {
-    if (this.#roster.active > 0) return;
+    if (this.#room.active > 0) return;
     this.#needed.fill(0);
     this.#block = undefined;
     this.#symbol = 0;
@@ -283,7 +292,7 @@ export class SenderSession {
   }
 
   #canary(now: number): SenderAction {
-    if (this.#roster.active === 0) return { type: "wait", until: now + LOST_AFTER_MS };
+    if (this.#room.active === 0) return { type: "wait", until: now + LOST_AFTER_MS };
     if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
@@ -377,7 +386,7 @@ export class SenderSession {
   }
 
   #lastWords(now: number): SenderAction {
-    if (this.#roster.active === 0) {
+    if (this.#room.active === 0) {
       this.#overReason = "every receiver has reported its end";
       return { type: "over", reason: this.#overReason };
     }
@@ -397,11 +406,10 @@ export class SenderSession {
     return { type: "send", ...what, sequence };
   }
 
-  #loseSilent(now: number): void {
-    if (now < this.#silenceCheckedAt + 1_000) return;
-    this.#silenceCheckedAt = now;
-    for (const receiver of this.#roster.loseSilent(now)) {
-      this.#isStale = true;
+  #look(now: number): void {
+    for (const receiver of this.#room.look(now)) {
+      if (!this.#room.isActive(receiver.id)) this.#isStale = true;
+      else this.#anticipation.forget();
       this.#events.push({ type: "receiver", receiver });
     }
   }

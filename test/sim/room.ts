@@ -35,11 +35,25 @@ export type RoomPlan = {
   readonly writeMs: number;
   /** False: what is missing comes only with repairs and further passes. */
   readonly hasUnicast: boolean;
+  /** What the first receivers can less than the others, `slowHosts` of them (1); undefined: nothing. */
+  readonly slow?: SlowHost;
+  readonly slowHosts?: number;
+  /** Share of the packs that each receiver holds when it joins, at random. */
+  readonly held?: number;
   /** The sender is killed then, and starts again under the same stream id after so long; undefined: never. */
   readonly senderCrash?: { readonly atMs: number; readonly forMs: number };
   readonly symbolsPerBlock: number;
   /** Largest pack. */
   readonly packBytes: number;
+};
+
+export type SlowHost = {
+  /** Datagrams that it loses besides. */
+  readonly loss?: number;
+  /** Its link takes no more, and has a buffer of 20 ms. */
+  readonly linkBytesPerSecond?: number;
+  /** How long one pack takes to be written. */
+  readonly writeMs?: number;
 };
 
 export type RoomResult = {
@@ -59,6 +73,8 @@ export type RoomResult = {
     readonly mostHeldBytes: number;
     readonly unicastPacks: number;
     readonly doneAtMs: number;
+    /** How it was served, each as the sender said. */
+    readonly words: readonly string[];
   }[];
   readonly overReason: string;
 };
@@ -69,6 +85,7 @@ const FETCH_MS = 15;
 const TICK_MS = 200;
 /** A simulated hour: something waits for ever. */
 const LIMIT_MS = 3_600_000;
+const LINK_BUFFER_MS = 20;
 
 /** Runs a room of receivers on one stream, on a fake clock and a bad network. */
 export function simulateRoom(plan: RoomPlan): RoomResult {
@@ -88,15 +105,16 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   const codec = new ParityCodec(symbolsPerBlock, SYMBOL_BYTES);
   const datagramBytes = PACKET_HEADER_BYTES + SYMBOL_BYTES + FRAME_BYTES;
   const atFirst = plan.changeAtMs === undefined ? plan.receivers : plan.receivers - 1;
-  const newSession = (now: number) =>
-    new SenderSession(layout, new Pacer(plan.rateBytesPerSecond, datagramBytes, now), {
+  const pacer = new Pacer(plan.rateBytesPerSecond, datagramBytes, 0);
+  const newSession = () =>
+    new SenderSession(layout, pacer, {
       waitFor: atFirst,
       maxWaitMs: 10_000,
       once: plan.once,
       idleEndMs: 120_000,
     });
   const agenda = new Agenda();
-  let session = newSession(0);
+  let session = newSession();
   let isSenderDown = false;
   const sendTimes: number[] = [];
   const feedbackTimes: number[] = [];
@@ -123,10 +141,22 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     /** What becomes of datagrams now: a state of the Gilbert model of bursts. */
     isLosing = false;
     feedbackAt = Number.POSITIVE_INFINITY;
+    readonly slow: SlowHost;
+    /** When everything has left that its link still has to carry. */
+    linkFreeAt = 0;
+    receivedReported = 0;
+    lostReported = 0;
+    readonly servedHow: string[] = [];
 
-    constructor(id: string) {
+    constructor(id: string, slow: SlowHost = {}) {
       this.id = id;
-      session.join(id, id, undefined, agenda.now);
+      this.slow = slow;
+      for (let pack = 0; pack < plan.packs; pack += 1) {
+        if (random() >= (plan.held ?? 0)) continue;
+        this.receiver.onPackHeld(pack);
+        this.got.set(pack, true);
+      }
+      session.join(id, id, undefined, agenda.now, this.receiver.neededBlocks());
       this.report();
       this.tick();
     }
@@ -135,7 +165,18 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     loses(): boolean {
       const { loss, burst } = plan;
       this.isLosing = random() < (this.isLosing ? 1 - 1 / burst : loss / (burst * (1 - loss) + loss * (burst - 1)));
+      if (random() < (this.slow.loss ?? 0)) return true;
       return burst === 1 ? random() < loss : this.isLosing;
+    }
+
+    /** How long its link keeps a datagram; undefined: it has no room for it. */
+    linkDelayMs(): number | undefined {
+      const { linkBytesPerSecond } = this.slow;
+      if (linkBytesPerSecond === undefined) return 0;
+      const waitMs = Math.max(0, this.linkFreeAt - agenda.now);
+      if (waitMs > LINK_BUFFER_MS) return undefined;
+      this.linkFreeAt = agenda.now + waitMs + (datagramBytes / linkBytesPerSecond) * 1_000;
+      return this.linkFreeAt - agenda.now;
     }
 
     // Looks when the receiver says that it has something to ask.
@@ -190,8 +231,9 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
         this.take(ready.pack);
         this.write();
       };
-      if (plan.writeMs === 0) written();
-      else agenda.at(agenda.now + plan.writeMs, written);
+      const writeMs = this.slow.writeMs ?? plan.writeMs;
+      if (writeMs === 0) written();
+      else agenda.at(agenda.now + writeMs, written);
     }
 
     take(pack: number): void {
@@ -217,7 +259,9 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
         if (this.fetching.size >= 2) return;
         if (this.fetching.has(pack)) continue;
         this.fetching.add(pack);
-        agenda.at(agenda.now + FETCH_MS, () => {
+        const { linkBytesPerSecond } = this.slow;
+        const linkMs = linkBytesPerSecond === undefined ? 0 : (layout.packBytes(pack) / linkBytesPerSecond) * 1_000;
+        agenda.at(agenda.now + FETCH_MS + linkMs, () => {
           this.fetching.delete(pack);
           if (this.isDead) return;
           if (this.receiver.takeUnicast(pack)) {
@@ -234,6 +278,9 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
       if (!isSenderDown) {
         this.receiver.onStreamState(session.state, agenda.now);
         this.receiver.feedbackEveryMs = session.feedbackEveryMs;
+        const aside = session.receiver(this.id)?.aside;
+        this.receiver.isServedByUnicast = plan.hasUnicast && aside?.way === "unicast";
+        if (aside !== undefined && this.servedHow.at(-1) !== aside.why) this.servedHow.push(aside.why);
         if (plan.hasUnicast) this.fetch();
       }
       this.askLater();
@@ -248,18 +295,26 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     }
 
     words(): ReceiverReport {
-      return {
+      const { datagramsReceived: received, datagramsLost: lost } = this.receiver;
+      const words: ReceiverReport = {
         state: this.state,
         packsDone: this.got.size,
         packsTotal: plan.packs,
-        symbolsReceived: 0,
-        symbolsLost: 0,
+        symbolsReceived: received - this.receivedReported,
+        symbolsLost: Math.max(0, lost - this.lostReported),
+        waitsForDisk: this.isWriting && this.receiver.heldBytes > plan.memoryBytes / 2,
       };
+      this.receivedReported = received;
+      this.lostReported = lost;
+      return words;
     }
   }
 
   const hosts: Host[] = [];
-  const newHost = () => hosts.push(new Host((hosts.length + 1).toString(16).padStart(16, "0")));
+  const newHost = () => {
+    const id = (hosts.length + 1).toString(16).padStart(16, "0");
+    hosts.push(new Host(id, hosts.length < (plan.slowHosts ?? 1) ? plan.slow : undefined));
+  };
   for (let number = 0; number < atFirst; number += 1) newHost();
   if (plan.changeAtMs !== undefined) {
     agenda.at(plan.changeAtMs, () => {
@@ -268,7 +323,10 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     });
   }
 
-  const arrive = (host: Host, bytes: Uint8Array, delayMs: number) => {
+  const arrive = (host: Host, bytes: Uint8Array, jitterMs: number) => {
+    const linkMs = host.linkDelayMs();
+    if (linkMs === undefined) return;
+    const delayMs = linkMs + jitterMs;
     if (delayMs === 0) host.onDatagram(bytes);
     else agenda.at(agenda.now + delayMs, () => host.onDatagram(bytes));
   };
@@ -290,6 +348,7 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   const pump = (own: SenderSession) => {
     for (;;) {
       if (own !== session || isSenderDown) return;
+      pacer.setRate(Math.min(plan.rateBytesPerSecond, session.rateCeilingBytesPerSecond));
       const action = session.poll(agenda.now);
       if (action.type === "over") {
         overReason = action.reason;
@@ -320,7 +379,7 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
       isSenderDown = true;
       agenda.at(agenda.now + forMs, () => {
         isSenderDown = false;
-        session = newSession(agenda.now);
+        session = newSession();
         pump(session);
       });
     });
@@ -338,12 +397,13 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     startedAtMs,
     endedAtMs: agenda.now,
     overReason,
-    receivers: hosts.map(({ got, isDead, mostHeldBytes, unicastPacks, doneAtMs }) => ({
+    receivers: hosts.map(({ got, isDead, mostHeldBytes, unicastPacks, doneAtMs, servedHow }) => ({
       isRight: got.size === plan.packs,
       isDead,
       mostHeldBytes,
       unicastPacks,
       doneAtMs,
+      words: servedHow,
     })),
   };
 }

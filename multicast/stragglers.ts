@@ -1,0 +1,177 @@
+import { formatRate } from "./rate.ts";
+import type { Aside, Receiver, ReceiverReport } from "./roster.ts";
+
+/** A host that loses less is served with the others. */
+export const FLOOR_LOSS = 0.15;
+/** Beyond what the others lose, too: a room that loses a fifth has no straggler that loses a fifth. */
+const OTHERS_TIMES = 2;
+const OTHERS_MORE = 0.05;
+/** A report that counts fewer datagrams says nothing about a link. */
+const LEAST_DATAGRAMS = 20;
+const LEAST_REPORTS = 3;
+/** How much the last report counts. */
+const NEWEST_SHARE = 0.5;
+/** So long must a disk be behind, or a link be good again. */
+const LASTING_MS = 5_000;
+/** A host that got no further by unicast for so long is served by the group again. */
+const UNICAST_STALLED_MS = 15_000;
+
+type Measured = {
+  reports: number;
+  lossShare: number;
+  receivedPerSecond: number;
+  reportedAt: number;
+  /** Since when every report says that the disk is behind. */
+  diskSince: number | undefined;
+  writeBytesPerSecond: number | undefined;
+  /** Since when its link is good, while it is served aside. */
+  goodSince: number | undefined;
+  packsDone: number;
+  furtherAt: number;
+  isUnicastUseless: boolean;
+};
+
+/**
+ * Which hosts a room does not wait for, and how they get the rest.
+ *
+ * A host that loses far more than the others, or whose disk is behind, is
+ * served aside: its requests are not heard while anybody else still needs
+ * something, so it costs the room nothing. It takes what it can of what is
+ * sent, and gets the rest when the others are done: several by the group at
+ * their own pace, a single one by unicast, which finds that pace by itself. A
+ * host that is alone is never a straggler.
+ */
+export class Stragglers {
+  readonly #measured = new Map<string, Measured>();
+
+  onReport(id: string, report: ReceiverReport, now: number): void {
+    const measured = this.#measured.get(id) ?? newMeasured(now);
+    this.#measured.set(id, measured);
+    const { symbolsReceived, symbolsLost, packsDone } = report;
+    const seconds = (now - measured.reportedAt) / 1_000;
+    const sent = symbolsReceived + symbolsLost;
+    if (sent >= LEAST_DATAGRAMS && seconds > 0) {
+      const share = measured.reports === 0 ? 1 : NEWEST_SHARE;
+      measured.lossShare += share * (symbolsLost / sent - measured.lossShare);
+      measured.receivedPerSecond += share * (symbolsReceived / seconds - measured.receivedPerSecond);
+      measured.reports += 1;
+    }
+    measured.reportedAt = now;
+    measured.diskSince = report.waitsForDisk === true ? (measured.diskSince ?? now) : undefined;
+    measured.writeBytesPerSecond = report.writeBytesPerSecond ?? measured.writeBytesPerSecond;
+    if (packsDone > measured.packsDone) measured.furtherAt = now;
+    measured.packsDone = packsDone;
+  }
+
+  /** Nothing is known of it any more. */
+  forget(id: string): void {
+    this.#measured.delete(id);
+  }
+
+  /**
+   * How each receiver that is not finished is to be served from now on; undefined: with the others.
+   *
+   * @param isRestByUnicast the stream has one pass: the group is not used again
+   */
+  judge(active: readonly Receiver[], now: number, isRestByUnicast: boolean): ReadonlyMap<string, Aside | undefined> {
+    const losses = active.map(({ id }) => this.lossOf(id) ?? 0).sort((left, right) => left - right);
+    const usual = losses[(losses.length - 1) >> 1] ?? 0;
+    const floor = Math.max(FLOOR_LOSS, usual * OTHERS_TIMES + OTHERS_MORE);
+    const causes = new Map(active.map((receiver) => [receiver.id, this.#causeOf(receiver, floor, now)]));
+    const asideCount = [...causes.values()].filter((cause) => cause !== undefined).length;
+    const isRoomDone = asideCount === active.length;
+    // Everybody is behind, and nobody was before: then that is the room's pace. (A disk that is alone gets what it can
+    // take by unicast, and is sent nothing that it has no room for.)
+    if (isRoomDone && active.length > 1 && active.every(({ aside }) => aside === undefined))
+      return new Map(active.map(({ id }) => [id, undefined]));
+    const links = [...causes.values()].filter((cause) => cause === "link").length;
+    const isAlone = isRestByUnicast || links === 1;
+    return new Map(
+      active.map((receiver) => {
+        const cause = causes.get(receiver.id);
+        if (cause === undefined) return [receiver.id, undefined];
+        const way = isRoomDone ? this.#wayOf(receiver, cause, { isAlone, isRestByUnicast }, now) : "later";
+        return [receiver.id, { cause, way, why: this.#why(receiver, cause, way) }];
+      }),
+    );
+  }
+
+  /** Of the datagrams that were sent to it, the share that it lost lately; undefined when that is not known. */
+  lossOf(id: string): number | undefined {
+    const measured = this.#measured.get(id);
+    return measured === undefined || measured.reports < LEAST_REPORTS ? undefined : measured.lossShare;
+  }
+
+  /** Datagrams a second that arrived lately. */
+  receivedPerSecondOf(id: string): number {
+    return this.#measured.get(id)?.receivedPerSecond ?? 0;
+  }
+
+  #causeOf({ id, aside }: Receiver, floor: number, now: number): Aside["cause"] | undefined {
+    const measured = this.#measured.get(id);
+    if (measured === undefined) return undefined;
+    const isDiskBehind = measured.diskSince !== undefined && now - measured.diskSince >= LASTING_MS;
+    const loss = this.lossOf(id) ?? 0;
+    if (aside === undefined) return loss > floor ? "link" : isDiskBehind ? "disk" : undefined;
+    // It is served with the others again when that would have been right for a while. What it loses when nothing
+    // is sent to it is no proof.
+    const isGood = aside.cause === "link" ? loss < FLOOR_LOSS / 2 : measured.diskSince === undefined;
+    measured.goodSince = isGood && aside.way === "later" ? (measured.goodSince ?? now) : undefined;
+    if (measured.goodSince === undefined || now - measured.goodSince < LASTING_MS) return aside.cause;
+    measured.goodSince = undefined;
+    return undefined;
+  }
+
+  #wayOf(
+    { id, aside }: Receiver,
+    cause: Aside["cause"],
+    { isAlone, isRestByUnicast }: { readonly isAlone: boolean; readonly isRestByUnicast: boolean },
+    now: number,
+  ): Aside["way"] {
+    const measured = this.#measured.get(id)!;
+    if (isRestByUnicast) return "unicast";
+    if (aside?.way !== "unicast") {
+      if (measured.isUnicastUseless || (cause === "link" && !isAlone)) return "slower";
+      measured.furtherAt = now;
+      return "unicast";
+    }
+    // A link that loses at random stops TCP; repairs by the group still get through.
+    if (now - measured.furtherAt >= UNICAST_STALLED_MS) measured.isUnicastUseless = true;
+    return measured.isUnicastUseless ? "slower" : "unicast";
+  }
+
+  #why({ id, aside }: Receiver, cause: Aside["cause"], way: Aside["way"]): string {
+    const rest = {
+      later: "it gets the rest after the others",
+      slower: "the rest at its own pace",
+      unicast: "the rest by unicast",
+    };
+    // What was seen when it was put aside stays the reason: later figures are those of another pace.
+    const seen = aside?.cause === cause ? aside.why.slice(0, aside.why.indexOf(":")) : this.#reason(id, cause);
+    return `${seen}: ${rest[way]}`;
+  }
+
+  #reason(id: string, cause: Aside["cause"]): string {
+    const measured = this.#measured.get(id)!;
+    if (cause === "link") return `its link loses ${Math.round(measured.lossShare * 100)} %`;
+    const { writeBytesPerSecond } = measured;
+    return writeBytesPerSecond === undefined
+      ? "its disk is behind"
+      : `its disk writes ${formatRate(writeBytesPerSecond)}`;
+  }
+}
+
+function newMeasured(now: number): Measured {
+  return {
+    reports: 0,
+    lossShare: 0,
+    receivedPerSecond: 0,
+    reportedAt: now,
+    diskSince: undefined,
+    writeBytesPerSecond: undefined,
+    goodSince: undefined,
+    packsDone: 0,
+    furtherAt: now,
+    isUnicastUseless: false,
+  };
+}
