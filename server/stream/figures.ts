@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { StreamState } from "../../agent/contract.ts";
+import { type RateMode, rateModes } from "../../multicast/rate-control.ts";
 import type { Receiver, ReceiverState } from "../../multicast/roster.ts";
 
 const states: readonly ReceiverState[] = ["joined", "ready", "receiving", "done", "failed", "left", "lost"];
@@ -29,6 +30,11 @@ export const StreamFigures = Type.Object({
   waitingFor: Type.String(),
   /** What goes over the wire now, all headers counted; an average of two seconds. */
   rateBytesPerSecond: Type.Number(),
+  mode: Type.Unsafe<RateMode>({ type: "string", enum: [...rateModes] }),
+  /** What it may send now, by its mode and beside the other streams of its interface. */
+  mostBytesPerSecond: Type.Number(),
+  /** Why that is less than its rate, one sentence; empty when it is not. */
+  rateWhy: Type.String(),
   /** All that was sent so far, all headers counted. */
   sentBytes: Type.Number(),
   /** Datagrams that the system refused to send. */

@@ -7,9 +7,12 @@ import { type StreamDescription, SYMBOL_BYTES, SYMBOLS_PER_BLOCK } from "../../m
 import { checkGroup } from "../../multicast/group.ts";
 import { StreamLayout } from "../../multicast/layout.ts";
 import { packetFormat } from "../../multicast/packet.ts";
+import type { RateMode } from "../../multicast/rate-control.ts";
 import { SenderSession } from "../../multicast/sender.ts";
+import { InterfaceBudgets } from "./interface-budgets.ts";
 import { RunningStream, type StreamEvent } from "./running-stream.ts";
 import { openMulticastSender } from "./socket.ts";
+import { StreamRate } from "./stream-rate.ts";
 
 export { RunningStream, type StreamEvent } from "./running-stream.ts";
 
@@ -36,6 +39,8 @@ export type StreamOptions = {
   readonly interfaceAddress: string;
   /** Most bytes per second on the wire, all headers included. */
   readonly rateBytesPerSecond: number;
+  /** How it goes about others on the network; "fixed" unless told. */
+  readonly mode?: RateMode;
   /** Starts when so many receivers are ready. */
   readonly waitFor: number;
   /** Starts so long after the first is ready, with those who are; 0 waits for all. */
@@ -64,9 +69,11 @@ export type StreamHub = {
   close(): Promise<void>;
 };
 
-export function openStreamHub(options: { readonly log: Logger }): StreamHub {
+/** @param options.budgetBytesPerSecond what all streams of one interface send together; see InterfaceBudgets */
+export function openStreamHub(options: { readonly log: Logger; readonly budgetBytesPerSecond?: number }): StreamHub {
   const now = () => performance.now();
   const streams = new Map<string, RunningStream>();
+  const budgets = new InterfaceBudgets(options.budgetBytesPerSecond);
   return {
     async create(wanted) {
       checkGroup(wanted.group);
@@ -90,6 +97,13 @@ export function openStreamHub(options: { readonly log: Logger }): StreamHub {
         once: wanted.once,
         idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
       });
+      const rate = new StreamRate({
+        mode: wanted.mode ?? "fixed",
+        ceilingBytesPerSecond: wanted.rateBytesPerSecond,
+        pace: socket.pace,
+        budget: budgets.of(wanted.interfaceAddress),
+        now: now(),
+      });
       const { manifest, manifestBytes, packs } = wanted;
       const signerPem = wanted.signer.export({ type: "spki", format: "pem" }).toString();
       const onEvent = wanted.onEvent ?? (() => undefined);
@@ -102,6 +116,7 @@ export function openStreamHub(options: { readonly log: Logger }): StreamHub {
         packs,
         session,
         socket,
+        rate,
         now,
         onEvent,
         log,

@@ -45,8 +45,8 @@ export function streamRoutes(hub: StreamHub): FastifyPluginAsyncTypebox {
       async (request) => {
         const stream = hub.get(request.params.streamId);
         stream.report(request.params.receiverId, request.body);
-        const { state, waitingFor, feedbackEveryMs } = stream;
-        return { streamState: state, waitingFor, feedbackEveryMs };
+        const { state, waitingFor, feedbackEveryMs, reportEveryMs } = stream;
+        return { streamState: state, waitingFor, feedbackEveryMs, reportEveryMs };
       },
     );
   };

@@ -23,6 +23,7 @@ import { asFault } from "./as-fault.ts";
 import { BlockFeed } from "./block-feed.ts";
 import { receiverFigures, type StreamFigures } from "./figures.ts";
 import type { MulticastSender } from "./socket.ts";
+import type { StreamRate } from "./stream-rate.ts";
 
 /** What a stream tells its owner. "over": nothing more is sent. "problem": why it had to end. */
 export type StreamEvent =
@@ -53,6 +54,7 @@ export class RunningStream {
   readonly #format: PacketFormat;
   readonly #codec: ParityCodec;
   readonly #socket: MulticastSender;
+  readonly #rate: StreamRate;
   readonly #now: () => number;
   readonly #onEvent: (event: StreamEvent) => void;
   readonly #log: Logger;
@@ -69,6 +71,7 @@ export class RunningStream {
     readonly packs: PackReader;
     readonly session: SenderSession;
     readonly socket: MulticastSender;
+    readonly rate: StreamRate;
     readonly now: () => number;
     readonly onEvent: (event: StreamEvent) => void;
     readonly log: Logger;
@@ -87,6 +90,7 @@ export class RunningStream {
     this.#format = packetFormat(parts.description);
     this.#codec = new ParityCodec(parts.description.symbolsPerBlock, parts.description.symbolBytes);
     this.#socket = parts.socket;
+    this.#rate = parts.rate;
     this.#socket.onDatagram((bytes) => this.#onFeedback(bytes));
     this.#now = parts.now;
     this.#onEvent = parts.onEvent;
@@ -124,7 +128,7 @@ export class RunningStream {
       imageVersion: this.#manifest.tag.version,
       diskBytes: this.#manifest.diskBytes,
       state: this.state,
-      receivers: this.#session.receivers.filter(({ state }) => ["joined", "ready", "receiving"].includes(state)).length,
+      receivers: this.#active().length,
     };
   }
 
@@ -138,6 +142,9 @@ export class RunningStream {
       state: this.#session.state,
       waitingFor: this.waitingFor,
       rateBytesPerSecond: Math.round(this.#sent.bytesPerSecond(this.#now())),
+      mode: this.#rate.mode,
+      mostBytesPerSecond: Math.round(this.#rate.bytesPerSecond),
+      rateWhy: this.#rate.why,
       sentBytes: this.#sent.bytes,
       refused: this.#socket.refused,
       pass: this.#session.pass,
@@ -182,15 +189,22 @@ export class RunningStream {
     return this.#session.feedbackEveryMs;
   }
 
+  /** How often each receiver is to report. */
+  get reportEveryMs(): number {
+    return this.#rate.reportEveryMs;
+  }
+
   /** @throws {Fault} RECEIVER_UNKNOWN */
   report(receiverId: string, report: ReceiverReport): void {
-    if (!this.#session.report(receiverId, report, this.#now())) {
+    const now = this.#now();
+    if (!this.#session.report(receiverId, report, now)) {
       throw new Fault("RECEIVER_UNKNOWN", {
         what: "The server does not know this receiver.",
         why: "It never joined this stream, or the server was restarted since.",
         fix: "Start the restore again.",
       });
     }
+    this.#rate.onReport(receiverId, report, now);
     this.#afterWord();
   }
 
@@ -220,6 +234,10 @@ export class RunningStream {
     this.#afterWord();
   }
 
+  #active(): Receiver[] {
+    return this.#session.receivers.filter(({ state }) => ["joined", "ready", "receiving"].includes(state));
+  }
+
   #onFeedback(bytes: Uint8Array): void {
     const feedback = decodeFeedback(bytes, this.#format);
     if (feedback !== undefined && this.#session.onFeedback(feedback, this.#now())) this.#wake();
@@ -231,7 +249,11 @@ export class RunningStream {
   }
 
   #emit(): void {
-    for (const event of this.#session.takeEvents()) this.#onEvent(event);
+    for (const event of this.#session.takeEvents()) {
+      if (event.type === "state") this.#rate.onState(event.state === "streaming");
+      if (event.type === "receiver") this.#rate.onReceiver(event.receiver, this.#active().length);
+      this.#onEvent(event);
+    }
   }
 
   async #run(): Promise<string> {
@@ -247,6 +269,7 @@ export class RunningStream {
       this.#session.stop(reason);
       this.#onEvent({ type: "problem", fault });
     } finally {
+      this.#rate.close();
       this.#socket.close();
     }
     this.#emit();

@@ -41,7 +41,12 @@ test("stream routes: a receiver joins, reports, and hears what the stream waits 
     const { receiverId } = (await site.app.inject({ method: "POST", url, payload: { name: "pc-1" } })).json();
     const payload = { state: "ready", packsDone: 0, packsTotal: 3, symbolsReceived: 4, symbolsLost: 1 };
     const answer = await site.app.inject({ method: "POST", url: `${url}/${receiverId}`, payload });
-    assert.deepEqual(answer.json(), { streamState: "open", waitingFor: "1 of 2 hosts ready", feedbackEveryMs: 20 });
+    assert.deepEqual(answer.json(), {
+      streamState: "open",
+      waitingFor: "1 of 2 hosts ready",
+      feedbackEveryMs: 20,
+      reportEveryMs: 1_000,
+    });
     const [receiver] = stream.receivers;
     assert.deepEqual([receiver?.name, receiver?.state, receiver?.symbolsLost], ["pc-1", "ready", 1]);
   } finally {
@@ -174,9 +179,19 @@ test("stream routes: receivers of a stream that is held are told so, and why", a
     stream.startNow("test");
     assert.equal((await ask()).streamState, "streaming");
     const release = stream.hold("DNS does not answer");
-    assert.deepEqual(await ask(), { streamState: "open", waitingFor: "DNS does not answer", feedbackEveryMs: 20 });
+    assert.deepEqual(await ask(), {
+      streamState: "open",
+      waitingFor: "DNS does not answer",
+      feedbackEveryMs: 20,
+      reportEveryMs: 1_000,
+    });
     release();
-    assert.deepEqual(await ask(), { streamState: "streaming", waitingFor: "", feedbackEveryMs: 20 });
+    assert.deepEqual(await ask(), {
+      streamState: "streaming",
+      waitingFor: "",
+      feedbackEveryMs: 20,
+      reportEveryMs: 1_000,
+    });
   } finally {
     await site.close();
   }

@@ -1,0 +1,86 @@
+import type { Pace } from "../../multicast/pacer.ts";
+import { type HostReport, RateControl, type RateMode } from "../../multicast/rate-control.ts";
+import type { Receiver } from "../../multicast/roster.ts";
+import type { Budget, BudgetShare } from "./budget.ts";
+
+/** While nothing but canaries is sent. */
+const IDLE_BYTES_PER_SECOND = 256_000;
+/** Less often where there are many: the server hears at most 16 reports a second, while there are 16 hosts or less. */
+const REPORT_MS_A_HOST = 60;
+const REPORT_LEAST_MS = 200;
+const REPORT_MOST_MS = 1_000;
+
+/** How fast a stream goes now: what its receivers' reports allow, and what the streams beside it leave. */
+export class StreamRate {
+  readonly mode: RateMode;
+  readonly #control: RateControl;
+  readonly #ceiling: number;
+  readonly #share: BudgetShare;
+  #granted = 0;
+  #isStreaming = false;
+  #active = 0;
+
+  constructor(options: {
+    readonly mode: RateMode;
+    readonly ceilingBytesPerSecond: number;
+    readonly pace: Pace;
+    readonly budget: Budget;
+    readonly now: number;
+  }) {
+    const { mode, ceilingBytesPerSecond, pace, budget, now } = options;
+    this.mode = mode;
+    this.#ceiling = ceilingBytesPerSecond;
+    this.#control = new RateControl({ mode, ceilingBytesPerSecond, now });
+    this.#share = budget.join((bytesPerSecond) => {
+      this.#granted = bytesPerSecond;
+      pace.setRate(bytesPerSecond);
+    });
+    this.#ask();
+  }
+
+  /** Most bytes per second on the wire, now. */
+  get bytesPerSecond(): number {
+    return this.#granted;
+  }
+
+  /** Why it is less than it may be, for people; empty when it is not. */
+  get why(): string {
+    if (!this.#isStreaming) return "";
+    const wanted = this.#control.rateBytesPerSecond;
+    return this.#granted < wanted ? "other streams share the interface" : this.#control.why;
+  }
+
+  /** How often receivers are to report: the fewer, the more often; the rate goes by it. */
+  get reportEveryMs(): number {
+    if (this.mode === "fixed") return REPORT_MOST_MS;
+    return Math.min(REPORT_MOST_MS, Math.max(REPORT_LEAST_MS, this.#active * REPORT_MS_A_HOST));
+  }
+
+  /** @param isStreaming more than canaries is sent */
+  onState(isStreaming: boolean): void {
+    this.#isStreaming = isStreaming;
+    this.#ask();
+  }
+
+  onReceiver({ id, state }: Receiver, active: number): void {
+    this.#active = active;
+    if (state !== "ready" && state !== "receiving") this.#control.forget(id);
+  }
+
+  onReport(id: string, report: HostReport, now: number): void {
+    if (!this.#isStreaming) return;
+    this.#control.limit(this.#granted);
+    this.#control.onReport(id, report, now);
+    this.#ask();
+  }
+
+  /** Its share is for others. */
+  close(): void {
+    this.#share.close();
+  }
+
+  #ask(): void {
+    const idle = Math.min(this.#ceiling, IDLE_BYTES_PER_SECOND);
+    this.#share.want(this.#isStreaming ? this.#control.rateBytesPerSecond : idle);
+  }
+}
