@@ -108,7 +108,11 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     tell: (event) => void events.change(({ record }) => record(event)).catch(cannotTell),
   });
   watch.follow(addressList(addresses));
-  const hub = openStreamHub({ log: log.child({ part: "stream" }) });
+  const budgetBytesPerSecond = values["multicast.budget"];
+  const hub = openStreamHub({
+    log: log.child({ part: "stream" }),
+    ...(budgetBytesPerSecond === undefined ? {} : { budgetBytesPerSecond }),
+  });
   parts.defer(() => hub.close());
   const hosts = new Hosts({ db, events, names: values["hosts.names"] });
   const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }) });

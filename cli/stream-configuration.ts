@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import { Fault } from "../fault.ts";
 import { checkGroup } from "../multicast/group.ts";
 import { formatRate, parseRate } from "../multicast/rate.ts";
+import type { RateMode } from "../multicast/rate-control.ts";
 import { type AsrConfig, decodeAsrConfig } from "./asr-config.ts";
 import { showLine } from "./stream-observer.ts";
 
@@ -15,6 +16,8 @@ export type StreamConfiguration = {
   readonly group: string;
   readonly port: number;
   readonly rateBytesPerSecond: number;
+  /** asr's rates are fixed ones. */
+  readonly mode: RateMode;
   readonly ttl: number;
   /** Whether DNS-SD tells the network of it: asr's default with a configuration file, otherwise when asked. */
   readonly isAdvertised: boolean;
@@ -26,6 +29,7 @@ export type StreamConfiguration = {
 export async function streamConfiguration(flags: {
   readonly config?: string;
   readonly rate?: number;
+  readonly mode?: RateMode;
   readonly group?: string;
   readonly port?: number;
   readonly ttl?: number;
@@ -38,6 +42,7 @@ export async function streamConfiguration(flags: {
     group,
     port: flags.port ?? asr?.port ?? DEFAULT_PORT,
     rateBytesPerSecond: flags.rate ?? rateOfAsr(asr) ?? parseRate(DEFAULT_RATE),
+    mode: flags.mode ?? (asr === undefined ? "normal" : "fixed"),
     ttl: flags.ttl ?? asr?.ttl ?? DEFAULT_TTL,
     isAdvertised: flags.advertise ?? asr?.isAdvertised ?? asr !== undefined,
     asr,
@@ -46,7 +51,7 @@ export async function streamConfiguration(flags: {
 
 /** asr's list: each key with its value, then what is not in the file. */
 export function printConfiguration(
-  { asr, rateBytesPerSecond, group, port, ttl, isAdvertised }: StreamConfiguration,
+  { asr, rateBytesPerSecond, mode, group, port, ttl, isAdvertised }: StreamConfiguration,
   address: string,
 ): void {
   showLine("Multicast server configuration:");
@@ -58,6 +63,7 @@ export function printConfiguration(
   const shown = new Set(["Data Rate", "Multicast Address", "Port", "Multicast TTL", "DNS Service Discovery"]);
   for (const [key, value] of asr?.entries ?? []) if (!shown.has(key)) showLine(`\t${key}: ${value}`);
   showLine(`\tInterface: ${address}`);
+  if (asr === undefined) showLine(`\tMode: ${mode}`);
 }
 
 function rateOfAsr(asr: AsrConfig | undefined): number | undefined {

@@ -30,6 +30,7 @@ export function streamOpener(options: {
         port: config.values["multicast.port"],
         interfaceAddress: wanted.interfaceAddress,
         rateBytesPerSecond: config.values["multicast.rate"],
+        mode: config.values["multicast.mode"],
         waitFor: wanted.waitFor,
         maxWaitMs: wanted.maxWaitMs,
         // Hosts that come late get another pass; the deploy closes the stream when no order is open.

@@ -1,8 +1,9 @@
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { type Logger, pino } from "pino";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { parseRate } from "../multicast/rate.ts";
+import { type RateMode, rateModes } from "../multicast/rate-control.ts";
 import { type Advertisement, advertiseStream } from "../server/dnssd.ts";
 import { createHttp, listenTcp } from "../server/http.ts";
 import { openStreamHub, type RunningStream } from "../server/stream/hub.ts";
@@ -40,6 +41,7 @@ type StreamFlags = PassphraseFlags & {
   readonly storeKey?: string;
   readonly config?: string;
   readonly rate?: number;
+  readonly mode?: RateMode;
   readonly group?: string;
   readonly port?: number;
   readonly interface?: string;
@@ -77,6 +79,13 @@ export function streamCommand(): Command {
       "--rate <rate>",
       `most that is sent, all headers counted: 60MB/s, 20000kbit (default ${DEFAULT_RATE})`,
       rateOf,
+    )
+    .addOption(
+      new Option(
+        "--mode <mode>",
+        "fixed: always at the rate; normal: shares with others; background: leaves everything to them " +
+          "(default normal; with an asr configuration fixed)",
+      ).choices(rateModes),
     )
     .option("--group <address>", `multicast group (default ${DEFAULT_GROUP})`)
     .option("--port <number>", `TCP and UDP port (default ${DEFAULT_PORT})`, parsePort)
@@ -117,7 +126,7 @@ export function streamCommand(): Command {
 async function runStream(flags: StreamFlags): Promise<Exit> {
   const interrupted = interruption();
   const configuration = await streamConfiguration(flags);
-  const { group, port, rateBytesPerSecond, ttl } = configuration;
+  const { group, port, rateBytesPerSecond, mode, ttl } = configuration;
   const address = interfaceAddress(flags.interface);
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
   const output = `${address}-${group}-${port}`;
@@ -141,6 +150,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       port,
       interfaceAddress: address,
       rateBytesPerSecond,
+      mode,
       waitFor: flags.waitFor,
       maxWaitMs: flags.maxWait,
       once: flags.once === true,

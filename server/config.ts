@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { Fault } from "../fault.ts";
+import { rateModes } from "../multicast/rate-control.ts";
 import * as kind from "./config-values.ts";
 import { nearest } from "./nearest.ts";
 
@@ -70,6 +71,10 @@ const settings = {
   "multicast.group": setting(kind.multicastGroup, "239.192.66.1"),
   "multicast.port": setting(kind.port, 7801),
   "multicast.rate": setting(kind.rate, 12_000_000),
+  /** How streams go about others on the network: see multicast/rate-control.ts. */
+  "multicast.mode": setting(kind.oneOf(...rateModes), "normal"),
+  /** What all streams of one interface send together; undefined: nine tenths of what its card can. */
+  "multicast.budget": setting(kind.rate),
   "hosts.names": setting(kind.namePattern, "lab-{nn}"),
   /** How long a host with nothing ordered waits for an order before it is told to boot its disk. */
   "hosts.wait_minutes": setting(kind.integer(0, 100_000), 30),
