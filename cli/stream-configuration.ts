@@ -14,6 +14,8 @@ const DEFAULT_TTL = 3;
 /** Where and how fast a stream goes: what was said on the command line, then what asr's configuration says. */
 export type StreamConfiguration = {
   readonly group: string;
+  /** Somebody named it: no other is taken when it is in use. */
+  readonly isGroupFixed: boolean;
   readonly port: number;
   readonly rateBytesPerSecond: number;
   /** asr's rates are fixed ones. */
@@ -40,6 +42,7 @@ export async function streamConfiguration(flags: {
   checkGroup(group);
   return {
     group,
+    isGroupFixed: flags.group !== undefined || asr !== undefined,
     port: flags.port ?? asr?.port ?? DEFAULT_PORT,
     rateBytesPerSecond: flags.rate ?? rateOfAsr(asr) ?? parseRate(DEFAULT_RATE),
     mode: flags.mode ?? (asr === undefined ? "normal" : "fixed"),

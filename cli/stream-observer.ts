@@ -1,6 +1,7 @@
 import type { Fault } from "../fault.ts";
 import type { Receiver } from "../multicast/sender.ts";
 import type { RunningStream, StreamEvent } from "../server/stream/hub.ts";
+import type { LanFinding } from "../server/stream/lan-finding.ts";
 import { outputOptions, print, say } from "./output.ts";
 import { figuresLine } from "./stream-figures.ts";
 
@@ -51,6 +52,9 @@ export class StreamObserver {
       case "receiver":
         say(receiverLine(event.receiver));
         break;
+      case "lan":
+        showFinding(event.finding);
+        break;
       case "over":
         say(`Over: ${event.reason}.`);
         break;
@@ -61,14 +65,21 @@ export class StreamObserver {
   }
 }
 
+/** What was found in the network: for people what needs attention, for programs all. */
+function showFinding(finding: LanFinding): void {
+  if (outputOptions().json) print(JSON.stringify({ type: "network", atMs: Date.now(), ...finding }));
+  else if (finding.status !== "ok") say(`Network: ${finding.detail} ${finding.fix ?? ""}`.trimEnd());
+  else if (finding.probe === "group" || finding.probe === "guard") say(`Network: ${finding.detail}`);
+}
+
 /** A line on stdout as asr wrote it; with --json stdout is for JSON alone. */
 export function showLine(text: string): void {
   const { json, quiet } = outputOptions();
   if (!json && !quiet) print(text);
 }
 
-function receiverLine({ name, state, symbolsReceived, symbolsLost }: Receiver): string {
-  if (state !== "done") return `${name}: ${state}`;
+function receiverLine({ name, state, aside, symbolsReceived, symbolsLost }: Receiver): string {
+  if (state !== "done") return `${name}: ${aside?.why ?? state}`;
   const sent = symbolsReceived + symbolsLost;
   const percent = sent === 0 ? 0 : (symbolsLost / sent) * 100;
   return `${name}: done, ${percent.toFixed(2)} % of its packets were lost`;

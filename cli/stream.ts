@@ -7,6 +7,7 @@ import { type RateMode, rateModes } from "../multicast/rate-control.ts";
 import { type Advertisement, advertiseStream } from "../server/dnssd.ts";
 import { createHttp, listenTcp } from "../server/http.ts";
 import { openStreamHub, type RunningStream } from "../server/stream/hub.ts";
+import { openLanGuard } from "../server/stream/lan-guard.ts";
 import { metricsRoute } from "../server/stream/metrics.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { dataDirOf, storeKeyOption } from "./configuration.ts";
@@ -50,6 +51,7 @@ type StreamFlags = PassphraseFlags & {
   /** Milliseconds. */
   readonly maxWait: number;
   readonly once?: boolean;
+  readonly allowWifi?: boolean;
   readonly advertise?: boolean;
   /** Milliseconds. */
   readonly figuresEvery?: number;
@@ -99,6 +101,7 @@ export function streamCommand(): Command {
       0,
     )
     .option("--once", "one pass, then the rest by unicast, then end")
+    .option("--allow-wifi", "also through a wireless card, which loses much and slows everybody there")
     .option("--advertise", "tell the network of it by DNS-SD (default: as the asr configuration says)")
     .option("--no-advertise", "do not")
     .option(
@@ -155,10 +158,15 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       maxWaitMs: flags.maxWait,
       once: flags.once === true,
       ttl,
+      lan: openLanGuard({
+        allowWifi: flags.allowWifi === true,
+        // Behind a relay that was restarted its receivers wait at the old group.
+        whenTaken: configuration.isGroupFixed || flags.relay !== undefined ? "refuse" : "next",
+      }),
       onEvent: (event) => observer.onEvent(event),
     });
     await source.onOpen(stream.streamId);
-    printConfiguration(configuration, address);
+    printConfiguration({ ...configuration, group: stream.description.group }, address);
     if (configuration.isAdvertised) {
       const { name, version } = source.manifest.tag;
       const key = keyFingerprint(source.signer);

@@ -273,7 +273,7 @@ export class Reception {
       silentMs: this.#silentMs(),
       timeoutMs: this.#timeoutMs(),
       streamWaitsFor: this.#reporter.waitingFor,
-      isHeld: this.#reporter.streamState === "open",
+      isHeld: this.#reporter.streamState === "open" && this.#reporter.waitingFor !== "",
       lastFault: this.#reporter.lastFault,
       isFetching: this.#unicast.isBusy,
       unicastPacks: this.#unicast.packs,

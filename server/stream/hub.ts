@@ -10,6 +10,7 @@ import { packetFormat } from "../../multicast/packet.ts";
 import type { RateMode } from "../../multicast/rate-control.ts";
 import { SenderSession } from "../../multicast/sender.ts";
 import { InterfaceBudgets } from "./interface-budgets.ts";
+import type { LanGuard, PreparedLan } from "./lan-guard.ts";
 import { RunningStream, type StreamEvent } from "./running-stream.ts";
 import { openMulticastSender } from "./socket.ts";
 import { StreamRate } from "./stream-rate.ts";
@@ -51,6 +52,8 @@ export type StreamOptions = {
   readonly idleEndMs?: number;
   /** Also deliver to receivers on this machine; default true. */
   readonly loopback?: boolean;
+  /** Looks at the network before the first byte, and holds the stream while it suffers; may choose another group. */
+  readonly lan?: LanGuard;
   /** For tests: as if the optional package were not installed. */
   readonly withoutKoffi?: boolean;
   /** Starts of passes, changes of state and of receivers, the end. */
@@ -59,7 +62,7 @@ export type StreamOptions = {
 
 /** All streams of this process. */
 export type StreamHub = {
-  /** Opens a stream: it waits for receivers. @throws {Fault} GROUP_REFUSED, INTERFACE_UNKNOWN */
+  /** Opens a stream: it waits for receivers. @throws {Fault} GROUP_REFUSED, INTERFACE_UNKNOWN, those of `lan` */
   create(options: StreamOptions): Promise<RunningStream>;
   /** @throws {Fault} STREAM_UNKNOWN */
   get(streamId: string): RunningStream;
@@ -75,12 +78,14 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
   const streams = new Map<string, RunningStream>();
   const budgets = new InterfaceBudgets(options.budgetBytesPerSecond);
   return {
-    async create(wanted) {
-      checkGroup(wanted.group);
+    async create(asked) {
+      checkGroup(asked.group);
+      const lan = await prepareLan(asked);
+      const wanted = lan === undefined ? asked : { ...asked, group: lan.group };
       const description = describe(wanted);
       const layout = new StreamLayout(description, wanted.manifest.packs);
       const log = options.log.child({ stream: description.streamId, image: wanted.manifest.tag.name });
-      const socket = await openMulticastSender({
+      const opening = openMulticastSender({
         group: wanted.group,
         port: wanted.port,
         interfaceAddress: wanted.interfaceAddress,
@@ -90,6 +95,10 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
         rateBytesPerSecond: wanted.rateBytesPerSecond,
         log,
         ...(wanted.withoutKoffi === undefined ? {} : { withoutKoffi: wanted.withoutKoffi }),
+      });
+      const socket = await opening.catch((error: unknown) => {
+        lan?.close();
+        throw error;
       });
       const session = new SenderSession(layout, socket.pace, {
         waitFor: wanted.waitFor,
@@ -127,6 +136,8 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
         { group: wanted.group, port: wanted.port, rateBytesPerSecond: wanted.rateBytesPerSecond },
         "stream open",
       );
+      const watch = lan?.watch(stream, (finding) => onEvent({ type: "lan", finding }));
+      void stream.ended.then(() => watch?.close());
       void stream.ended.then(() => setTimeout(() => streams.delete(stream.streamId), KEPT_AFTER_END_MS).unref());
       return stream;
     },
@@ -149,6 +160,12 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
       streams.clear();
     },
   };
+}
+
+async function prepareLan(wanted: StreamOptions): Promise<PreparedLan | undefined> {
+  const { lan, group, port, interfaceAddress, rateBytesPerSecond, ttl = DEFAULT_TTL } = wanted;
+  const isResumed = wanted.streamId !== undefined;
+  return lan?.prepare({ group, port, interfaceAddress, rateBytesPerSecond, ttl, isResumed });
 }
 
 function describe(wanted: StreamOptions): StreamDescription {

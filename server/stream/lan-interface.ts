@@ -74,10 +74,10 @@ export function gatewaysOf(table: string, name: string): string[] {
 }
 
 async function wirelessOf(sys: string, name: string, level: number): Promise<string[]> {
-  const files = await readdir(join(sys, name)).catch(() => []);
+  const files = await readdir(join(sys, name)).catch((): string[] => []);
   if (files.includes("wireless") || files.includes("phy80211")) return [name];
   if (level === MOST_LEVELS) return [];
-  const ports = await readdir(join(sys, name, "brif")).catch(() => []);
+  const ports = await readdir(join(sys, name, "brif")).catch((): string[] => []);
   const below = files.filter((file) => file.startsWith("lower_")).map((file) => file.slice("lower_".length));
   const found = await Promise.all([...new Set([...ports, ...below])].map((one) => wirelessOf(sys, one, level + 1)));
   return [...new Set(found.flat())];

@@ -22,12 +22,15 @@ import { SentMeter } from "../../multicast/sent-meter.ts";
 import { asFault } from "./as-fault.ts";
 import { BlockFeed } from "./block-feed.ts";
 import { receiverFigures, type StreamFigures } from "./figures.ts";
+import type { LanFinding } from "./lan-finding.ts";
 import type { MulticastSender } from "./socket.ts";
 import type { StreamRate } from "./stream-rate.ts";
 
 /** What a stream tells its owner. "over": nothing more is sent. "problem": why it had to end. */
 export type StreamEvent =
   | SenderEvent
+  /** What was found out about the network that it is sent into. */
+  | { readonly type: "lan"; readonly finding: LanFinding }
   | { readonly type: "over"; readonly reason: string }
   | { readonly type: "problem"; readonly fault: Fault };
 
