@@ -4,9 +4,6 @@ import { ROW_ALIGNMENT_BYTES, type RowKernel, rowKernel } from "./row-kernel.ts"
 /** Source and parity symbols of a block together: a symbol's number is one byte. */
 export const MOST_SYMBOLS = 256;
 
-/** A symbol of a block: source symbols are numbered from 0, parity symbols from `sourceCount`. */
-export type NumberedSymbol = { readonly number: number; readonly bytes: Uint8Array };
-
 /**
  * Systematic Reed-Solomon code over GF(256): from any `sourceCount` different
  * symbols of a block the others follow.
@@ -55,39 +52,36 @@ export class ParityCodec {
   /**
    * Puts the missing source symbols of a block into their places.
    *
-   * @param block the source symbols end to end; the missing ones may hold anything
+   * @param block the source symbols end to end; in the place of each missing one there is a parity symbol
    * @param missing numbers of the missing source symbols
-   * @param parity as many parity symbols as are missing, at least
+   * @param parity number of the parity symbol in the place of each
    */
-  decode(block: Uint8Array, missing: readonly number[], parity: readonly NumberedSymbol[]): void {
+  decode(block: Uint8Array, missing: readonly number[], parity: readonly number[]): void {
     const { memory } = this.#kernel;
     const rowBytes = this.#rowBytes;
     const { sourceCount, symbolBytes } = this;
     this.#loaded = undefined;
     this.#copyIn(block);
     for (const number of missing) memory.fill(0, rowBytes * number, rowBytes * (number + 1));
-    const used = parity.slice(0, missing.length);
     // What the present source symbols do not explain of each parity symbol is due to the missing ones.
-    for (const [at, { number, bytes }] of used.entries()) {
+    for (const [at, number] of parity.entries()) {
       const target = rowBytes * (sourceCount + at);
-      memory.set(bytes, target);
+      const from = missing[at]! * symbolBytes;
+      memory.set(block.subarray(from, from + symbolBytes), target);
       memory.fill(0, target + symbolBytes, target + rowBytes);
       for (let source = 0; source < sourceCount; source += 1) {
         this.#kernel.multiplyAdd(target, rowBytes * source, rowBytes, inverse(number ^ source));
       }
     }
     const solution = invertMatrix(
-      used.map(({ number }) => Uint8Array.from(missing, (source) => inverse(number ^ source))),
+      parity.map((number) => Uint8Array.from(missing, (source) => inverse(number ^ source))),
     );
     for (const [row, number] of missing.entries()) {
       const target = rowBytes * number;
       for (const [at, factor] of solution[row]!.entries()) {
         this.#kernel.multiplyAdd(target, rowBytes * (sourceCount + at), rowBytes, factor);
       }
-      block.set(
-        memory.subarray(target, target + symbolBytes).subarray(0, block.length - number * symbolBytes),
-        number * symbolBytes,
-      );
+      block.set(memory.subarray(target, target + symbolBytes), number * symbolBytes);
     }
   }
 

@@ -13,7 +13,7 @@ import {
 } from "./packet.ts";
 import { RepairRequests } from "./repair-requests.ts";
 import { SequenceWindow } from "./sequence.ts";
-import { type SymbolFate, SymbolStore } from "./symbol-store.ts";
+import { type BlockRepair, type ReadyPack, type SymbolFate, SymbolStore } from "./symbol-store.ts";
 
 /** A pass is shown as so many marks: one for every 2 %. */
 export const MARKS_PER_PASS = 50;
@@ -56,6 +56,7 @@ export class StreamReceiver {
 
   /**
    * @param options.memoryBytes most memory for symbols
+   * @param options.newMemory makes it: see SymbolStore
    * @param options.silenceMs after so long without a symbol of a running stream the rest is fetched by unicast
    * @param options.random 0 inclusive to 1 exclusive: spreads a room's requests
    */
@@ -64,6 +65,7 @@ export class StreamReceiver {
     layout: StreamLayout,
     options: {
       readonly memoryBytes: number;
+      readonly newMemory?: (bytes: number) => Uint8Array;
       readonly silenceMs: number;
       readonly now: number;
       readonly random: () => number;
@@ -71,7 +73,7 @@ export class StreamReceiver {
   ) {
     this.#layout = layout;
     this.#format = packetFormat(description);
-    this.#store = new SymbolStore(layout, options.memoryBytes);
+    this.#store = new SymbolStore(layout, options.memoryBytes, options.newMemory);
     this.#requests = new RepairRequests(layout, this.#store, options.random);
     this.#silenceMs = options.silenceMs;
     this.#heardAt = options.now;
@@ -107,12 +109,31 @@ export class StreamReceiver {
     return this.#store.hasReady;
   }
 
+  /** Whether `takeRepair` has a block. */
+  get hasRepair(): boolean {
+    return this.#store.hasRepair;
+  }
+
+  /** The next block that `ParityCodec.decode` can complete; then say `onRepaired`. Packs may become ready by it. */
+  takeRepair(): BlockRepair | undefined {
+    return this.#store.takeRepair();
+  }
+
+  onRepaired(block: number): void {
+    this.#store.onRepaired(block);
+  }
+
   /**
-   * The next complete pack; its bytes are valid until the next call. The caller checks it and says `onPackDone` or
-   * `onPackWrong`.
+   * The next complete pack. The caller checks it, says `release` when its pieces are not used any more, and then
+   * `onPackDone` or `onPackWrong`.
    */
-  takeReady(): { readonly pack: number; readonly bytes: Uint8Array } | undefined {
+  takeReady(): ReadyPack | undefined {
     return this.#store.takeReady();
+  }
+
+  /** The memory that a pack from `takeReady` lies in may be used again. */
+  release(pack: number): void {
+    this.#store.release(pack);
   }
 
   /** A pack came by unicast: false when it is not needed any more, otherwise as if `takeReady` had given it. */
@@ -121,6 +142,7 @@ export class StreamReceiver {
   }
 
   onPackDone(pack: number): void {
+    this.#store.release(pack);
     this.#packsDone += 1;
     this.#doneBytes += this.#layout.packBytes(pack);
   }
@@ -221,6 +243,11 @@ export class StreamReceiver {
 
   get heldBytes(): number {
     return this.#store.heldBytes;
+  }
+
+  /** Where all symbols lie: repairs and ready packs are views into it. */
+  get memory(): Uint8Array {
+    return this.#store.memory;
   }
 
   /** How many datagrams met each fate. */

@@ -1,59 +1,80 @@
+import { HeldBlock } from "./held-block.ts";
 import type { StreamLayout } from "./layout.ts";
-import { MOST_SYMBOLS, type NumberedSymbol, ParityCodec } from "./parity.ts";
+import { MOST_SYMBOLS } from "./parity.ts";
 
 /** What became of a symbol. "no-room": the memory limit was reached; it comes again later. */
 export type SymbolFate = "kept" | "not-needed" | "no-room" | "out-of-range";
 
-/** A pack's way: waiting ► admitted ► ready ► taken, or rejected when its content was wrong. */
-const State = { waiting: 0, admitted: 1, ready: 2, taken: 3, rejected: 4 } as const;
+/** A complete pack: its stored bytes, end to end in these pieces of the store's memory. */
+export type ReadyPack = { readonly pack: number; readonly pieces: readonly Uint8Array[] };
 
-type Block = {
+/**
+ * A block of which enough symbols arrived: `ParityCodec.decode` computes the missing ones, in their places. Until then
+ * parity symbol `parity[n]` lies in the place of source symbol `missing[n]`.
+ */
+export type BlockRepair = {
+  readonly block: number;
   readonly bytes: Uint8Array;
-  readonly present: Uint8Array;
-  /** How many source symbols are present. */
-  held: number;
-  readonly parity: NumberedSymbol[];
+  readonly missing: readonly number[];
+  readonly parity: readonly number[];
+};
+
+/** A pack's way: waiting ► admitted ► ready ► taken ► gone, or rejected when its content was wrong. */
+const State = { waiting: 0, admitted: 1, ready: 2, taken: 3, gone: 4, rejected: 5 } as const;
+
+/** A block of which something is held. */
+type Block = {
+  readonly symbols: HeldBlock;
+  /** Where its memory begins, counted in blocks. */
+  readonly slot: number;
+  /** Some packs of it may not have been promised room yet. */
+  mayWait: boolean;
 };
 
 /**
  * Holds the symbols that have arrived until the packs they belong to are
  * complete, within a fixed amount of memory. When as many symbols of a block
- * are here as it has source symbols, the missing ones are computed.
+ * are here as it has source symbols, it can be repaired: the store says so and
+ * is told when it was done, because that takes long and others can do it.
  *
  * Room is promised to whole packs: a pack is admitted when all the blocks it
  * spans fit the limit, so whatever is held can always be completed, and a slow
  * disk or a heavy loss can delay a restore but not stop it. Complete packs stay
- * in their blocks until somebody takes them: that is the back-pressure.
+ * in their blocks until somebody took them and let go: that is the back-pressure.
  *
  * Packs are counted by their place in the stream (see StreamLayout).
  */
 export class SymbolStore {
   readonly #layout: StreamLayout;
-  readonly #codec: ParityCodec;
+  /** All blocks that fit. A part that was never used costs nothing. */
+  readonly #memory: Uint8Array;
   readonly #maxBlocks: number;
   readonly #blocks = new Map<number, Block>();
-  /** Memory of blocks that were let go, for the next ones: to make it anew for each costs more than to receive it. */
-  readonly #free: Uint8Array[] = [];
-  /** How many admitted or ready packs touch each block; room is reserved for the blocks that have any. */
-  readonly #users: Uint32Array;
+  /** Places in the memory that blocks have left, the last one first: so it is not larger than what was held at once. */
+  readonly #freeSlots: number[] = [];
+  #slotsUsed = 0;
+  /** How many packs that have room, and repairs, use each block; room is reserved for the blocks that have any. */
+  readonly #users: Uint16Array;
   /** How many packs that touch each block still need symbols: those that wait or are admitted. */
-  readonly #needers: Uint32Array;
+  readonly #needers: Uint16Array;
   #reservedBlocks = 0;
   readonly #states: Uint8Array;
   /** Symbols that an admitted pack still lacks. */
   readonly #lacking: Uint32Array;
   readonly #ready: number[] = [];
-  /** The pack that was taken last. */
-  #taken = new Uint8Array();
+  /** Blocks that can be repaired. */
+  readonly #repairable: number[] = [];
   #missingBytes: number;
   #repairedSymbols = 0;
 
-  /** @param memoryBytes most memory for symbols; raised to what the largest pack needs */
-  constructor(layout: StreamLayout, memoryBytes: number) {
+  /**
+   * @param memoryBytes most memory for symbols; raised to what the largest pack needs
+   * @param newMemory makes it: shared memory, when other threads are to repair and read it
+   */
+  constructor(layout: StreamLayout, memoryBytes: number, newMemory: (bytes: number) => Uint8Array = newBytes) {
     this.#layout = layout;
-    this.#codec = new ParityCodec(layout.symbolsPerBlock, layout.symbolBytes);
-    this.#users = new Uint32Array(layout.blockCount);
-    this.#needers = new Uint32Array(layout.blockCount);
+    this.#users = new Uint16Array(layout.blockCount);
+    this.#needers = new Uint16Array(layout.blockCount);
     this.#states = new Uint8Array(layout.packCount);
     this.#lacking = new Uint32Array(layout.packCount);
     this.#missingBytes = layout.streamBytes;
@@ -63,15 +84,22 @@ export class SymbolStore {
       largestSpan = Math.max(largestSpan, last - first + 1);
       for (let block = first; block <= last; block += 1) this.#needers[block]! += 1;
     }
-    this.#maxBlocks = Math.max(Math.floor(memoryBytes / this.#blockBytes), largestSpan);
+    const maxBlocks = Math.max(Math.floor(memoryBytes / this.#blockBytes), largestSpan);
+    this.#maxBlocks = Math.min(maxBlocks, Math.max(1, layout.blockCount));
+    this.#memory = newMemory(this.#maxBlocks * this.#blockBytes);
   }
 
-  /** Memory that holds source symbols now. */
+  /** Where all symbols lie: pieces and blocks are views into it. */
+  get memory(): Uint8Array {
+    return this.#memory;
+  }
+
+  /** Memory that holds symbols now. */
   get heldBytes(): number {
     return this.#blocks.size * this.#blockBytes;
   }
 
-  /** The most that `heldBytes` can become. Parity symbols come to at most as much again, and to little in practice. */
+  /** The most that `heldBytes` can become. */
   get limitBytes(): number {
     return this.#maxBlocks * this.#blockBytes;
   }
@@ -91,12 +119,15 @@ export class SymbolStore {
     return this.#ready.length > 0;
   }
 
+  /** Whether a block waits to be repaired. */
+  get hasRepair(): boolean {
+    return this.#repairable.length > 0;
+  }
+
   /** How many symbols, whichever, would complete `block`; 0 when nothing of it is needed. */
   lackingOf(block: number): number {
     if (this.#needers[block] === 0) return 0;
-    const held = this.#blocks.get(block);
-    const wanted = this.#layout.symbolsOfBlock(block);
-    return held === undefined ? wanted : wanted - held.held - held.parity.length;
+    return this.#layout.symbolsOfBlock(block) - (this.#blocks.get(block)?.symbols.count ?? 0);
   }
 
   /** Whether symbols of `block` would be kept now. */
@@ -111,47 +142,79 @@ export class SymbolStore {
     const isParity = symbol >= layout.symbolsPerBlock;
     if (!isParity && symbol >= layout.symbolsOfBlock(block)) return "out-of-range";
     if (this.#needers[block] === 0) return "not-needed";
-    if (!this.#admitPacksOf(block)) return "no-room";
-    const held = this.#blockFor(block);
-    if (isParity) {
-      if (held.parity.some(({ number }) => number === symbol)) return "not-needed";
-      held.parity.push({ number: symbol, bytes: Uint8Array.from(payload) });
-    } else {
-      if (held.present[symbol] === 1) return "not-needed";
-      held.bytes.set(payload, symbol * layout.symbolBytes);
-      held.held += 1;
-      this.#setPresent(block, held, symbol);
+    let held = this.#blocks.get(block);
+    if (held === undefined || held.mayWait) {
+      // Where a block has memory already, its symbols are kept: the packs that wait may get room when the others go.
+      if (!this.#admitPacksOf(block) && held === undefined) return "no-room";
+      held ??= this.#newBlock(block);
+      held.mayWait = this.#hasWaiting(block);
     }
-    if (held.held + held.parity.length >= held.present.length && held.parity.length > 0) this.#repair(block, held);
+    const { symbols } = held;
+    // It is being repaired, or is about to be.
+    if (symbols.isFull) return "not-needed";
+    if (isParity) {
+      if (!symbols.addParity(symbol, payload)) return "not-needed";
+    } else {
+      if (!symbols.addSource(symbol, payload)) return "not-needed";
+      this.#setPresent(block, symbol);
+    }
+    if (symbols.isFull && symbols.missing.length > 0) {
+      this.#users[block]! += 1;
+      this.#repairable.push(block);
+    }
     return "kept";
   }
 
-  /** The next complete pack, as its stored bytes: they are valid until the next call. Its room is free afterwards. */
-  takeReady(): { readonly pack: number; readonly bytes: Uint8Array } | undefined {
+  /** The next block to repair. Its bytes are the caller's until `onRepaired`. */
+  takeRepair(): BlockRepair | undefined {
+    const block = this.#repairable.shift();
+    if (block === undefined) return undefined;
+    const { bytes, missing, parity } = this.#blocks.get(block)!.symbols;
+    return { block, bytes, missing, parity };
+  }
+
+  /** All source symbols of the block are in their places now. */
+  onRepaired(block: number): void {
+    const { symbols } = this.#blocks.get(block)!;
+    const computed = [...symbols.missing];
+    symbols.onRepaired();
+    for (const symbol of computed) this.#setPresent(block, symbol);
+    this.#repairedSymbols += computed.length;
+    this.#unuse(block);
+  }
+
+  /** The next complete pack. Its pieces stay as they are, and its room is not free, until `release`. */
+  takeReady(): ReadyPack | undefined {
     for (let pack = this.#ready.shift(); pack !== undefined; pack = this.#ready.shift()) {
       if (this.#states[pack] !== State.ready) continue;
-      const bytes = this.#assemble(pack);
-      this.#release(pack);
       this.#states[pack] = State.taken;
-      return { pack, bytes };
+      return { pack, pieces: this.#piecesOf(pack) };
     }
     return undefined;
+  }
+
+  /** The pieces of a pack that was taken are not used any more. */
+  release(pack: number): void {
+    if (this.#states[pack] !== State.taken) return;
+    this.#states[pack] = State.gone;
+    this.#unuseBlocksOf(pack);
   }
 
   /** The pack came another way; what is held of it is let go. False when it was taken before. */
   takeElsewhere(pack: number): boolean {
     const state = this.#states[pack];
-    if (state === State.taken) return false;
+    if (state === State.taken || state === State.gone) return false;
     if (state === State.waiting || state === State.admitted) this.#needsNoMore(pack);
-    if (state === State.admitted || state === State.ready) this.#release(pack);
     if (state !== State.ready) this.#missingBytes -= this.#layout.packBytes(pack);
-    this.#states[pack] = State.taken;
+    this.#states[pack] = State.gone;
+    if (state === State.admitted || state === State.ready) this.#unuseBlocksOf(pack);
     return true;
   }
 
   /** The content of a taken pack was wrong: from now on it is only taken elsewhere, never from symbols. */
   reject(pack: number): void {
-    if (this.#states[pack] !== State.taken) return;
+    this.release(pack);
+    if (this.#states[pack] !== State.gone) return;
     this.#states[pack] = State.rejected;
     this.#missingBytes += this.#layout.packBytes(pack);
   }
@@ -164,14 +227,15 @@ export class SymbolStore {
     }
   }
 
-  /** True when this symbol (counted through the stream) is held, or nothing needs it any more. */
+  /** True when this symbol (counted through the stream) is held or can be computed, or nothing needs it any more. */
   has(number: number): boolean {
-    const block = Math.floor(number / this.#layout.symbolsPerBlock);
-    if (this.#blocks.get(block)?.present[number % this.#layout.symbolsPerBlock] === 1) return true;
+    const { symbolsPerBlock } = this.#layout;
+    const symbols = this.#blocks.get(Math.floor(number / symbolsPerBlock))?.symbols;
+    if (symbols?.isFull || symbols?.hasSource(number % symbolsPerBlock)) return true;
     const packs = this.#layout.packsOfSymbol(number);
     for (let pack = packs.first; pack <= packs.last; pack += 1) {
       const state = this.#states[pack]!;
-      if (state !== State.ready && state !== State.taken) return false;
+      if (state < State.ready || state === State.rejected) return false;
     }
     return true;
   }
@@ -186,28 +250,35 @@ export class SymbolStore {
     return { first: Math.floor(first / perBlock), last: Math.floor(last / perBlock) };
   }
 
-  #blockFor(block: number): Block {
-    let held = this.#blocks.get(block);
-    if (held === undefined) {
-      const symbols = this.#layout.symbolsOfBlock(block);
-      const length = symbols * this.#layout.symbolBytes;
-      const bytes = (length === this.#blockBytes ? this.#free.pop() : undefined) ?? new Uint8Array(length);
-      held = { bytes, present: new Uint8Array(symbols), held: 0, parity: [] };
-      this.#blocks.set(block, held);
-    }
+  #packsOf(block: number): { readonly first: number; readonly last: number } {
+    return this.#layout.packsOfBytes(block * this.#blockBytes, (block + 1) * this.#blockBytes);
+  }
+
+  #newBlock(block: number): Block {
+    const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
+    const from = slot * this.#blockBytes;
+    const { symbolBytes } = this.#layout;
+    const bytes = this.#memory.subarray(from, from + this.#layout.symbolsOfBlock(block) * symbolBytes);
+    const held: Block = { slot, symbols: new HeldBlock(bytes, symbolBytes), mayWait: true };
+    this.#blocks.set(block, held);
     return held;
   }
 
   // A symbol is kept as long as any pack of its block has room: all of them are needed to repair the block.
   #admitPacksOf(block: number): boolean {
-    const from = block * this.#blockBytes;
-    const { first, last } = this.#layout.packsOfBytes(from, from + this.#blockBytes);
+    const { first, last } = this.#packsOf(block);
     let hasRoom = false;
     for (let pack = first; pack <= last; pack += 1) {
       if (this.#states[pack] === State.waiting) this.#admit(pack);
       if (this.#states[pack] === State.admitted) hasRoom = true;
     }
     return hasRoom;
+  }
+
+  #hasWaiting(block: number): boolean {
+    const { first, last } = this.#packsOf(block);
+    for (let pack = first; pack <= last; pack += 1) if (this.#states[pack] === State.waiting) return true;
+    return false;
   }
 
   // A pack may share its first and last block with others, which may hold symbols of it already.
@@ -227,22 +298,12 @@ export class SymbolStore {
   }
 
   #isHeld(number: number): boolean {
-    const block = this.#blocks.get(Math.floor(number / this.#layout.symbolsPerBlock));
-    return block?.present[number % this.#layout.symbolsPerBlock] === 1;
+    const { symbolsPerBlock } = this.#layout;
+    const held = this.#blocks.get(Math.floor(number / symbolsPerBlock));
+    return held?.symbols.hasSource(number % symbolsPerBlock) === true;
   }
 
-  #repair(block: number, held: Block): void {
-    const missing: number[] = [];
-    for (const [symbol, isPresent] of held.present.entries()) if (isPresent === 0) missing.push(symbol);
-    this.#codec.decode(held.bytes, missing, held.parity);
-    held.parity.length = 0;
-    held.held = held.present.length;
-    this.#repairedSymbols += missing.length;
-    for (const symbol of missing) this.#setPresent(block, held, symbol);
-  }
-
-  #setPresent(block: number, held: Block, symbol: number): void {
-    held.present[symbol] = 1;
+  #setPresent(block: number, symbol: number): void {
     const packs = this.#layout.packsOfSymbol(block * this.#layout.symbolsPerBlock + symbol);
     for (let pack = packs.first; pack <= packs.last; pack += 1) {
       if (this.#states[pack] !== State.admitted) continue;
@@ -263,33 +324,41 @@ export class SymbolStore {
     for (let block = first; block <= last; block += 1) this.#needers[block]! -= 1;
   }
 
-  #release(pack: number): void {
+  #unuseBlocksOf(pack: number): void {
     const { first, last } = this.#blocksOf(pack);
-    for (let block = first; block <= last; block += 1) {
-      this.#users[block]! -= 1;
-      if (this.#users[block] !== 0) continue;
-      const held = this.#blocks.get(block);
-      if (held?.bytes.length === this.#blockBytes) this.#free.push(held.bytes);
-      this.#blocks.delete(block);
-      this.#reservedBlocks -= 1;
+    for (let block = first + 1; block < last; block += 1) this.#unuse(block);
+    for (const block of first === last ? [first] : [first, last]) {
+      // Another pack that got no room so far may have symbols in it: now there may be some, and they are not lost.
+      if (this.#users[block] === 1 && this.#needers[block]! > 0) this.#admitPacksOf(block);
+      this.#unuse(block);
     }
   }
 
-  #assemble(pack: number): Uint8Array {
-    const layout = this.#layout;
-    const blockBytes = this.#blockBytes;
-    const length = layout.packBytes(pack);
-    if (this.#taken.length < length) this.#taken = new Uint8Array(length);
-    const bytes = this.#taken.subarray(0, length);
-    const start = layout.packStart(pack);
-    const end = start + bytes.length;
-    const { first, last } = this.#blocksOf(pack);
-    for (let block = first; block <= last; block += 1) {
-      const from = Math.max(start, block * blockBytes);
-      const to = Math.min(end, (block + 1) * blockBytes);
-      const held = this.#blocks.get(block)!.bytes;
-      bytes.set(held.subarray(from - block * blockBytes, to - block * blockBytes), from - start);
-    }
-    return bytes;
+  #unuse(block: number): void {
+    this.#users[block]! -= 1;
+    if (this.#users[block] !== 0) return;
+    const held = this.#blocks.get(block);
+    if (held !== undefined) this.#freeSlots.push(held.slot);
+    this.#blocks.delete(block);
+    this.#reservedBlocks -= 1;
   }
+
+  #piecesOf(pack: number): Uint8Array[] {
+    const blockBytes = this.#blockBytes;
+    const start = this.#layout.packStart(pack);
+    const end = start + this.#layout.packBytes(pack);
+    const { first, last } = this.#blocksOf(pack);
+    const pieces: Uint8Array[] = [];
+    for (let block = first; block <= last; block += 1) {
+      const from = Math.max(start - block * blockBytes, 0);
+      pieces.push(
+        this.#blocks.get(block)!.symbols.bytes.subarray(from, Math.min(end - block * blockBytes, blockBytes)),
+      );
+    }
+    return pieces;
+  }
+}
+
+function newBytes(bytes: number): Uint8Array {
+  return new Uint8Array(bytes);
 }

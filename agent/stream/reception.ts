@@ -1,4 +1,3 @@
-import { Fault } from "../../fault.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
@@ -6,13 +5,16 @@ import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
 import { notArriving, silent } from "./faults.ts";
 import type { GroupSocket } from "./group-socket.ts";
+import { PackPipeline } from "./pack-pipeline.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
 import { type ReportedState, Reporter } from "./reporter.ts";
 import { Requester } from "./requester.ts";
 import { joinGroup, localAddressTowards, openRequestSocket } from "./socket.ts";
 import { SILENCE_MS, stageWords } from "./stage-words.ts";
+import { openThreadedUnpacker } from "./threaded-unpacker.ts";
 import { UnicastFetcher } from "./unicast.ts";
+import { openPlainUnpacker, type Unpacker } from "./unpacker.ts";
 
 /** Without the first canary for so long, the group does not arrive. */
 const ARRIVE_MS = 20_000;
@@ -20,7 +22,8 @@ const ARRIVE_MS = 20_000;
 const TIMEOUT_MS = 60_000;
 const TICK_MS = 200;
 const MEMORY_MIN_BYTES = 32 * 1024 * 1024;
-const MEMORY_MAX_BYTES = 1024 * 1024 * 1024;
+/** With all the rest below 200 MB. It is most of a second of a gigabit: repairs take a part of that. */
+const MEMORY_MAX_BYTES = 80 * 1024 * 1024;
 
 /** One restore from its joining to its end. `receiveStream` makes it, runs it and closes it. */
 export class Reception {
@@ -35,11 +38,12 @@ export class Reception {
   readonly #unicast: UnicastFetcher;
   #socket: GroupSocket | undefined;
   #requester: Requester | undefined;
+  #unpacker: Unpacker | undefined;
+  #pipeline: PackPipeline | undefined;
   #interfaceAddress = "";
   #stage: ReceiveProgress["stage"] = "arriving";
   #lastState: ReportedState = "failed";
   #failure: unknown;
-  #wrongPacks = 0;
   #shownAt = 0;
   #zeros: Promise<void> = Promise.resolve();
   #areZerosWritten = false;
@@ -59,6 +63,7 @@ export class Reception {
     const memoryBytes = options.memoryBytes ?? memoryToUse();
     this.#receiver = new StreamReceiver(description, layout, {
       memoryBytes,
+      newMemory: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
       silenceMs: SILENCE_MS,
       now: now(),
       random: Math.random,
@@ -105,11 +110,13 @@ export class Reception {
         options.hostId === undefined ? { name: options.name } : { name: options.name, hostId: options.hostId };
       await this.#reporter.start(join);
       await this.#arrive();
+      const unpacker = await this.#openUnpacker();
+      this.#unpacker = unpacker;
       this.#enter("erasing");
       const { isZeroed } = await options.beforeWrite(this.#described.manifest);
       this.#enter("waiting");
       this.#reporter.say("ready");
-      await this.#receive(isZeroed);
+      await this.#receive(isZeroed, unpacker);
       this.#enter("finishing");
       await this.#writer.finish();
       this.#lastState = "done";
@@ -124,7 +131,7 @@ export class Reception {
       symbolsReceived: datagramsReceived,
       symbolsLost: datagramsLost,
       unicastPacks: this.#unicast.packs,
-      wrongPacks: this.#wrongPacks,
+      wrongPacks: this.#pipeline?.wrongPacks ?? 0,
     };
   }
 
@@ -137,7 +144,8 @@ export class Reception {
     const fetched = this.#unicast.stop();
     await this.#control.close();
     // Nothing may write to the target when the caller closes it.
-    await Promise.all([fetched, this.#zeros.catch(() => undefined)]);
+    await Promise.all([fetched, this.#pipeline?.stop(), this.#zeros.catch(() => undefined)]);
+    await this.#unpacker?.close();
     await this.#reporter.stop(this.#lastState);
   }
 
@@ -162,22 +170,14 @@ export class Reception {
     }
   }
 
-  async #receive(isZeroed: boolean): Promise<void> {
+  async #receive(isZeroed: boolean, unpacker: Unpacker): Promise<void> {
     this.#areZerosWritten = isZeroed;
     if (!isZeroed) this.#zeros = this.#writer.writeZeros(this.#stopped.signal);
     this.#zeros.catch((error: unknown) => this.#fail(error));
+    this.#pipeline = this.#openPipeline(unpacker);
+    this.#take();
     while (!this.#receiver.isComplete) {
       this.#throwIfStopped();
-      if (this.#stage === "waiting" && this.#receiver.hasSymbols) {
-        this.#enter("receiving");
-        this.#reporter.say("receiving");
-      }
-      const ready = this.#receiver.takeReady();
-      if (ready !== undefined) {
-        await this.#writeFromGroup(ready.pack, ready.bytes);
-        this.#show();
-        continue;
-      }
       this.#receiver.onStreamState(this.#reporter.streamState, now());
       this.#requester?.look();
       this.#unicast.fetchWanted();
@@ -191,24 +191,29 @@ export class Reception {
     this.#areZerosWritten = true;
   }
 
-  async #writeFromGroup(pack: number, stored: Uint8Array): Promise<void> {
-    const number = this.#layout.packNumbers[pack]!;
-    let cells: readonly Uint8Array[];
-    try {
-      cells = this.#writer.unpack(number, stored);
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      // Every symbol had a right checksum, so this was forged, or the server's memory is bad.
-      this.#wrongPacks += 1;
-      this.#options.log.warn(
-        { pack: number, code: error.code },
-        "a pack from the group was wrong and is fetched again",
-      );
-      this.#receiver.onPackWrong(pack);
-      return;
-    }
-    await this.#writer.write(number, cells);
-    this.#receiver.onPackDone(pack);
+  async #openUnpacker(): Promise<Unpacker> {
+    const { description } = this.#described.info;
+    const threaded =
+      this.#options.withoutThreads === true
+        ? undefined
+        : await openThreadedUnpacker(description, this.#receiver.memory, this.#options.log);
+    return threaded ?? openPlainUnpacker(description);
+  }
+
+  #openPipeline(unpacker: Unpacker): PackPipeline {
+    return new PackPipeline({
+      manifest: this.#described.manifest,
+      layout: this.#layout,
+      receiver: this.#receiver,
+      unpacker,
+      writer: this.#writer,
+      onPack: () => {
+        this.#show();
+        if (this.#receiver.isComplete) this.#wake();
+      },
+      onFailure: (error) => this.#fail(error),
+      log: this.#options.log,
+    });
   }
 
   #checkSilence(): void {
@@ -228,7 +233,17 @@ export class Reception {
   #onDatagram(bytes: Uint8Array): void {
     this.#receiver.onDatagram(bytes, now());
     this.#requester?.look();
-    if (this.#receiver.hasReady) this.#wake();
+    this.#take();
+  }
+
+  // What came before the target was erased waits in memory.
+  #take(): void {
+    if (this.#pipeline === undefined) return;
+    if (this.#stage === "waiting" && this.#receiver.hasSymbols) {
+      this.#enter("receiving");
+      this.#reporter.say("receiving");
+    }
+    if (this.#receiver.hasReady || this.#receiver.hasRepair) this.#pipeline.pump();
   }
 
   #fail(error: unknown): void {
@@ -275,6 +290,7 @@ export class Reception {
       streamWaitsFor: this.#reporter.waitingFor,
       isHeld: this.#reporter.streamState === "open" && this.#reporter.waitingFor !== "",
       lastFault: this.#reporter.lastFault,
+      asideWhy: this.#reporter.asideWhy,
       isFetching: this.#unicast.isBusy,
       unicastPacks: this.#unicast.packs,
       areZerosWritten: this.#areZerosWritten,

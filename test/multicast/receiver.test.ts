@@ -72,6 +72,9 @@ function start(sizes: readonly number[], shape: { symbolBytes?: number; symbolsP
     },
     takeAll(): number[] {
       const packs: number[] = [];
+      for (let repair = receiver.takeRepair(); repair !== undefined; repair = receiver.takeRepair()) {
+        receiver.onRepaired(repair.block);
+      }
       for (let ready = receiver.takeReady(); ready !== undefined; ready = receiver.takeReady()) {
         receiver.onPackDone(ready.pack);
         packs.push(ready.pack);

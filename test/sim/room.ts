@@ -217,10 +217,16 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
 
     // One pack at a time, as a disk does.
     write(): void {
+      for (let repair = this.receiver.takeRepair(); repair !== undefined; repair = this.receiver.takeRepair()) {
+        codec.decode(repair.bytes, repair.missing, repair.parity);
+        this.receiver.onRepaired(repair.block);
+      }
       if (this.isWriting) return;
       const ready = this.receiver.takeReady();
       if (ready === undefined) return;
-      if (Buffer.compare(ready.bytes, packBytes(ready.pack)) !== 0) {
+      const bytes = Buffer.concat(ready.pieces);
+      this.receiver.release(ready.pack);
+      if (Buffer.compare(bytes, packBytes(ready.pack)) !== 0) {
         this.receiver.onPackWrong(ready.pack);
         this.write();
         return;

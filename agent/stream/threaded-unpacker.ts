@@ -1,0 +1,126 @@
+import { Worker } from "node:worker_threads";
+import type { Logger } from "pino";
+import { Fault } from "../../fault.ts";
+import { cellsIn, PLACE_BYTES, type Span } from "./pack-work.ts";
+import { unpackProgram } from "./unpack-program.ts";
+import type { FromUnpackThread, UnpackAnswer, UnpackOrder, UnpackStart } from "./unpack-thread.ts";
+import type { Unpacker, UnpackFormat } from "./unpacker.ts";
+
+/** One is unpacked, one is written, and one waits for either: more only take memory. */
+const PLACES = 4;
+
+type Waiting = { readonly resolve: (answer: UnpackAnswer) => void; readonly reject: (error: unknown) => void };
+
+/**
+ * A thread that repairs and unpacks in memory that it shares with this one, so that receiving is never held up.
+ *
+ * @param memory what repairs and ready packs are views into: the whole of a SharedArrayBuffer
+ * @returns undefined where no thread can be started
+ */
+export async function openThreadedUnpacker(
+  format: UnpackFormat,
+  memory: Uint8Array,
+  log: Logger,
+): Promise<Unpacker | undefined> {
+  if (!(memory.buffer instanceof SharedArrayBuffer)) return undefined;
+  const places = new SharedArrayBuffer(PLACES * PLACE_BYTES);
+  const start: UnpackStart = { format, symbols: memory.buffer, places };
+  const worker = await startThread(start, log);
+  return worker === undefined ? undefined : new ThreadedUnpacker(worker, places);
+}
+
+class ThreadedUnpacker implements Unpacker {
+  readonly mostPacks = PLACES;
+  readonly #worker: Worker;
+  readonly #places: SharedArrayBuffer;
+  readonly #free = Array.from({ length: PLACES }, (_, place) => place);
+  /** It answers in the order that it was asked in. */
+  readonly #waiting: Waiting[] = [];
+  #ended: Fault | undefined;
+
+  constructor(worker: Worker, places: SharedArrayBuffer) {
+    this.#worker = worker;
+    this.#places = places;
+    worker.on("message", (answer: UnpackAnswer) => this.#waiting.shift()?.resolve(answer));
+    let cause: unknown;
+    worker.on("error", (error) => {
+      cause = error;
+    });
+    worker.on("exit", () => {
+      const ended = threadEnded(cause);
+      this.#ended = ended;
+      for (const { reject } of this.#waiting.splice(0)) reject(ended);
+    });
+  }
+
+  async repair({ bytes, missing, parity }: Parameters<Unpacker["repair"]>[0]): Promise<void> {
+    await this.#ask({ type: "repair", block: spanOf(bytes), missing, parity });
+  }
+
+  async unpack(...[{ pieces }, { digest, cellIds }]: Parameters<Unpacker["unpack"]>) {
+    const place = this.#free.pop();
+    if (place === undefined) throw new Error("More packs were given to unpack than there is place for.");
+    const free = () => {
+      this.#free.push(place);
+    };
+    const names = { digest, cellIds };
+    const answer = await this.#ask({ type: "unpack", pieces: pieces.map(spanOf), names, place });
+    if (answer.type === "unpacked") {
+      const { at, length } = answer.cells;
+      return { cells: cellsIn(new Uint8Array(this.#places, place * PLACE_BYTES + at, length)), free };
+    }
+    free();
+    if (answer.type === "wrong") throw new Fault(answer.fault.code, answer.fault);
+    throw new Error("The thread answered something else than it was asked.");
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #ask(order: UnpackOrder): Promise<UnpackAnswer> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) {
+        reject(this.#ended);
+        return;
+      }
+      this.#waiting.push({ resolve, reject });
+      this.#worker.postMessage(order);
+    });
+  }
+}
+
+async function startThread(start: UnpackStart, log: Logger): Promise<Worker | undefined> {
+  const isText = typeof unpackProgram === "string";
+  let worker: Worker;
+  try {
+    worker = new Worker(unpackProgram, { workerData: start, eval: isText });
+  } catch (error) {
+    log.warn({ err: error }, "no thread to unpack in");
+    return undefined;
+  }
+  const why = await new Promise<unknown>((resolve) => {
+    worker.once("message", (message: FromUnpackThread) => resolve(message.type === "ready" ? undefined : message));
+    worker.once("error", resolve);
+    worker.once("exit", () => resolve(new Error("it ended")));
+  });
+  if (why === undefined) return worker;
+  log.warn({ err: why }, "no thread to unpack in");
+  return undefined;
+}
+
+function spanOf({ byteOffset, length }: Uint8Array): Span {
+  return { at: byteOffset, length };
+}
+
+function threadEnded(cause: unknown): Fault {
+  return new Fault(
+    "UNPACK_THREAD_ENDED",
+    {
+      what: "The thread that unpacks the image ended. The disk is incomplete and does not boot.",
+      why: cause instanceof Error ? cause.message : "It gave no reason; the system may be out of memory.",
+      fix: "Start the restore again; if it repeats, the machine needs more memory.",
+    },
+    cause,
+  );
+}
