@@ -10,28 +10,33 @@ import {
   type SitePublicKey,
   trustKey,
 } from "../server/keys.ts";
-import { configOf, configOptions } from "./configuration.ts";
+import { configOf, configOptions, storeKeyOption } from "./configuration.ts";
+import { resealCommand, sealCommand, sealOfStore, sealText, unsealCommand } from "./image-keys-seal.ts";
 import { confirm, examples, globalOptions, printResult } from "./output.ts";
 
 // Machines trust the keys that their boot image carries, and a server reads its key once.
 const NEXT_STEPS =
   'Now build the boot image again ("bootcast boot-image build") and restart the server: machines accept a key only when their boot image carries it.';
 
-/** `bootcast image keys …`: the keys that sign images, and those that are trusted. */
+/** `bootcast image keys …`: the keys that sign images, those that are trusted, and the one that seals the store. */
 export function imageKeysCommand(): Command {
   const command = new Command("keys").description(
-    "The key that signs this site's images, and the keys whose images it accepts.",
+    "The key that signs this site's images, the keys whose images it accepts, and the key that encrypts its store.",
   );
   examples(command, [
     "bootcast image keys show",
     "bootcast image keys rotate                     # a new key; images signed before stay valid",
     "bootcast image keys trust other-site.pub",
+    "bootcast image keys seal --store-key /mnt/usb/store.key     # encrypts the store",
   ]);
   return command
     .addCommand(makeCommand())
     .addCommand(showCommand())
     .addCommand(trustCommand())
-    .addCommand(rotateCommand());
+    .addCommand(rotateCommand())
+    .addCommand(sealCommand())
+    .addCommand(resealCommand())
+    .addCommand(unsealCommand());
 }
 
 function makeCommand(): Command {
@@ -46,14 +51,19 @@ function makeCommand(): Command {
 }
 
 function showCommand(): Command {
-  const command = new Command("show").description("Shows the keys that are trusted, by fingerprint; makes none.");
+  const command = new Command("show").description(
+    "Shows the keys that are trusted, by fingerprint, and whether the store is sealed; makes none.",
+  );
   examples(command, ["bootcast image keys show", "bootcast image keys show --pem > site.pub     # for another site"]);
-  return globalOptions(configOptions(command))
+  return globalOptions(configOptions(storeKeyOption(command)))
     .option("--pem", "the site's own public key, as other sites and restore --trust take it")
     .action(async ({ pem }: { readonly pem?: boolean }) => {
       const key = await readSitePublicKey(configOf(command).dataDir);
       const text = key.publicKey.export({ type: "spki", format: "pem" }).toString();
-      printResult({ ...keysOf(key), pem: text }, () => (pem === true ? text.trimEnd() : keysText(key)));
+      const store = await sealOfStore(command);
+      printResult({ ...keysOf(key), pem: text, store }, () =>
+        pem === true ? text.trimEnd() : `${keysText(key)}\n${sealText(store)}`,
+      );
     });
 }
 

@@ -3,7 +3,9 @@ import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { formatSize } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
-import { readStore } from "../server/store.ts";
+import type { SitePublicKey } from "../server/keys.ts";
+import { type ImageStore, readStore } from "../server/store.ts";
+import { StoreKeyFile } from "../server/store-key-file.ts";
 import { storeUsage } from "../server/store-usage.ts";
 import { type CheckedImage, type HurtPack, type StoreCheck, verifyStore } from "../server/store-verify.ts";
 import { configOptions, storeKeyOption } from "./configuration.ts";
@@ -13,6 +15,8 @@ import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
+type VerifyFlags = { readonly from?: string; readonly fromKey?: string };
+
 /** `bootcast image verify`: checks one image, or the whole store. */
 export function imageVerifyCommand(): Command {
   const command = new Command("verify")
@@ -20,7 +24,8 @@ export function imageVerifyCommand(): Command {
       "Reads packs and checks them, and the manifests, against the site's signature: those of one image, or every one of the store. It says which images a bad pack hurts.",
     )
     .argument("[image]", "name, or name:version; all images and packs when none is named")
-    .option("--from <dir>", "a copy of the store or of its data directory: what is bad here is taken from there");
+    .option("--from <dir>", "a copy of the store or of its data directory: what is bad here is taken from there")
+    .option("--from-key <file>", "the key file of that copy, when it is another one than this store's");
   examples(command, [
     "bootcast image verify lab-debian",
     "bootcast image verify                         # the whole store",
@@ -28,9 +33,9 @@ export function imageVerifyCommand(): Command {
     "bootcast image verify lab-debian:2 --json",
   ]);
   return globalOptions(configOptions(storeKeyOption(command))).action(
-    async (image: string | undefined, flags: { readonly from?: string }) => {
+    async (image: string | undefined, flags: VerifyFlags) => {
       const { store, siteKey } = await readImageStore(command, "packs");
-      const from = flags.from === undefined ? undefined : readStore(storeIn(flags.from), siteKey.trusted);
+      const from = flags.from === undefined ? undefined : await readCopy(flags.from, flags.fromKey, store, siteKey);
       const one = image === undefined ? undefined : await versionOf(store, image);
       const totalBytes = (await storeUsage(store)).images
         .filter(({ tag }) => one === undefined || (tag.name === one.name && tag.version === one.version))
@@ -63,7 +68,21 @@ export function imageVerifyCommand(): Command {
   );
 }
 
-async function versionOf(store: Awaited<ReturnType<typeof readImageStore>>["store"], text: string) {
+/** Another copy of a store. One that is sealed has the same keys, unless others are named. */
+async function readCopy(
+  path: string,
+  keyPath: string | undefined,
+  { sealer }: ImageStore,
+  { trusted }: SitePublicKey,
+): Promise<ImageStore> {
+  const directory = storeIn(path);
+  const keys = keyPath === undefined ? sealer.keys : new StoreKeyFile(keyPath, directory);
+  const copy = readStore(directory, trusted, { keys });
+  await copy.sealer.require("read");
+  return copy;
+}
+
+async function versionOf(store: ImageStore, text: string) {
   const { name, version } = imageReference(text);
   if (version !== undefined) return { name, version };
   const newest = (await store.versions(name)).at(-1);
@@ -86,7 +105,7 @@ function storeIn(path: string): string {
 
 const SHOWN = 20;
 
-function reportOf({ images, hurt, unkept }: StoreCheck): string[] {
+function reportOf({ images, hurt, otherwiseSealed, unkept }: StoreCheck): string[] {
   const lines: string[] = [];
   for (const { name, version, fault, isManifestRepaired } of images) {
     if (fault !== undefined) lines.push(`${name}:${version}: ${fault.what} [${fault.code}]`);
@@ -97,6 +116,10 @@ function reportOf({ images, hurt, unkept }: StoreCheck): string[] {
     lines.push(`pack ${digest.slice(0, 16)}… [${fault.code}]: ${whose}${isRepaired ? "; repaired" : ""}`);
   }
   if (hurt.length > SHOWN) lines.push(`… and ${hurt.length - SHOWN} more packs`);
+  if (otherwiseSealed > 0) {
+    const how = 'see "bootcast image keys show"; "image keys seal" or "unseal" goes on with them';
+    lines.push(`warning: ${otherwiseSealed} packs are not sealed as the store is: ${how}`);
+  }
   if (unkept !== undefined) lines.push(`warning: the result could not be kept for "image list": ${unkept}`);
   return lines;
 }

@@ -8,6 +8,7 @@ import type { ImageStore, ImageVersion } from "./store.ts";
 import { unreadable } from "./store-faults.ts";
 import { setVerified } from "./store-labels.ts";
 import { isPackFault } from "./store-packs.ts";
+import { readSealState } from "./store-seal-state.ts";
 
 /** One pack that was missing or damaged. */
 export type HurtPack = {
@@ -32,6 +33,8 @@ export type StoreCheck = {
   readonly hurt: readonly HurtPack[];
   /** Packs that were read, each once. */
   readonly packs: number;
+  /** Packs that are plain in a sealed store, or sealed with another key than the store says, or sealed in a plain one. */
+  readonly otherwiseSealed: number;
   /** When the result could not be kept beside the images: why. */
   readonly unkept?: string;
 };
@@ -60,6 +63,7 @@ class Check {
   readonly #seen = new CellIdTable();
   readonly #bad = new Map<string, { fault: Fault; images: string[]; isRepaired: boolean }>();
   #doneBytes = 0;
+  #otherwiseSealed = 0;
   #unkept: string | undefined;
 
   constructor(store: ImageStore, options: VerifyOptions) {
@@ -76,6 +80,7 @@ class Check {
       images,
       hurt: [...this.#bad].map(([digest, { fault, images, isRepaired }]) => ({ digest, fault, images, isRepaired })),
       packs: this.#seen.count,
+      otherwiseSealed: this.#otherwiseSealed,
       ...(this.#unkept === undefined ? {} : { unkept: this.#unkept }),
     };
   }
@@ -120,10 +125,12 @@ class Check {
     return { ...image, packs: packs.size, storedBytes, badPacks, isManifestRepaired };
   }
 
-  /** Packs that no manifest named: of them only their own name tells what they should be. */
+  /** All packs: how they are sealed. Of those that no manifest named only their own name tells what they should be. */
   async #checkOthers(): Promise<void> {
+    const { target } = await readSealState(this.#store.directory);
     for await (const digest of this.#store.packDigests()) {
       this.#options.signal?.throwIfAborted();
+      if ((await this.#store.formOf(digest)) !== target) this.#otherwiseSealed += 1;
       if (this.#isSeen(digest)) continue;
       if (await this.#hasItsBytes(digest)) continue;
       this.#bad.set(digest, { fault: unnamed(digest), images: [], isRepaired: false });

@@ -270,6 +270,8 @@ test("sealing is stopped anywhere: both forms are read, new packs are sealed, an
   assert.deepEqual(await checkImage(store, manifest), []);
   const { manifest: more } = await addImage(store, "more", "?xyz");
   assert.equal(await store.formOf(more.packs[0]!.digest), id);
+  const { hurt, otherwiseSealed } = await verifyStore(store, { now: 1 });
+  assert.deepEqual([hurt, otherwiseSealed > 0], [[], true]);
   // A plain pack is used as it is, and sealed when it is written.
   const left = await firstOf(store, "plain");
   assert.equal(await store.isSound(left), true);
@@ -281,6 +283,7 @@ test("sealing is stopped anywhere: both forms are read, new packs are sealed, an
   assert.deepEqual(await checkImage(plain, manifest), []);
   await changeSeal(store, id);
   assert.deepEqual(await sealedBy(store), [id]);
+  assert.equal((await verifyStore(store, { now: 1 })).otherwiseSealed, 0);
   assert.deepEqual(await readSealState(directory), { target: id, former: [] });
 });
 
