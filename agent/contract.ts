@@ -297,6 +297,10 @@ export const Progress = Type.Object({
   /** Symbols received and known to be lost since the last report. */
   symbolsReceived: Type.Number({ minimum: 0 }),
   symbolsLost: Type.Number({ minimum: 0 }),
+  /** What arrived waits for the disk, and there is no room for more. */
+  waitsForDisk: Type.Optional(Type.Boolean()),
+  /** What the disk took lately, while it was busy. */
+  writeBytesPerSecond: Type.Optional(Type.Number({ minimum: 0 })),
   /** How long datagrams waited on their way just now, above the least of the last minutes: multicast/delay-meter.ts. */
   delayMs: Type.Optional(Type.Number({ minimum: 0 })),
   /** A map of the blocks that it lacks, runs [first, count]: multicast/missing-map.ts. Every few seconds. */
@@ -314,5 +318,9 @@ export const ProgressAnswer = Type.Object({
   feedbackEveryMs: Type.Number({ minimum: 1 }),
   /** How often it is to report from now on; every second unless told. */
   reportEveryMs: Type.Optional(Type.Number({ minimum: 100 })),
+  /** The room does not wait for this receiver: it is to fetch what it lacks by unicast. */
+  isServedByUnicast: Type.Optional(Type.Boolean()),
+  /** Why it is not served with the others, "its link loses 30 %: the rest by unicast"; absent when it is. */
+  why: Type.Optional(Type.String()),
 });
 export type ProgressAnswer = Static<typeof ProgressAnswer>;

@@ -6,10 +6,11 @@ export const FLOOR_LOSS = 0.15;
 /** Beyond what the others lose, too: a room that loses a fifth has no straggler that loses a fifth. */
 const OTHERS_TIMES = 2;
 const OTHERS_MORE = 0.05;
-/** A report that counts fewer datagrams says nothing about a link. */
+/** Reports are put together to looks of about a second. One that counts fewer datagrams says nothing about a link. */
+const LOOK_MS = 900;
 const LEAST_DATAGRAMS = 20;
-const LEAST_REPORTS = 3;
-/** How much the last report counts. */
+const LEAST_LOOKS = 3;
+/** How much the last look counts. */
 const NEWEST_SHARE = 0.5;
 /** So long must a disk be behind, or a link be good again. */
 const LASTING_MS = 5_000;
@@ -17,10 +18,13 @@ const LASTING_MS = 5_000;
 const UNICAST_STALLED_MS = 15_000;
 
 type Measured = {
-  reports: number;
+  looks: number;
   lossShare: number;
   receivedPerSecond: number;
-  reportedAt: number;
+  /** What was reported since the last look. */
+  lookedAt: number;
+  received: number;
+  lost: number;
   /** Since when every report says that the disk is behind. */
   diskSince: number | undefined;
   writeBytesPerSecond: number | undefined;
@@ -45,22 +49,20 @@ export class Stragglers {
   readonly #measured = new Map<string, Measured>();
 
   onReport(id: string, report: ReceiverReport, now: number): void {
-    const measured = this.#measured.get(id) ?? newMeasured(now);
-    this.#measured.set(id, measured);
-    const { symbolsReceived, symbolsLost, packsDone } = report;
-    const seconds = (now - measured.reportedAt) / 1_000;
-    const sent = symbolsReceived + symbolsLost;
-    if (sent >= LEAST_DATAGRAMS && seconds > 0) {
-      const share = measured.reports === 0 ? 1 : NEWEST_SHARE;
-      measured.lossShare += share * (symbolsLost / sent - measured.lossShare);
-      measured.receivedPerSecond += share * (symbolsReceived / seconds - measured.receivedPerSecond);
-      measured.reports += 1;
+    let measured = this.#measured.get(id);
+    if (measured === undefined) {
+      // Over which time its counts are is not known yet.
+      measured = newMeasured(now);
+      this.#measured.set(id, measured);
+    } else {
+      measured.received += report.symbolsReceived;
+      measured.lost += report.symbolsLost;
     }
-    measured.reportedAt = now;
+    if (now - measured.lookedAt >= LOOK_MS) look(measured, now);
     measured.diskSince = report.waitsForDisk === true ? (measured.diskSince ?? now) : undefined;
     measured.writeBytesPerSecond = report.writeBytesPerSecond ?? measured.writeBytesPerSecond;
-    if (packsDone > measured.packsDone) measured.furtherAt = now;
-    measured.packsDone = packsDone;
+    if (report.packsDone > measured.packsDone) measured.furtherAt = now;
+    measured.packsDone = report.packsDone;
   }
 
   /** Nothing is known of it any more. */
@@ -75,7 +77,8 @@ export class Stragglers {
    */
   judge(active: readonly Receiver[], now: number, isRestByUnicast: boolean): ReadonlyMap<string, Aside | undefined> {
     const losses = active.map(({ id }) => this.lossOf(id) ?? 0).sort((left, right) => left - right);
-    const usual = losses[(losses.length - 1) >> 1] ?? 0;
+    // Of the better ones: where a quarter of the room is served well, the rest is not the room's pace.
+    const usual = losses[(losses.length - 1) >> 2] ?? 0;
     const floor = Math.max(FLOOR_LOSS, usual * OTHERS_TIMES + OTHERS_MORE);
     const causes = new Map(active.map((receiver) => [receiver.id, this.#causeOf(receiver, floor, now)]));
     const asideCount = [...causes.values()].filter((cause) => cause !== undefined).length;
@@ -99,7 +102,7 @@ export class Stragglers {
   /** Of the datagrams that were sent to it, the share that it lost lately; undefined when that is not known. */
   lossOf(id: string): number | undefined {
     const measured = this.#measured.get(id);
-    return measured === undefined || measured.reports < LEAST_REPORTS ? undefined : measured.lossShare;
+    return measured === undefined || measured.looks < LEAST_LOOKS ? undefined : measured.lossShare;
   }
 
   /** Datagrams a second that arrived lately. */
@@ -161,12 +164,28 @@ export class Stragglers {
   }
 }
 
+function look(measured: Measured, now: number): void {
+  const { received, lost } = measured;
+  if (received + lost >= LEAST_DATAGRAMS) {
+    const share = measured.looks === 0 ? 1 : NEWEST_SHARE;
+    const perSecond = received / ((now - measured.lookedAt) / 1_000);
+    measured.lossShare += share * (lost / (received + lost) - measured.lossShare);
+    measured.receivedPerSecond += share * (perSecond - measured.receivedPerSecond);
+    measured.looks += 1;
+  }
+  measured.lookedAt = now;
+  measured.received = 0;
+  measured.lost = 0;
+}
+
 function newMeasured(now: number): Measured {
   return {
-    reports: 0,
+    looks: 0,
     lossShare: 0,
     receivedPerSecond: 0,
-    reportedAt: now,
+    lookedAt: now,
+    received: 0,
+    lost: 0,
     diskSince: undefined,
     writeBytesPerSecond: undefined,
     goodSince: undefined,

@@ -22,6 +22,7 @@ const MOST_NEEDS = 10_000;
 export type Reported = Pick<StreamReceiver, "datagramsReceived" | "datagramsLost" | "packsDone" | "neededBlocks"> & {
   feedbackEveryMs: number;
   readonly delayMs?: number | undefined;
+  isServedByUnicast?: boolean;
 };
 
 /** Tells the server every second how the restore is going, and hears from it what the stream does. */
@@ -36,6 +37,7 @@ export class Reporter {
   #state: ReportedState = "joined";
   #streamState: StreamState = "open";
   #waitingFor = "";
+  #asideWhy = "";
   #lastFault: Fault | undefined;
   #everyMs = REPORT_EVERY_MS;
   #mapSaidAt = Number.NEGATIVE_INFINITY;
@@ -60,6 +62,11 @@ export class Reporter {
   /** What the stream waits for, "1 of 2 hosts ready"; empty while it runs. */
   get waitingFor(): string {
     return this.#waitingFor;
+  }
+
+  /** Why this receiver is not served with the others; empty while it is. */
+  get asideWhy(): string {
+    return this.#asideWhy;
   }
 
   /** Why the server could not be asked the last time; undefined when it could. */
@@ -157,6 +164,8 @@ export class Reporter {
     this.#everyMs = answer.reportEveryMs ?? REPORT_EVERY_MS;
     this.#streamState = answer.streamState;
     this.#waitingFor = answer.waitingFor;
+    this.#receiver.isServedByUnicast = answer.isServedByUnicast === true;
+    this.#asideWhy = answer.why ?? "";
   }
 
   // Every two seconds, and in the last word.

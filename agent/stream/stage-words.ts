@@ -20,6 +20,8 @@ export type StageFacts = {
   readonly isHeld: boolean;
   /** Why the server could not be asked the last time. */
   readonly lastFault: Fault | undefined;
+  /** Why the server does not serve this host with the others; empty when it does. */
+  readonly asideWhy: string;
   readonly isFetching: boolean;
   readonly unicastPacks: number;
   readonly areZerosWritten: boolean;
@@ -44,11 +46,17 @@ function detailOf(facts: StageFacts): string {
       if (isSilent(facts)) return silenceOf(facts);
       // The server holds the stream, for the network's sake.
       if (facts.isHeld) return waitOf(facts);
-      if (!facts.isFetching) return "Receiving the stream.";
-      return `Fetching what is missing from the server; ${facts.unicastPacks} packs so far.`;
+      return receivingOf(facts);
     case "finishing":
       return facts.areZerosWritten ? "Writing the partition table." : "Writing the zeros of the image.";
   }
+}
+
+function receivingOf({ asideWhy, isFetching, unicastPacks }: StageFacts): string {
+  const now = isFetching
+    ? `Fetching what is missing from the server; ${unicastPacks} packs so far.`
+    : "Receiving the stream.";
+  return asideWhy === "" ? now : `${now} The others do not wait for this host: ${asideWhy}.`;
 }
 
 function isWaiting(facts: StageFacts): boolean {

@@ -53,7 +53,7 @@ export function receiverFigures(receiver: Receiver): ReceiverFigures {
   return {
     name,
     state,
-    why: "",
+    why: receiver.aside?.why ?? "",
     lossShare: sent === 0 ? 0 : symbolsLost / sent,
     packsDone,
     packsTotal,

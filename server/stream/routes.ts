@@ -46,7 +46,9 @@ export function streamRoutes(hub: StreamHub): FastifyPluginAsyncTypebox {
         const stream = hub.get(request.params.streamId);
         stream.report(request.params.receiverId, request.body);
         const { state, waitingFor, feedbackEveryMs, reportEveryMs } = stream;
-        return { streamState: state, waitingFor, feedbackEveryMs, reportEveryMs };
+        const aside = stream.asideOf(request.params.receiverId);
+        const served = aside === undefined ? {} : { isServedByUnicast: aside.way === "unicast", why: aside.why };
+        return { streamState: state, waitingFor, feedbackEveryMs, reportEveryMs, ...served };
       },
     );
   };

@@ -16,7 +16,7 @@ import {
   packetFormat,
 } from "../../multicast/packet.ts";
 import { ParityCodec } from "../../multicast/parity.ts";
-import { MOST_RECEIVERS, type Receiver, type ReceiverReport } from "../../multicast/roster.ts";
+import { type Aside, MOST_RECEIVERS, type Receiver, type ReceiverReport } from "../../multicast/roster.ts";
 import type { SenderAction, SenderEvent, SenderSession } from "../../multicast/sender.ts";
 import { SentMeter } from "../../multicast/sent-meter.ts";
 import { asFault } from "./as-fault.ts";
@@ -192,6 +192,11 @@ export class RunningStream {
     return this.#session.feedbackEveryMs;
   }
 
+  /** How a receiver is served when it is not served with the others. */
+  asideOf(receiverId: string): Aside | undefined {
+    return this.#session.receiver(receiverId)?.aside;
+  }
+
   /** How often each receiver is to report. */
   get reportEveryMs(): number {
     return this.#rate.reportEveryMs;
@@ -207,7 +212,8 @@ export class RunningStream {
         fix: "Start the restore again.",
       });
     }
-    this.#rate.onReport(receiverId, report, now);
+    // What a host loses that the room does not wait for says nothing about the rate.
+    if (this.asideOf(receiverId) === undefined) this.#rate.onReport(receiverId, report, now);
     this.#afterWord();
   }
 
@@ -286,6 +292,7 @@ export class RunningStream {
     for (let inTurn = 0; ; inTurn += 1) {
       const now = this.#now();
       const action = this.#session.poll(now);
+      this.#rate.limit(this.#session.rateCeilingBytesPerSecond);
       this.#emit();
       if (action.type === "over") return action.reason;
       if (action.type === "wait") {

@@ -17,6 +17,8 @@ export class StreamRate {
   readonly #ceiling: number;
   readonly #share: BudgetShare;
   #granted = 0;
+  /** What those who are served can take. */
+  #receiversMost = Number.POSITIVE_INFINITY;
   #isStreaming = false;
   #active = 0;
 
@@ -47,6 +49,7 @@ export class StreamRate {
   get why(): string {
     if (!this.#isStreaming) return "";
     const wanted = this.#control.rateBytesPerSecond;
+    if (this.#receiversMost < wanted) return "the links of those who are left take no more";
     return this.#granted < wanted ? "other streams share the interface" : this.#control.why;
   }
 
@@ -62,15 +65,22 @@ export class StreamRate {
     this.#ask();
   }
 
-  onReceiver({ id, state }: Receiver, active: number): void {
+  onReceiver({ id, state, aside }: Receiver, active: number): void {
     this.#active = active;
-    if (state !== "ready" && state !== "receiving") this.#control.forget(id);
+    if ((state !== "ready" && state !== "receiving") || aside !== undefined) this.#control.forget(id);
   }
 
   onReport(id: string, report: HostReport, now: number): void {
     if (!this.#isStreaming) return;
     this.#control.limit(this.#granted);
     this.#control.onReport(id, report, now);
+    this.#ask();
+  }
+
+  /** @param bytesPerSecond most that those who are served now can take; Infinity: not known to be few */
+  limit(bytesPerSecond: number): void {
+    if (bytesPerSecond === this.#receiversMost) return;
+    this.#receiversMost = bytesPerSecond;
     this.#ask();
   }
 
@@ -81,6 +91,6 @@ export class StreamRate {
 
   #ask(): void {
     const idle = Math.min(this.#ceiling, IDLE_BYTES_PER_SECOND);
-    this.#share.want(this.#isStreaming ? this.#control.rateBytesPerSecond : idle);
+    this.#share.want(this.#isStreaming ? Math.min(this.#control.rateBytesPerSecond, this.#receiversMost) : idle);
   }
 }

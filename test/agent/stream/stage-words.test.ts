@@ -13,6 +13,7 @@ const facts: StageFacts = {
   streamWaitsFor: "",
   isHeld: false,
   lastFault: undefined,
+  asideWhy: "",
   isFetching: false,
   unicastPacks: 0,
   areZerosWritten: true,
@@ -40,6 +41,10 @@ const goesOn: [Partial<StageFacts>, string][] = [
   [{ stage: "erasing", silentMs: 90_000 }, "The stream arrives; erasing the target."],
   [{ silentMs: 4999 }, "Receiving the stream."],
   [{ isFetching: true, unicastPacks: 9 }, "Fetching what is missing from the server; 9 packs so far."],
+  [
+    { isFetching: true, unicastPacks: 9, asideWhy: "its link loses 30 %: the rest by unicast" },
+    "Fetching what is missing from the server; 9 packs so far. The others do not wait for this host: its link loses 30 %: the rest by unicast.",
+  ],
   [{ stage: "finishing" }, "Writing the partition table."],
 ];
 for (const [some, detail] of goesOn) {
