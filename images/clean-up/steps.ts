@@ -1,5 +1,6 @@
 import { Fault } from "../../fault.ts";
 import { caches } from "./caches.ts";
+import { invisibleItems } from "./invisible-items.ts";
 import { machineId } from "./machine-id.ts";
 import { randomSeed } from "./random-seed.ts";
 import { rotatedLogs } from "./rotated-logs.ts";
@@ -17,6 +18,7 @@ export const cleanUpSteps: readonly CleanUpStep[] = [
   randomSeed,
   trash,
   temporaryFiles,
+  invisibleItems,
 ];
 
 /** Adds a file instead of taking one away: it is switched like a step. */

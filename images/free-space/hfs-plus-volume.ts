@@ -1,4 +1,13 @@
+import type { TreeShape } from "../hfs-plus/tree-builder.ts";
 import { type BlockRun, expect, type Volume } from "./volume.ts";
+
+/** A tree: where its fork stands in the header, and the file's id. */
+export type TreePlace = { readonly forkAt: number; readonly id: number };
+export const treePlace = {
+  extents: { forkAt: 192, id: 3 },
+  catalog: { forkAt: 272, id: 4 },
+  attributes: { forkAt: 352, id: 8 },
+} as const;
 
 /** The first part of a fork's place: its length and up to eight stretches of blocks. */
 export type Fork = { readonly sizeBytes: number; readonly blocks: number; readonly runs: readonly BlockRun[] };
@@ -6,8 +15,10 @@ export type Fork = { readonly sizeBytes: number; readonly blocks: number; readon
 const HEADER_AT = 1024;
 const FORK_BYTES = 80;
 const EXTENTS_IN_FORK = 8;
-const EXTENTS_FILE = 3;
-const DATA_FORK = 0;
+const EXTENTS_FILE = treePlace.extents.id;
+/** In the keys of the extents overflow file. */
+export const forkType = { data: 0, resource: 0xff } as const;
+export type ForkType = (typeof forkType)[keyof typeof forkType];
 const LEAF = -1;
 const INDEX = 0;
 const MOST_DEPTH = 16;
@@ -51,17 +62,17 @@ export class HfsPlusVolume {
     return this.allRuns(decodeFork(this.header.subarray(at, at + FORK_BYTES)), id);
   }
 
-  /** All stretches of a data fork: those beyond eight are in the extents overflow file. @throws {Implausible} */
-  async allRuns(fork: Fork, id: number): Promise<BlockRun[]> {
+  /** All stretches of a fork: those beyond eight are in the extents overflow file. @throws {Implausible} */
+  async allRuns(fork: Fork, id: number, type: ForkType = forkType.data): Promise<BlockRun[]> {
     const runs = [...fork.runs];
     let known = this.#checked(runs);
     if (known < fork.blocks) {
       expect(id !== EXTENTS_FILE, "its extents file is not whole");
-      const tree = await this.#tree(192, EXTENTS_FILE);
-      const from = (key: Buffer) => compareNumbers(extentKey(key), [id, DATA_FORK, 0]);
+      const tree = await this.#tree(treePlace.extents.forkAt, EXTENTS_FILE);
+      const from = (key: Buffer) => compareNumbers(extentKey(key), [id, type, 0]);
       for await (const { key, data } of recordsFrom(tree, from)) {
-        const [fileId, forkType, startBlock] = extentKey(key);
-        if (fileId !== id || forkType !== DATA_FORK || known >= fork.blocks) break;
+        const [fileId, ofType, startBlock] = extentKey(key);
+        if (fileId !== id || ofType !== type || known >= fork.blocks) break;
         expect(startBlock === known && data.length >= EXTENTS_IN_FORK * 8, "the stretches of a file have gaps");
         const more = decodeExtents(data);
         known += this.#checked(more);
@@ -75,13 +86,31 @@ export class HfsPlusVolume {
 
   /** The catalog's records of what is in a folder, with their names. */
   async *children(folderId: number): AsyncGenerator<{ readonly name: string; readonly data: Buffer }> {
-    const tree = await this.#tree(272, 4);
+    const tree = await this.#tree(treePlace.catalog.forkAt, treePlace.catalog.id);
     for await (const { key, data } of recordsFrom(tree, (one) => one.readUInt32BE(2) - folderId)) {
       if (key.readUInt32BE(2) !== folderId) return;
       const end = 8 + key.readUInt16BE(6) * 2;
       expect(end <= key.length, "a name of its catalog is damaged");
       yield { name: Buffer.from(key.subarray(8, end)).swap16().toString("utf16le"), data };
     }
+  }
+
+  /** All records of one of its trees, in the order of their keys. @throws {Implausible} */
+  async *records({ forkAt, id }: TreePlace): AsyncGenerator<{ readonly key: Buffer; readonly data: Buffer }> {
+    yield* recordsFrom(await this.#tree(forkAt, id), () => 0);
+  }
+
+  /** How one of its trees is built; undefined when it has none of it. @throws {Implausible} */
+  async treeShape({ forkAt, id }: TreePlace): Promise<(TreeShape & { readonly nodeCount: number }) | undefined> {
+    if (this.header.readBigUInt64BE(forkAt) === 0n) return undefined;
+    const header = await (await this.#tree(forkAt, id)).file.read(0, 128);
+    return {
+      nodeBytes: header.readUInt16BE(32),
+      nodeCount: header.readUInt32BE(36),
+      maxKeyBytes: header.readUInt16BE(34),
+      attributes: header.readUInt32BE(52),
+      keyCompareType: header.readUInt8(51),
+    };
   }
 
   /** Checks that all of `runs` are inside of the volume, and returns how many blocks they have. */
@@ -118,7 +147,7 @@ export function decodeFork(bytes: Buffer): Fork {
   };
 }
 
-function decodeExtents(bytes: Buffer): BlockRun[] {
+export function decodeExtents(bytes: Buffer): BlockRun[] {
   const runs: BlockRun[] = [];
   for (let at = 0; at < EXTENTS_IN_FORK * 8; at += 8) {
     const count = bytes.readUInt32BE(at + 4);
@@ -203,7 +232,7 @@ async function readNode({ file, nodeBytes }: Tree, number: number): Promise<Node
 }
 
 /** A file that lies in stretches of blocks. */
-class FileInRuns {
+export class FileInRuns {
   readonly #volume: Volume;
   readonly #runs: readonly BlockRun[];
   readonly #blockBytes: number;

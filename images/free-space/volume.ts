@@ -39,6 +39,11 @@ export class Volume {
     return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   }
 
+  /** The same place on another disk. */
+  on(source: BlockSource): Volume {
+    return new Volume(source, this.startBytes, this.sizeBytes);
+  }
+
   /** A part of it, as an HFS Plus volume inside of its wrapper. @throws {Implausible} */
   part(at: number, sizeBytes: number): Volume {
     const isInside = at >= 0 && sizeBytes >= 0 && at + sizeBytes <= this.sizeBytes;

@@ -1,6 +1,7 @@
+import type { Dirent, Stats } from "node:fs";
 import { lstat, readdir, rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
-import type { CleanUpChange, CleanUpStep, FolderEntry } from "../../images/clean-up/step.ts";
+import type { CleanUpChange, CleanUpEntry, CleanUpStep } from "../../images/clean-up/step.ts";
 
 /** What the steps would change in a folder; nothing is changed. Links are never followed. */
 export async function planCleanUp(root: string, steps: readonly CleanUpStep[]): Promise<CleanUpChange[]> {
@@ -9,8 +10,8 @@ export async function planCleanUp(root: string, steps: readonly CleanUpStep[]): 
   for (let folder = waiting.pop(); folder !== undefined; folder = waiting.pop()) {
     for (const found of await readdir(join(root, folder), { withFileTypes: true })) {
       const path = folder === "" ? found.name : `${folder}/${found.name}`;
-      const kind = found.isFile() ? "file" : found.isDirectory() ? "folder" : found.isSymbolicLink() ? "link" : "other";
-      const change = decide({ path, kind }, steps);
+      const kind = kindOf(found);
+      const change = decideCleanUp({ path, kind, isOnMac: false }, steps);
       if (change !== undefined) changes.push(change);
       else if (kind === "folder") waiting.push(path);
     }
@@ -23,14 +24,21 @@ export async function applyCleanUp(root: string, changes: readonly CleanUpChange
   for (const { path, action } of changes) {
     const at = join(root, path);
     if (action === "remove") await rm(at, { recursive: true });
-    else if ((await lstat(at)).isFile()) await truncate(at);
+    else if (action === "empty" && (await lstat(at)).isFile()) await truncate(at);
   }
 }
 
-function decide(entry: FolderEntry, steps: readonly CleanUpStep[]): CleanUpChange | undefined {
+/** The first step that wants something has it. */
+export function decideCleanUp(entry: CleanUpEntry, steps: readonly CleanUpStep[]): CleanUpChange | undefined {
   for (const step of steps) {
     const action = step.on(entry);
     if (action !== undefined) return { step: step.name, path: entry.path, action };
   }
   return undefined;
+}
+
+export function kindOf(found: Dirent | Stats): CleanUpEntry["kind"] {
+  if (found.isFile()) return "file";
+  if (found.isDirectory()) return "folder";
+  return found.isSymbolicLink() ? "link" : "other";
 }

@@ -73,6 +73,12 @@ export class TemporaryFile implements BlockSource {
     }
   }
 
+  /** Writes zeros, too: for a place that may have held something else before. @throws {Fault} TEMPORARY_SPACE */
+  async overwrite(offset: number, bytes: Uint8Array): Promise<void> {
+    this.#sizeBytes = Math.max(this.#sizeBytes, offset + bytes.length);
+    await this.#writePiece(offset, bytes);
+  }
+
   /** Gives the file its length, which ends in a hole when its last bytes are zeros. */
   async finish(sizeBytes = this.#sizeBytes): Promise<void> {
     this.#sizeBytes = sizeBytes;

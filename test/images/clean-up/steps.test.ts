@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { FolderEntry } from "../../../images/clean-up/step.ts";
+import { hiddenList, readsHiddenList } from "../../../images/clean-up/invisible-items.ts";
+import type { CleanUpEntry } from "../../../images/clean-up/step.ts";
 import { cleanUpSteps, stepsWithout } from "../../../images/clean-up/steps.ts";
 
 /** Step and action, as the first step that wants the entry decides; "stays" when none does. */
-function decided(path: string, kind: FolderEntry["kind"] = "file"): string {
+function decided(path: string, kind: CleanUpEntry["kind"] = "file", isOnMac = false): string {
   for (const step of cleanUpSteps) {
-    const action = step.on({ path, kind });
+    const action = step.on({ path, kind, isOnMac });
     if (action !== undefined) return `${step.name}: ${action}`;
   }
   return "stays";
@@ -85,4 +86,23 @@ test("clean-up: a step is left out by its name, and a wrong name is refused with
   assert(!steps.some(({ name }) => name === "caches"));
   assert.equal(stepsWithout([]).hasTagFile, true);
   assert.throws(() => stepsWithout(["cache"]), { code: "CLEAN_UP_UNKNOWN", why: /rotated-logs, caches,.* tag-file/ });
+});
+
+test("clean-up: the inner folders of Mac OS X are hidden, in the root and on a Mac's volume only", () => {
+  assert.equal(decided("etc", "link", true), "invisible-items: hide");
+  assert.equal(decided("private", "folder", true), "invisible-items: hide");
+  assert.equal(decided("Desktop DB", "file", true), "invisible-items: hide");
+  assert.equal(decided("etc", "link"), "stays");
+  assert.equal(decided("Users/ann/bin", "folder", true), "stays");
+  assert.equal(decided("Applications", "folder", true), "stays");
+});
+
+test("clean-up: the list of hidden items is for Mac OS X up to 10.4", () => {
+  const plist = (version: string) => `<key>ProductVersion</key>\n\t<string>${version}</string>`;
+  assert.deepEqual(
+    ["10.2.8", "10.4.11", "10.5", "10.15.7", "11.2"].map((version) => readsHiddenList(plist(version))),
+    [true, true, false, false, false],
+  );
+  assert.equal(readsHiddenList("bplist00"), false);
+  assert.match(hiddenList(), /^bin\ncores\n.*sw\n$/s);
 });

@@ -113,7 +113,15 @@ export function checkedVolume(volume: Buffer): Map<string, FoundEntry> {
       assert(entries.has(key.readUInt32BE(4)), "attributes of nobody");
       if (data.readUInt32BE(0) === 0x20) take(forkOf(data, 8), "an attribute");
     }
-  // The journal and its info block, where there are any, are files of the catalog.
+  // The journal and its info block are files of the catalog where macOS made them, and nobody's elsewhere.
+  if ((header.readUInt32BE(4) & 0x2000) !== 0) {
+    const info = header.readUInt32BE(12);
+    const [at, length] = [36, 44].map(
+      (field) => Number(volume.readBigUInt64BE(info * blockBytes + field)) / blockBytes,
+    );
+    for (const block of [info, ...Array.from({ length: length! }, (_, index) => at! + index)])
+      if (!owner.has(block)) owner.set(block, "journal");
+  }
   assert.deepEqual([header.readUInt32BE(32), header.readUInt32BE(36)], [files, folders - 1], "counts of the header");
   let free = 0;
   for (let block = 0; block < totalBlocks; block += 1) {

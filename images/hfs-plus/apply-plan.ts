@@ -1,0 +1,250 @@
+import type { BlockSource, BlockTarget } from "../block.ts";
+import { freeRangesOf } from "../free-space/bitmap.ts";
+import {
+  decodeExtents,
+  decodeFork,
+  FileInRuns,
+  forkType,
+  type HfsPlusVolume,
+  treePlace,
+} from "../free-space/hfs-plus-volume.ts";
+import { type BlockRun, expect, piecesOf } from "../free-space/volume.ts";
+import { type HfsPlusPlan, nameOf } from "./clean-up-plan.ts";
+import { compareNames } from "./names.ts";
+import {
+  catalogKey,
+  FORK_BYTES,
+  fileRecord,
+  finderFlag,
+  forkData,
+  recordAt,
+  recordFlag,
+  recordType,
+  threadRecord,
+} from "./records.ts";
+import { rewriteTree, writeInRuns } from "./rewrite-tree.ts";
+import type { TreeRecord } from "./tree-builder.ts";
+import { HEADER_AT, headerAt, volumeFlag } from "./volume-header.ts";
+
+/** A file that a volume gets besides, in a folder where its name is not taken. Owned by root. */
+export type AddedFile = {
+  readonly folderId: number;
+  /** Plain ASCII. */
+  readonly name: string;
+  readonly mode: number;
+  readonly bytes: Uint8Array;
+  readonly changedSeconds: number;
+};
+
+const ALLOCATION = { forkAt: headerAt.allocationFork, id: 6 };
+/** kHFSBinaryCompare, of a case-sensitive HFSX (TN1150). */
+const BINARY_COMPARE = 0xbc;
+/** `recordType` in the attributes file (hfs_format.h of xnu). */
+const attributeType = { fork: 0x20, extents: 0x30 } as const;
+
+/**
+ * Carries a plan out: trees are written anew without what was removed, its
+ * blocks become free, header and counts follow. All of it goes to `disk`, which
+ * must not be what `hfs` reads.
+ *
+ * @throws {Implausible} when the volume is not what it says, or has no room for the files
+ */
+export async function applyPlan(
+  hfs: HfsPlusVolume,
+  disk: BlockSource & BlockTarget,
+  plan: HfsPlusPlan,
+  files: readonly AddedFile[],
+): Promise<void> {
+  const freed: BlockRun[] = [];
+  const allocation = await hfs.specialFile(ALLOCATION.forkAt, ALLOCATION.id);
+  const nextId = hfs.header.readUInt32BE(headerAt.nextCatalogId);
+  const areIdsReused = (hfs.header.readUInt32BE(headerAt.attributes) & volumeFlag.idsReused) !== 0;
+  expect(files.length === 0 || !areIdsReused, "the numbers of its files began again, so none is known to be free");
+  const placed: PlacedFile[] = [];
+  for (const [index, file] of files.entries())
+    placed.push({ ...file, id: nextId + index, run: await freeRun(hfs, disk, allocation, file.bytes.length) });
+  for (const { run, bytes } of placed) {
+    const whole = new Uint8Array(run.count * hfs.blockBytes);
+    whole.set(bytes);
+    await disk.write(hfs.volume.startBytes + run.first * hfs.blockBytes, whole);
+  }
+  await rewriteTree(hfs, disk, treePlace.catalog, catalogRecords(hfs, plan, placed, freed));
+  if (await holdsRemoved(hfs, plan, "extents")) await rewriteTree(hfs, disk, treePlace.extents, keptExtents(hfs, plan));
+  if (await holdsRemoved(hfs, plan, "attributes"))
+    await rewriteTree(hfs, disk, treePlace.attributes, keptAttributes(hfs, plan, freed));
+  for (const run of freed) await markRun(hfs, disk, allocation, run, false);
+  await writeHeader(hfs, disk, plan, placed, freed);
+}
+
+type PlacedFile = AddedFile & { readonly id: number; readonly run: BlockRun };
+
+/** Takes blocks in one piece, and marks them. */
+async function freeRun(
+  hfs: HfsPlusVolume,
+  disk: BlockSource & BlockTarget,
+  allocation: readonly BlockRun[],
+  lengthBytes: number,
+): Promise<BlockRun> {
+  const count = Math.ceil(lengthBytes / hfs.blockBytes);
+  if (count === 0) return { first: 0, count: 0 };
+  const bitmap = piecesOf(hfs.volume.on(disk), allocation, hfs.blockBytes, Math.ceil(hfs.blocks / 8));
+  const shape = { startBytes: 0, blockBytes: 1, blocks: hfs.blocks, isHighBitFirst: true };
+  for await (const { startBytes, endBytes } of freeRangesOf(bitmap, shape)) {
+    if (endBytes - startBytes < count) continue;
+    const run = { first: startBytes, count };
+    await markRun(hfs, disk, allocation, run, true);
+    return run;
+  }
+  expect(false, "it is full");
+}
+
+async function* catalogRecords(
+  hfs: HfsPlusVolume,
+  plan: HfsPlusPlan,
+  files: readonly PlacedFile[],
+  freed: BlockRun[],
+): AsyncGenerator<TreeRecord> {
+  const shape = await hfs.treeShape(treePlace.catalog);
+  const isCaseSensitive = shape?.keyCompareType === BINARY_COMPARE;
+  const isBefore = (one: Buffer, other: Buffer) =>
+    (one.readUInt32BE(2) - other.readUInt32BE(2) || compareNames(nameOf(one), nameOf(other), isCaseSensitive)) < 0;
+  const waiting = files.flatMap(recordsOf).sort((one, other) => (isBefore(one.key, other.key) ? -1 : 1));
+  const inFolder = entriesLess(plan, files);
+  for await (const { key, data } of hfs.records(treePlace.catalog)) {
+    while (waiting.length > 0 && isBefore(waiting[0]!.key, key)) yield waiting.shift()!;
+    const type = data.readUInt16BE(0);
+    const isEntry = type === recordType.file || type === recordType.folder;
+    const id = isEntry ? data.readUInt32BE(recordAt.id) : key.readUInt32BE(2);
+    if (plan.removed.has(id)) {
+      if (type === recordType.file) freed.push(...(await blocksOf(hfs, data, id)));
+      continue;
+    }
+    if (!isEntry) {
+      yield { key, data };
+      continue;
+    }
+    const record = Buffer.from(data);
+    const less = inFolder.get(id);
+    if (type === recordType.folder && less !== undefined) {
+      record.writeUInt32BE(record.readUInt32BE(recordAt.valence) - less.entries, recordAt.valence);
+      if ((record.readUInt16BE(recordAt.flags) & recordFlag.hasFolderCount) !== 0)
+        record.writeUInt32BE(record.readUInt32BE(recordAt.folderCount) - less.folders, recordAt.folderCount);
+    }
+    if (plan.emptied.has(id)) {
+      freed.push(...(await blocksOf(hfs, data, id)));
+      record.fill(0, recordAt.dataFork, recordAt.resourceFork + FORK_BYTES);
+    }
+    if (plan.hidden.has(id))
+      record.writeUInt16BE(record.readUInt16BE(recordAt.finderFlags) | finderFlag.isInvisible, recordAt.finderFlags);
+    yield { key, data: record };
+  }
+  yield* waiting;
+}
+
+function recordsOf(file: PlacedFile): { key: Buffer; data: Uint8Array }[] {
+  const { folderId, name, mode, bytes, changedSeconds, id, run } = file;
+  const rights = { mode: 0o100000 | mode, uid: 0, gid: 0, changedSeconds };
+  const dataFork = forkData(bytes.length, run);
+  return [
+    { key: Buffer.from(catalogKey(folderId, name)), data: fileRecord({ id, rights, dataFork }) },
+    { key: Buffer.from(catalogKey(id, "")), data: threadRecord("file", folderId, name) },
+  ];
+}
+
+/** By folder, how many entries it loses (less than none when it gets some), and how many of them are folders. */
+function entriesLess(plan: HfsPlusPlan, files: readonly PlacedFile[]) {
+  const less = new Map<number, { entries: number; folders: number }>();
+  const add = (folderId: number, entries: number, folders: number) => {
+    const before = less.get(folderId) ?? { entries: 0, folders: 0 };
+    less.set(folderId, { entries: before.entries + entries, folders: before.folders + folders });
+  };
+  for (const { folderId, isFolder } of plan.removed.values()) add(folderId, 1, isFolder ? 1 : 0);
+  for (const { folderId } of files) add(folderId, -1, 0);
+  return less;
+}
+
+async function blocksOf(hfs: HfsPlusVolume, data: Buffer, id: number): Promise<BlockRun[]> {
+  const fork = (at: number) => decodeFork(data.subarray(at, at + FORK_BYTES));
+  return [
+    ...(await hfs.allRuns(fork(recordAt.dataFork), id, forkType.data)),
+    ...(await hfs.allRuns(fork(recordAt.resourceFork), id, forkType.resource)),
+  ];
+}
+
+/** In the keys of both trees stands the file's id at byte 4. */
+async function holdsRemoved(hfs: HfsPlusVolume, plan: HfsPlusPlan, tree: "extents" | "attributes"): Promise<boolean> {
+  if ((await hfs.treeShape(treePlace[tree])) === undefined) return false;
+  for await (const { key } of hfs.records(treePlace[tree])) {
+    const id = key.readUInt32BE(4);
+    if (plan.removed.has(id) || (tree === "extents" && plan.emptied.has(id))) return true;
+  }
+  return false;
+}
+
+async function* keptExtents(hfs: HfsPlusVolume, plan: HfsPlusPlan): AsyncGenerator<TreeRecord> {
+  for await (const record of hfs.records(treePlace.extents)) {
+    const id = record.key.readUInt32BE(4);
+    if (!plan.removed.has(id) && !plan.emptied.has(id)) yield record;
+  }
+}
+
+async function* keptAttributes(hfs: HfsPlusVolume, plan: HfsPlusPlan, freed: BlockRun[]): AsyncGenerator<TreeRecord> {
+  for await (const { key, data } of hfs.records(treePlace.attributes)) {
+    if (!plan.removed.has(key.readUInt32BE(4))) {
+      yield { key, data };
+      continue;
+    }
+    const type = data.readUInt32BE(0);
+    if (type === attributeType.fork) freed.push(...decodeFork(data.subarray(8, 8 + FORK_BYTES)).runs);
+    if (type === attributeType.extents) freed.push(...decodeExtents(data.subarray(8, 72)));
+  }
+}
+
+/** Sets the bits of blocks, or clears them; each must have been the other way. */
+async function markRun(
+  hfs: HfsPlusVolume,
+  disk: BlockSource & BlockTarget,
+  allocation: readonly BlockRun[],
+  { first, count }: BlockRun,
+  isUsed: boolean,
+): Promise<void> {
+  if (count === 0) return;
+  expect(first + count <= hfs.blocks, "a file leads out of it");
+  const from = first >> 3;
+  const length = ((first + count - 1) >> 3) + 1 - from;
+  // As it is by now.
+  const bitmap = new FileInRuns(hfs.volume.on(disk), allocation, hfs.blockBytes);
+  const bits = Buffer.from(await bitmap.read(from, length));
+  for (let block = first; block < first + count; block += 1) {
+    const [byte, bit] = [(block >> 3) - from, 0x80 >> (block & 7)];
+    expect(((bits[byte]! & bit) !== 0) !== isUsed, "two files of its share a block");
+    bits[byte]! ^= bit;
+  }
+  await writeInRuns(hfs, disk, allocation, from, bits);
+}
+
+async function writeHeader(
+  hfs: HfsPlusVolume,
+  disk: BlockTarget,
+  plan: HfsPlusPlan,
+  files: readonly PlacedFile[],
+  freed: readonly BlockRun[],
+): Promise<void> {
+  const { volume } = hfs;
+  const header = Buffer.from(hfs.header);
+  const add = (at: number, difference: number) => header.writeUInt32BE(header.readUInt32BE(at) + difference, at);
+  const folders = [...plan.removed.values()].filter(({ isFolder }) => isFolder).length;
+  const blocks = (runs: readonly BlockRun[]) => runs.reduce((sum, { count }) => sum + count, 0);
+  add(headerAt.fileCount, files.length - (plan.removed.size - folders));
+  add(headerAt.folderCount, -folders);
+  add(headerAt.freeBlocks, blocks(freed) - blocks(files.map(({ run }) => run)));
+  add(headerAt.nextCatalogId, files.length);
+  header.writeUInt32BE((hfs.header.readUInt32BE(headerAt.writeCount) + 1) >>> 0, headerAt.writeCount);
+  await disk.write(volume.startBytes + HEADER_AT, header);
+  // The copy is where the volume ends, which may be before its partition does.
+  for (const end of new Set([volume.sizeBytes, hfs.blocks * hfs.blockBytes])) {
+    const at = end - HEADER_AT;
+    const copy = await volume.read(at, 4);
+    if (copy.equals(hfs.header.subarray(0, 4))) await disk.write(volume.startBytes + at, header);
+  }
+}
