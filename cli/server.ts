@@ -1,4 +1,4 @@
-import { sign } from "node:crypto";
+import { sign as signBytes } from "node:crypto";
 import { chmod, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
@@ -25,7 +25,7 @@ import { Deploys } from "../server/deploys.ts";
 import { startDhcp } from "../server/dhcp.ts";
 import type { DhcpServer } from "../server/dhcp-settings.ts";
 import { advertise } from "../server/dnssd.ts";
-import { EventLog } from "../server/events.ts";
+import { EventLog, type NewEvent } from "../server/events.ts";
 import { HostBoot } from "../server/host-boot-settings.ts";
 import { Hosts } from "../server/hosts.ts";
 import { createHttp, listenTcp, onlyAt, plainAddress } from "../server/http.ts";
@@ -33,6 +33,7 @@ import { limitConnections } from "../server/http-connections.ts";
 import { InterfaceWatch } from "../server/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../server/interfaces.ts";
 import { loadSiteKey } from "../server/keys.ts";
+import { OrderReports } from "../server/order-reports.ts";
 import { Orders } from "../server/orders.ts";
 import { Sessions } from "../server/sessions.ts";
 import { openStore } from "../server/store.ts";
@@ -101,11 +102,12 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const leases = databaseLeases(db);
   parts.defer(() => leases.settled());
   const events = new EventLog(db, now);
+  const tell = (event: NewEvent) => void events.change(({ record }) => record(event)).catch(cannotTell);
   const watch = new InterfaceWatch({
     served: interfaces,
     names: values["network.interfaces"],
     log,
-    tell: (event) => void events.change(({ record }) => record(event)).catch(cannotTell),
+    tell,
   });
   watch.follow(addressList(addresses));
   const budgetBytesPerSecond = values["multicast.budget"];
@@ -115,17 +117,19 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   });
   parts.defer(() => hub.close());
   const hosts = new Hosts({ db, events, names: values["hosts.names"] });
-  const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }) });
+  const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }), tell });
   const streams = new DeployStreams({ db, opener, log });
+  const sign = (text: string) => signBytes(null, Buffer.from(text), key.privateKey).toString("base64");
+  const reports = new OrderReports({ db, events, streams, sign, now });
   const orders = new Orders({
     db,
     events,
     hosts,
+    reports,
     streams,
     isRegistering: values["network.register"],
     hasMenu: values["boot.menu"],
     waitMs: values["hosts.wait_minutes"] * 60_000,
-    sign: (text) => sign(null, Buffer.from(text), key.privateKey).toString("base64"),
     now,
   });
   await streams.resume();
@@ -154,6 +158,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   agentRoutes(http, {
     hosts,
     orders,
+    reports,
     events,
     now,
     interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,

@@ -4,11 +4,13 @@ import type { EventLog } from "./events.ts";
 import { ofOneHost } from "./host-token.ts";
 import type { Hosts } from "./hosts.ts";
 import type { HttpServer } from "./http.ts";
+import type { OrderReports } from "./order-reports.ts";
 import type { Orders } from "./orders.ts";
 
 type AgentApiOptions = {
   readonly hosts: Hosts;
   readonly orders: Orders;
+  readonly reports: OrderReports;
   readonly events: EventLog;
   readonly now: () => number;
   /** Which of our served addresses is in the network of a client that reached us at this one. */
@@ -23,12 +25,12 @@ const Wait = Type.Object({ waitSeconds: Type.Number({ minimum: 0, maximum: MAX_W
 
 /** The routes of agent/contract.ts that are about one host: register, ask for an order, report. */
 export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
-  const { hosts, orders, events, now } = options;
+  const { hosts, orders, reports, events, now } = options;
   const stopping = new AbortController();
   http.addHook("preClose", async () => stopping.abort());
 
   http.post("/agent/v1/hosts", { schema: { body: Inventory, response: { 200: Registration } } }, async (request) => {
-    await orders.endLost();
+    await reports.endLost();
     const registration = await hosts.register(request.body);
     request.log.info({ host: registration.name, mac: request.body.mac, from: request.ip }, "host registered");
     return registration;
@@ -44,7 +46,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
       const gone = new AbortController();
       reply.raw.once("close", () => gone.abort());
       const interfaceAddress = options.interfaceAddressOf(request.raw.socket.localAddress);
-      await orders.endLost();
+      await reports.endLost();
       await hosts.touch(hostId, now());
       const over = AbortSignal.any([
         stopping.signal,
@@ -66,7 +68,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
   http.post(
     "/agent/v1/hosts/:hostId/reports",
     { ...ofHost, schema: { params: OneHost, body: Report, response: { 200: ReportAnswer } } },
-    async (request) => orders.report(request.params.hostId, request.body),
+    async (request) => reports.report(request.params.hostId, request.body),
   );
 }
 

@@ -192,7 +192,7 @@ test("a capture that is begun again and again is given up; one that falls silent
   const { deployId } = await captures.create({ host: "lab-01" });
   await core.report(ids[0]!, "capturing", deployId);
   core.nowMs += LOST_AFTER_MS + 1;
-  await core.orders.endLost();
+  await core.reports.endLost();
   const { hosts } = await core.sessions.show(deployId);
   assert.equal(hosts[0]?.fault?.code, "DEPLOY_LOST");
   assert.match(hosts[0]?.fault?.why ?? "", /only read/);

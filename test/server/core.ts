@@ -7,6 +7,7 @@ import { DeployStreams, type StreamNow, type StreamOpener, type StreamWanted } f
 import { Deploys } from "../../server/deploys.ts";
 import { EventLog } from "../../server/events.ts";
 import { Hosts } from "../../server/hosts.ts";
+import { OrderReports } from "../../server/order-reports.ts";
 import { Orders } from "../../server/orders.ts";
 import { Sessions } from "../../server/sessions.ts";
 
@@ -25,6 +26,7 @@ export class Core {
   readonly events: EventLog;
   readonly hosts: Hosts;
   readonly streams: DeployStreams;
+  readonly reports: OrderReports;
   readonly orders: Orders;
   readonly deploys: Deploys;
   readonly sessions: Sessions;
@@ -36,6 +38,13 @@ export class Core {
     this.events = new EventLog(db, now);
     this.hosts = new Hosts({ db, events: this.events, names: "lab-{nn}" });
     this.streams = new DeployStreams({ db, opener: this.#opener(), log: this.log });
+    this.reports = new OrderReports({
+      db,
+      events: this.events,
+      streams: this.streams,
+      sign: (text) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64"),
+      now,
+    });
     this.orders = new Orders({
       db,
       events: this.events,
@@ -43,8 +52,8 @@ export class Core {
       streams: this.streams,
       isRegistering: options.isRegistering ?? true,
       hasMenu: options.hasMenu ?? false,
+      reports: this.reports,
       waitMs: 30 * 60_000,
-      sign: (text) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64"),
       now,
     });
     this.deploys = new Deploys({
@@ -70,7 +79,7 @@ export class Core {
 
   report(hostId: string, state: Report["state"], deployId: number | undefined, more: Partial<Report> = {}) {
     const order = deployId === undefined ? {} : { deployId: String(deployId) };
-    return this.orders.report(hostId, { state, detail: "", ...order, ...more });
+    return this.reports.report(hostId, { state, detail: "", ...order, ...more });
   }
 
   #opener(): StreamOpener {

@@ -7,7 +7,7 @@ import { Core, machine } from "./core.ts";
 
 /** What a machine boots, from the tables alone. */
 async function policyFromTables(core: Core, mac: string): Promise<"agent" | "disk"> {
-  await core.orders.endLost();
+  await core.reports.endLost();
   const hostId = await core.hosts.idOfMac(mac);
   const facts = await factsOf(core.db, hostId ?? "", 30 * 60_000, core.nowMs);
   const isForAgent = hostId === undefined ? facts.any !== undefined : dueDeploy(facts) !== undefined;

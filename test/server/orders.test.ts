@@ -303,7 +303,7 @@ test("a report about an order that this host never had stops it", async () => {
   const { core, ids } = await room(2);
   const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
   assert.equal((await core.report(ids[1]!, "erasing", deployId)).proceed, false);
-  assert.equal((await core.orders.report(ids[1]!, { state: "erasing", detail: "", deployId: "x" })).proceed, false);
+  assert.equal((await core.reports.report(ids[1]!, { state: "erasing", detail: "", deployId: "x" })).proceed, false);
   assert.equal((await core.sessions.show(deployId)).hosts[0]?.order, "pending");
 });
 
@@ -423,7 +423,7 @@ test("whatever happens, no host is given a deploy that was not ordered for it, n
               through.add(`${deployId}/${one.host}`);
           }
         }
-        await core.orders.endLost();
+        await core.reports.endLost();
         // Everything still open is told again after a restart: state is in the tables only.
         const rows = await core.db
           .selectFrom("deploy_hosts")
