@@ -31,16 +31,14 @@ export class DelayMeter {
 
   /** @param sendTimeTenthsMs as in the datagram: of the sender's clock, wraps at 16 bits */
   note(sendTimeTenthsMs: number, now: number): void {
+    // First: it may find that the reference is that of another clock.
+    if (this.#slice !== undefined && now >= this.#slice.from + SLICE_MS) this.#endSlice();
     const tenths = modulo(now * 10 - sendTimeTenthsMs);
     this.#reference ??= tenths;
     // In the middle between -3.2 and 3.2 seconds, so that either way of it nothing wraps.
     const delayMs = (modulo(tenths - this.#reference + WRAP / 2) - WRAP / 2) / 10;
-    if (this.#slice !== undefined && now < this.#slice.from + SLICE_MS) {
-      if (delayMs < this.#slice.leastMs) this.#slice.leastMs = delayMs;
-      return;
-    }
-    this.#endSlice();
-    this.#slice = { from: now, leastMs: delayMs };
+    if (this.#slice === undefined) this.#slice = { from: now, leastMs: delayMs };
+    else if (delayMs < this.#slice.leastMs) this.#slice.leastMs = delayMs;
   }
 
   /** Milliseconds above the least delay; undefined when nothing arrived in the last fifth of a second. */

@@ -228,7 +228,7 @@ export class RateControl {
     if (isTelling && share <= (ofCongestion + lossBefore) / 2) return;
     this.#usualLoss.restart(share, now);
     this.#tooMuch = undefined;
-    this.#change(rateBefore, now);
+    this.#change(this.#within(rateBefore), now);
   }
 
   #fall(rate: number, now: number): void {

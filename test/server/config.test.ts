@@ -21,6 +21,8 @@ test("an empty file is valid, and everything has a default", () => {
   assert.equal(values["network.dhcp"], "proxy");
   assert.equal(values["network.interfaces"], undefined);
   assert.equal(values["multicast.rate"], 12_000_000);
+  assert.equal(values["multicast.mode"], "normal");
+  assert.equal(values["multicast.budget"], undefined);
   assert.equal(values["hosts.names"], "lab-{nn}");
   assert.equal(dataDir, "/var/lib/bootcast");
   assert.deepEqual(new Set(Object.values(origins)), new Set(["default"]));
@@ -40,6 +42,8 @@ test("every section of the file is read", () => {
       port = 80
       [multicast]
       rate = "20000kbit"
+      mode = "background"
+      budget = "50MB/s"
       [hosts]
       names = "room-{nnn}-pc"
     `),
@@ -50,6 +54,8 @@ test("every section of the file is read", () => {
   assert.deepEqual(values["network.options"], { ntpServer: ["10.77.0.1"], domainName: "lab" });
   assert.equal(values["http.port"], 80);
   assert.equal(values["multicast.rate"], 2_500_000);
+  assert.equal(values["multicast.mode"], "background");
+  assert.equal(values["multicast.budget"], 50_000_000);
   assert.equal(values["hosts.names"], "room-{nnn}-pc");
 });
 
