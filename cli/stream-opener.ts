@@ -2,9 +2,11 @@ import type { Logger } from "pino";
 import { signerAmong } from "../images/signature.ts";
 import type { Config } from "../server/config.ts";
 import type { StreamOpener } from "../server/deploy-streams.ts";
+import type { NewEvent } from "../server/events.ts";
 import type { SiteKey } from "../server/keys.ts";
 import type { ImageStore } from "../server/store.ts";
-import type { StreamHub } from "../server/stream/hub.ts";
+import type { StreamEvent, StreamHub } from "../server/stream/hub.ts";
+import { openLanGuard } from "../server/stream/lan-guard.ts";
 
 /** Opens the streams of deploys: images from the store, group and rate from the configuration. */
 export function streamOpener(options: {
@@ -13,10 +15,22 @@ export function streamOpener(options: {
   readonly key: SiteKey;
   readonly config: Config;
   readonly log: Logger;
+  /** Hears what the network of a stream needs, and when a stream waits for it. */
+  tell(event: NewEvent): void;
 }): StreamOpener {
   const { hub, store, key, config, log } = options;
   const find = (streamId: string) => hub.list().find((stream) => stream.streamId === streamId);
   const interfaceOf = new Map<string, string>();
+  const lan = openLanGuard({ allowWifi: config.values["multicast.allow_wifi"], whenTaken: "next" });
+  const onEvent = (deployId: number, event: StreamEvent) => {
+    log.debug({ deployId, event }, "stream");
+    if (event.type !== "lan") return;
+    const { probe, status, detail, fix } = event.finding;
+    if (status !== "ok") log.warn({ deployId, probe, detail, fix }, "the network needs attention");
+    // What is well is told only where it ends something: a hold.
+    if (status !== "ok" || probe === "guard")
+      options.tell({ kind: "stream.network", deployId, data: { ...event.finding } });
+  };
   return {
     async open(wanted) {
       const { bytes, manifest } = await store.readManifest(wanted.image, wanted.imageVersion);
@@ -26,7 +40,7 @@ export function streamOpener(options: {
         manifestBytes: bytes,
         signer: signerAmong(bytes, key.trusted) ?? key.publicKey,
         packs: store,
-        group: config.values["multicast.group"],
+        group: wanted.group ?? config.values["multicast.group"],
         port: config.values["multicast.port"],
         interfaceAddress: wanted.interfaceAddress,
         rateBytesPerSecond: config.values["multicast.rate"],
@@ -35,7 +49,8 @@ export function streamOpener(options: {
         maxWaitMs: wanted.maxWaitMs,
         // Hosts that come late get another pass; the deploy closes the stream when no order is open.
         once: false,
-        onEvent: (event) => log.debug({ deployId: wanted.deployId, event }, "stream"),
+        lan,
+        onEvent: (event) => onEvent(wanted.deployId, event),
       });
       interfaceOf.set(stream.streamId, wanted.interfaceAddress);
       return stream.streamId;

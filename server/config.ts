@@ -70,6 +70,8 @@ const settings = {
   "images.store_key": setting(kind.file),
   "multicast.group": setting(kind.multicastGroup, "239.192.66.1"),
   "multicast.port": setting(kind.port, 7801),
+  /** Whether streams may go through a wireless card. */
+  "multicast.allow_wifi": setting(kind.boolean, false),
   "multicast.rate": setting(kind.rate, 12_000_000),
   /** How streams go about others on the network: see multicast/rate-control.ts. */
   "multicast.mode": setting(kind.oneOf(...rateModes), "normal"),

@@ -13,6 +13,8 @@ export type StreamWanted = {
   readonly maxWaitMs: number;
   /** The id to go on under; a new one unless given. */
   readonly streamId?: string;
+  /** Where its receivers listen already; the configuration's, or the next free one, unless given. */
+  readonly group?: string;
 };
 
 /** A running stream, as the lists show it. */
@@ -85,7 +87,7 @@ export class DeployStreams {
       .selectFrom("deploy_streams")
       .innerJoin("deploys", "deploys.id", "deploy_streams.deploy_id")
       .selectAll("deploys")
-      .select(["interface_address", "stream_id"])
+      .select(["interface_address", "stream_id", "group_address"])
       .where("deploys.state", "=", "active")
       .where("deploys.kind", "=", "deploy")
       .where(({ exists, selectFrom }) =>
@@ -107,6 +109,7 @@ export class DeployStreams {
         waitFor: 1,
         maxWaitMs: row.max_wait_ms,
         streamId: row.stream_id,
+        ...(row.group_address === null ? {} : { group: row.group_address }),
       };
       // One that cannot be opened is tried again, with its reason shown, when a host asks.
       await this.open(wanted).catch(() => this.#streams.get(row.id)?.delete(row.interface_address));
@@ -124,11 +127,17 @@ export class DeployStreams {
 
   async #open(wanted: StreamWanted): Promise<string> {
     const streamId = await this.#opener.open(wanted);
+    const group_address = this.#opener.now(streamId)?.group ?? null;
     await this.#db
       .insertInto("deploy_streams")
-      .values({ deploy_id: wanted.deployId, interface_address: wanted.interfaceAddress, stream_id: streamId })
+      .values({
+        deploy_id: wanted.deployId,
+        interface_address: wanted.interfaceAddress,
+        stream_id: streamId,
+        group_address,
+      })
       .onConflict((conflict) =>
-        conflict.columns(["deploy_id", "interface_address"]).doUpdateSet({ stream_id: streamId }),
+        conflict.columns(["deploy_id", "interface_address"]).doUpdateSet({ stream_id: streamId, group_address }),
       )
       .execute();
     return streamId;

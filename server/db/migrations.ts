@@ -10,6 +10,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0002-host-boot": { up: hostBoot },
   "0003-events-by-kind": { up: eventsByKind },
   "0004-captures": { up: captures },
+  "0005-stream-groups": { up: streamGroups },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {
@@ -131,4 +132,9 @@ async function captures(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable("deploys").addColumn("notes", "text").execute();
   await db.schema.alterTable("deploys").addColumn("keep_free_blocks", "integer").execute();
   await db.schema.alterTable("deploys").addColumn("most_disk_bytes", "integer").execute();
+}
+
+// Where receivers of a stream listen that a restart interrupted; null: the group of the configuration.
+async function streamGroups(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable("deploy_streams").addColumn("group_address", "text").execute();
 }

@@ -98,6 +98,8 @@ export type DeployStreamTable = {
   /** Our own IPv4 address in that network. */
   interface_address: string;
   stream_id: string;
+  /** Its receivers listen there; null: the group of the configuration. */
+  group_address: string | null;
 };
 
 /** Addresses that our own DHCP server gave out (network.dhcp = "full"); as `Lease` of bsdp/lease.ts. */

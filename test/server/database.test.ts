@@ -34,7 +34,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "most_disk_bytes",
   ],
   deploy_hosts: ["deploy_id", "host_id", "state", "attempts", "started_at_ms", "ended_at_ms", "fault"],
-  deploy_streams: ["deploy_id", "interface_address", "stream_id"],
+  deploy_streams: ["deploy_id", "group_address", "interface_address", "stream_id"],
   leases: ["address", "mac", "state", "until_ms"],
   host_boot: [
     ...["host_id", "secure_boot", "loader", "net_boot_image", "net_boot_until_ms", "address"],
