@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -19,7 +19,7 @@ import { removeVersions } from "../../server/store-remove.ts";
 import { sweepStore } from "../../server/store-sweep.ts";
 import { sampleDisk } from "../images/sample-disk.ts";
 import { testKey } from "../images/test-keys.ts";
-import { type Failure, FaultyDisk } from "./faulty-disk.ts";
+import { ageLeftovers, atEveryStep } from "./every-step.ts";
 
 // Everything that changes a store, in one evening, with a failure at each of its steps.
 
@@ -51,7 +51,7 @@ async function addImage(store: ImageStore, name: string, cells: string): Promise
 }
 
 /** What the store said that it did: that must hold after a power cut. */
-type Promised = { has: Set<string>; gone: Set<string>; alias: string | undefined };
+type Promised = { has: Set<string>; gone: Set<string>; alias: string | undefined; error?: unknown };
 
 async function evening(path: string, disk: StoreDisk): Promise<Promised> {
   const promised: Promised = { has: new Set(["kiosk:1"]), gone: new Set(), alias: undefined };
@@ -110,39 +110,12 @@ async function checkPromises(store: ImageStore, promised: Promised): Promise<voi
   for (const image of last) assert(next.version > Number(image.slice(7)), `number ${image} is not given again`);
 }
 
-async function ageLeftovers(path: string): Promise<void> {
-  const temporary = join(path, "temp");
-  const twoHoursAgo = Date.now() / 1000 - 7200;
-  for (const name of await readdir(temporary).catch(() => []))
-    await utimes(join(temporary, name), twoHoursAgo, twoHoursAgo);
-}
-
-/** Runs the evening with a failure at step 1, 2, 3, … until no step is left. */
-async function atEveryStep(
-  failure: Failure,
-  check: (path: string, promised: Promised & { error?: unknown }, disk: FaultyDisk) => Promise<void>,
-): Promise<number> {
-  for (let step = 1; ; step += 1) {
-    const path = await mkdtemp(join(directory, `${failure.kind} ${step} `));
-    const backups = `${path} backups`;
-    await cp(join(directory, "before"), path, { recursive: true, preserveTimestamps: true });
-    await mkdir(backups);
-    const disk = new FaultyDisk(step, failure, backups);
-    const promised = await evening(path, disk);
-    if (disk.failed === undefined) return step - 1;
-    await check(path, promised, disk).catch((error: Error) => {
-      error.message = `step ${step}, ${disk.failed}: ${error.message}`;
-      throw error;
-    });
-    await rm(path, { recursive: true });
-    await rm(backups, { recursive: true });
-  }
-}
+const tried = () => ({ directory, before: join(directory, "before"), evening });
 
 for (const isLost of [true, false]) {
   const how = isLost ? "all that was not synced is lost" : "all that was written is there";
   test(`the power goes at each step, and ${how}: what was promised holds, and it can go on`, async () => {
-    const steps = await atEveryStep({ kind: "power cut" }, async (path, promised, disk) => {
+    const steps = await atEveryStep(tried(), { kind: "power cut" }, async (path, promised, disk) => {
       if (isLost) disk.cutPower();
       await ageLeftovers(path);
       const store = await openStore(path, siteKey.trusted);
@@ -159,7 +132,7 @@ for (const isLost of [true, false]) {
 
 for (const code of ["EIO", "ENOSPC"] as const) {
   test(`${code} at each step: the store is valid at once, and a full disk is said in words`, async () => {
-    const steps = await atEveryStep({ kind: "error", code }, async (path, { error, ...promised }, disk) => {
+    const steps = await atEveryStep(tried(), { kind: "error", code }, async (path, { error, ...promised }, disk) => {
       const store = readStore(path, siteKey.trusted);
       await checkPromises(store, promised);
       if (code === "ENOSPC" && error !== undefined) {
