@@ -1,4 +1,5 @@
 import { existsSync, statSync } from "node:fs";
+import { readInto } from "../images/block.ts";
 import type { FileSource } from "../server/file-source.ts";
 import { type DiskImage, openImage } from "../server/images/open-image.ts";
 import { isSparseBundle } from "../server/images/sparse-bundle-folder.ts";
@@ -34,6 +35,7 @@ export function fileSourceOf(image: DiskImage): FileSource {
     sizeBytes: source.sizeBytes,
     sectorBytes,
     read: (offset, length) => source.read(offset, length),
+    readInto: (offset, target) => readInto(source, offset, target),
     close: () => image.close(),
   };
 }

@@ -1,10 +1,12 @@
 import { Command } from "commander";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
+import { KnownCells } from "../images/known-cells.ts";
 import { dataBytes } from "../images/manifest.ts";
 import { encodeManifest } from "../images/manifest-codec.ts";
 import { readDiskLayout } from "../images/partition-table.ts";
 import { scan } from "../images/scan.ts";
 import { findUnusedCells } from "../images/unused-cells.ts";
+import { ImageThreads } from "../server/images/image-threads.ts";
 import { changed, lookAtFile, scanIndexPath, writeScanIndex } from "../server/images/scan-index-file.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { configOf, configOptions } from "./configuration.ts";
@@ -43,17 +45,26 @@ export function imageScanCommand(): Command {
         const layout = await readDiskLayout(image.source, image.sectorBytes);
         const options = freeSpaceOf(given, path, image, signal);
         const unused = given.keepFreeBlocks ? undefined : await findUnusedCells(image.source, layout, options);
+        const ranges = image.ranges?.();
         const progress = progressLine("scanning");
+        const threads = new ImageThreads();
         const manifest = await scan(image.source, {
           tag: tagOfFile(path, given.notes),
           codec: "stored",
           layout,
+          work: threads,
+          ...(ranges && {
+            known: new KnownCells(ranges, image.source.sizeBytes, { keepsUnused: given.keepFreeBlocks }),
+          }),
           ...(unused && { isUnused: unused.isUnused }),
           // The packs are made again from the file when they are asked for.
           onPack: async () => undefined,
           onProgress: ({ doneBytes, totalBytes }) => progress.update(doneBytes, totalBytes),
           signal,
-        }).finally(() => progress.end());
+        }).finally(async () => {
+          progress.end();
+          await threads.close();
+        });
         const indexPath = given.index ?? scanIndexPath(path);
         const after = await lookAtFile(path, image.format);
         if (after.modifiedNs !== before.modifiedNs || after.sizeBytes !== before.sizeBytes)

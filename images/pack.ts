@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
-import { promisify } from "node:util";
-import { constants, type ZstdOptions, zstdCompress, zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import { constants, createZstdCompress, type ZstdOptions, zstdDecompressSync } from "node:zlib";
 import { Fault } from "../fault.ts";
 import { CELL_BYTES, CELLS_PER_PACK, cellId } from "./cell.ts";
+import { freeMemory } from "./free-memory.ts";
 import { ID_BYTES, type PackEntry } from "./manifest.ts";
 
 /**
@@ -54,13 +54,14 @@ export type PackOptions = {
   readonly cellIds?: Uint8Array;
   /** zstd's level, 3 unless told. */
   readonly level?: number;
+  /** Gives the memory that the pack is put into; fresh memory unless told. */
+  readonly memory?: (lengthBytes: number) => Uint8Array;
 };
-
-const compress = promisify(zstdCompress);
 
 /**
  * Makes a pack of 1…16 cells, each 64 KiB long; only the last may be shorter.
- * zstd runs in libuv's threads. A body that does not shrink is stored as it is.
+ * zstd runs in libuv's threads, wherever this is called: its synchronous call ends a frame in another way, and a disk
+ * that is captured would become other packs than one that is imported. A body that does not shrink is stored as it is.
  */
 export async function encodePack(
   cells: readonly Uint8Array[],
@@ -72,21 +73,32 @@ export async function encodePack(
   return packOf(cells, await compress(plain, zstdOptions(plain, options)), options);
 }
 
-/** The same on the thread that calls it. */
-export function encodePackSync(cells: readonly Uint8Array[], codec: PackCodec, options: PackOptions = {}): EncodedPack {
-  if (codec === "stored") return packOf(cells, undefined, options);
-  const plain = joined(cells);
-  return packOf(cells, zstdCompressSync(plain, zstdOptions(plain, options)), options);
+/** As zlib's own call does it, but in the pieces that it makes: these can be freed once they are copied. */
+function compress(plain: Uint8Array, options: ZstdOptions): Promise<Uint8Array[]> {
+  return new Promise((resolve, reject) => {
+    const pieces: Uint8Array[] = [];
+    const stream = createZstdCompress(options);
+    stream.on("data", (piece: Uint8Array) => pieces.push(piece));
+    stream.on("error", reject);
+    stream.on("end", () => resolve(pieces));
+    stream.end(plain);
+  });
 }
 
 /** @param frame the cells' zstd frame; not used when it is not shorter than they are */
-function packOf(cells: readonly Uint8Array[], frame: Uint8Array | undefined, options: PackOptions): EncodedPack {
+function packOf(
+  cells: readonly Uint8Array[],
+  frame: readonly Uint8Array[] | undefined,
+  options: PackOptions,
+): EncodedPack {
   const cellIds = options.cellIds ?? Buffer.concat(cells.map(cellId));
   const plainBytes = lengthOf(cells);
-  const isPacked = frame !== undefined && frame.length < plainBytes;
-  const body = isPacked ? [frame] : cells;
+  const isPacked = frame !== undefined && lengthOf(frame) < plainBytes;
+  const body = isPacked ? frame : cells;
   const bodyAt = PACK_HEADER_BYTES + cellIds.length;
-  const bytes = Buffer.allocUnsafeSlow(bodyAt + lengthOf(body));
+  const length = bodyAt + lengthOf(body);
+  const memory = options.memory?.(length) ?? Buffer.allocUnsafeSlow(length);
+  const bytes = Buffer.from(memory.buffer, memory.byteOffset, length);
   bytes.fill(0, 0, PACK_HEADER_BYTES);
   MAGIC.copy(bytes);
   bytes.writeUInt16BE(VERSION, 8);
@@ -100,6 +112,7 @@ function packOf(cells: readonly Uint8Array[], frame: Uint8Array | undefined, opt
     bytes.set(part, at);
     at += part.length;
   }
+  for (const piece of frame ?? []) freeMemory(piece);
   return { digest: packDigest(bytes), bytes, cellIds };
 }
 

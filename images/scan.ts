@@ -1,10 +1,12 @@
-import type { BlockSource } from "./block.ts";
-import { CELL_BYTES, CELLS_PER_PACK, cellCount, cellId, cellLength, isZero } from "./cell.ts";
+import { type BlockSource, readInto } from "./block.ts";
+import { CELL_BYTES, CELLS_PER_PACK, cellCount, cellLength } from "./cell.ts";
 import { CellIdTable } from "./cell-id-table.ts";
 import { idsOf } from "./cell-lists.ts";
 import { type CellMap, CellMapBuilder } from "./cell-map.ts";
+import { type CellWork, cellWorkHere } from "./cell-work.ts";
+import type { KnownCells } from "./known-cells.ts";
 import { type ImageTag, type Manifest, type PackEntry, rootOf } from "./manifest.ts";
-import { type EncodedPack, encodePack, type PackCodec } from "./pack.ts";
+import type { EncodedPack, PackCodec } from "./pack.ts";
 import { PackTable } from "./pack-table.ts";
 import { cellsOfRanges, type DiskLayout, readDiskLayout } from "./partition-table.ts";
 
@@ -31,7 +33,7 @@ export type PackMaking = {
   readonly findPack?: (cellIds: Uint8Array) => Promise<PackRecord | undefined>;
   /** Packs that are kept already and hold some of the cells: these are used whole, and only the rest is packed anew. */
   readonly reuse?: PackReuse;
-  /** Keeps one pack. Several calls may be under way; they may end in any order. */
+  /** Keeps one pack; its bytes may be used again when this resolves. Several calls may be under way; they may end in any order. */
   readonly onPack: (pack: EncodedPack) => Promise<void>;
 };
 
@@ -58,13 +60,14 @@ export type ScanOptions = (PackMaking | PackKeeping) & {
   readonly layout?: DiskLayout;
   /** Cells that no file system uses; their content is not kept. */
   readonly isUnused?: (cell: number) => boolean;
+  /** Cells whose content is known without reading them. */
+  readonly known?: KnownCells;
+  /** Where cells are hashed and packed; default: here. */
+  readonly work?: CellWork;
   readonly onProgress?: (progress: ScanProgress) => void;
   readonly signal?: AbortSignal;
 };
 
-/** Packs that are compressed or written at the same time: enough for libuv's four threads, 4 MiB plain. */
-const PACKS_IN_FLIGHT = 4;
-const READ_CELLS = 32;
 /** So few unused cells are read along with those around them: one more request would take longer. */
 const READ_ACROSS_CELLS = 2;
 
@@ -105,10 +108,9 @@ class Scanner {
   readonly #ids = new CellIdTable();
   readonly #packs: (PackRecord & { readonly cellIds: Uint8Array })[] = [];
   readonly #inFlight = new Set<Promise<void>>();
+  readonly #work: CellWork;
   readonly #keepPack: PackKeeping["keepPack"];
   readonly #mostInFlight: number;
-  // The cells of the pack that is being filled.
-  #open: { cell: Uint8Array; id: Uint8Array }[] = [];
   #nextPack = 0;
   #newBytes = 0;
   #storedBytes = 0;
@@ -119,14 +121,14 @@ class Scanner {
     this.#source = source;
     this.#options = options;
     this.#tableCells = tableCells;
-    this.#keepPack = "keepPack" in options ? options.keepPack : packMaker(options);
-    this.#mostInFlight = ("keepPack" in options ? options.packsInFlight : undefined) ?? PACKS_IN_FLIGHT;
+    this.#work = options.work ?? cellWorkHere();
+    this.#keepPack = "keepPack" in options ? options.keepPack : packMaker(options, this.#work);
+    this.#mostInFlight = ("keepPack" in options ? options.packsInFlight : undefined) ?? this.#work.stretchesAtOnce;
   }
 
   async run() {
     try {
       const cells = await this.#scanCells();
-      await this.#closePack();
       const tableStored = await this.#scanTable();
       await Promise.all(this.#inFlight);
       this.#check();
@@ -141,39 +143,84 @@ class Scanner {
   async #scanCells(): Promise<CellMap> {
     const cells = new CellMapBuilder();
     const total = cellCount(this.#source.sizeBytes);
-    let next = this.#readNeeded(0);
-    for (let first = 0; first < total; first += READ_CELLS) {
-      const pieces = await next;
-      // The next stretch is on its way while this one is hashed.
-      next = first + READ_CELLS < total ? this.#readNeeded(first + READ_CELLS) : Promise.resolve([]);
-      next.catch(() => {});
+    // The next stretches are read and hashed while this one is packed.
+    const ahead: Promise<Stretch>[] = [];
+    let nextRead = 0;
+    try {
       // Packs end at every MiB of the disk, so that a change there leaves all other packs as they were.
-      for (let start = first; start < first + READ_CELLS && start < total; start += CELLS_PER_PACK) {
-        await this.#closePack();
-        const contents: CellContent[] = [];
-        for (let cell = start; cell < start + CELLS_PER_PACK && cell < total; cell += 1)
-          contents.push(this.#contentOf(cell, contentOf(cell, pieces)));
-        await this.#reusePacks(contents);
-        for (const content of contents) await this.#placeCell(content, cells);
+      for (let first = 0; first < total; first += CELLS_PER_PACK) {
+        for (; nextRead < total && ahead.length < this.#work.stretchesAtOnce; nextRead += CELLS_PER_PACK) {
+          const reading = this.#readStretch(nextRead);
+          reading.catch(() => {});
+          ahead.push(reading);
+        }
+        await this.#placeStretch(await ahead.shift()!, cells);
+        this.#check();
+        this.#progress(Math.min((first + CELLS_PER_PACK) * CELL_BYTES, this.#source.sizeBytes));
       }
-      this.#check();
-      this.#progress(Math.min((first + READ_CELLS) * CELL_BYTES, this.#source.sizeBytes));
+      return cells.finish();
+    } finally {
+      await Promise.allSettled(ahead);
     }
-    return cells.finish();
   }
 
-  #contentOf(cell: number, bytes: Uint8Array | undefined): CellContent {
-    if (this.#tableCells.has(cell)) return { state: "unused" };
-    if (bytes === undefined || this.#options.isUnused?.(cell) === true) {
-      this.#unusedBytes += cellLength(cell, this.#source.sizeBytes);
-      return { state: "unused" };
+  /** Reads what is needed of one MiB of the disk; what no file system uses is read only where it lies between. */
+  async #readStretch(first: number): Promise<Stretch> {
+    const end = Math.min(first + CELLS_PER_PACK, cellCount(this.#source.sizeBytes));
+    const contents: CellContent[] = [];
+    const wanted: number[] = [];
+    for (let cell = first; cell < end; cell += 1) {
+      const known = this.#knownContent(cell);
+      contents.push(known ?? { state: "zero" });
+      if (known === undefined) wanted.push(cell);
     }
-    return isZero(bytes) ? { state: "zero" } : { state: "data", bytes, id: cellId(bytes) };
+    if (wanted.length === 0) return { contents };
+    const memory = this.#work.take((end - first) * CELL_BYTES);
+    const bytesOf = (from: number, to: number) => {
+      const length = (to - 1 - from) * CELL_BYTES + cellLength(to - 1, this.#source.sizeBytes);
+      return memory.subarray((from - first) * CELL_BYTES, (from - first) * CELL_BYTES + length);
+    };
+    try {
+      const pieces = piecesOf(wanted);
+      await Promise.all(
+        pieces.map((piece) => readInto(this.#source, piece.first * CELL_BYTES, bytesOf(piece.first, piece.end))),
+      );
+      const ids = await this.#work.identify(wanted.map((cell) => bytesOf(cell, cell + 1)));
+      for (const [at, cell] of wanted.entries()) {
+        const id = ids[at];
+        if (id !== undefined) contents[cell - first] = { state: "data", bytes: bytesOf(cell, cell + 1), id };
+      }
+      return { contents, memory };
+    } catch (error) {
+      this.#work.giveBack(memory);
+      throw error;
+    }
   }
 
-  async #placeCell(content: CellContent, cells: CellMapBuilder): Promise<void> {
-    if (content.state === "data") cells.data(await this.#stored(content));
-    else cells[content.state]();
+  #knownContent(cell: number): CellContent | undefined {
+    if (this.#tableCells.has(cell)) return { state: "table" };
+    if (this.#options.isUnused?.(cell) === true)
+      return { state: "unused", sizeBytes: cellLength(cell, this.#source.sizeBytes) };
+    const state = this.#options.known?.stateOf(cell);
+    if (state === "unused") return { state, sizeBytes: cellLength(cell, this.#source.sizeBytes) };
+    return state && { state };
+  }
+
+  async #placeStretch({ contents, memory }: Stretch, cells: CellMapBuilder): Promise<void> {
+    const open: IdentifiedCell[] = [];
+    try {
+      await this.#reusePacks(contents);
+      for (const content of contents) {
+        if (content.state === "data") cells.data(this.#storedNumber(content, open));
+        else if (content.state === "zero") cells.zero();
+        else cells.unused();
+        if (content.state === "unused") this.#unusedBytes += content.sizeBytes;
+      }
+    } catch (error) {
+      if (memory !== undefined) this.#work.giveBack(memory);
+      throw error;
+    }
+    await this.#pack(open, memory);
   }
 
   /** Takes over packs that hold enough of these cells; their other cells are stored with them, for whoever needs them later. */
@@ -196,61 +243,47 @@ class Scanner {
     }
   }
 
-  /** Reads what is needed of the next cells; what no file system uses is read only where it lies between. */
-  #readNeeded(first: number): Promise<Piece[]> {
-    const end = Math.min(first + READ_CELLS, cellCount(this.#source.sizeBytes));
-    const pieces: { first: number; end: number }[] = [];
-    for (let cell = first; cell < end; cell += 1) {
-      if (this.#tableCells.has(cell) || this.#options.isUnused?.(cell) === true) continue;
-      const last = pieces.at(-1);
-      if (last !== undefined && cell - last.end <= READ_ACROSS_CELLS) last.end = cell + 1;
-      else pieces.push({ first: cell, end: cell + 1 });
-    }
-    return Promise.all(
-      pieces.map(async (piece) => ({ ...piece, bytes: await this.#readCells(piece.first, piece.end - piece.first) })),
-    );
-  }
-
-  /** The stored number of a cell: that of an equal one seen before, or a new one. */
-  async #stored({ bytes, id }: { readonly bytes: Uint8Array; readonly id: Uint8Array }): Promise<number> {
-    const known = this.#ids.find(id);
+  /** The stored number of a cell: that of an equal one seen before, or a new one, which goes into the pack that is open. */
+  #storedNumber(cell: IdentifiedCell, open: IdentifiedCell[]): number {
+    const known = this.#ids.find(cell.id);
     if (known !== undefined) return known;
-    const stored = this.#ids.add(id);
-    await this.#add(bytes, id);
-    return stored;
+    open.push(cell);
+    return this.#ids.add(cell.id);
   }
 
   /** Stores the cells of the partition table, and returns the stored number of each that is not zero. */
   async #scanTable(): Promise<ReadonlyMap<number, number>> {
     const storedOf = new Map<number, number>();
     const cells = [...this.#tableCells].filter((cell) => cell !== 0);
+    let open: IdentifiedCell[] = [];
     for (const cell of [...cells, 0]) {
       // Cell 0 gets the very last pack, and the short last cell of the disk ends the pack before.
-      if (cell === 0) await this.#closePack();
-      const bytes = await this.#readCells(cell, 1);
-      if (isZero(bytes)) continue;
+      if (cell === 0 || open.length === CELLS_PER_PACK) {
+        await this.#pack(open);
+        open = [];
+      }
+      const bytes = new Uint8Array(cellLength(cell, this.#source.sizeBytes));
+      await readInto(this.#source, cell * CELL_BYTES, bytes);
+      const [id] = await this.#work.identify([bytes]);
+      if (id === undefined) continue;
       // Never shared with an equal cell outside of the table: that one would have to wait for the last pack.
       storedOf.set(cell, this.#ids.count + storedOf.size);
-      await this.#add(bytes, cellId(bytes));
+      open.push({ bytes, id });
     }
-    await this.#closePack();
+    await this.#pack(open);
     return storedOf;
   }
 
-  async #add(cell: Uint8Array, id: Uint8Array): Promise<void> {
-    this.#newBytes += cell.length;
-    this.#open.push({ cell, id });
-    if (this.#open.length === CELLS_PER_PACK) await this.#closePack();
-  }
-
-  async #closePack(): Promise<void> {
-    if (this.#open.length === 0) return;
-    const cells = this.#open.map(({ cell }) => cell);
-    const cellIds = Buffer.concat(this.#open.map(({ id }) => id));
-    this.#open = [];
+  /** Begins to pack cells, if there are any. @param memory where they lie; it is given back */
+  async #pack(open: readonly IdentifiedCell[], memory?: Uint8Array): Promise<void> {
+    const release = () => memory !== undefined && this.#work.giveBack(memory);
+    if (open.length === 0) {
+      release();
+      return;
+    }
     const number = this.#nextPack;
     this.#nextPack += 1;
-    await this.#start(this.#makePack(number, cells, cellIds));
+    await this.#start(this.#makePack(number, open).finally(release));
   }
 
   /** Work that goes on beside the scan; this waits while there is much of it. */
@@ -264,7 +297,10 @@ class Scanner {
     this.#check();
   }
 
-  async #makePack(number: number, cells: readonly Uint8Array[], cellIds: Uint8Array): Promise<void> {
+  async #makePack(number: number, open: readonly IdentifiedCell[]): Promise<void> {
+    const cells = open.map(({ bytes }) => bytes);
+    const cellIds = Buffer.concat(open.map(({ id }) => id));
+    for (const { length } of cells) this.#newBytes += length;
     const { digest, storedBytes } = await this.#keepPack(cells, cellIds);
     this.#packs[number] = { digest, storedBytes, cellIds };
     this.#storedBytes += storedBytes;
@@ -273,11 +309,6 @@ class Scanner {
   #check(): void {
     this.#options.signal?.throwIfAborted();
     if (this.#failure !== undefined) throw this.#failure;
-  }
-
-  #readCells(first: number, count: number): Promise<Uint8Array> {
-    const length = (count - 1) * CELL_BYTES + cellLength(first + count - 1, this.#source.sizeBytes);
-    return this.#source.read(first * CELL_BYTES, length);
   }
 
   #progress(doneBytes: number): void {
@@ -291,26 +322,36 @@ class Scanner {
   }
 }
 
-/** What one cell of the disk is. A cell of the partition table counts as unused until all others have their numbers. */
+type IdentifiedCell = { readonly bytes: Uint8Array; readonly id: Uint8Array };
+
+/** What one cell of the disk is. */
 type CellContent =
-  | { readonly state: "unused" | "zero" }
-  | { readonly state: "data"; readonly bytes: Uint8Array; readonly id: Uint8Array };
+  | { readonly state: "zero" | "table" }
+  | { readonly state: "unused"; readonly sizeBytes: number }
+  | ({ readonly state: "data" } & IdentifiedCell);
 
-/** Cells that were read together. */
-type Piece = { readonly first: number; readonly end: number; readonly bytes: Uint8Array };
+/** One MiB of the disk, and the memory that its cells lie in when any were read. */
+type Stretch = { readonly contents: readonly CellContent[]; readonly memory?: Uint8Array };
 
-function contentOf(cell: number, pieces: readonly Piece[]): Uint8Array | undefined {
-  const piece = pieces.find(({ first, end }) => cell >= first && cell < end);
-  return piece?.bytes.subarray((cell - piece.first) * CELL_BYTES, (cell - piece.first + 1) * CELL_BYTES);
+/** Cells that are read together. */
+function piecesOf(wanted: readonly number[]): { readonly first: number; readonly end: number }[] {
+  const pieces: { first: number; end: number }[] = [];
+  for (const cell of wanted) {
+    const last = pieces.at(-1);
+    if (last !== undefined && cell - last.end <= READ_ACROSS_CELLS) last.end = cell + 1;
+    else pieces.push({ first: cell, end: cell + 1 });
+  }
+  return pieces;
 }
 
-function packMaker({ codec, level, onPack, findPack }: PackMaking): PackKeeping["keepPack"] {
+function packMaker({ codec, level, onPack, findPack }: PackMaking, work: CellWork): PackKeeping["keepPack"] {
   return async (cells, cellIds) => {
     const known = await findPack?.(cellIds);
     if (known !== undefined) return known;
-    const pack = await encodePack(cells, codec, { cellIds, ...(level !== undefined && { level }) });
-    await onPack(pack);
-    return { digest: pack.digest, storedBytes: pack.bytes.length };
+    const pack = await work.encodePack(cells, codec, { cellIds, ...(level !== undefined && { level }) });
+    const kept = { digest: pack.digest, storedBytes: pack.bytes.length };
+    await onPack(pack).finally(() => work.giveBack(pack.bytes));
+    return kept;
   };
 }
 

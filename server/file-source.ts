@@ -43,7 +43,12 @@ export async function openAnyFile(path: string): Promise<FileSource> {
     return {
       sizeBytes,
       sectorBytes,
-      read: (offset, length) => readExactly(file, path, offset, length),
+      async read(offset, length) {
+        const bytes = Buffer.allocUnsafeSlow(length);
+        await fill(file, path, offset, bytes);
+        return bytes;
+      },
+      readInto: (offset, target) => fill(file, path, offset, target),
       close: () => file.close(),
     };
   } catch (error) {
@@ -93,14 +98,12 @@ async function sizeOf(file: FileHandle, path: string): Promise<{ sizeBytes: numb
   return { sizeBytes, sectorBytes: Number(sectorText) };
 }
 
-async function readExactly(file: FileHandle, path: string, offset: number, length: number): Promise<Uint8Array> {
-  const bytes = Buffer.allocUnsafeSlow(length);
-  for (let at = 0; at < length; ) {
-    const { bytesRead } = await file.read(bytes, at, length - at, offset + at);
+async function fill(file: FileHandle, path: string, offset: number, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesRead } = await file.read(bytes, at, bytes.length - at, offset + at);
     if (bytesRead === 0) throw cutShort(path, offset + at);
     at += bytesRead;
   }
-  return bytes;
 }
 
 function missing(path: string, cause: unknown): Fault {

@@ -1,5 +1,7 @@
 import { userInfo } from "node:os";
 import { Fault } from "../fault.ts";
+import type { ForeignRange } from "../images/foreign-image.ts";
+import { KnownCells } from "../images/known-cells.ts";
 import { KnownPacks } from "../images/known-packs.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { encodeManifest } from "../images/manifest-codec.ts";
@@ -7,6 +9,7 @@ import { readDiskLayout } from "../images/partition-table.ts";
 import { type PackReuse, type ScanProgress, scan } from "../images/scan.ts";
 import { findUnusedCells, type UnusedCellsOptions, type VolumeUse } from "../images/unused-cells.ts";
 import type { FileSource } from "./file-source.ts";
+import { ImageThreads } from "./images/image-threads.ts";
 import type { SiteKey } from "./keys.ts";
 import type { ImageStore } from "./store.ts";
 
@@ -14,6 +17,8 @@ export type ImportOptions = {
   readonly store: ImageStore;
   readonly siteKey: SiteKey;
   readonly source: FileSource;
+  /** What is known of the disk without reading it, as `ForeignImage.ranges` says it: these stretches are not read. */
+  readonly ranges?: Iterable<ForeignRange> | undefined;
   readonly name: string;
   readonly notes: string;
   readonly now: number;
@@ -45,9 +50,12 @@ export type ImportResult = {
 export async function importImage(options: ImportOptions): Promise<ImportResult> {
   const { store, source, siteKey, name, notes, now, onProgress, signal } = options;
   const { version, release } = await store.reserveVersion(name);
+  const threads = new ImageThreads();
   try {
     const layout = await readDiskLayout(source, source.sectorBytes);
     const unused = options.keepFreeBlocks ? undefined : await findUnusedCells(source, layout, options.freeSpace);
+    const knownCells =
+      options.ranges && new KnownCells(options.ranges, source.sizeBytes, { keepsUnused: options.keepFreeBlocks });
     const known = await packsOfNewest(store, name);
     let writtenBytes = 0;
     const scanOnce = (): Promise<Manifest> =>
@@ -55,6 +63,8 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
         tag: { name, version, builder: builderName(), createdAtMs: now, notes },
         codec: "zstd",
         layout,
+        work: threads,
+        ...(knownCells && { known: knownCells }),
         ...(unused && { isUnused: unused.isUnused }),
         ...(known && { reuse: reuseOf(store, known) }),
         findPack: async (cellIds) => {
@@ -81,6 +91,7 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
     const warnings = [...layout.warnings, ...(unused?.warnings ?? [])];
     return { manifest, writtenBytes, volumes: unused?.volumes ?? [], warnings };
   } finally {
+    await threads.close();
     await release();
   }
 }

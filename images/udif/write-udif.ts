@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { Fault } from "../../fault.ts";
-import type { BlockSource } from "../block.ts";
+import { type BlockSource, readInto } from "../block.ts";
 import { CELL_BYTES, isZero } from "../cell.ts";
 import type { ForeignRange } from "../foreign-image.ts";
 import { crc32WithZeros } from "./crc-zeros.ts";
@@ -14,8 +14,10 @@ import { encodeTrailer } from "./write-trailer.ts";
 export type UdifWriteOptions = {
   /** "zlib" makes a UDZO, "xz" a ULMO (an .xz container for each chunk). */
   readonly codec: "zlib" | "xz";
-  /** Packs one chunk. Several are asked for at the same time. */
-  readonly compress: (bytes: Uint8Array) => Promise<Uint8Array>;
+  /** Packs one chunk, into memory that it is given back; undefined when that does not make it shorter. Several are asked for at the same time. */
+  readonly compress: (bytes: Uint8Array) => Promise<Uint8Array | undefined>;
+  /** Memory for chunks, which is used again. */
+  readonly memory: { take(lengthBytes: number): Uint8Array; giveBack(memory: Uint8Array): void };
   /** How many chunks may be under way; each takes about three times its length. */
   readonly chunksAtOnce: number;
   /** 16 random bytes. */
@@ -38,7 +40,7 @@ const SPARE_BUFFER_SECTORS = 8;
  * Writes a disk or a volume as a compressed .dmg, from start to end without
  * going back: the chunks, then the tables, then the trailer.
  *
- * @param append writes bytes behind those before
+ * @param append writes bytes behind those before; they may be used again when it resolves
  * @throws {Fault} IMAGE_SIZE, and what `source`, `compress` and `append` throw
  */
 export async function writeUdif(
@@ -67,7 +69,7 @@ export async function writeUdif(
 }
 
 /** A stretch of the disk that was read, perhaps still being packed. */
-type Pending = Stretch & { readonly plain?: Uint8Array; readonly packed?: Promise<Uint8Array> };
+type Pending = Stretch & { readonly plain?: Uint8Array; readonly packed?: Promise<Uint8Array | undefined> };
 
 class DataWriter {
   dataBytes = 0;
@@ -119,9 +121,14 @@ class DataWriter {
     const { area, firstSector, sectorCount, state } = stretch;
     if (state !== "data") return stretch;
     const startBytes = (area.firstSector + firstSector) * SECTOR_BYTES;
-    const plain = await this.#source.read(startBytes, sectorCount * SECTOR_BYTES);
-    // Free space of the disk need not be kept, as long as nobody put anything there.
-    if (isAllZero(plain)) return { ...stretch, state: area.isFree ? "unused" : "zero" };
+    const { memory } = this.#options;
+    const plain = memory.take(sectorCount * SECTOR_BYTES);
+    await readInto(this.#source, startBytes, plain);
+    if (isAllZero(plain)) {
+      memory.giveBack(plain);
+      // Free space of the disk need not be kept, as long as nobody put anything there.
+      return { ...stretch, state: area.isFree ? "unused" : "zero" };
+    }
     const packed = this.#options.compress(plain);
     // Who waits for it gets the failure; another one may come before that.
     packed.catch(() => {});
@@ -136,8 +143,11 @@ class DataWriter {
     if (plain !== undefined && packed !== undefined) {
       this.#crc32 = crc32(plain, this.#crc32);
       const bytes = await packed;
-      if (bytes.length < plain.length) await this.#store(this.#options.codec, sectorCount, bytes);
-      else await this.#store("raw", sectorCount, plain);
+      if (bytes === undefined) await this.#store("raw", sectorCount, plain);
+      else await this.#store(this.#options.codec, sectorCount, bytes);
+      const { memory } = this.#options;
+      memory.giveBack(plain);
+      if (bytes !== undefined) memory.giveBack(bytes);
     } else {
       if (state === "zero") this.#crc32 = crc32WithZeros(this.#crc32, sectorCount * SECTOR_BYTES);
       this.#table.add(state === "unused" ? "unused" : "zero", sectorCount, this.dataBytes, 0);

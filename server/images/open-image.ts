@@ -1,5 +1,4 @@
 import { stat } from "node:fs/promises";
-import { availableParallelism } from "node:os";
 import { deflateRawSync } from "node:zlib";
 import { Fault } from "../../fault.ts";
 import type { BlockSource } from "../../images/block.ts";
@@ -15,9 +14,9 @@ import { openSparseImage } from "../../images/sparse-image.ts";
 import { readTrailer } from "../../images/udif/data-fork.ts";
 import { openUdif } from "../../images/udif/open-udif.ts";
 import { checkWholeSectors, formatOf } from "../file-source.ts";
-import { ChunkThreads } from "./chunk-threads.ts";
 import { holesOf } from "./file-holes.ts";
 import { contentNotRead } from "./format-faults.ts";
+import { ImageThreads } from "./image-threads.ts";
 import { type PassphraseSource, unlockWith } from "./passphrase.ts";
 import { openSegments } from "./segments.ts";
 import { unpackDmg } from "./seven-zip.ts";
@@ -206,12 +205,12 @@ class Opening {
     const segments = this.#layers.length === 0 ? await openSegments(path, trailer.segmentCount) : [];
     this.#closers.push(...segments.map((segment) => () => segment.close()));
     try {
-      const threads = new ChunkThreads();
+      const threads = new ImageThreads();
       this.#closers.push(() => threads.close());
       return await openUdif(content.source, {
         segments,
-        decode: threads.decode,
-        chunksAtOnce: Math.max(2, availableParallelism()),
+        decode: threads.decodeChunk,
+        chunksAtOnce: Math.max(2, threads.lanes),
       });
     } catch (error) {
       if (!(error instanceof Fault) || error.code !== "UDIF_CODEC_LZFSE" || segments.length > 0) throw error;

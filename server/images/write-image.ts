@@ -4,8 +4,8 @@ import type { BlockSource } from "../../images/block.ts";
 import { Bmap } from "../../images/bmap.ts";
 import type { ForeignRange } from "../../images/foreign-image.ts";
 import { writeUdif } from "../../images/udif/write-udif.ts";
+import { ImageThreads } from "./image-threads.ts";
 import { OutputFile } from "./write-output.ts";
-import { CompressionPool } from "./write-pool.ts";
 import { writeRaw } from "./write-raw.ts";
 
 /** Raw disk with holes; the same with a `.bmap` beside it; .dmg packed with zlib; .dmg packed with xz. */
@@ -75,19 +75,20 @@ async function writeDmg(
   codec: "zlib" | "xz",
   { onProgress, signal }: WriteImageOptions,
 ): Promise<void> {
-  const pool = new CompressionPool(codec);
+  const threads = new ImageThreads();
   try {
     await writeUdif(disk.source, (bytes) => file.append(bytes), {
       codec,
-      compress: (bytes) => pool.compress(bytes),
+      compress: (bytes) => threads.compress(codec, bytes),
+      memory: threads,
       // Enough that no thread waits while the oldest chunk is written.
-      chunksAtOnce: pool.lanes + 4,
+      chunksAtOnce: threads.lanes + 4,
       segmentId: randomBytes(16),
       ranges: disk.ranges?.(),
       onProgress,
       signal,
     });
   } finally {
-    await pool.close();
+    await threads.close();
   }
 }

@@ -21,7 +21,6 @@ import { gunzipSync } from "node:zlib";
 import { openImage } from "../../../server/images/open-image.ts";
 import { WRITTEN_FORMATS, writeImage } from "../../../server/images/write-image.ts";
 import { refuseSameFile } from "../../../server/images/write-output.ts";
-import { CompressionPool } from "../../../server/images/write-pool.ts";
 import { MemoryDisk } from "../../images/memory.ts";
 import { readSample, samplePath, samplesMissing } from "../../images/shared-data.ts";
 
@@ -185,18 +184,6 @@ test("what is read is not written", async () => {
   await assert.rejects(refuseSameFile(bundle, join(bundle, "out.raw")), { code: "SAME_FILE" });
   await refuseSameFile(path, join(folder, "b.raw"));
   await refuseSameFile(bundle, join(folder, "b.raw"));
-});
-
-test("chunks are packed by several threads at once, and the rest is rejected when it is ended", async () => {
-  const pool = new CompressionPool("zlib", 2);
-  const chunks = Array.from({ length: 20 }, (_, number) => Buffer.alloc(100_000 - number, number));
-  const packed = await Promise.all(chunks.map((chunk) => pool.compress(chunk)));
-  const { inflateSync } = await import("node:zlib");
-  for (const [number, bytes] of packed.entries()) assert(inflateSync(bytes).equals(chunks[number]!));
-  const late = chunks.map((chunk) => assert.rejects(pool.compress(chunk), /ended/));
-  await pool.close();
-  await Promise.all(late);
-  await assert.rejects(pool.compress(chunks[0]!), /ended/);
 });
 
 test("Ctrl-C while it writes: exit code 130, no file, no part of one", async () => {
