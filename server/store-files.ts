@@ -36,18 +36,27 @@ export async function writeWhole(
   }
 }
 
-// A file is written in seconds: whatever is older has no writer any more, wherever that ran.
-const LEFTOVER_AFTER_MS = 3_600_000;
+/** Which files of a folder are being written, and from when on nobody writes them any more. */
+export type Unfinished = {
+  /** The mark of the process that writes a file (process-mark.ts), "" when it has none; undefined leaves the file alone. */
+  readonly writerOf: (name: string) => string | undefined;
+  /** So long after the last write nobody writes it, wherever its process ran. */
+  readonly afterMs: number;
+};
 
-/** Removes from a folder for temporary files what crashed processes left there. */
-export async function removeLeftovers(disk: StoreDisk, directory: string): Promise<void> {
+/** Those in the folder of a store where files are written: all, each in seconds. */
+const storeFiles: Unfinished = { writerOf: (name) => name.split(".")[0], afterMs: 3_600_000 };
+
+/** Removes from a folder the files that processes were writing when they crashed or lost power. */
+export async function removeLeftovers(disk: StoreDisk, directory: string, which = storeFiles): Promise<void> {
   for (const name of await readdir(directory)) {
+    const writer = which.writerOf(name);
+    if (writer === undefined) continue;
     const path = join(directory, name);
-    const [mark, rest] = name.split(".");
-    const isDead = rest !== undefined && /^[0-9a-f]{12}-\d+-\d+$/.test(mark!) && (await isGone(mark!)) === true;
+    const isDead = /^[0-9a-f]{12}-\d+-\d+$/.test(writer) && (await isGone(writer)) === true;
     // Another process may be done with it in between.
     const written = await stat(path).catch(() => undefined);
-    const isOld = written !== undefined && Date.now() - written.mtimeMs > LEFTOVER_AFTER_MS;
+    const isOld = written !== undefined && Date.now() - written.mtimeMs > which.afterMs;
     if (isDead || isOld) await disk.unlink(path).catch(() => {});
   }
 }

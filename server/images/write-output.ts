@@ -2,11 +2,14 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, link, lstat, open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { Fault } from "../../fault.ts";
-import { isMissing, syncDirectory } from "../store-files.ts";
+import { ownMark } from "../process-mark.ts";
+import { realDisk } from "../store-disk.ts";
+import { isMissing, removeLeftovers, syncDirectory, type Unfinished } from "../store-files.ts";
 
 /**
- * A file that gets its name when it is complete. Until then it lies beside,
- * under a name that nobody asks for; a failure of any kind removes it.
+ * A file that gets its name when it is complete. Until then it lies beside, hidden, as
+ * `.bootcast-<who writes it>.<random>.part`. A failure of any kind removes it. What a
+ * process left that was killed or lost its power goes when the next image is written into that folder.
  */
 export class OutputFile {
   readonly path: string;
@@ -29,8 +32,10 @@ export class OutputFile {
   static async create(path: string, isForced: boolean): Promise<OutputFile> {
     await refuseName(path);
     await refuseExisting(path, isForced);
+    // Somebody else's folder may be written and not be listed; then they stay.
+    await removeLeftovers(realDisk, dirname(path), parts).catch(() => {});
     // A name of its own, so that the longest possible name works, too.
-    const temporary = join(dirname(path), `.bootcast-${randomUUID()}.part`);
+    const temporary = join(dirname(path), `.bootcast-${await ownMark()}.${randomUUID()}.part`);
     try {
       return new OutputFile(path, temporary, await open(temporary, "wx"), isForced);
     } catch (error) {
@@ -109,6 +114,12 @@ export class OutputFile {
     return error;
   }
 }
+
+/** A disk of another machine, or of this one before it started anew: there nobody knows who still runs, but in a day each writes. */
+const parts: Unfinished = {
+  writerOf: (name) => /^\.bootcast-([0-9a-f]{12}-\d+-\d+)\.[0-9a-f-]{36}\.part$/.exec(name)?.[1],
+  afterMs: 24 * 3_600_000,
+};
 
 /**
  * Refuses to write what is read.
