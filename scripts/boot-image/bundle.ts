@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { extname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
+import type { BuildOptions, Plugin } from "esbuild";
 import { Fault } from "../../fault.ts";
 import { type Architecture, hostArchitecture, namesOf } from "./architecture.ts";
 import type { FileTree } from "./file-tree.ts";
@@ -36,25 +37,7 @@ export async function bundleAgent(
   entry = join(projectDir, "agent", `main${extname(import.meta.filename)}`),
 ): Promise<Uint8Array> {
   try {
-    const { build } = await import("esbuild");
-    const result = await build({
-      entryPoints: [entry],
-      absWorkingDir: projectDir,
-      bundle: true,
-      write: false,
-      platform: "node",
-      target: "node24",
-      format: "cjs",
-      // Stack traces on a client's screen should still say something.
-      minifyWhitespace: true,
-      keepNames: true,
-      legalComments: "none",
-      logLevel: "silent",
-      external: ["koffi"],
-      // Only the entry runs itself; in a bundle, this file is the program.
-      define: { "import.meta.main": "true", "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
-    });
-    return result.outputFiles[0]!.contents;
+    return await oneFile(entry, { external: ["koffi"], plugins: [threadInside] });
   } catch (error) {
     throw new Fault(
       "BOOT_IMAGE_AGENT_UNBUILT",
@@ -67,6 +50,39 @@ export async function bundleAgent(
     );
   }
 }
+
+async function oneFile(entry: string, more: Pick<BuildOptions, "external" | "plugins">): Promise<Uint8Array> {
+  const { build } = await import("esbuild");
+  const result = await build({
+    entryPoints: [entry],
+    absWorkingDir: projectDir,
+    bundle: true,
+    write: false,
+    platform: "node",
+    target: "node24",
+    format: "cjs",
+    // Stack traces on a client's screen should still say something.
+    minifyWhitespace: true,
+    keepNames: true,
+    legalComments: "none",
+    logLevel: "silent",
+    // Only the entry runs itself; in a bundle, this file is the program.
+    define: { "import.meta.main": "true", "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
+    ...more,
+  });
+  return result.outputFiles[0]!.contents;
+}
+
+/** The program of the agent's thread becomes a text in its one file: see agent/stream/unpack-program. */
+const threadInside: Plugin = {
+  name: "thread-inside",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]unpack-program\.[jt]s$/ }, async ({ path }) => {
+      const program = await oneFile(join(dirname(path), `unpack-thread${extname(path)}`), {});
+      return { contents: `export const unpackProgram = ${JSON.stringify(Buffer.from(program).toString("utf8"))};` };
+    });
+  },
+};
 
 /** The Node that the agent runs with. */
 export type Runtime = { readonly path: string; readonly version: string; readonly sha256: string };
