@@ -1,17 +1,19 @@
-import { once } from "node:events";
-import { existsSync, mkdirSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import type { LabProcess } from "../../scripts/lab/namespace.ts";
+import { bundleAgent } from "../../scripts/boot-image/bundle.ts";
 import { processUse } from "./measure.ts";
-import type { ReceiveOrder, Said, SendOrder, Use } from "./multicast-process.ts";
-import { type BenchRoom, hostAddress, hostName, serverAddress } from "./multicast-room.ts";
+import { type BenchRoom, hostAddress, hostName } from "./multicast-room.ts";
+import type { Use } from "./multicast-said.ts";
+import { startReceiver, startSender } from "./multicast-speaker.ts";
 
 /** What is sent: a raw file; each host writes its own into `directory`, by the name of `targetOf`. */
 export type Cast = {
   readonly room: BenchRoom;
+  /** The program of our host: see `bundleHost`. */
+  readonly hostProgram: string;
   readonly image: string;
   readonly directory: string;
   readonly rateBytesPerSecond: number;
@@ -26,6 +28,8 @@ export type CastResult = {
   readonly receivers: readonly Use[];
   /** Packs fetched by unicast, of all hosts: only ours tells. */
   readonly unicastPacks?: number;
+  /** Datagrams that found a host's buffer full: only ours tells. */
+  readonly overflows?: number;
 };
 
 export type Contender = {
@@ -34,9 +38,11 @@ export type Contender = {
   run(cast: Cast): Promise<CastResult>;
 };
 
-const node = join(import.meta.dirname, "../../node_modules/.bin/node");
-const program = join(import.meta.dirname, "multicast-process.ts");
-const port = 7800;
+/** Makes our host's program, one file as the agent is: `path`, in a folder of its own. */
+export async function bundleHost(path: string): Promise<void> {
+  writeFileSync(path, await bundleAgent(join(import.meta.dirname, "multicast-host.ts")));
+  symlinkSync(join(import.meta.dirname, "../../node_modules"), join(dirname(path), "node_modules"));
+}
 
 /** @param isFast false: with what Node itself offers only */
 export function bootcast(isFast: boolean): Contender {
@@ -47,22 +53,12 @@ export function bootcast(isFast: boolean): Contender {
     async run(cast) {
       const { room, image, rateBytesPerSecond } = cast;
       const { hosts } = room.options;
-      const start = (order: SendOrder | ReceiveOrder, netns: string) =>
-        Speaker.start(room.lab.spawn(node, [program, JSON.stringify(order)], { netns }));
-      const send = { role: "send", path: image, address: serverAddress, group: "239.192.66.9", port } as const;
-      const sender = start({ ...send, rateBytesPerSecond, hosts, isFast }, "server");
+      const streams = [{ group: "239.192.66.9", waitFor: hosts }];
+      const sender = startSender(room, { path: image, rateBytesPerSecond, isFast, streams });
       await sender.said("ready", cast.deadlineMs);
-      const server = `http://${serverAddress}:${port}`;
-      const receivers = numbers(hosts).map((number) => {
-        const order = {
-          role: "receive",
-          server,
-          name: hostName(number),
-          path: targetOf(cast, number),
-          isFast,
-        } as const;
-        return start(order, hostName(number));
-      });
+      const receivers = numbers(hosts).map((number) =>
+        startReceiver(room, cast.hostProgram, number, { path: targetOf(cast, number), isFast }),
+      );
       const ended = await Promise.all(
         receivers.map(async (receiver) => {
           const said = await receiver.said("done", cast.deadlineMs);
@@ -77,6 +73,7 @@ export function bootcast(isFast: boolean): Contender {
         sender: sent ?? noUse,
         receivers: done,
         unicastPacks: done.reduce((sum, { unicastPacks }) => sum + unicastPacks, 0),
+        overflows: done.reduce((sum, { overflows }) => sum + overflows, 0),
       };
     },
   };
@@ -141,46 +138,6 @@ const noUse: Use = { cpuSeconds: Number.NaN, peakBytes: Number.NaN };
 
 function numbers(count: number): number[] {
   return Array.from({ length: count }, (_, at) => at + 1);
-}
-
-/** A process of ours, and what it said. */
-class Speaker {
-  readonly process: LabProcess;
-  readonly #said: Said[] = [];
-  readonly #lines: ReturnType<typeof createInterface>;
-
-  private constructor(lab: LabProcess) {
-    this.process = lab;
-    lab.stderr.on("data", (bytes: Buffer) => process.stderr.write(bytes));
-    this.#lines = createInterface({ input: lab.stdout });
-    this.#lines.on("line", (line) => this.#said.push(JSON.parse(line) as Said));
-  }
-
-  static start(lab: LabProcess): Speaker {
-    return new Speaker(lab);
-  }
-
-  /** Who is done ends by itself. */
-  async end(): Promise<void> {
-    await Promise.race([this.process.exited, delay(2_000)]);
-    await this.process.stop();
-  }
-
-  /** Undefined when it ends without having said so, or takes too long. */
-  async said<Type extends Said["type"]>(type: Type, deadlineMs: number): Promise<(Said & { type: Type }) | undefined> {
-    const until = performance.now() + deadlineMs;
-    for (;;) {
-      const found = this.#said.find((one) => one.type === type);
-      if (found !== undefined) return found as Said & { type: Type };
-      const heard = once(this.#lines, "line").then(() => true);
-      const isGoingOn = await Promise.race([
-        heard,
-        this.process.exited.then(() => false),
-        delay(Math.max(0, until - performance.now()), false),
-      ]);
-      if (!isGoingOn && !this.#said.some((one) => one.type === type)) return undefined;
-    }
-  }
 }
 
 type Timed = { readonly isDone: boolean; readonly atSeconds: number; readonly use: Use };

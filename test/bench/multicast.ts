@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import { printBench, type Row } from "./measure.ts";
-import { absent, bootcast, type Cast, type Contender, udpcast, uftp } from "./multicast-contenders.ts";
+import { absent, bootcast, bundleHost, type Cast, type Contender, udpcast, uftp } from "./multicast-contenders.ts";
 import { BenchRoom } from "./multicast-room.ts";
 
 const help = `usage: node test/bench/multicast.ts [options]        (root; apt-get install ethtool iproute2 nftables udpcast uftp)
@@ -54,10 +54,13 @@ const idealSeconds = (imageBytes * 1514) / 1472 / rateBytesPerSecond;
 
 // Memory, where there is some: a disk is not what is measured.
 const directory = mkdtempSync(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "bootcast-bench-multicast-"));
+const hostProgram = join(directory, "host", "host.cjs");
 try {
   const image = join(directory, "image.raw");
   writeFileSync(image, randomBytes(imageBytes));
   const digest = await digestOf(image);
+  mkdirSync(join(directory, "host"));
+  await bundleHost(hostProgram);
   const rows: Row[] = [];
   for (const hosts of numbersOf(values.receivers)) {
     for (const percent of numbersOf(values.loss)) {
@@ -89,7 +92,7 @@ async function measure(
   mkdirSync(targets);
   try {
     const deadlineMs = 60_000 + idealSeconds * 4_000;
-    const cast: Cast = { room, image, directory: targets, rateBytesPerSecond, deadlineMs };
+    const cast: Cast = { room, image, hostProgram, directory: targets, rateBytesPerSecond, deadlineMs };
     const result = await contender.run(cast);
     if (result.endedAtSeconds.length === 0) return { hosts, "loss %": percent, what: contender.name, right: 0 };
     const endedAtSeconds = Math.max(...result.endedAtSeconds);
@@ -115,6 +118,7 @@ async function measure(
       "receiver CPU": cpuSeconds / gibibytes,
       "memory MB": Math.max(sender.peakBytes, ...receivers.map(({ peakBytes }) => peakBytes)) / 1e6,
       ...(result.unicastPacks === undefined ? {} : { unicast: result.unicastPacks }),
+      ...(result.overflows === undefined ? {} : { overflows: result.overflows }),
     };
   } finally {
     await room.close();
