@@ -17,6 +17,7 @@ import { createHttp, type HttpServer, listenTcp } from "../../server/http.ts";
 import { loadSiteKey, type SiteKey } from "../../server/keys.ts";
 import { type ImageStore, openStore } from "../../server/store.ts";
 import { StoreCells } from "../../server/store-cells.ts";
+import { StoreKeyFile } from "../../server/store-key-file.ts";
 import { Core, machine, NETWORK } from "./core.ts";
 
 /** A server with a store on a real disk and routes on a real port, as far as captures need it. */
@@ -37,14 +38,17 @@ export class CaptureSite {
     this.store = store;
   }
 
-  static async open(t: Pick<TestContext, "after">): Promise<CaptureSite> {
+  /** @param options.isSealed the store is sealed, its key beside it */
+  static async open(t: Pick<TestContext, "after">, options: { isSealed?: boolean } = {}): Promise<CaptureSite> {
     const directory = await mkdtemp(join(tmpdir(), "bootcast-capture-"));
     const siteKey = await loadSiteKey(directory);
+    const keys = new StoreKeyFile(join(directory, "store.key"), join(directory, "store"));
+    if (options.isSealed === true) await keys.make();
     const site = new CaptureSite(
       await Core.open(),
       directory,
       siteKey,
-      await openStore(join(directory, "store"), [siteKey.publicKey]),
+      await openStore(join(directory, "store"), [siteKey.publicKey], options.isSealed === true ? { keys } : {}),
     );
     await site.start();
     t.after(async () => {

@@ -77,33 +77,39 @@ test("captured and imported, a disk becomes the same image of the same packs", a
   assert.equal(imported.writtenBytes, 0);
 });
 
-test("only cells that the store lacks are sent: of a pack, of another image, of a disk that moved", async (t) => {
-  const site = await CaptureSite.open(t);
-  const disk = noisyDisk(64, "golden");
-  const { store, siteKey } = site;
-  await importImage({ store, siteKey, source: fileSource(disk), name: "golden", notes: "", now: 1 });
+for (const isSealed of [false, true]) {
+  const the = isSealed ? "a sealed" : "the";
+  test(`only cells that ${the} store lacks are sent: of a pack, of another image, of a disk that moved`, async (t) => {
+    const site = await CaptureSite.open(t, { isSealed });
+    const disk = noisyDisk(64, "golden");
+    const { store, siteKey } = site;
+    await importImage({ store, siteKey, source: fileSource(disk), name: "golden", notes: "", now: 1 });
 
-  const changed = new MemoryDisk(disk.bytes.slice());
-  changed.bytes.fill(7, 20 * CELL_BYTES, 20 * CELL_BYTES + 4096);
-  // Cells 40 and 41 change places: no pack has them so, and both are known.
-  changed.bytes.set(disk.bytes.subarray(40 * CELL_BYTES, 41 * CELL_BYTES), 41 * CELL_BYTES);
-  changed.bytes.set(disk.bytes.subarray(41 * CELL_BYTES, 42 * CELL_BYTES), 40 * CELL_BYTES);
-  const { host, deployId } = await site.begin(1, changed.sizeBytes);
-  const { client, counts } = counted(site.client(host, deployId));
-  await site.capture(changed, host, deployId, { client });
-  assert.equal(counts.packs, 2);
-  assert(counts.bytes > CELL_BYTES * 0.9 && counts.bytes < CELL_BYTES + 4096, `${counts.bytes} bytes sent`);
-  const { manifest } = await store.readManifest("lab-01");
-  assert.deepEqual(await differing(manifest, changed), []);
-  assert.deepEqual(await checkImage(store, manifest), []);
-});
+    const changed = new MemoryDisk(disk.bytes.slice());
+    changed.bytes.fill(7, 20 * CELL_BYTES, 20 * CELL_BYTES + 4096);
+    // Cells 40 and 41 change places: no pack has them so, and both are known.
+    changed.bytes.set(disk.bytes.subarray(40 * CELL_BYTES, 41 * CELL_BYTES), 41 * CELL_BYTES);
+    changed.bytes.set(disk.bytes.subarray(41 * CELL_BYTES, 42 * CELL_BYTES), 40 * CELL_BYTES);
+    const { host, deployId } = await site.begin(1, changed.sizeBytes);
+    const { client, counts } = counted(site.client(host, deployId));
+    await site.capture(changed, host, deployId, { client });
+    assert.equal(counts.packs, 2);
+    assert(counts.bytes > CELL_BYTES * 0.9 && counts.bytes < CELL_BYTES + 4096, `${counts.bytes} bytes sent`);
+    const { manifest } = await store.readManifest("lab-01");
+    assert.deepEqual(await differing(manifest, changed), []);
+    assert.deepEqual(await checkImage(store, manifest), []);
+    const forms = await Promise.all(manifest.packs.map(({ digest }) => store.formOf(digest)));
+    assert(forms.every((form) => (form !== "plain") === isSealed));
+  });
+}
 
-for (const [what, isRestarted] of [
-  ["the host's power is cut", false],
-  ["the host's power is cut, and the server was killed meanwhile", true],
+for (const [what, isRestarted, isSealed] of [
+  ["the host's power is cut", false, false],
+  ["the host's power is cut, and the server was killed meanwhile", true, false],
+  ["the host's power is cut, and the server of a sealed store was killed meanwhile", true, true],
 ] as const) {
   test(`${what}: the second time only the rest is sent`, async (t) => {
-    const site = await CaptureSite.open(t);
+    const site = await CaptureSite.open(t, { isSealed });
     const disk = noisyDisk(16 * 12, "power");
     const { host, deployId } = await site.begin(1, disk.sizeBytes);
     const off = new AbortController();

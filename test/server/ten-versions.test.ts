@@ -8,9 +8,12 @@ import { test } from "node:test";
 import { diffImages } from "../../images/diff.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import { openFileSource } from "../../server/file-source.ts";
+import { checkImage } from "../../server/image-check.ts";
 import { exportImage } from "../../server/image-export.ts";
 import { importImage } from "../../server/image-import.ts";
 import { openStore } from "../../server/store.ts";
+import { StoreKeyFile } from "../../server/store-key-file.ts";
+import { changeSeal } from "../../server/store-seal.ts";
 import { storeUsage } from "../../server/store-usage.ts";
 import { testKey } from "../images/test-keys.ts";
 
@@ -25,7 +28,7 @@ const VERSIONS = 10;
 const keys = testKey(1);
 const siteKey = { ...keys, fingerprint: "", trusted: [keys.publicKey] };
 
-test("ten versions of a disk, 2 % of its files changed in each, take less than 1.35 of one, and diff says so", async (t) => {
+test("ten versions of a disk, 2 % of its files changed in each, take less than 1.35 of one, sealed as well, and diff says so", async (t) => {
   const directory = await mkdtemp(join(tmpdir(), "bootcast-"));
   t.after(() => rm(directory, { recursive: true }));
   const disk = join(directory, "disk.raw");
@@ -75,6 +78,20 @@ test("ten versions of a disk, 2 % of its files changed in each, take less than 1
   const target = join(directory, "out");
   execFileSync("debugfs", ["-R", `dump /package-${changedPackages(10)[0]}/file-0 ${target}`, copy], { stdio: "pipe" });
   assert((await readFile(target)).equals(content(changedPackages(10)[0]!, 0, 10)));
+
+  // The same store sealed: nothing is larger, the next import finds every pack, and the disk is the same.
+  const keys = new StoreKeyFile(join(directory, "store.key"), storeDirectory);
+  await keys.make();
+  const sealed = await openStore(storeDirectory, siteKey.trusted, { keys });
+  const { changedPacks, badPacks } = await changeSeal(sealed, (await keys.keys())[0]!.id);
+  assert(changedPacks > 100 && badPacks.length === 0);
+  const source = await openFileSource(disk);
+  const options = { store: sealed, siteKey, source, name: "lab", notes: "", now: VERSIONS + 1 };
+  const { writtenBytes, manifest: same } = await importImage(options).finally(() => source.close());
+  assert.equal(writtenBytes, 0);
+  assert.equal((await storeUsage(sealed)).storedBytes, storedBytes);
+  assert.deepEqual(same.root, versions.at(-1)!.root);
+  assert.deepEqual(await checkImage(sealed, same), []);
   t.diagnostic(
     `${ratio.toFixed(3)} of one version; the last one is sent as ${(last.storedBytes / firstBytes).toFixed(3)} of it`,
   );
