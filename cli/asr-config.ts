@@ -15,6 +15,9 @@ export type AsrConfig = {
   readonly entries: readonly (readonly [string, string | number | boolean])[];
 };
 
+/** What a key may hold. */
+export type AsrValue = string | number | boolean;
+
 type Kind = "integer" | "string" | "boolean";
 
 /** Apple's keys, exactly so (asr(8)). */
@@ -39,14 +42,7 @@ const BINARY_MAGIC = "bplist00";
  * @throws {Fault} ASR_CONFIG_INVALID, which names the key and the file
  */
 export function decodeAsrConfig(bytes: Uint8Array, path: string): AsrConfig {
-  const dictionary = decodeDictionary(bytes, path);
-  const entries: [string, string | number | boolean][] = [];
-  for (const [key, value] of Object.entries(dictionary)) {
-    const known = Object.hasOwn(kinds, key) ? kinds[key] : undefined;
-    if (known === undefined)
-      throw invalid(path, `It has the key "${key}", which is none of: ${Object.keys(kinds).join(", ")}.`);
-    entries.push([key, checked(key, known, value, path)]);
-  }
+  const entries = decodeAsrEntries(bytes, path);
   const values = new Map(entries);
   for (const [key, { isRequired }] of Object.entries(kinds)) {
     if (isRequired && !values.has(key)) throw invalid(path, `The key "${key}" is required and missing.`);
@@ -69,11 +65,53 @@ export function decodeAsrConfig(bytes: Uint8Array, path: string): AsrConfig {
   };
 }
 
+/**
+ * The keys of a configuration that may still lack required ones, each with its checked value.
+ *
+ * @throws {Fault} ASR_CONFIG_INVALID
+ */
+export function decodeAsrEntries(bytes: Uint8Array, path: string): [string, AsrValue][] {
+  return Object.entries(decodeDictionary(bytes, path)).map(([key, value]) => [
+    key,
+    checked(key, kindOf(key, path), value, path),
+  ]);
+}
+
+/**
+ * The value of a key as it is typed on a command line.
+ *
+ * @throws {Fault} ASR_CONFIG_INVALID
+ */
+export function valueOfAsrKey(key: string, text: string, path: string): AsrValue {
+  const known = kindOf(key, path);
+  if (known.kind === "integer") return checked(key, known, /^\d+$/.test(text) ? Number(text) : text, path);
+  if (known.kind === "boolean") return checked(key, known, booleans.get(text.toLowerCase()) ?? text, path);
+  return checked(key, known, text, path);
+}
+
+export function isBinaryPlist(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.subarray(0, BINARY_MAGIC.length)).toString("latin1") === BINARY_MAGIC;
+}
+
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["yes", true],
+  ["1", true],
+  ["false", false],
+  ["no", false],
+  ["0", false],
+]);
+
+function kindOf(key: string, path: string) {
+  const known = Object.hasOwn(kinds, key) ? kinds[key] : undefined;
+  if (known !== undefined) return known;
+  throw invalid(path, `It has the key "${key}", which is none of: ${Object.keys(kinds).join(", ")}.`);
+}
+
 function decodeDictionary(bytes: Uint8Array, path: string): Readonly<Record<string, PlistValue>> {
   let value: unknown;
   try {
-    const isBinary = Buffer.from(bytes.subarray(0, BINARY_MAGIC.length)).toString("latin1") === BINARY_MAGIC;
-    value = isBinary ? parseBinary(bytes as never) : parseXml(bytes);
+    value = isBinaryPlist(bytes) ? parseBinary(bytes as never) : parseXml(bytes);
   } catch (error) {
     throw invalid(path, `It is not a property list: ${(error as Error).message}`, error);
   }

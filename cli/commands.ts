@@ -35,6 +35,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./restore.ts")).restoreCommand(),
   },
   {
+    name: "asr",
+    summary: "Apple's asr: its command lines, old and new",
+    load: async () => (await import("./asr.ts")).asrCommand(),
+  },
+  {
     name: "deploy",
     summary: "order an image onto hosts",
     load: async () => (await import("./deploy.ts")).deployCommand(),

@@ -10,9 +10,11 @@ import { VERSION } from "./version.ts";
  * Only the file of the command that was asked for is loaded, so `bootcast version`
  * does not wait for the server's packages.
  */
-export async function main(words: readonly string[]): Promise<void> {
+export async function main(given: readonly string[]): Promise<void> {
   process.stdout.on("error", endOfPipe);
   process.stderr.on("error", endOfPipe);
+  const words = given[0] === "asr" ? await wordsOfAsr(given.slice(1)) : given;
+  if (words === undefined) return;
   const program = new Command("bootcast")
     .description("Boots a whole room of machines off the network and re-images all of them from one multicast stream.")
     .version(VERSION, "-V, --version", "print the version")
@@ -35,6 +37,15 @@ export async function main(words: readonly string[]): Promise<void> {
     if (error.code !== "commander.help")
       fail(usageFault(mistypedOption(program, words, error) ?? error, program, plain));
     process.exitCode = Exit.usage;
+  }
+}
+
+/** asr's words have one dash where ours have two, so they are said anew before they are read. */
+async function wordsOfAsr(given: readonly string[]): Promise<readonly string[] | undefined> {
+  try {
+    return await (await import("./asr.ts")).asrWords(given);
+  } catch (error) {
+    fail(error);
   }
 }
 

@@ -22,6 +22,7 @@ const exitOfFault: Readonly<Record<string, Exit>> = {
   CONFIG_INVALID: Exit.usage,
   CONFIG_MISSING: Exit.usage,
   ASR_CONFIG_INVALID: Exit.usage,
+  ASR_OPTION: Exit.usage,
   GROUP_REFUSED: Exit.usage,
   IMAGE_NAME: Exit.usage,
   INTERFACE_UNCLEAR: Exit.usage,

@@ -8,6 +8,7 @@ import { receiveStream } from "../agent/stream/receive.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { differingCells } from "../images/verify.ts";
+import { unpackPacks } from "../server/images/unpack-packs.ts";
 import { type AsrUrl, parseAsrUrl, pickStream } from "./asr-url.ts";
 import { dataDirOf, storeKeyOption } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
@@ -15,6 +16,7 @@ import { interruption } from "./interruption.ts";
 import { duration } from "./option-values.ts";
 import { asFault, Exit, examples, exitOf, fail, globalOptions, outputOptions, print } from "./output.ts";
 import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
+import { restoreTarget } from "./restore-file.ts";
 import { askToErase } from "./restore-question.ts";
 import { eraseMissing, isRefusal, refuseSource } from "./restore-refusals.ts";
 import { RestoreOutput } from "./restore-screen.ts";
@@ -46,6 +48,12 @@ type RestoreFlags = PassphraseFlags & {
   readonly storeKey?: string;
 };
 
+type GivenFlags = Omit<RestoreFlags, "dataDir" | "target"> & {
+  readonly dataDir?: string;
+  readonly target?: string;
+  readonly file?: string;
+};
+
 /** `bootcast restore`: writes one image to a disk or a file, as `asr restore` did. */
 export function restoreCommand(): Command {
   const command = new Command("restore")
@@ -58,8 +66,9 @@ export function restoreCommand(): Command {
       "--source <source>",
       "asr://HOST[:PORT][/IMAGE] of a running stream, an image of the store, or a disk image file",
     )
-    .requiredOption("--target <disk|file>", "a whole disk, /dev/sdb, or a file that is made or replaced")
-    .option("--erase", "everything on the target is lost; required")
+    .option("--target <disk|file>", "a whole disk, /dev/sdb, or a file that is made or replaced")
+    .option("--file <file>", "instead of --target: save it as a new raw disk image; needs no --erase")
+    .option("--erase", "everything on the target is lost; required with --target")
     .option("--noprompt", "do not ask before erasing")
     .option("--noverify", "do not read the target back")
     .option("--puppetstrings", "progress for programs: one event a line, fields separated by tabs")
@@ -76,12 +85,12 @@ export function restoreCommand(): Command {
       "\n--puppetstrings prints: XSTA <phase> [detail] (start, validate, wait, erase, restore, verify, finish),\n" +
         "PINF <percent> 100 <phase>, PASS <number>, FAIL <code> <what>.",
     )
-    .action(async ({ dataDir, ...flags }: Omit<RestoreFlags, "dataDir"> & { dataDir?: string }) => {
+    .action(async ({ dataDir, ...flags }: GivenFlags) => {
       const write = (text: string) => void process.stdout.write(text);
       const { json, quiet } = outputOptions();
       const output = new RestoreOutput(flags.puppetstrings ? "programs" : json || quiet ? "nothing" : "people", write);
       try {
-        await restore({ ...flags, dataDir: dataDirOf(dataDir) }, output);
+        await restore({ ...flags, ...restoreTarget(flags), dataDir: dataDirOf(dataDir) }, output);
       } catch (error) {
         const fault = asFault(error);
         output.fail(fault);
@@ -92,6 +101,7 @@ export function restoreCommand(): Command {
     "bootcast restore --source asr://10.77.0.1 --target /dev/sdb --erase",
     "bootcast restore --source asr://server.local/lab-debian --target /dev/sdb --erase --noprompt",
     "bootcast restore --source golden.raw --target copy.raw --erase --noverify",
+    "bootcast restore --source asr://10.77.0.1 --file copy.raw      # a new file: nothing is erased",
     "bootcast restore --source tiger.dmg --target /dev/sdb --erase --passphrase-file passphrase.txt",
   ]);
   return globalOptions(storeKeyOption(passphraseOptions(command)));
@@ -220,11 +230,10 @@ async function restoreLocal(job: Job): Promise<Restored> {
       await output.step("Validating sizes", "validate", () => checked.fit(manifest));
       const writer = new PackWriter(manifest, target.blocks);
       if (!isZeroed) await writer.writeZeros(signal);
-      for (const [number, pack] of manifest.packs.entries()) {
-        signal.throwIfAborted();
-        await writer.write(number, writer.unpack(number, await packs.read(pack, number)));
-        output.progress("restore", (number + 1) / manifest.packs.length);
-      }
+      await unpackPacks(packs, manifest, (number, cells) => writer.write(number, cells), {
+        onProgress: (done, total) => output.progress("restore", done / total),
+        signal,
+      });
       await writer.finish();
       output.complete("restore");
       job.progress.target = "written";
