@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
 import { importImage } from "../server/image-import.ts";
-import { configOptions } from "./configuration.ts";
+import { configOptions, storeKeyOption } from "./configuration.ts";
 import { type FreeSpaceFlags, freeSpaceOf, freeSpaceOptions } from "./free-space-flags.ts";
 import { fileSourceOf, openImageFile } from "./image-file.ts";
 import { openImageStore } from "./image-store.ts";
@@ -29,9 +29,9 @@ export function imageImportCommand(): Command {
     "bootcast image import windows.vhdx --name office --skip-page-files",
     "bootcast image import tiger.dmg --name tiger --passphrase-file passphrase.txt",
   ]);
-  return globalOptions(configOptions(passphraseOptions(freeSpaceOptions(command)))).action(
+  return globalOptions(configOptions(storeKeyOption(passphraseOptions(freeSpaceOptions(command))))).action(
     async (path: string, given: ImportFlags) => {
-      const { store, siteKey } = await openImageStore(command);
+      const { store, siteKey } = await openImageStore(command, "packs");
       const { signal } = interruption("The import was interrupted; no image was made.");
       const image = await openImageFile(path, given, { signal });
       const progress = progressLine("importing");
