@@ -46,7 +46,8 @@ const KEPT_OF_PAGE_FILE_BYTES = CELL_BYTES;
 const WORTH_A_WARNING_BYTES = 64 << 20;
 
 type NotKnown = Exclude<FreeSpace, { readonly state: "known" }>;
-type Found = Omit<VolumeUse, "unusedBytes" | "keptBecause"> & ByteRange;
+/** A partition, or the one file system of a disk without a partition table. */
+export type FoundVolume = Omit<VolumeUse, "unusedBytes" | "keptBecause"> & ByteRange;
 
 /**
  * Finds what need not be kept of a disk: what was deleted there is not sent to every machine. Costs at most a bit a cell.
@@ -90,7 +91,7 @@ export async function findUnusedCells(
 /** The cells of one file system that nothing needs. Nothing of it is believed when any of it cannot be read. */
 async function freeCells(
   source: BlockSource,
-  { fileSystem, startBytes, endBytes }: Found,
+  { fileSystem, startBytes, endBytes }: FoundVolume,
   options: UnusedCellsOptions,
 ): Promise<NotKnown | CellBits> {
   const volume = new Volume(source, startBytes, endBytes - startBytes);
@@ -141,7 +142,8 @@ function capital(text: string): string {
 
 const hasNoFreeSpace = ["iso9660", "squashfs"];
 
-async function volumesOf(source: BlockSource, layout: DiskLayout): Promise<Found[]> {
+/** The volumes of a disk, by its partition table. */
+export async function volumesOf(source: BlockSource, layout: DiskLayout): Promise<FoundVolume[]> {
   if (layout.scheme !== "none") {
     return layout.partitions.map(({ number, startBytes, sizeBytes, fileSystem }) => ({
       name: fileSystem === "" ? `partition ${number}` : `partition ${number} (${fileSystem})`,

@@ -78,6 +78,7 @@ const packages: Readonly<Record<string, string>> = {
   resize2fs: "e2fsprogs",
   e2fsck: "e2fsprogs",
   debugfs: "e2fsprogs",
+  e2image: "e2fsprogs",
 };
 
 function missing(name: string, cause: unknown): Fault {

@@ -2,9 +2,11 @@ import { mkdir, mkdtemp, realpath, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { CleanUpChange, CleanUpStep } from "../../images/clean-up/step.ts";
+import { type FileSource, openFileSource } from "../file-source.ts";
 import { runChild } from "./child.ts";
 import { applyCleanUp, planCleanUp } from "./create-clean-up.ts";
 import { makeExt4 } from "./create-ext4.ts";
+import { hfsPlusOfFolder } from "./create-hfs-plus.ts";
 import { measureFolder } from "./create-size.ts";
 import { type ImageTagText, writeTagFile } from "./create-tag-file.ts";
 
@@ -13,6 +15,7 @@ export type FolderVolumeOptions = {
   /** What the tag file tells; without it none is written. */
   readonly tag?: ImageTagText;
   readonly name: string;
+  readonly fileSystem: "ext4" | "hfsplus";
   /** Where the copy is made. Default: TMPDIR, else /var/tmp. */
   readonly directory?: string;
   /** Hears what is done now: one sentence. */
@@ -20,12 +23,14 @@ export type FolderVolumeOptions = {
   readonly signal?: AbortSignal;
 };
 
-/** An ext4 volume in a file that is gone when it is removed. */
+/** A volume with a folder's content. */
 export type FolderVolume = {
-  readonly path: string;
+  /** Need not be closed. */
+  readonly source: FileSource;
   readonly changes: readonly CleanUpChange[];
   /** Below the folder; undefined when none was written. */
   readonly tagFile: string | undefined;
+  /** Takes away what was made for it. */
   remove(): Promise<void>;
 };
 
@@ -33,16 +38,25 @@ export type FolderVolume = {
 const RESERVE_BYTES = 1 << 28;
 
 /**
- * Makes an ext4 volume of a folder. The folder is copied first, and the copy is
- * cleaned up: nothing in the folder itself changes.
+ * Makes a volume of a folder, cleaned up: nothing in the folder itself changes.
  *
- * @throws {Fault} FOLDER_REFUSED, TEMPORARY_SPACE, FOLDER_NOT_COPIED, and those of `makeExt4`
+ * @throws {Fault} FOLDER_REFUSED, and those of `ext4OfFolder` or `hfsPlusOfFolder`
  */
 export async function volumeOfFolder(folder: string, options: FolderVolumeOptions): Promise<FolderVolume> {
-  const { steps, tag, name, log, signal } = options;
   const source = await realpath(folder);
   const directory = await realpath(options.directory ?? process.env["TMPDIR"] ?? "/var/tmp");
   await refuseFolder(source, directory);
+  const make = options.fileSystem === "ext4" ? ext4OfFolder : hfsPlusOfFolder;
+  return make(source, directory, options);
+}
+
+/**
+ * For ext4 the folder is copied first, and the copy is cleaned up.
+ *
+ * @throws {Fault} TEMPORARY_SPACE, FOLDER_NOT_COPIED, and those of `makeExt4`
+ */
+async function ext4OfFolder(source: string, directory: string, options: FolderVolumeOptions): Promise<FolderVolume> {
+  const { steps, tag, name, log, signal } = options;
   const { storedBytes } = await measureFolder(source, signal);
   await checkRoom(directory, storedBytes * 2);
   // Only its maker may look into it: it holds a system's passwords and keys for a while.
@@ -60,7 +74,16 @@ export async function volumeOfFolder(folder: string, options: FolderVolumeOption
     const path = join(work, "volume.raw");
     await makeExt4(copy, path, name, signal);
     await rm(copy, { recursive: true });
-    return { path, changes, tagFile, remove };
+    const volume = await openFileSource(path);
+    return {
+      source: volume,
+      changes,
+      tagFile,
+      remove: async () => {
+        await volume.close();
+        await remove();
+      },
+    };
   } catch (error) {
     await remove();
     throw error;

@@ -11,7 +11,9 @@ export type ImageTagText = {
   readonly notes: string;
 };
 
-const FILE_NAME = "bootcast-image.txt";
+export const TAG_FILE_NAME = "bootcast-image.txt";
+/** The first that is there has it: Mac OS X' own, and where its /var leads to. */
+export const TAG_FILE_FOLDERS = ["Library/Logs", "private/var/log", "var/log"] as const;
 
 /**
  * Writes the image's tag file into its log folder: Library/Logs, where there is
@@ -20,22 +22,18 @@ const FILE_NAME = "bootcast-image.txt";
  * @returns its path below `root`; undefined when there is no such folder, as in one that holds no system
  */
 export async function writeTagFile(root: string, tag: ImageTagText): Promise<string | undefined> {
-  for (const folder of [
-    ["Library", "Logs"],
-    ["private", "var", "log"],
-    ["var", "log"],
-  ]) {
-    if (!(await isRealFolder(root, folder))) continue;
-    const path = join(...folder, FILE_NAME);
+  for (const folder of TAG_FILE_FOLDERS) {
+    if (!(await isRealFolder(root, folder.split("/")))) continue;
+    const path = join(folder, TAG_FILE_NAME);
     // A link there would lead out of the copy.
     await rm(join(root, path), { recursive: true, force: true });
-    await writeFile(join(root, path), textOf(tag), { flag: "wx", mode: 0o644 });
+    await writeFile(join(root, path), tagFileText(tag), { flag: "wx", mode: 0o644 });
     return path;
   }
   return undefined;
 }
 
-function textOf({ name, source, builder, createdAtMs, notes }: ImageTagText): string {
+export function tagFileText({ name, source, builder, createdAtMs, notes }: ImageTagText): string {
   const lines = [
     `Image:  ${name}`,
     `Made:   ${new Date(createdAtMs).toISOString()}`,
