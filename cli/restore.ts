@@ -1,6 +1,7 @@
 import { hostname } from "node:os";
 import { Command } from "commander";
 import { type Logger, pino } from "pino";
+import { resolveLocal } from "../agent/mdns-name.ts";
 import { StreamControl } from "../agent/stream/control.ts";
 import { describeStream } from "../agent/stream/describe.ts";
 import { PackWriter } from "../agent/stream/pack-writer.ts";
@@ -151,8 +152,9 @@ type Job = {
 /** What was restored, and the fingerprint of the key that signed it. */
 type Restored = { readonly manifest: Manifest; readonly signedBy: string };
 
-async function restoreStream(job: Job, url: AsrUrl): Promise<Restored> {
+async function restoreStream(job: Job, given: AsrUrl): Promise<Restored> {
   const { flags, output, log, signal } = job;
+  const url = { ...given, server: await resolveLocal(given.server, log) };
   const ownAddress = flags.interface === undefined ? undefined : interfaceAddress(flags.interface);
   const control = new StreamControl({ server: url.server, signal });
   try {

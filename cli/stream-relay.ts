@@ -2,6 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import { resolveLocal } from "../agent/mdns-name.ts";
 import { StreamControl } from "../agent/stream/control.ts";
 import { manifestOf } from "../agent/stream/describe.ts";
 import { Fault } from "../fault.ts";
@@ -45,8 +46,9 @@ export type RelaySource = ImageSource & {
  */
 export async function openRelaySource(options: RelayOptions): Promise<RelaySource> {
   const { origin, dataDir, signal, log } = options;
-  const url = parseAsrUrl(origin.replace(/^https?:/i, "asr:"));
-  if (url === undefined) throw notAnOrigin(origin);
+  const given = parseAsrUrl(origin.replace(/^https?:/i, "asr:"));
+  if (given === undefined) throw notAnOrigin(origin);
+  const url = { ...given, server: await resolveLocal(given.server, log) };
   const control = new StreamControl({ server: url.server, signal });
   try {
     const streams = await streamsOf(control, url, { patienceMs: ORIGIN_PATIENCE_MS, signal });
