@@ -297,6 +297,10 @@ export const Progress = Type.Object({
   /** Symbols received and known to be lost since the last report. */
   symbolsReceived: Type.Number({ minimum: 0 }),
   symbolsLost: Type.Number({ minimum: 0 }),
+  /** Of the canaries before the first symbol, since the last report. */
+  canary: Type.Optional(Type.Object({ received: Type.Number({ minimum: 0 }), lost: Type.Number({ minimum: 0 }) })),
+  /** Whether the group arrived before this machine had asked for it: a switch floods. Absent: not known. */
+  isFlooded: Type.Optional(Type.Boolean()),
   /** What arrived waits for the disk, and there is no room for more. */
   waitsForDisk: Type.Optional(Type.Boolean()),
   /** What the disk took lately, while it was busy. */

@@ -1,3 +1,5 @@
+import type { CanaryCount } from "./canary-burst.ts";
+import { CanaryMeter } from "./canary-meter.ts";
 import { DelayMeter } from "./delay-meter.ts";
 import type { StreamDescription } from "./description.ts";
 import type { Feedback } from "./feedback.ts";
@@ -42,6 +44,7 @@ export class StreamReceiver {
   #streamState: "open" | "streaming" | "ended" = "open";
   #isServedByUnicast = false;
   #heardAt: number;
+  readonly #canaries = new CanaryMeter();
   /** When the last symbol of any kind arrived: canaries alone complete nothing. */
   #symbolAt: number;
   #packsDone = 0;
@@ -224,6 +227,11 @@ export class StreamReceiver {
   }
 
   get datagramsReceived(): number {
+  /** Of the canaries before the first symbol, since the last call; undefined when there were none. */
+  takeCanaries(): CanaryCount | undefined {
+    return this.#canaries.take();
+  }
+
     return this.#sequence.received;
   }
 
@@ -272,7 +280,8 @@ export class StreamReceiver {
       this.#delay.note(packet.sendTimeTenthsMs, now);
     }
     if (packet.kind === PacketKind.canary) {
-      if (packet.block === this.#layout.blockCount && this.hasSymbols) this.#onTail(packet, now);
+      if (!this.hasSymbols) this.#canaries.note(packet.sequence);
+      else if (packet.block === this.#layout.blockCount) this.#onTail(packet, now);
       return "canary";
     }
     this.#symbolAt = now;

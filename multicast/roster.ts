@@ -1,3 +1,4 @@
+import type { CanaryCount } from "./canary-burst.ts";
 import type { Runs } from "./missing-map.ts";
 
 /** A receiver that has not reported for so long is lost. */
@@ -51,6 +52,10 @@ export type ReceiverReport = {
   readonly waitsForDisk?: boolean;
   /** What the disk took lately, while it was busy. */
   readonly writeBytesPerSecond?: number;
+  /** Of the canaries before the first symbol. */
+  readonly canary?: CanaryCount;
+  /** The group arrived before this receiver had asked for it. */
+  readonly isFlooded?: boolean;
 };
 
 /**
@@ -123,7 +128,7 @@ export class Roster {
   report(id: string, report: ReceiverReport, now: number): { before: Receiver; receiver: Receiver } | undefined {
     const before = this.#receivers.get(id);
     if (before === undefined) return undefined;
-    const { waitsForDisk: _, writeBytesPerSecond: __, ...word } = report;
+    const { waitsForDisk: _, writeBytesPerSecond: __, canary: ___, isFlooded: ____, ...word } = report;
     const receiver: Receiver = {
       ...before,
       ...word,

@@ -5,6 +5,7 @@ import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
 import { notArriving, silent } from "./faults.ts";
 import type { GroupSocket } from "./group-socket.ts";
+import { OVERHEAR_MS, overhear } from "./overhear.ts";
 import { PackPipeline } from "./pack-pipeline.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
@@ -89,7 +90,17 @@ export class Reception {
     const { description } = this.#described.info;
     const { hostname, port } = options.server;
     this.#interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
+    const join = options.hostId === undefined ? { name: options.name } : { name: options.name, hostId: options.hostId };
     this.#enter("arriving");
+    // From the join on canaries are sent. If they arrive before the group was asked for, a switch floods it.
+    await this.#reporter.start(join);
+    this.#reporter.isFlooded = await overhear({
+      interfaceAddress: this.#interfaceAddress,
+      group: description.group,
+      forMs: OVERHEAR_MS,
+      signal: options.signal,
+      withoutKoffi: options.withoutKoffi,
+    });
     this.#socket = await joinGroup({
       group: description.group,
       port: description.port,
@@ -106,9 +117,6 @@ export class Reception {
       now,
     });
     try {
-      const join =
-        options.hostId === undefined ? { name: options.name } : { name: options.name, hostId: options.hostId };
-      await this.#reporter.start(join);
       await this.#arrive();
       const unpacker = await this.#openUnpacker();
       this.#unpacker = unpacker;

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
+import type { CanaryCount } from "../../multicast/canary-burst.ts";
 import { coarseMap } from "../../multicast/missing-map.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
 import type { Join, Joined, Progress, StreamState } from "../contract.ts";
@@ -22,6 +23,7 @@ const MOST_NEEDS = 10_000;
 export type Reported = Pick<StreamReceiver, "datagramsReceived" | "datagramsLost" | "packsDone" | "neededBlocks"> & {
   feedbackEveryMs: number;
   readonly delayMs?: number | undefined;
+  takeCanaries?(): CanaryCount | undefined;
   isServedByUnicast?: boolean;
 };
 
@@ -46,6 +48,8 @@ export class Reporter {
   #timer: NodeJS.Timeout | undefined;
   #reporting: Promise<void> = Promise.resolve();
   #isStopped = false;
+  /** Whether the group arrived before this machine asked for it; undefined: not known. */
+  isFlooded: boolean | undefined;
 
   constructor(control: StreamControl, streamId: string, receiver: Reported, packsTotal: number, log: Logger) {
     this.#control = control;
@@ -148,12 +152,15 @@ export class Reporter {
 
   async #tell(state: ReportedState): Promise<void> {
     const { datagramsReceived, datagramsLost, packsDone, delayMs } = this.#receiver;
+    const canary = this.#receiver.takeCanaries?.();
     const answer = await this.#control.report(this.#streamId, this.#joined?.receiverId ?? "", {
       state,
       packsDone,
       packsTotal: this.#packsTotal,
       symbolsReceived: datagramsReceived - this.#receivedReported,
       symbolsLost: Math.max(0, datagramsLost - this.#lostReported),
+      ...(canary === undefined ? {} : { canary }),
+      ...(this.isFlooded === undefined ? {} : { isFlooded: this.isFlooded }),
       ...(delayMs === undefined ? {} : { delayMs }),
       ...this.#map(state),
     });

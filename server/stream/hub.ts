@@ -25,6 +25,9 @@ const DEFAULT_IDLE_END_MS = 5 * 60_000;
 /** A stream that is over stays known for so long: its last receivers fetch their rest by unicast. */
 const KEPT_AFTER_END_MS = 10 * 60_000;
 
+/** Before the first symbol of a stream that looks at its network; answers come with the receivers' reports. */
+const BURST = { datagrams: 64, waitMs: 1_500 };
+
 export type StreamOptions = {
   /** Goes on under this id, after a restart of the server; a new one unless given. */
   readonly streamId?: string;
@@ -105,6 +108,7 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
         maxWaitMs: wanted.maxWaitMs,
         once: wanted.once,
         idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
+        ...(lan === undefined ? {} : { burst: BURST }),
       });
       const rate = new StreamRate({
         mode: wanted.mode ?? "fixed",

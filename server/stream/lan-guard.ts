@@ -1,6 +1,7 @@
 import type { GuardWord } from "./guard.ts";
 import { checkLan, type LanCheck, type LanWanted } from "./lan-check.ts";
 import type { LanFinding } from "./lan-finding.ts";
+import { LanMember } from "./lan-member.ts";
 import { type LanWatch, type WatchedStream, watchLan } from "./lan-watch.ts";
 
 export type LanGuardOptions = {
@@ -91,13 +92,26 @@ function followLan(
     onFinding(finding);
   };
   for (const finding of check.findings) tell(finding);
-  void check.querier.then(tell);
+  const member = new LanMember(check.group, lan.address);
+  let isMemberWanted = true;
+  let isQuerierKnown = false;
+  // Not before: what asks for a querier is that nobody of this machine listens any more.
+  void check.querier.then((finding) => {
+    tell(finding);
+    if (isMemberWanted && !stopped.signal.aborted) member.join();
+    isQuerierKnown = true;
+  });
   void check.lateQuerier.then(tell);
   let watch: LanWatch | undefined;
   const opening = watchLan({
     lan,
     stream,
     onWord: (word) => tell(findingOfWord(word)),
+    onLook: (hasMember) => {
+      isMemberWanted = !hasMember;
+      if (hasMember) member.leave();
+      else if (isQuerierKnown) member.join();
+    },
     ...(nameServers === undefined ? {} : { nameServers }),
     ...(withoutKoffi === undefined ? {} : { withoutKoffi }),
   });
@@ -109,6 +123,7 @@ function followLan(
   return () => {
     stopped.abort();
     watch?.close();
+    member.leave();
   };
 }
 

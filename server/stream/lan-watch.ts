@@ -33,6 +33,8 @@ export type LanWatchOptions = {
   readonly lan: LanInterface;
   readonly stream: WatchedStream;
   readonly onWord: (word: GuardWord) => void;
+  /** Whether a receiver listens to the group by now; told with each look. */
+  readonly onLook: (hasMember: boolean) => void;
   readonly now?: () => number;
   /** Name servers; those of the system unless told. */
   readonly nameServers?: readonly string[];
@@ -46,7 +48,7 @@ export type LanWatchOptions = {
  * small packets a second each.
  */
 export async function watchLan(options: LanWatchOptions): Promise<LanWatch> {
-  const { stream, onWord, now = () => performance.now() } = options;
+  const { stream, onWord, onLook, now = () => performance.now() } = options;
   const probes = await openProbes(options);
   const guard = new Guard();
   const askedAt = new Map<LanProbe, number>();
@@ -59,6 +61,7 @@ export async function watchLan(options: LanWatchOptions): Promise<LanWatch> {
     lookedAt = at;
     // Whoever was busy itself has not taken yet what came meanwhile, and knows nothing of the network.
     if (isBusy) return;
+    onLook(stream.receivers.some((receiver) => isActive(receiver) && receiver.symbolsReceived > 0));
     const isSending = stream.state === "streaming";
     for (const probe of probes) follow(probe, at, isSending);
     guard.onAnswer(reports, reportLateness(stream.receivers, at), isSending);

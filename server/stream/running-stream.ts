@@ -23,12 +23,13 @@ import { asFault } from "./as-fault.ts";
 import { BlockFeed } from "./block-feed.ts";
 import { receiverFigures, type StreamFigures } from "./figures.ts";
 import type { LanFinding } from "./lan-finding.ts";
+import { burstFinding, FloodReports } from "./lan-reports.ts";
 import type { MulticastSender } from "./socket.ts";
 import type { StreamRate } from "./stream-rate.ts";
 
 /** What a stream tells its owner. "over": nothing more is sent. "problem": why it had to end. */
 export type StreamEvent =
-  | SenderEvent
+  | Exclude<SenderEvent, { readonly type: "burst" }>
   /** What was found out about the network that it is sent into. */
   | { readonly type: "lan"; readonly finding: LanFinding }
   | { readonly type: "over"; readonly reason: string }
@@ -58,6 +59,7 @@ export class RunningStream {
   readonly #codec: ParityCodec;
   readonly #socket: MulticastSender;
   readonly #rate: StreamRate;
+  readonly #flooding = new FloodReports();
   readonly #now: () => number;
   readonly #onEvent: (event: StreamEvent) => void;
   readonly #log: Logger;
@@ -212,6 +214,7 @@ export class RunningStream {
         fix: "Start the restore again.",
       });
     }
+    this.#tellLan(this.#flooding.onReport(this.#session.receiver(receiverId)?.name ?? "", report.isFlooded));
     // What a host loses that the room does not wait for says nothing about the rate.
     if (this.asideOf(receiverId) === undefined) this.#rate.onReport(receiverId, report, now);
     this.#afterWord();
@@ -252,6 +255,10 @@ export class RunningStream {
     if (feedback !== undefined && this.#session.onFeedback(feedback, this.#now())) this.#wake();
   }
 
+  #tellLan(finding: LanFinding | undefined): void {
+    if (finding !== undefined) this.#onEvent({ type: "lan", finding });
+  }
+
   #afterWord(): void {
     this.#emit();
     this.#wake();
@@ -259,6 +266,11 @@ export class RunningStream {
 
   #emit(): void {
     for (const event of this.#session.takeEvents()) {
+      if (event.type === "burst") {
+        const nameOf = (id: string) => this.#session.receiver(id)?.name ?? id;
+        this.#tellLan(burstFinding(event.result, this.#rate.bytesPerSecond, nameOf));
+        continue;
+      }
       if (event.type === "state") this.#rate.onState(event.state === "streaming");
       if (event.type === "receiver") this.#rate.onReceiver(event.receiver, this.#active().length);
       this.#onEvent(event);

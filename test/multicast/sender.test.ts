@@ -382,3 +382,73 @@ test("sender: a once stream that is held after its pass is not over for that", (
   runUntil(53_000);
   assert.equal(session.state, "ended");
 });
+
+test("sender: a burst of canaries goes before the first symbol, at the stream's rate, once", () => {
+  const { sent, runUntil, join, report, session, symbols, now } = start({ burst: { datagrams: 20, waitMs: 1_500 } });
+  join("a");
+  report("a", "ready");
+  runUntil(100);
+  assert(sent.length >= 20 && sent.length <= 23, `${sent.length} canaries`);
+  assert(sent.every(({ kind, number }) => kind === PacketKind.canary && number === 0));
+  assert((sent[19]?.at ?? 0) - (sent[0]?.at ?? 0) < 25, "at 1 a millisecond");
+  assert.match(session.waitingFor, /burst/);
+  const canary = { received: 19, lost: 1 };
+  session.report(
+    "a",
+    { state: "ready", packsDone: 0, packsTotal: 3, symbolsReceived: 19, symbolsLost: 1, canary },
+    now(),
+  );
+  session.poll(now());
+  const [event] = session.takeEvents();
+  assert.deepEqual(event?.type === "burst" && [event.result.worst, event.result.worstLossShare], ["a", 0.05]);
+  assert.equal(session.waitingFor, "");
+  runUntil(200);
+  assert.equal(symbols().length > 20, true);
+});
+
+test("sender: the burst is waited for no longer than it should, and not repeated when a host wants the stream again", () => {
+  const { sent, runUntil, join, report, symbols, words } = start({ burst: { datagrams: 20, waitMs: 1_500 } });
+  join("a");
+  report("a", "ready");
+  runUntil(1_500);
+  assert.equal(symbols().length, 0);
+  runUntil(1_900);
+  assert.equal(symbols().length, 30);
+  report("a", "done", 3);
+  runUntil(2_000);
+  assert.equal(words.at(-1), "open");
+  const before = sent.filter(({ kind }) => kind === PacketKind.canary).length;
+  join("b");
+  report("b", "ready");
+  runUntil(2_200);
+  assert.equal(symbols().length, 60);
+  assert(sent.filter(({ kind }) => kind === PacketKind.canary).length - before < 10);
+});
+
+test("sender: with a Loop Suspend it goes on for so many passes after the last receiver, then waits for the next", () => {
+  const { runUntil, join, report, symbols, words, session } = start({ loopSuspend: 2 });
+  join("a");
+  report("a", "ready");
+  runUntil(100);
+  report("a", "done", 3);
+  const sent = symbols().length;
+  runUntil(2_000);
+  assert.equal(symbols().length - sent, 60, "two passes for nobody");
+  assert.deepEqual(words.slice(-3), ["pass 2", "pass 3", "open"]);
+  join("b");
+  report("b", "ready");
+  runUntil(2_500);
+  assert.equal(session.state, "streaming");
+});
+
+test("sender: a request that nothing is sent for does not keep the only pass open", () => {
+  const { session, runUntil, join, report, now } = start({ once: true });
+  join("a");
+  report("a", "ready");
+  runUntil(200);
+  for (let times = 0; times < 40; times += 1) {
+    session.onFeedback({ receiver: "a", newest: 40, wishes: [{ block: 0, count: 1, lacking: 8 }] }, now());
+    runUntil(now() + 100);
+  }
+  assert.equal(session.state, "ended");
+});
