@@ -57,10 +57,10 @@ export function sealOf(bytes: Uint8Array): string | undefined {
 /**
  * Seals a pack.
  *
- * @throws {RangeError} when `digest` is not that of `pack`: that would break the rule of the nonce
+ * @throws {Fault} PACK_DAMAGED when `digest` is not that of `pack`: to seal it would break the rule of the nonce
  */
 export function sealPack(digest: string, pack: Uint8Array, key: StoreKey): Uint8Array {
-  if (packDigest(pack) !== digest) throw new RangeError(`Not the bytes of pack ${digest}`);
+  if (packDigest(pack) !== digest) throw otherBytes(digest);
   const header = headerOf(key);
   const cipher = createCipheriv("aes-256-gcm", packKey(digest, key), NONCE);
   cipher.setAAD(boundTo(header, digest));
@@ -113,6 +113,14 @@ function boundTo(header: Uint8Array, digest: string): Uint8Array {
 
 function packKey(digest: string, { secret }: StoreKey): Uint8Array {
   return new Uint8Array(hkdfSync("sha256", secret, Buffer.from(digest, "hex"), "bootcast sealed pack 1", 32));
+}
+
+function otherBytes(digest: string): Fault {
+  return new Fault("PACK_DAMAGED", {
+    what: `Pack ${digest} is damaged, and was not sealed.`,
+    why: "It does not have the bytes that its name says.",
+    fix: 'Repair it with "bootcast image verify --from COPY", or remove the images that need it and then "bootcast image sweep --now".',
+  });
 }
 
 function brokenSeal(digest: string, length: number, cause?: unknown): Fault {

@@ -28,7 +28,11 @@ export class PackSealer {
     return state.target;
   }
 
-  /** @throws {Fault} STORE_KEY_MISSING, STORE_KEY_WRONG */
+  /**
+   * What lies there of a pack in this form.
+   *
+   * @throws {Fault} STORE_KEY_MISSING, STORE_KEY_WRONG; PACK_DAMAGED when these are not the bytes of that pack
+   */
   async seal(digest: string, pack: Uint8Array, form: PackForm): Promise<Uint8Array> {
     return form === "plain" ? pack : sealPack(digest, pack, await this.#key(form));
   }

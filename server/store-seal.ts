@@ -1,6 +1,5 @@
 import { stat } from "node:fs/promises";
 import { Fault } from "../fault.ts";
-import { packDigest } from "../images/pack.ts";
 import { keyNotMade, unreadablePack } from "./store-faults.ts";
 import { guardStore } from "./store-guard.ts";
 import type { StoreKeyFile } from "./store-key-file.ts";
@@ -121,20 +120,19 @@ async function changePack(
   if (form === undefined) return "gone";
   if (form === target) return "same";
   const path = store.packPath(digest);
-  const pack = await readChecked(store, digest);
-  if (pack instanceof Fault) return { digest, fault: pack };
+  const bytes = await newForm(store, digest, target);
+  if (bytes instanceof Fault) return { digest, fault: bytes };
   const { mtimeMs } = await stat(path);
-  await store.publish(path, await store.sealer.seal(digest, pack, target), "replace");
+  await store.publish(path, bytes, "replace");
   // It was not used just now: nobody shall keep it longer for that.
   await store.disk.touch(path, mtimeMs);
   return "changed";
 }
 
-/** A pack whose bytes are those that its name says. What is not is never sealed: it would look sound then. */
-async function readChecked(store: PackStore, digest: string): Promise<Uint8Array | Fault> {
+/** A damaged pack gets none: a seal would make it look sound, and it may be all that is left of an image. */
+async function newForm(store: PackStore, digest: string, target: PackForm): Promise<Uint8Array | Fault> {
   try {
-    const pack = await store.readPack(digest);
-    return packDigest(pack) === digest ? pack : otherBytes(digest);
+    return await store.sealer.seal(digest, await store.readPack(digest), target);
   } catch (error) {
     if (isPackFault(error)) return error;
     if ((error as NodeJS.ErrnoException).code === "EIO") return unreadablePack(digest, error);
@@ -148,14 +146,6 @@ async function refuseReplaced(store: PackStore, begun: SealState): Promise<void>
 
 function isSame(a: SealState, b: SealState): boolean {
   return Buffer.compare(encodeSealState(a), encodeSealState(b)) === 0;
-}
-
-function otherBytes(digest: string): Fault {
-  return new Fault("PACK_DAMAGED", {
-    what: `Pack ${digest} is damaged.`,
-    why: "It does not have the bytes that its name says.",
-    fix: 'Repair it with "bootcast image verify --from COPY", or remove the images that need it and then "bootcast image sweep --now".',
-  });
 }
 
 function replaced(directory: string): Fault {
