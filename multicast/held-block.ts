@@ -69,6 +69,14 @@ export class HeldBlock {
     return true;
   }
 
+  /** Nothing of it is believed any more. */
+  clear(): void {
+    this.#places.fill(Place.nothing);
+    this.#parity.length = 0;
+    this.#parityPlaces.length = 0;
+    this.#count = 0;
+  }
+
   /** The missing source symbols are in their places now. */
   onRepaired(): void {
     this.#places.fill(Place.source);

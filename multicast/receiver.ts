@@ -1,5 +1,3 @@
-import type { CanaryCount } from "./canary-burst.ts";
-import { CanaryMeter } from "./canary-meter.ts";
 import { DelayMeter } from "./delay-meter.ts";
 import type { StreamDescription } from "./description.ts";
 import type { Feedback } from "./feedback.ts";
@@ -19,6 +17,11 @@ import { type BlockRepair, type ReadyPack, type SymbolFate, SymbolStore } from "
 
 /** A pass is shown as so many marks: one for every 2 %. */
 export const MARKS_PER_PASS = 50;
+
+/** As many marks are kept for who does not take them. */
+const MOST_MARKS = 4 * MARKS_PER_PASS;
+/** Passes that are shorter are not counted. */
+const LEAST_PASS_MS = 100;
 
 /** One fiftieth of a pass has gone by. `isMissing`: some of it has not arrived, in this pass or before. */
 export type Mark = { readonly pass: number; readonly mark: number; readonly isMissing: boolean };
@@ -44,7 +47,6 @@ export class StreamReceiver {
   #streamState: "open" | "streaming" | "ended" = "open";
   #isServedByUnicast = false;
   #heardAt: number;
-  readonly #canaries = new CanaryMeter();
   /** When the last symbol of any kind arrived: canaries alone complete nothing. */
   #symbolAt: number;
   #packsDone = 0;
@@ -55,6 +57,7 @@ export class StreamReceiver {
   #reached = 0;
   #fullPasses = 0;
   #marksShown = 0;
+  #passUntil = 0;
   #marks: Mark[] = [];
 
   /**
@@ -150,9 +153,9 @@ export class StreamReceiver {
     this.#doneBytes += this.#layout.packBytes(pack);
   }
 
-  /** The pack did not match the manifest: it was forged or damaged. It will be wanted by unicast only. */
+  /** The pack did not match the manifest: it was forged or damaged. It is asked for again; the second time by unicast. */
   onPackWrong(pack: number): void {
-    this.#store.reject(pack);
+    for (const block of this.#store.reject(pack)) this.#requests.reopen(block);
   }
 
   /** Packs to fetch by unicast now, most important first; empty while it is better to listen on. */
@@ -227,11 +230,6 @@ export class StreamReceiver {
   }
 
   get datagramsReceived(): number {
-  /** Of the canaries before the first symbol, since the last call; undefined when there were none. */
-  takeCanaries(): CanaryCount | undefined {
-    return this.#canaries.take();
-  }
-
     return this.#sequence.received;
   }
 
@@ -280,8 +278,7 @@ export class StreamReceiver {
       this.#delay.note(packet.sendTimeTenthsMs, now);
     }
     if (packet.kind === PacketKind.canary) {
-      if (!this.hasSymbols) this.#canaries.note(packet.sequence);
-      else if (packet.block === this.#layout.blockCount) this.#onTail(packet, now);
+      if (packet.block === this.#layout.blockCount && this.hasSymbols) this.#onTail(packet, now);
       return "canary";
     }
     this.#symbolAt = now;
@@ -295,7 +292,7 @@ export class StreamReceiver {
     const { symbolsPerBlock } = this.#layout;
     if (packet.kind === PacketKind.symbol) {
       this.#requests.onSymbol(packet.block, now);
-      this.#followPass(packet.block * symbolsPerBlock + packet.symbol);
+      this.#followPass(packet.block * symbolsPerBlock + packet.symbol, now);
     } else {
       const number = packet.symbol - symbolsPerBlock + 1;
       this.#requests.onRepair(packet.block, number > 0 ? number : packet.plannedParity, packet.plannedParity, now);
@@ -308,7 +305,7 @@ export class StreamReceiver {
   }
 
   // Symbols go by in ascending order, so the newest one lying behind the one before means a new pass.
-  #followPass(number: number): void {
+  #followPass(number: number, now: number): void {
     if (this.#firstNumber === undefined) {
       this.#firstNumber = number;
       return;
@@ -316,6 +313,9 @@ export class StreamReceiver {
     const count = this.#layout.symbolCount;
     const reached = (number - this.#firstNumber + count) % count;
     if (reached <= this.#reached) {
+      // Anybody can send symbols in any order; a pass is looked over as a whole when it ends.
+      if (now < this.#passUntil) return;
+      this.#passUntil = now + LEAST_PASS_MS;
       this.#endPass();
       this.#fullPasses += 1;
       this.#marksShown = 0;
@@ -323,6 +323,20 @@ export class StreamReceiver {
     this.#reached = reached;
     // A mark later: what was lost of a stretch has mostly been repaired by then.
     this.#showMarks(Math.floor((reached * MARKS_PER_PASS) / count) - 1);
+  }
+
+  // Whole blocks at once where nothing of them is needed: a stretch of a large stream has a million symbols.
+  #isMissingIn(from: number, to: number): boolean {
+    const { symbolCount, symbolsPerBlock } = this.#layout;
+    for (let at = from; at < to; ) {
+      const number = (at + (this.#firstNumber ?? 0)) % symbolCount;
+      const block = Math.floor(number / symbolsPerBlock);
+      if (this.#store.lackingOf(block) === 0) {
+        at += this.#layout.symbolsOfBlock(block) - (number - block * symbolsPerBlock);
+      } else if (this.#store.has(number)) at += 1;
+      else return true;
+    }
+    return false;
   }
 
   #endPass(): void {
@@ -334,11 +348,9 @@ export class StreamReceiver {
     for (; this.#marksShown < until; this.#marksShown += 1) {
       const from = Math.floor((this.#marksShown * count) / MARKS_PER_PASS);
       const to = Math.floor(((this.#marksShown + 1) * count) / MARKS_PER_PASS);
-      let isMissing = false;
-      for (let at = from; at < to && !isMissing; at += 1) {
-        isMissing = !this.#store.has((at + (this.#firstNumber ?? 0)) % count);
-      }
-      this.#marks.push({ pass: this.#fullPasses + 1, mark: this.#marksShown + 1, isMissing });
+      const isMissing = this.#isMissingIn(from, to);
+      if (this.#marks.length < MOST_MARKS)
+        this.#marks.push({ pass: this.#fullPasses + 1, mark: this.#marksShown + 1, isMissing });
     }
   }
 }

@@ -4,15 +4,24 @@ import { MOST_SYMBOLS } from "./parity.ts";
 /** A further symbol of a block to send. */
 export type Repair = { readonly block: number; readonly symbol: number; readonly plannedParity: number };
 
+/** A request: `lacking` symbols were missing when `newest` was the newest datagram; times in milliseconds. */
+export type Asked = { readonly lacking: number; readonly newest: number; readonly now: number };
+
 type Plan = {
   /** Repairs sent and queued for this block. */
   sent: number;
   queued: number;
-  /** Sequence numbers of the last repairs sent, oldest first. */
-  readonly sequences: number[];
+  /** The last repairs sent, oldest first. */
+  readonly last: { readonly sequence: number; readonly at: number }[];
 };
 
-/** As many sequence numbers are remembered for a block: more than one block can need. */
+/**
+ * What was sent longer ago has arrived, or is lost, whatever a request says that its receiver had: the newest datagram
+ * that it knows of may have been a forged one.
+ */
+const ON_THE_WAY_MS = 2_000;
+
+/** As many repairs are remembered for a block: more than one block can need. */
 const REMEMBERED = MOST_SYMBOLS;
 const MOST_PLANNED = 255;
 
@@ -53,13 +62,13 @@ export class RepairPlan {
   }
 
   /**
-   * A receiver lacked `lacking` symbols when `newest` was the newest datagram it had.
-   *
    * @param more queued besides when anything is: for what will be lost of it
    */
-  ask(block: number, lacking: number, newest: number, more: number): void {
+  ask(block: number, { lacking, newest, now }: Asked, more: number): void {
     const plan = this.#planOf(block);
-    const onTheWay = plan.sequences.filter((sequence) => ((sequence - newest) | 0) > 0).length;
+    const mayHelp = ({ sequence, at }: Plan["last"][number]) =>
+      ((sequence - newest) | 0) > 0 && now - at < ON_THE_WAY_MS;
+    const onTheWay = plan.last.filter(mayHelp).length;
     const needed = lacking - onTheWay - plan.queued;
     if (needed > 0) this.add(block, needed + more);
   }
@@ -70,8 +79,8 @@ export class RepairPlan {
     if (plan !== undefined) plan.queued = 0;
   }
 
-  /** The next repair; the caller sends it as datagram `sequence`. */
-  take(sequence: number): Repair | undefined {
+  /** The next repair; the caller sends it now, as datagram `sequence`. */
+  take(sequence: number, now: number): Repair | undefined {
     for (; this.#at < this.#queue.length; this.#at += 1) {
       const block = this.#queue[this.#at]!;
       const plan = this.#plans.get(block)!;
@@ -79,8 +88,8 @@ export class RepairPlan {
       const symbol = this.#symbolOf(block, plan.sent);
       plan.sent += 1;
       plan.queued -= 1;
-      plan.sequences.push(sequence);
-      if (plan.sequences.length > REMEMBERED) plan.sequences.shift();
+      plan.last.push({ sequence, at: now });
+      if (plan.last.length > REMEMBERED) plan.last.shift();
       if (plan.queued === 0) this.#at += 1;
       return { block, symbol, plannedParity: this.plannedFor(block) };
     }
@@ -100,7 +109,7 @@ export class RepairPlan {
   #planOf(block: number): Plan {
     let plan = this.#plans.get(block);
     if (plan === undefined) {
-      plan = { sent: 0, queued: 0, sequences: [] };
+      plan = { sent: 0, queued: 0, last: [] };
       this.#plans.set(block, plan);
     }
     return plan;

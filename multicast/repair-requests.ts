@@ -16,6 +16,10 @@ type WantedSymbols = {
   hasRoomFor(block: number): boolean;
 };
 
+/** More blocks than that are passed over at once only where others hold them all, or where somebody forges. */
+const LONG_JUMP = 1_000;
+const SCAN_EVERY_MS = 30;
+
 type Open = { askAt: number };
 
 /**
@@ -43,6 +47,9 @@ export class RepairRequests {
   #restUntil = 0;
   /** Not later than the first `askAt` of what is open. */
   #earliest = Number.POSITIVE_INFINITY;
+  /** Not before: a look at many blocks. Anybody can send what makes one. */
+  #jumpAt = 0;
+  #scanAt = 0;
 
   /**
    * @param random 0 inclusive to 1 exclusive
@@ -67,6 +74,11 @@ export class RepairRequests {
     if (front === undefined) return;
     // A pass that begins anew has gone by the end of the stream, and by the blocks before this one.
     const { blockCount } = this.#layout;
+    if ((block - front + blockCount) % blockCount > LONG_JUMP) {
+      // What is passed over so is found at the end of the pass, too.
+      if (now < this.#jumpAt) return;
+      this.#jumpAt = now + SCAN_EVERY_MS;
+    }
     for (let passed = front; passed !== block; passed = (passed + 1) % blockCount) this.#opened(passed, now);
   }
 
@@ -91,7 +103,8 @@ export class RepairRequests {
     this.#restUntil = now + Math.max(0, this.#restUntil - now) * scale;
     if (this.#speakAt !== undefined) this.#speakAt = now + Math.max(0, this.#speakAt - now) * scale;
     this.#tailPauseMs = pauseMs;
-    if (this.#isTail) return;
+    if (this.#isTail || now < this.#scanAt) return;
+    this.#scanAt = now + SCAN_EVERY_MS;
     this.#isTail = true;
     this.#front = undefined;
     for (let block = 0; block < this.#layout.blockCount; block += 1) {
@@ -102,6 +115,13 @@ export class RepairRequests {
       else open.askAt = Math.min(open.askAt, now + ANSWER_MS);
     }
     this.#earliest = now;
+  }
+
+  /** What was complete of this block was wrong: it is needed again. */
+  reopen(block: number): void {
+    if (this.#store.lackingOf(block) === 0) return;
+    this.#open.set(block, { askAt: 0 });
+    this.#earliest = 0;
   }
 
   /** When `takeWishes` should be called next; undefined while nothing is missing. */

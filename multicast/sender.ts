@@ -1,10 +1,9 @@
 import { Anticipation } from "./anticipation.ts";
-import { type BurstResult, CanaryBurst } from "./canary-burst.ts";
 import type { Feedback } from "./feedback.ts";
 import type { StreamLayout } from "./layout.ts";
 import type { Pace } from "./pacer.ts";
 import { FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind, TAIL_PAUSE_UNIT_MS } from "./packet.ts";
-import { RepairPlan } from "./repair-plan.ts";
+import { type Asked, RepairPlan } from "./repair-plan.ts";
 import { Room } from "./room.ts";
 import { LOST_AFTER_MS, type Receiver, type ReceiverReport } from "./roster.ts";
 import { TailPause } from "./tail-pause.ts";
@@ -22,8 +21,6 @@ const FEEDBACK_MS_A_HOST = 12;
 const FEEDBACK_LEAST_MS = 20;
 /** What is lost of a block was asked for by then: by all in a small room, by enough to go by in a large one. */
 const JUDGED_AFTER_MS = 250;
-/** The canary after a burst shows the receivers whether its end was lost. */
-const AFTER_BURST_MS = 50;
 const JUDGED_LATEST_MS = 1_500;
 
 const noEvents: readonly SenderEvent[] = [];
@@ -46,9 +43,7 @@ export type SenderAction =
 export type SenderEvent =
   | { readonly type: "state"; readonly state: SenderState; readonly reason: string }
   | { readonly type: "pass"; readonly pass: number }
-  | { readonly type: "receiver"; readonly receiver: Receiver }
-  /** How the room took the burst of canaries before the first symbol. */
-  | { readonly type: "burst"; readonly result: BurstResult };
+  | { readonly type: "receiver"; readonly receiver: Receiver };
 
 export type SenderOptions = {
   /** The stream starts when so many receivers are ready. */
@@ -59,8 +54,6 @@ export type SenderOptions = {
   readonly once: boolean;
   /** After the pass of a `once` stream: over when no receiver got any further for so long. */
   readonly idleEndMs: number;
-  /** So many canaries at the stream's rate show before the first symbol what the network loses; none unless told. */
-  readonly burst?: { readonly datagrams: number; readonly waitMs: number };
 };
 
 /**
@@ -109,8 +102,6 @@ export class SenderSession {
   #isStale = false;
   /** Since when nothing but requests can give work. */
   #quietSince = 0;
-  /** Goes on before the first symbol. */
-  #burst: CanaryBurst | undefined;
   /** Why nothing but canaries is sent now, each by who wants it so. */
   readonly #holds = new Map<symbol, string>();
 
@@ -148,10 +139,7 @@ export class SenderSession {
   /** What the stream waits for, for people: "1 of 2 hosts ready", why it is held; empty when it waits for nothing. */
   get waitingFor(): string {
     if (this.isOver) return "";
-    if (this.#state === "streaming") {
-      const burst = this.#burst === undefined ? [] : ["a burst of canaries shows what the network loses"];
-      return [...new Set([...this.#holds.values(), ...burst])].join("; ");
-    }
+    if (this.#state === "streaming") return [...new Set(this.#holds.values())].join("; ");
     if (this.#state === "ended") {
       const { active, size } = this.#room;
       const hosts = size === 1 ? "host has" : "hosts have";
@@ -205,7 +193,6 @@ export class SenderSession {
     const change = this.#room.report(id, report, now);
     if (change === undefined) return false;
     const { before, receiver } = change;
-    if (report.canary !== undefined) this.#burst?.onReport(id, report.canary);
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#furtherAt = now;
     if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
     if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
@@ -218,7 +205,7 @@ export class SenderSession {
     if (this.#state !== "streaming" || !this.#room.hears(receiver)) return false;
     for (const { block: first, count, lacking } of wishes) {
       const end = Math.min(first + count, this.#layout.blockCount);
-      for (let block = first; block < end; block += 1) this.#ask(block, lacking, newest);
+      for (let block = first; block < end; block += 1) this.#ask(block, { lacking, newest, now });
     }
     this.#quietSince = now;
     this.#tailPause.onRequest();
@@ -291,15 +278,12 @@ export class SenderSession {
   }
 
   #start(reason: string): void {
-    const { burst } = this.#options;
-    if (!this.#hasStreamed && burst !== undefined) this.#burst = new CanaryBurst(burst);
     this.#hasStreamed = true;
     this.#enter("streaming", reason);
   }
 
   #endWhenNobodyIsLeft(): void {
     if (this.#room.active > 0) return;
-    this.#burst = undefined;
     this.#needed.fill(0);
     this.#block = undefined;
     this.#symbol = 0;
@@ -316,35 +300,13 @@ export class SenderSession {
     return this.#send({ kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0 }, now);
   }
 
-  /** Undefined when it is over. */
-  #nextOfBurst(burst: CanaryBurst, now: number): SenderAction | undefined {
-    if (!burst.isSent) {
-      burst.onSent(now);
-      this.#canaryAt = now + AFTER_BURST_MS;
-      return this.#send({ kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0 }, now);
-    }
-    const asked = this.receivers.filter(({ state }) => state === "ready" || state === "receiving");
-    const result = burst.result(
-      asked.map(({ id }) => id),
-      now,
-    );
-    if (result === undefined) return this.#canary(now);
-    this.#burst = undefined;
-    this.#events.push({ type: "burst", result });
-    return undefined;
-  }
-
   #nextSymbol(now: number): SenderAction {
     // An image of nothing but zeros has no packs and no symbols; its receivers need none.
     if (this.#layout.symbolCount === 0 || this.#holds.size > 0) return this.#canary(now);
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
-    if (this.#burst !== undefined) {
-      const action = this.#nextOfBurst(this.#burst, now);
-      if (action !== undefined) return action;
-    }
     this.#anticipation.judge(now, (block) => this.#repairs.plannedFor(block));
-    const repair = this.#repairs.take(this.#sequence);
+    const repair = this.#repairs.take(this.#sequence, now);
     if (repair !== undefined) return this.#send({ kind: PacketKind.repair, ...repair }, now);
     if (this.#block === undefined) this.#nextBlock();
     const block = this.#block;
@@ -410,9 +372,9 @@ export class SenderSession {
     this.#needed[block] = 1;
   }
 
-  #ask(block: number, lacking: number, newest: number): void {
+  #ask(block: number, asked: Asked): void {
     if (block === this.#block) return;
-    if (lacking > this.#layout.symbolsOfBlock(block) / 2) {
+    if (asked.lacking > this.#layout.symbolsOfBlock(block) / 2) {
       if (this.#needed[block] === 0) this.#repairs.drop(block);
       this.#need(block);
       return;
@@ -420,7 +382,7 @@ export class SenderSession {
     // Also when the whole block will be sent again for somebody else: who lacks little does not wait for that.
     this.#anticipation.onRequest(block);
     // In the tail one more, because each further round costs all who wait.
-    this.#repairs.ask(block, lacking, newest, this.#block === undefined ? 1 : 0);
+    this.#repairs.ask(block, asked, this.#block === undefined ? 1 : 0);
   }
 
   #lastWords(now: number): SenderAction {

@@ -19,8 +19,11 @@ export type BlockRepair = {
   readonly parity: readonly number[];
 };
 
-/** A pack's way: waiting ► admitted ► ready ► taken ► gone, or rejected when its content was wrong. */
+/** A pack's way: waiting ► admitted ► ready ► taken ► gone; waiting again, or rejected, when its content was wrong. */
 const State = { waiting: 0, admitted: 1, ready: 2, taken: 3, gone: 4, rejected: 5 } as const;
+
+/** A pack that was wrong so often is never taken from symbols again: somebody forges them. */
+const MOST_WRONG = 2;
 
 /** A block of which something is held. */
 type Block = {
@@ -59,6 +62,8 @@ export class SymbolStore {
   readonly #needers: Uint16Array;
   #reservedBlocks = 0;
   readonly #states: Uint8Array;
+  /** How often each pack was wrong. */
+  readonly #wrongTimes: Uint8Array;
   /** Symbols that an admitted pack still lacks. */
   readonly #lacking: Uint32Array;
   readonly #ready: number[] = [];
@@ -76,6 +81,7 @@ export class SymbolStore {
     this.#users = new Uint16Array(layout.blockCount);
     this.#needers = new Uint16Array(layout.blockCount);
     this.#states = new Uint8Array(layout.packCount);
+    this.#wrongTimes = new Uint8Array(layout.packCount);
     this.#lacking = new Uint32Array(layout.packCount);
     this.#missingBytes = layout.streamBytes;
     let largestSpan = 1;
@@ -211,12 +217,27 @@ export class SymbolStore {
     return true;
   }
 
-  /** The content of a taken pack was wrong: from now on it is only taken elsewhere, never from symbols. */
-  reject(pack: number): void {
+  /**
+   * The content of a taken pack was wrong. Nothing of its blocks is believed any more, because nobody knows which
+   * symbol it was. The second time it is only taken elsewhere from now on.
+   *
+   * @returns the blocks that are needed again
+   */
+  reject(pack: number): readonly number[] {
     this.release(pack);
-    if (this.#states[pack] !== State.gone) return;
-    this.#states[pack] = State.rejected;
+    if (this.#states[pack] !== State.gone) return [];
     this.#missingBytes += this.#layout.packBytes(pack);
+    this.#wrongTimes[pack]! += 1;
+    const isPoisoned = this.#wrongTimes[pack]! >= MOST_WRONG;
+    this.#states[pack] = isPoisoned ? State.rejected : State.waiting;
+    const again: number[] = [];
+    const { first, last } = this.#blocksOf(pack);
+    for (let block = first; block <= last; block += 1) {
+      this.#clear(block);
+      if (!isPoisoned) this.#needers[block]! += 1;
+      if (this.#needers[block]! > 0) again.push(block);
+    }
+    return again;
   }
 
   /** The packs that are not complete, ascending; only the rejected ones when `onlyRejected`. */
@@ -238,6 +259,24 @@ export class SymbolStore {
       if (state < State.ready || state === State.rejected) return false;
     }
     return true;
+  }
+
+  // Packs that are complete, or in hands, are checked by themselves; whoever still collects begins anew.
+  #clear(block: number): void {
+    const held = this.#blocks.get(block);
+    if (held === undefined) return;
+    held.mayWait = true;
+    // It is being repaired: what comes of that is checked like everything.
+    if (held.symbols.isFull && held.symbols.missing.length > 0) return;
+    const { symbolsPerBlock } = this.#layout;
+    for (let symbol = 0; symbol < this.#layout.symbolsOfBlock(block); symbol += 1) {
+      if (!held.symbols.hasSource(symbol)) continue;
+      const packs = this.#layout.packsOfSymbol(block * symbolsPerBlock + symbol);
+      for (let other = packs.first; other <= packs.last; other += 1) {
+        if (this.#states[other] === State.admitted) this.#lacking[other]! += 1;
+      }
+    }
+    held.symbols.clear();
   }
 
   get #blockBytes(): number {

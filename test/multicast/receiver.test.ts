@@ -182,13 +182,29 @@ test("receiver: everything is wanted by unicast when the stream is over, or sile
   assert.equal(wanted(65_000).length, 9);
 });
 
-test("receiver: a wrong pack is wanted at once", () => {
-  const { receiver, send, wanted } = start(hundred);
-  send(0, 10);
-  const ready = receiver.takeReady();
-  assert.equal(ready?.pack, 0);
+test("receiver: a wrong pack is asked for again, and the second time wanted by unicast", () => {
+  const { receiver, send, wanted, wishes } = start(hundred);
+  send(0, 24);
+  assert.equal(receiver.takeReady()?.pack, 0);
+  receiver.onPackWrong(0);
+  assert.deepEqual(wanted(), []);
+  assert.deepEqual(wishes(100), ["0+2:8"], "its blocks as wholes: nobody knows which symbol was wrong");
+  send(0, 16);
+  assert.equal(receiver.takeReady()?.pack, 1);
+  receiver.onPackDone(1);
+  assert.equal(receiver.takeReady()?.pack, 0);
   receiver.onPackWrong(0);
   assert.deepEqual(wanted(), [0]);
+});
+
+test("receiver: whoever forges pass after pass fills no memory with marks", () => {
+  const { receiver, send, marks } = start(hundred);
+  for (let pass = 0; pass < 500; pass += 1) {
+    send(90, 91);
+    send(10, 11);
+  }
+  assert(marks().length <= 4 * MARKS_PER_PASS);
+  assert.equal(receiver.isComplete, false);
 });
 
 test("receiver: canaries and strangers", () => {

@@ -131,16 +131,37 @@ test("store: symbols that cannot be are refused", () => {
   assert.equal(store.heldBytes, 0);
 });
 
-test("store: a wrong pack is wanted elsewhere only, and comes from there once", () => {
+test("store: a pack that was wrong is needed again, with all that its blocks held", () => {
+  // Packs 0 and 1 share block 1; pack 1 goes on in block 2.
+  const { layout, add, packBytes } = streamOf([60, 60], small);
+  const store = new SymbolStore(layout, 1000);
+  for (let number = 0; number < 10; number += 1) add(store, number);
+  assert.equal(take(store)?.pack, 0);
+  assert.deepEqual(store.reject(0), [0, 1]);
+  assert.deepEqual([...store.missing(true)], [], "not by unicast yet");
+  assert.deepEqual([store.lackingOf(0), store.lackingOf(1), store.lackingOf(2)], [4, 4, 2]);
+  for (let number = 0; number < 12; number += 1) add(store, number);
+  const packs = [take(store), take(store)].sort((left, right) => left!.pack - right!.pack);
+  assert.deepEqual(
+    packs.map((pack) => Buffer.from(pack!.bytes)),
+    [0, 1].map((pack) => Buffer.from(packBytes(pack))),
+  );
+  assert.equal(store.missingBytes, 0);
+});
+
+test("store: a pack that was wrong twice is wanted elsewhere only, and comes from there once", () => {
   const { layout, add } = streamOf([10, 10], small);
   const store = new SymbolStore(layout, 1000);
-  add(store, 0);
-  assert.equal(take(store)?.pack, 0);
-  store.reject(0);
+  for (let times = 0; times < 2; times += 1) {
+    add(store, 0);
+    assert.equal(take(store)?.pack, 0);
+    store.reject(0);
+  }
   assert.deepEqual([...store.missing(true)], [0]);
   assert.deepEqual([...store.missing(false)], [0, 1]);
   assert.equal(store.missingBytes, 20);
-  assert.equal(add(store, 0), "not-needed");
+  add(store, 0);
+  assert.equal(store.takeReady(), undefined);
   assert.equal(store.takeElsewhere(0), true);
   assert.equal(store.takeElsewhere(0), false);
   assert.equal(store.missingBytes, 10);
