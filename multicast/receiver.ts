@@ -1,3 +1,5 @@
+import type { CanaryCount } from "./canary-burst.ts";
+import { CanaryMeter } from "./canary-meter.ts";
 import { DelayMeter } from "./delay-meter.ts";
 import type { StreamDescription } from "./description.ts";
 import type { Feedback } from "./feedback.ts";
@@ -42,6 +44,7 @@ export class StreamReceiver {
   readonly #requests: RepairRequests;
   readonly #sequence = new SequenceWindow();
   readonly #delay = new DelayMeter();
+  readonly #canaries = new CanaryMeter();
   readonly #silenceMs: number;
   readonly #fates = new Map<DatagramFate, number>();
   #streamState: "open" | "streaming" | "ended" = "open";
@@ -224,6 +227,11 @@ export class StreamReceiver {
     return this.#firstNumber !== undefined;
   }
 
+  /** Of the canaries before the first symbol, since the last call; undefined when there were none. */
+  takeCanaries(): CanaryCount | undefined {
+    return this.#canaries.take();
+  }
+
   /** When the last datagram of this stream arrived, or the time of the start. */
   get heardAt(): number {
     return this.#heardAt;
@@ -278,7 +286,8 @@ export class StreamReceiver {
       this.#delay.note(packet.sendTimeTenthsMs, now);
     }
     if (packet.kind === PacketKind.canary) {
-      if (packet.block === this.#layout.blockCount && this.hasSymbols) this.#onTail(packet, now);
+      if (!this.hasSymbols) this.#canaries.note(packet.sequence);
+      else if (packet.block === this.#layout.blockCount) this.#onTail(packet, now);
       return "canary";
     }
     this.#symbolAt = now;
