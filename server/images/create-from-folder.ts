@@ -1,38 +1,14 @@
 import { mkdir, mkdtemp, realpath, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
-import type { CleanUpChange, CleanUpStep } from "../../images/clean-up/step.ts";
-import { type FileSource, openFileSource } from "../file-source.ts";
+import { openFileSource } from "../file-source.ts";
 import { runChild } from "./child.ts";
 import { applyCleanUp, planCleanUp } from "./create-clean-up.ts";
 import { makeExt4 } from "./create-ext4.ts";
 import { hfsPlusOfFolder } from "./create-hfs-plus.ts";
 import { measureFolder } from "./create-size.ts";
-import { type ImageTagText, writeTagFile } from "./create-tag-file.ts";
-
-export type FolderVolumeOptions = {
-  readonly steps: readonly CleanUpStep[];
-  /** What the tag file tells; without it none is written. */
-  readonly tag?: ImageTagText;
-  readonly name: string;
-  readonly fileSystem: "ext4" | "hfsplus";
-  /** Where the copy is made. Default: TMPDIR, else /var/tmp. */
-  readonly directory?: string;
-  /** Hears what is done now: one sentence. */
-  readonly log?: (message: string) => void;
-  readonly signal?: AbortSignal;
-};
-
-/** A volume with a folder's content. */
-export type FolderVolume = {
-  /** Need not be closed. */
-  readonly source: FileSource;
-  readonly changes: readonly CleanUpChange[];
-  /** Below the folder; undefined when none was written. */
-  readonly tagFile: string | undefined;
-  /** Takes away what was made for it. */
-  remove(): Promise<void>;
-};
+import { writeTagFile } from "./create-tag-file.ts";
+import type { FolderVolume, FolderVolumeOptions } from "./folder-volume.ts";
 
 /** Left free for everybody else. */
 const RESERVE_BYTES = 1 << 28;

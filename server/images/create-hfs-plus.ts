@@ -6,8 +6,8 @@ import { VolumeLayout } from "../../images/hfs-plus/layout.ts";
 import { toVolumeName } from "../../images/hfs-plus/names.ts";
 import { VolumeContent } from "../../images/hfs-plus/volume-content.ts";
 import { changeable } from "./changes-file.ts";
-import type { FolderVolume, FolderVolumeOptions } from "./create-from-folder.ts";
 import { type FolderEntries, volumeEntries } from "./create-volume-entries.ts";
+import type { FolderVolume, FolderVolumeOptions } from "./folder-volume.ts";
 
 const BOOTER_FOLDER = "System/Library/CoreServices";
 /** A volume's name as the Finder takes it. */

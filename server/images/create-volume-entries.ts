@@ -99,7 +99,7 @@ function entryOf(
   action: CleanUpChange["action"] | undefined,
 ): VolumeEntry {
   const kind = found.isFile() ? "file" : found.isDirectory() ? "folder" : found.isSymbolicLink() ? "link" : "special";
-  const { mode, uid, gid, mtimeMs, nlink, ino, size } = found;
+  const { mode, uid, gid, mtimeMs, nlink, dev, ino, size } = found;
   const hasContent = (kind === "file" && action !== "empty") || kind === "link";
   return {
     folder,
@@ -108,7 +108,7 @@ function entryOf(
     rights: { mode, uid, gid, changedSeconds: mtimeMs / 1000, ...(kind === "special" && { special: deviceOf(found) }) },
     sizeBytes: hasContent ? size : 0,
     ...(action === "hide" && { finderFlags: finderFlag.isInvisible }),
-    ...(kind === "file" && nlink > 1 && action !== "empty" && { sharedAs: String(ino) }),
+    ...(kind === "file" && nlink > 1 && action !== "empty" && { sharedAs: `${dev}:${ino}` }),
   };
 }
 
