@@ -1,6 +1,8 @@
 import type { Command } from "commander";
 import type { BlockSource } from "../images/block.ts";
+import type { ForeignRange } from "../images/foreign-image.ts";
 import { StoredDisk } from "../images/stored-disk.ts";
+import { ImageThreads } from "../server/images/image-threads.ts";
 import { isImageFile, openImageFile } from "./image-file.ts";
 import { imageReference } from "./image-reference.ts";
 import { readImageStore } from "./image-store.ts";
@@ -13,6 +15,8 @@ export type ImageDisk = {
   /** Whether it has partitions, or is one volume. */
   readonly kind: "disk" | "volume";
   readonly source: BlockSource;
+  /** What is known of it without reading. */
+  readonly ranges?: (() => Iterable<ForeignRange>) | undefined;
   close(): Promise<void>;
 };
 
@@ -29,16 +33,25 @@ export async function openImageDisk(
 ): Promise<ImageDisk> {
   if (await isImageFile(image)) {
     const file = await openImageFile(image, flags, { signal });
-    return { title: image, kind: file.kind, source: file.source, close: () => file.close() };
+    return {
+      title: image,
+      kind: file.kind,
+      source: file.source,
+      ranges: file.ranges?.bind(file),
+      close: () => file.close(),
+    };
   }
   const { store } = await readImageStore(command, "packs");
   const { name, version } = imageReference(image);
   const { manifest } = await store.readManifest(name, version);
   const { tag } = manifest;
+  const threads = new ImageThreads();
+  const disk = new StoredDisk(store, manifest, threads.decodePack);
   return {
     title: `${tag.name}:${tag.version}`,
     kind: manifest.scheme === "none" ? "volume" : "disk",
-    source: new StoredDisk(store, manifest),
-    close: async () => undefined,
+    source: disk,
+    ranges: () => disk.ranges(),
+    close: () => threads.close(),
   };
 }

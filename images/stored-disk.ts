@@ -1,16 +1,22 @@
 import type { BlockSource } from "./block.ts";
-import { CELL_BYTES } from "./cell.ts";
+import { CELL_BYTES, CELLS_PER_PACK } from "./cell.ts";
 import type { ForeignRange } from "./foreign-image.ts";
-import { type Manifest, packOfStored } from "./manifest.ts";
+import { type Manifest, type PackEntry, packCellCount, packOfStored } from "./manifest.ts";
 import { decodePack } from "./pack.ts";
 import type { PackReader } from "./pack-reader.ts";
 
 /** Unpacked packs that are kept: 16 MiB. */
 const KEPT_PACKS = 16;
+/** How far ahead of a reader that goes from start to end; no more than half of what is kept. */
+const READ_AHEAD_CELLS = 6 * CELLS_PER_PACK;
+
+/** Checks and unpacks a pack as `decodePack` does, perhaps on another thread. */
+export type Unpack = (bytes: Uint8Array, entry: PackEntry) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
 
 /**
  * The disk of an image of the store, to be read at any place; zero and unused
- * cells read as zeros. Every cell that it gives was compared with its id.
+ * cells read as zeros. Every cell that it gives was compared with its id. A
+ * reader that goes from start to end finds the next packs unpacked.
  *
  * `read` throws what `packs` throws, and Fault PACK_DAMAGED.
  */
@@ -18,31 +24,45 @@ export class StoredDisk implements BlockSource {
   readonly sizeBytes: number;
   readonly #packs: PackReader;
   readonly #manifest: Manifest;
+  readonly #unpack: Unpack;
   /** By pack number; the one that was used last is the last. */
-  readonly #kept = new Map<number, Promise<Uint8Array[]>>();
+  readonly #kept = new Map<number, Promise<readonly Uint8Array[]>>();
+  #nextSequential = -1;
+  #aheadCell = 0;
 
-  constructor(packs: PackReader, manifest: Manifest) {
+  constructor(packs: PackReader, manifest: Manifest, unpack: Unpack = decodePack) {
     this.#packs = packs;
     this.#manifest = manifest;
+    this.#unpack = unpack;
     this.sizeBytes = manifest.diskBytes;
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = Buffer.alloc(length);
-    const end = offset + length;
+    const bytes = Buffer.allocUnsafeSlow(length);
+    await this.readInto(offset, bytes);
+    return bytes;
+  }
+
+  async readInto(offset: number, target: Uint8Array): Promise<void> {
+    const end = offset + target.length;
+    const isSequential = offset === this.#nextSequential;
+    this.#nextSequential = end;
+    if (isSequential) this.#readAhead(Math.floor(offset / CELL_BYTES), Math.ceil(end / CELL_BYTES) + READ_AHEAD_CELLS);
+    else this.#aheadCell = 0;
     for (let at = offset; at < end; ) {
       const cell = Math.floor(at / CELL_BYTES);
       const { state, firstCell, count, firstStored } = this.#manifest.cells.runAt(cell);
       if (state !== "data") {
-        at = Math.min(end, (firstCell + count) * CELL_BYTES);
+        const runEnd = Math.min(end, (firstCell + count) * CELL_BYTES);
+        target.fill(0, at - offset, runEnd - offset);
+        at = runEnd;
         continue;
       }
       const pieceEnd = Math.min(end, (cell + 1) * CELL_BYTES);
       const content = await this.#cell(firstStored + cell - firstCell);
-      bytes.set(content.subarray(at - cell * CELL_BYTES, pieceEnd - cell * CELL_BYTES), at - offset);
+      target.set(content.subarray(at - cell * CELL_BYTES, pieceEnd - cell * CELL_BYTES), at - offset);
       at = pieceEnd;
     }
-    return bytes;
   }
 
   /** What is known of the disk without reading it. */
@@ -55,6 +75,26 @@ export class StoredDisk implements BlockSource {
       };
   }
 
+  /** Begins to unpack what the cells up to `end` need, as far as nobody has yet. */
+  #readAhead(from: number, end: number): void {
+    const { cells, packs } = this.#manifest;
+    const last = Math.min(end, cells.length);
+    for (let cell = Math.max(from, this.#aheadCell); cell < last; ) {
+      const { state, firstCell, count, firstStored } = cells.runAt(cell);
+      const runEnd = Math.min(last, firstCell + count);
+      if (state !== "data") {
+        cell = runEnd;
+        continue;
+      }
+      const stored = firstStored + cell - firstCell;
+      const number = packOfStored(packs, stored);
+      // Who needs it gets the failure.
+      this.#pack(number).catch(() => {});
+      cell = Math.min(runEnd, cell + packs[number]!.firstStored + packCellCount(packs[number]!) - stored);
+    }
+    this.#aheadCell = Math.max(this.#aheadCell, last);
+  }
+
   async #cell(stored: number): Promise<Uint8Array> {
     const { packs } = this.#manifest;
     const number = packOfStored(packs, stored);
@@ -62,8 +102,11 @@ export class StoredDisk implements BlockSource {
     return cells[stored - packs[number]!.firstStored]!;
   }
 
-  #pack(number: number): Promise<Uint8Array[]> {
-    const cells = this.#kept.get(number) ?? this.#open(number);
+  #pack(number: number): Promise<readonly Uint8Array[]> {
+    const known = this.#kept.get(number);
+    const cells = known ?? this.#open(number);
+    // One that failed is tried again the next time.
+    if (known === undefined) cells.catch(() => this.#kept.get(number) === cells && this.#kept.delete(number));
     this.#kept.delete(number);
     this.#kept.set(number, cells);
     for (const oldest of this.#kept.keys()) {
@@ -73,8 +116,8 @@ export class StoredDisk implements BlockSource {
     return cells;
   }
 
-  async #open(number: number): Promise<Uint8Array[]> {
+  async #open(number: number): Promise<readonly Uint8Array[]> {
     const entry = this.#manifest.packs[number]!;
-    return decodePack(await this.#packs.read(entry, number), entry);
+    return this.#unpack(await this.#packs.read(entry, number), entry);
   }
 }

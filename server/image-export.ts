@@ -1,6 +1,7 @@
 import type { Manifest } from "../images/manifest.ts";
 import type { PackReader } from "../images/pack-reader.ts";
 import { StoredDisk } from "../images/stored-disk.ts";
+import { ImageThreads } from "./images/image-threads.ts";
 import { type WriteImageOptions, writeImage } from "./images/write-image.ts";
 
 /**
@@ -15,6 +16,11 @@ export async function exportImage(
   path: string,
   options: WriteImageOptions,
 ): Promise<void> {
-  const disk = new StoredDisk(packs, manifest);
-  await writeImage({ source: disk, ranges: () => disk.ranges() }, path, options);
+  const threads = new ImageThreads();
+  try {
+    const disk = new StoredDisk(packs, manifest, threads.decodePack);
+    await writeImage({ source: disk, ranges: () => disk.ranges() }, path, options);
+  } finally {
+    await threads.close();
+  }
 }

@@ -1,9 +1,13 @@
-import type { BlockSource } from "../../images/block.ts";
+import { type BlockSource, readInto } from "../../images/block.ts";
 import { BMAP_BLOCK_BYTES, type Bmap } from "../../images/bmap.ts";
 import type { ForeignRange } from "../../images/foreign-image.ts";
+import { SharedMemory } from "./shared-memory.ts";
+import { WriteBehind } from "./write-behind.ts";
 import type { OutputFile } from "./write-output.ts";
 
 const STEP_BYTES = 1 << 20;
+/** Steps that are written while the next one is read. */
+const STEPS_BEHIND = 4;
 /** A hole is worth it from here on; shorter ones would only make the map of the file long. */
 const LEAST_HOLE_BYTES = 16 * BMAP_BLOCK_BYTES;
 const zeros = Buffer.alloc(BMAP_BLOCK_BYTES);
@@ -21,6 +25,25 @@ export type RawWriteOptions = {
 export async function writeRaw(source: BlockSource, file: OutputFile, options: RawWriteOptions): Promise<void> {
   const totalBytes = source.sizeBytes;
   await file.setLength(totalBytes);
+  const memory = new SharedMemory(STEPS_BEHIND + 1);
+  const writing = new WriteBehind(STEPS_BEHIND);
+  try {
+    await writeRanges(source, file, options, memory, writing);
+    await writing.end();
+  } finally {
+    // Nobody may still write when the caller learns of a failure.
+    await writing.settle();
+  }
+}
+
+async function writeRanges(
+  source: BlockSource,
+  file: OutputFile,
+  options: RawWriteOptions,
+  memory: SharedMemory,
+  writing: WriteBehind,
+): Promise<void> {
+  const totalBytes = source.sizeBytes;
   let at = 0;
   for (const { endBytes, state } of wholeDisk(options.ranges ?? [], totalBytes)) {
     if (state !== "data") {
@@ -34,12 +57,16 @@ export async function writeRaw(source: BlockSource, file: OutputFile, options: R
     while (at < dataEnd) {
       options.signal?.throwIfAborted();
       const length = Math.min(STEP_BYTES, dataEnd - at);
-      const bytes = await source.read(at, length);
-      for (const [from, to] of stretchesOfContent(bytes)) {
-        const content = bytes.subarray(from, to);
-        await file.write(at + from, content);
-        options.bmap?.add(at + from, content);
-      }
+      const own = source.readInto && memory.take(length);
+      const bytes = own ?? (await source.read(at, length));
+      if (own !== undefined) await readInto(source, at, own);
+      const start = at;
+      const stretches = stretchesOfContent(bytes);
+      for (const [from, to] of stretches) options.bmap?.add(start + from, bytes.subarray(from, to));
+      await writing.add(async () => {
+        for (const [from, to] of stretches) await file.write(start + from, bytes.subarray(from, to));
+        if (own !== undefined) memory.giveBack(own);
+      });
       at += length;
       options.onProgress?.(at, totalBytes);
     }
