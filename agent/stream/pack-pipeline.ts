@@ -4,8 +4,12 @@ import type { Manifest } from "../../images/manifest.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
 import type { ReadyPack } from "../../multicast/symbol-store.ts";
+import type { Progress } from "../contract.ts";
 import type { PackWriter } from "./pack-writer.ts";
 import type { UnpackedPack, Unpacker } from "./unpacker.ts";
+
+/** What the sender is told of the disk. */
+export type DiskUse = Pick<Progress, "waitsForDisk" | "writeBytesPerSecond">;
 
 export type PipelineParts = {
   readonly manifest: Manifest;
@@ -48,12 +52,16 @@ export class PackPipeline {
     return this.#packsInHands >= this.#parts.unpacker.mostPacks;
   }
 
-  /** How fast the target took what was written since the last call; undefined when that was nothing. */
-  takeWriteRate(): number | undefined {
+  /** How the disk does since the last call, for the sender. */
+  takeDiskUse(): DiskUse {
     const bytesPerSecond = (this.#writtenBytes / this.#writingMs) * 1_000;
     this.#writtenBytes = 0;
     this.#writingMs = 0;
-    return Number.isFinite(bytesPerSecond) ? Math.round(bytesPerSecond) : undefined;
+    const { heldBytes, memory } = this.#parts.receiver;
+    return {
+      waitsForDisk: this.isFull && heldBytes > memory.length / 2,
+      ...(Number.isFinite(bytesPerSecond) ? { writeBytesPerSecond: Math.round(bytesPerSecond) } : {}),
+    };
   }
 
   /** Takes what the receiver has; call it whenever that may be something. */

@@ -1,4 +1,5 @@
 import { CELL_BYTES } from "../../images/cell.ts";
+import { freeMemory } from "../../images/free-memory.ts";
 import type { PackEntry } from "../../images/manifest.ts";
 import { decodePack, MAX_PACK_BYTES } from "../../images/pack.ts";
 import { ParityCodec } from "../../multicast/parity.ts";
@@ -58,6 +59,7 @@ export class PackWork {
       place.set(cell, at);
       at += cell.length;
     }
+    freeMemory(first);
     return { at: 0, length: plainBytes };
   }
 }

@@ -34,16 +34,19 @@ export function joinPolledGroup(
   const receiver = new BatchReceiver(calls, { count: MESSAGES_A_CALL, longestBytes: LONGEST_BYTES });
   let isClosed = false;
   const look = () => {
-    let isIdle = true;
+    let nextMs = IDLE_MS;
     for (let call = 0; call < CALLS_A_TURN && !isClosed; call += 1) {
       const count = receiver.receive(descriptor.number, (bytes) => {
         // Strangers' datagrams of another length are cut wrongly, and dropped one by one for that.
         for (let at = 0; at < bytes.length; at += datagramBytes) onDatagram(bytes.subarray(at, at + datagramBytes));
       });
-      if (count > 0) isIdle = false;
-      if (count < MESSAGES_A_CALL) break;
+      // More waits: others get their turn, no more.
+      nextMs = 0;
+      if (count === MESSAGES_A_CALL) continue;
+      nextMs = count > 0 || call > 0 ? BUSY_MS : IDLE_MS;
+      break;
     }
-    if (!isClosed) timer = setTimeout(look, isIdle ? IDLE_MS : BUSY_MS);
+    if (!isClosed) timer = setTimeout(look, nextMs);
   };
   let timer = setTimeout(look, 0);
   return {

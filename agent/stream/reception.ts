@@ -182,7 +182,9 @@ export class Reception {
     this.#areZerosWritten = isZeroed;
     if (!isZeroed) this.#zeros = this.#writer.writeZeros(this.#stopped.signal);
     this.#zeros.catch((error: unknown) => this.#fail(error));
-    this.#pipeline = this.#openPipeline(unpacker);
+    const pipeline = this.#openPipeline(unpacker);
+    this.#pipeline = pipeline;
+    this.#reporter.takeDiskUse = () => pipeline.takeDiskUse();
     this.#take();
     while (!this.#receiver.isComplete) {
       this.#throwIfStopped();

@@ -50,6 +50,8 @@ export class Reporter {
   #isStopped = false;
   /** Whether the group arrived before this machine asked for it; undefined: not known. */
   isFlooded: boolean | undefined;
+  /** How the disk does since the last time; nothing before anything is written. */
+  takeDiskUse: () => Pick<Progress, "waitsForDisk" | "writeBytesPerSecond"> = () => ({});
 
   constructor(control: StreamControl, streamId: string, receiver: Reported, packsTotal: number, log: Logger) {
     this.#control = control;
@@ -162,6 +164,7 @@ export class Reporter {
       ...(canary === undefined ? {} : { canary }),
       ...(this.isFlooded === undefined ? {} : { isFlooded: this.isFlooded }),
       ...(delayMs === undefined ? {} : { delayMs }),
+      ...this.takeDiskUse(),
       ...this.#map(state),
     });
     this.#receivedReported = datagramsReceived;

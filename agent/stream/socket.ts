@@ -5,8 +5,11 @@ import { loadSystemCalls } from "../../udp/system-calls.ts";
 import type { GroupSocket, JoinOptions } from "./group-socket.ts";
 import { joinPolledGroup } from "./polled-group.ts";
 
-/** Holds 45 ms of a gigabit while we decompress. The kernel gives less when net.core.rmem_max says so. */
-const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
+/**
+ * Holds a quarter of a second of a gigabit while this machine does something else; the kernel counts each datagram
+ * almost twice. Without root it gives less, when net.core.rmem_max says so.
+ */
+const RECEIVE_BUFFER_BYTES = 32 * 1024 * 1024;
 const LOOKUP_TIMEOUT_MS = 10_000;
 
 /**
