@@ -34,11 +34,14 @@ const HIGH_DELAY_MS = 4;
 const LOW_DELAY_MS = 2;
 /** Between the two for so long: the queue may be our own, and is let run empty. */
 const STANDING_MS = 5_000;
-/** The first fall empties a queue of our own. What stands after it is somebody else's. */
+/** The first fall empties a short queue of our own. What stands after it is somebody else's, and so is a longer one. */
 const FIRST_FALL = 0.85;
 const FURTHER_FALL = 0.6;
+const DEEPEST_FALL = 0.3;
+/** Above it a fall is the deeper the longer the queue is. */
+const OWN_DELAY_MS = 6;
 /** What was too much counts for so long. */
-const REMEMBERED_MS = 15_000;
+const REMEMBERED_MS = 8_000;
 const NEAR = 0.85;
 const CARRIED_MS = 60_000;
 
@@ -79,7 +82,7 @@ type Host = {
  *     network carried lately, so that others can have the larger half.
  *   * Loss that is higher than it was makes it fall. If less is sent and just as much is lost, it is no congestion but
  *     a bad cable: the rate goes back, and so much loss counts as usual.
- *   * Else it rises: fast, but slowly from 85 % of the rate on that was too much in the last 15 seconds.
+ *   * Else it rises: fast, but slowly from 85 % of the rate on that was too much in the last 8 seconds.
  */
 export class RateControl {
   readonly #mode: RateMode;
@@ -177,9 +180,10 @@ export class RateControl {
   }
 
   #fallForDelay(delayMs: number, mine: Manners, now: number): void {
-    const share = this.#hasFallenForDelay ? FURTHER_FALL : FIRST_FALL;
+    const most = this.#hasFallenForDelay ? FURTHER_FALL : FIRST_FALL;
+    const share = Math.max(DEEPEST_FALL, Math.min(most, OWN_DELAY_MS / delayMs));
     const beside = mine.leastBeside * (this.#carried.value(now) || this.#ceiling);
-    if (!this.#hasFallenForDelay) this.#tooMuch = { rate: this.#sent, at: now };
+    this.#tooMuch = { rate: (this.#hasFallenForDelay ? this.#tooMuch?.rate : undefined) ?? this.#sent, at: now };
     this.#hasFallenForDelay = true;
     this.#standingSince = undefined;
     this.#why = `datagrams wait ${delayMs.toFixed(0)} ms on their way: others use the network`;
@@ -204,6 +208,7 @@ export class RateControl {
     const room = 1 - delayMs / LOW_DELAY_MS;
     const rise = 1 + ((isNear ? riseNear : riseFar) - 1) * room;
     const most = isRemembered && !isNear ? rate * NEAR : this.#ceiling;
+    if (!isRemembered) this.#why = "";
     this.#change(this.#within(Math.min(this.#sent * rise, most)), now);
   }
 
