@@ -1,4 +1,5 @@
 import { Anticipation } from "./anticipation.ts";
+import { type BurstResult, CanaryBurst } from "./canary-burst.ts";
 import type { Feedback } from "./feedback.ts";
 import type { StreamLayout } from "./layout.ts";
 import type { Pace } from "./pacer.ts";
@@ -21,6 +22,8 @@ const FEEDBACK_MS_A_HOST = 12;
 const FEEDBACK_LEAST_MS = 20;
 /** What is lost of a block was asked for by then: by all in a small room, by enough to go by in a large one. */
 const JUDGED_AFTER_MS = 250;
+/** The canary after a burst shows the receivers whether its end was lost. */
+const AFTER_BURST_MS = 50;
 const JUDGED_LATEST_MS = 1_500;
 
 const noEvents: readonly SenderEvent[] = [];
@@ -43,7 +46,9 @@ export type SenderAction =
 export type SenderEvent =
   | { readonly type: "state"; readonly state: SenderState; readonly reason: string }
   | { readonly type: "pass"; readonly pass: number }
-  | { readonly type: "receiver"; readonly receiver: Receiver };
+  | { readonly type: "receiver"; readonly receiver: Receiver }
+  /** How the room took the burst of canaries before the first symbol. */
+  | { readonly type: "burst"; readonly result: BurstResult };
 
 export type SenderOptions = {
   /** The stream starts when so many receivers are ready. */
@@ -54,6 +59,10 @@ export type SenderOptions = {
   readonly once: boolean;
   /** After the pass of a `once` stream: over when no receiver got any further for so long. */
   readonly idleEndMs: number;
+  /** Passes that are sent to nobody after the last receiver, as asr's "Loop Suspend"; none unless told. */
+  readonly loopSuspend?: number;
+  /** So many canaries at the stream's rate show before the first symbol what the network loses; none unless told. */
+  readonly burst?: { readonly datagrams: number; readonly waitMs: number };
 };
 
 /**
@@ -98,10 +107,14 @@ export class SenderSession {
   #symbol = 0;
   #pass = 1;
   #isPassOpen = false;
+  /** Passes that were sent to nobody. */
+  #idlePasses = 0;
   /** A receiver ended without everything: some blocks may be needed by nobody any more. */
   #isStale = false;
   /** Since when nothing but requests can give work. */
   #quietSince = 0;
+  /** Goes on before the first symbol. */
+  #burst: CanaryBurst | undefined;
   /** Why nothing but canaries is sent now, each by who wants it so. */
   readonly #holds = new Map<symbol, string>();
 
@@ -139,7 +152,10 @@ export class SenderSession {
   /** What the stream waits for, for people: "1 of 2 hosts ready", why it is held; empty when it waits for nothing. */
   get waitingFor(): string {
     if (this.isOver) return "";
-    if (this.#state === "streaming") return [...new Set(this.#holds.values())].join("; ");
+    if (this.#state === "streaming") {
+      const burst = this.#burst === undefined ? [] : ["a burst of canaries shows what the network loses"];
+      return [...new Set([...this.#holds.values(), ...burst])].join("; ");
+    }
     if (this.#state === "ended") {
       const { active, size } = this.#room;
       const hosts = size === 1 ? "host has" : "hosts have";
@@ -193,6 +209,7 @@ export class SenderSession {
     const change = this.#room.report(id, report, now);
     if (change === undefined) return false;
     const { before, receiver } = change;
+    if (report.canary !== undefined) this.#burst?.onReport(id, report.canary);
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#furtherAt = now;
     if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
     if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
@@ -203,12 +220,16 @@ export class SenderSession {
   /** A receiver's request for repairs. False when nobody asked who takes part and is served now. */
   onFeedback({ receiver, newest, wishes }: Feedback, now: number): boolean {
     if (this.#state !== "streaming" || !this.#room.hears(receiver)) return false;
-    for (const { block: first, count, lacking } of wishes) {
-      const end = Math.min(first + count, this.#layout.blockCount);
-      for (let block = first; block < end; block += 1) this.#ask(block, { lacking, newest, now });
-    }
-    this.#quietSince = now;
     this.#tailPause.onRequest();
+    // No request names a block twice: so none costs more than a look at every block.
+    let left = this.#layout.blockCount;
+    for (const { block: first, count, lacking } of wishes) {
+      const end = Math.min(first + Math.min(count, left), this.#layout.blockCount);
+      left -= Math.min(count, left);
+      for (let block = first; block < end; block += 1) {
+        if (this.#ask(block, { lacking, newest, now })) this.#quietSince = now;
+      }
+    }
     return true;
   }
 
@@ -278,16 +299,27 @@ export class SenderSession {
   }
 
   #start(reason: string): void {
+    const { burst } = this.#options;
+    if (!this.#hasStreamed && burst !== undefined) this.#burst = new CanaryBurst(burst);
     this.#hasStreamed = true;
     this.#enter("streaming", reason);
   }
 
   #endWhenNobodyIsLeft(): void {
-    if (this.#room.active > 0) return;
+    if (this.#room.active > 0) {
+      this.#idlePasses = 0;
+      return;
+    }
+    const { once, loopSuspend = 0 } = this.#options;
+    if (!once && this.#idlePasses < loopSuspend && this.#layout.symbolCount > 0) {
+      if (this.#block === undefined) this.#needed.fill(1);
+      return;
+    }
+    this.#burst = undefined;
     this.#needed.fill(0);
     this.#block = undefined;
     this.#symbol = 0;
-    if (this.#options.once) this.#enter("ended", "no receiver is left");
+    if (once) this.#enter("ended", "no receiver is left");
     else this.#enter("open", "no receiver is left");
   }
 
@@ -300,11 +332,33 @@ export class SenderSession {
     return this.#send({ kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0 }, now);
   }
 
+  /** Undefined when it is over. */
+  #nextOfBurst(burst: CanaryBurst, now: number): SenderAction | undefined {
+    if (!burst.isSent) {
+      burst.onSent(now);
+      this.#canaryAt = now + AFTER_BURST_MS;
+      return this.#send({ kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0 }, now);
+    }
+    const asked = this.receivers.filter(({ state }) => state === "ready" || state === "receiving");
+    const result = burst.result(
+      asked.map(({ id }) => id),
+      now,
+    );
+    if (result === undefined) return this.#canary(now);
+    this.#burst = undefined;
+    this.#events.push({ type: "burst", result });
+    return undefined;
+  }
+
   #nextSymbol(now: number): SenderAction {
     // An image of nothing but zeros has no packs and no symbols; its receivers need none.
     if (this.#layout.symbolCount === 0 || this.#holds.size > 0) return this.#canary(now);
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
+    if (this.#burst !== undefined) {
+      const action = this.#nextOfBurst(this.#burst, now);
+      if (action !== undefined) return action;
+    }
     this.#anticipation.judge(now, (block) => this.#repairs.plannedFor(block));
     const repair = this.#repairs.take(this.#sequence, now);
     if (repair !== undefined) return this.#send({ kind: PacketKind.repair, ...repair }, now);
@@ -347,6 +401,7 @@ export class SenderSession {
   #endPass(): void {
     if (!this.#isPassOpen) return;
     this.#isPassOpen = false;
+    if (this.#room.active === 0) this.#idlePasses += 1;
     this.#events.push({ type: "pass", pass: this.#pass });
     this.#pass += 1;
   }
@@ -367,22 +422,24 @@ export class SenderSession {
   }
 
   // A `once` stream goes through its blocks once: who comes too late for one fetches it by unicast.
-  #need(block: number): void {
-    if (this.#options.once && this.#hasStreamed && (this.#block === undefined || block <= this.#block)) return;
+  #need(block: number): boolean {
+    if (this.#options.once && this.#hasStreamed && (this.#block === undefined || block <= this.#block)) return false;
     this.#needed[block] = 1;
+    return true;
   }
 
-  #ask(block: number, asked: Asked): void {
-    if (block === this.#block) return;
+  /** False when nothing is sent for it. */
+  #ask(block: number, asked: Asked): boolean {
+    if (block === this.#block) return true;
     if (asked.lacking > this.#layout.symbolsOfBlock(block) / 2) {
       if (this.#needed[block] === 0) this.#repairs.drop(block);
-      this.#need(block);
-      return;
+      return this.#need(block);
     }
     // Also when the whole block will be sent again for somebody else: who lacks little does not wait for that.
     this.#anticipation.onRequest(block);
     // In the tail one more, because each further round costs all who wait.
     this.#repairs.ask(block, asked, this.#block === undefined ? 1 : 0);
+    return true;
   }
 
   #lastWords(now: number): SenderAction {

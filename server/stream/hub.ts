@@ -51,6 +51,8 @@ export type StreamOptions = {
   readonly maxWaitMs: number;
   /** One pass only, then unicast until every receiver has reported. Otherwise it loops while there are receivers. */
   readonly once: boolean;
+  /** Passes that are sent to nobody after the last receiver, before it waits for the next one; none unless told. */
+  readonly loopSuspend?: number;
   readonly ttl?: number;
   readonly idleEndMs?: number;
   /** Also deliver to receivers on this machine; default true. */
@@ -108,6 +110,7 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
         maxWaitMs: wanted.maxWaitMs,
         once: wanted.once,
         idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
+        loopSuspend: wanted.loopSuspend ?? 0,
         ...(lan === undefined ? {} : { burst: BURST }),
       });
       const rate = new StreamRate({
