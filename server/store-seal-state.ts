@@ -12,10 +12,12 @@ export type SealState = {
   readonly target: PackForm;
   /** What packs may be besides, while a change of all of them is under way or was interrupted. */
   readonly former: readonly PackForm[];
+  /** Which change wrote this: a UUID. Of two at the same time the later one counts. */
+  readonly change: string;
 };
 
 /** Of a store whose packs are plain, and always were. */
-export const NEVER_SEALED: SealState = { target: "plain", former: [] };
+export const NEVER_SEALED: SealState = { target: "plain", former: [], change: "" };
 
 export function sealStatePath(directory: string): string {
   return join(directory, "seal");
@@ -34,16 +36,23 @@ export async function readSealState(directory: string): Promise<SealState> {
   return decodeSealState(text, path);
 }
 
-/** One line each, so that people can read it: `packs FORM`, and `formerly FORM` for what is left to be changed. */
-export function encodeSealState({ target, former }: SealState): Uint8Array {
-  return Buffer.from([`packs ${target}`, ...former.map((form) => `formerly ${form}`), ""].join("\n"));
+/** One line each, so that people can read it: `packs FORM`, `formerly FORM` for what is left to be changed, `change UUID`. */
+export function encodeSealState({ target, former, change }: SealState): Uint8Array {
+  return Buffer.from(
+    [`packs ${target}`, ...former.map((form) => `formerly ${form}`), `change ${change}`, ""].join("\n"),
+  );
 }
 
 function decodeSealState(text: string, path: string): SealState {
-  const form = "plain|[0-9a-f]{32}";
-  const [, target, rest] = new RegExp(`^packs (${form})\n((?:formerly (?:${form})\n){0,100})$`).exec(text) ?? [];
-  if (target === undefined) throw invalid(path);
-  return { target, former: [...rest!.matchAll(/^formerly (.*)$/gm)].map((match) => match[1]!) };
+  const match = /^packs (.*)\n((?:formerly .*\n){0,100})change ([0-9a-f-]{36})\n$/.exec(text);
+  const former = [...(match?.[2] ?? "").matchAll(/^formerly (.*)$/gm)].map((line) => line[1]!);
+  const [target, change] = [match?.[1], match?.[3]];
+  if (target === undefined || change === undefined || ![target, ...former].every(isForm)) throw invalid(path);
+  return { target, former, change };
+}
+
+function isForm(text: string): boolean {
+  return /^(plain|[0-9a-f]{32})$/.test(text);
 }
 
 function invalid(path: string): Fault {

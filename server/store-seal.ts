@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { stat } from "node:fs/promises";
 import { Fault } from "../fault.ts";
 import { keyNotMade, unreadablePack } from "./store-faults.ts";
@@ -34,7 +35,7 @@ const PACKS_AT_ONCE = 8;
  * so does it after a power cut, because each step is on the disk before the next one begins.
  *
  * @throws {Fault} STORE_KEY_MISSING and STORE_KEY_WRONG before anything is changed, STORE_BUSY, STORE_FULL;
- *   SEAL_REPLACED when another one began meanwhile that wants another form
+ *   SEAL_REPLACED when another one began meanwhile, which goes on with what this one left
  */
 export async function changeSeal(
   store: PackStore,
@@ -76,7 +77,7 @@ export async function sealNewStore(store: PackStore, keys: StoreKeyFile): Promis
   const [key] = await keys.keys();
   if (key === undefined) throw keyNotMade(keys.path);
   using _ = await guardStore(store.directory);
-  if (await isNew()) await writeState(store, { target: key.id, former: [] });
+  if (await isNew()) await writeState(store, { target: key.id, former: [], change: randomUUID() });
 }
 
 async function isNeverSealed(store: PackStore): Promise<boolean> {
@@ -87,21 +88,17 @@ async function begin(store: PackStore, target: PackForm): Promise<SealState> {
   using _ = await guardStore(store.directory);
   const before = await readSealState(store.directory);
   const former = [...new Set([before.target, ...before.former])].filter((form) => form !== target);
-  const begun = { target, former };
+  const begun = { target, former, change: randomUUID() };
   // What cannot be finished is not begun.
   await store.sealer.requireForms([target, ...former]);
-  if (!isSame(before, begun)) await writeState(store, begun);
+  await writeState(store, begun);
   return begun;
 }
 
 async function end(store: PackStore, begun: SealState): Promise<void> {
   using _ = await guardStore(store.directory);
   await refuseReplaced(store, begun);
-  if (begun.target !== "plain") {
-    if (begun.former.length > 0) await writeState(store, { target: begun.target, former: [] });
-    return;
-  }
-  if (await isNeverSealed(store)) return;
+  if (begun.target !== "plain") return writeState(store, { ...begun, former: [] });
   await store.disk.unlink(sealStatePath(store.directory));
   await store.disk.syncDirectory(store.directory);
 }
@@ -141,17 +138,14 @@ async function newForm(store: PackStore, digest: string, target: PackForm): Prom
 }
 
 async function refuseReplaced(store: PackStore, begun: SealState): Promise<void> {
-  if (!isSame(await readSealState(store.directory), begun)) throw replaced(store.directory);
-}
-
-function isSame(a: SealState, b: SealState): boolean {
-  return Buffer.compare(encodeSealState(a), encodeSealState(b)) === 0;
+  const { change } = await readSealState(store.directory);
+  if (change !== begun.change) throw replaced(store.directory);
 }
 
 function replaced(directory: string): Fault {
   return new Fault("SEAL_REPLACED", {
     what: `The packs of the image store ${directory} were not changed to the end.`,
-    why: "Another process began to seal or to open them meanwhile.",
-    fix: 'See what is wanted now with "bootcast image keys show", and repeat that.',
+    why: "Another command began to seal or to open them meanwhile, and goes on with it.",
+    fix: 'See what is wanted now with "bootcast image keys show"; wait for that command, or repeat yours when it has ended.',
   });
 }

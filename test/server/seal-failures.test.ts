@@ -95,7 +95,8 @@ async function finish(path: string, promised: Promised): Promise<void> {
   await checkPromises(store, promised);
   await changeSeal(store, promised.nextForm);
   await checkPromises(store, { ...promised, doneForm: promised.nextForm });
-  assert.deepEqual(await readSealState(path), { target: promised.nextForm, former: [] });
+  const { target, former } = await readSealState(path);
+  assert.deepEqual([target, former], [promised.nextForm, []]);
 }
 
 const tried = () => ({ directory, before: join(directory, "before"), evening });
