@@ -9,6 +9,8 @@ export type RoomOptions = {
   readonly megabitsPerSecond: number;
   /** Share of the packets that is dropped on the way from the switch to each host, by chance. */
   readonly loss: number;
+  /** Whether the switch sends a group only where somebody asked for it, and asks itself; otherwise everywhere. */
+  readonly isSnooping?: boolean;
 };
 
 /** What the server's card has sent, and when: seconds of `performance.now`. */
@@ -45,6 +47,8 @@ export class BenchRoom {
     const lab = await openNamespace();
     try {
       await lab.addBridge("br0");
+      if (options.isSnooping === false)
+        await lab.run("ip", ["link", "set", "br0", "type", "bridge", "mcast_snooping", "0"]);
       await lab.addNetns("server", `${serverAddress}/24`, "br0");
       await limit(lab, "eth0", options.megabitsPerSecond, "server");
       // A card cuts what is sent in one call into frames: then each frame can get lost by itself.
@@ -87,6 +91,16 @@ export class BenchRoom {
     return { startedAtSeconds: start.atSeconds, sentBytes: samples.at(-1)!.sentBytes - start.sentBytes };
   }
 
+  /** What the server's card has sent so far, everything counted. */
+  get sentBytes(): number {
+    return this.#samples.at(-1)?.sentBytes ?? 0;
+  }
+
+  /** From now on the port of host `number` carries only so much. */
+  async throttle(number: number, megabitsPerSecond: number): Promise<void> {
+    await limit(this.lab, hostName(number), megabitsPerSecond, undefined, "replace");
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#witness.stop();
@@ -101,10 +115,16 @@ export class BenchRoom {
 }
 
 // A burst of one frame: whatever is longer is cut up, as on a wire. 100 ms of queue on the server's card, 40 ms in the switch.
-async function limit(lab: Namespace, device: string, megabitsPerSecond: number, netns?: string): Promise<void> {
+async function limit(
+  lab: Namespace,
+  device: string,
+  megabitsPerSecond: number,
+  netns?: string,
+  how: "add" | "replace" = "add",
+): Promise<void> {
   if (megabitsPerSecond === 0) return;
   const queueBytes = Math.round(megabitsPerSecond * 1e6 * (netns === undefined ? 0.04 : 0.1)) >> 3;
-  const words = `qdisc add dev ${device} root tbf rate ${megabitsPerSecond}mbit burst 2kb limit ${queueBytes}`;
+  const words = `qdisc ${how} dev ${device} root tbf rate ${megabitsPerSecond}mbit burst 2kb limit ${queueBytes}`;
   await lab.run("tc", words.split(" "), netns === undefined ? {} : { netns });
 }
 

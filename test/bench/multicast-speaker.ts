@@ -28,21 +28,28 @@ export function startReceiver(
 }
 
 /** Starts a program that is told what to do in its one argument, and says how it goes. */
-export function startProgram(room: BenchRoom, netns: string, program: string, order: object): Speaker {
-  return new Speaker(room.lab.spawn(node, [program, JSON.stringify(order)], { netns }));
+export function startProgram<Line extends { readonly type: string }>(
+  room: BenchRoom,
+  netns: string,
+  program: string,
+  order: object,
+): Speaker<Line> {
+  return new Speaker<Line>(room.lab.spawn(node, [program, JSON.stringify(order)], { netns }));
 }
 
-/** A process of ours, and what it said. */
-class Speaker {
+/** A process of ours that prints one JSON object a line, and what it said when: seconds of our `performance.now`. */
+export class Speaker<Line extends { readonly type: string } = Said> {
   readonly process: LabProcess;
-  readonly #said: Said[] = [];
-  readonly #lines: ReturnType<typeof createInterface>;
+  readonly lines: { readonly atSeconds: number; readonly said: Line }[] = [];
+  readonly #input: ReturnType<typeof createInterface>;
 
   constructor(lab: LabProcess) {
     this.process = lab;
     lab.stderr.on("data", (bytes: Buffer) => process.stderr.write(bytes));
-    this.#lines = createInterface({ input: lab.stdout });
-    this.#lines.on("line", (line) => this.#said.push(JSON.parse(line) as Said));
+    this.#input = createInterface({ input: lab.stdout });
+    this.#input.on("line", (line) =>
+      this.lines.push({ atSeconds: performance.now() / 1_000, said: JSON.parse(line) as Line }),
+    );
   }
 
   /** Who is done ends by itself. */
@@ -52,18 +59,22 @@ class Speaker {
   }
 
   /** Undefined when it ends without having said so, or takes too long. */
-  async said<Type extends Said["type"]>(type: Type, deadlineMs: number): Promise<(Said & { type: Type }) | undefined> {
+  async said<Type extends Line["type"]>(
+    type: Type,
+    deadlineMs: number,
+  ): Promise<Extract<Line, { readonly type: Type }> | undefined> {
     const until = performance.now() + deadlineMs;
+    const find = () => this.lines.find(({ said }) => said.type === type)?.said;
     for (;;) {
-      const found = this.#said.find((one) => one.type === type);
-      if (found !== undefined) return found as Said & { type: Type };
-      const heard = once(this.#lines, "line").then(() => true);
+      const found = find();
+      if (found !== undefined) return found as Extract<Line, { readonly type: Type }>;
+      const heard = once(this.#input, "line").then(() => true);
       const isGoingOn = await Promise.race([
         heard,
         this.process.exited.then(() => false),
         delay(Math.max(0, until - performance.now()), false),
       ]);
-      if (!isGoingOn && !this.#said.some((one) => one.type === type)) return undefined;
+      if (!isGoingOn && find() === undefined) return undefined;
     }
   }
 }
