@@ -56,9 +56,9 @@ async function create(command: Command, path: string, given: CreateFlags & { rea
   const { signal } = interruption("It was interrupted; no image was made.");
   const now = Date.now();
   const start = performance.now();
+  const { store, siteKey } = await openImageStore(command, "packs");
   const made = await openCreateSource(path, given, now, signal);
   try {
-    const { store, siteKey } = await openImageStore(command, "packs");
     const progress = progressLine("importing");
     const { manifest, writtenBytes, volumes, warnings } = await importImage({
       ...{ store, siteKey, source: made.source, freeSpace: made.freeSpace, now, signal },
