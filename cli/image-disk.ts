@@ -46,7 +46,7 @@ export async function openImageDisk(
   const { manifest } = await store.readManifest(name, version);
   const { tag } = manifest;
   const threads = new ImageThreads();
-  const disk = new StoredDisk(store, manifest, threads.decodePack);
+  const disk = new StoredDisk(store, manifest, threads.unpack);
   return {
     title: `${tag.name}:${tag.version}`,
     kind: manifest.scheme === "none" ? "volume" : "disk",

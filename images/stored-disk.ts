@@ -10,8 +10,16 @@ const KEPT_PACKS = 16;
 /** How far ahead of a reader that goes from start to end; no more than half of what is kept. */
 const READ_AHEAD_CELLS = 6 * CELLS_PER_PACK;
 
+/** The cells of a pack; `free` says that nobody uses them any more. */
+export type Unpacked = { readonly cells: readonly Uint8Array[]; readonly free?: () => void };
+
 /** Checks and unpacks a pack as `decodePack` does, perhaps on another thread. */
-export type Unpack = (bytes: Uint8Array, entry: PackEntry) => readonly Uint8Array[] | Promise<readonly Uint8Array[]>;
+export type Unpack = (bytes: Uint8Array, entry: PackEntry) => Unpacked | Promise<Unpacked>;
+
+/** A pack that is kept, or was until somebody who still reads it is done. */
+type Kept = { readonly unpacked: Promise<Unpacked>; users: number; isKept: boolean };
+
+const unpackHere: Unpack = (bytes, entry) => ({ cells: decodePack(bytes, entry) });
 
 /**
  * The disk of an image of the store, to be read at any place; zero and unused
@@ -26,11 +34,11 @@ export class StoredDisk implements BlockSource {
   readonly #manifest: Manifest;
   readonly #unpack: Unpack;
   /** By pack number; the one that was used last is the last. */
-  readonly #kept = new Map<number, Promise<readonly Uint8Array[]>>();
+  readonly #kept = new Map<number, Kept>();
   #nextSequential = -1;
   #aheadCell = 0;
 
-  constructor(packs: PackReader, manifest: Manifest, unpack: Unpack = decodePack) {
+  constructor(packs: PackReader, manifest: Manifest, unpack: Unpack = unpackHere) {
     this.#packs = packs;
     this.#manifest = manifest;
     this.#unpack = unpack;
@@ -59,8 +67,8 @@ export class StoredDisk implements BlockSource {
         continue;
       }
       const pieceEnd = Math.min(end, (cell + 1) * CELL_BYTES);
-      const content = await this.#cell(firstStored + cell - firstCell);
-      target.set(content.subarray(at - cell * CELL_BYTES, pieceEnd - cell * CELL_BYTES), at - offset);
+      const stored = firstStored + cell - firstCell;
+      await this.#copy(stored, at - cell * CELL_BYTES, target.subarray(at - offset, pieceEnd - offset));
       at = pieceEnd;
     }
   }
@@ -89,35 +97,53 @@ export class StoredDisk implements BlockSource {
       const stored = firstStored + cell - firstCell;
       const number = packOfStored(packs, stored);
       // Who needs it gets the failure.
-      this.#pack(number).catch(() => {});
+      this.#pack(number).unpacked.catch(() => {});
       cell = Math.min(runEnd, cell + packs[number]!.firstStored + packCellCount(packs[number]!) - stored);
     }
     this.#aheadCell = Math.max(this.#aheadCell, last);
   }
 
-  async #cell(stored: number): Promise<Uint8Array> {
+  /** Fills `target` from a stored cell, `skip` bytes into it. */
+  async #copy(stored: number, skip: number, target: Uint8Array): Promise<void> {
     const { packs } = this.#manifest;
     const number = packOfStored(packs, stored);
-    const cells = await this.#pack(number);
-    return cells[stored - packs[number]!.firstStored]!;
+    const pack = this.#pack(number);
+    pack.users += 1;
+    try {
+      const { cells } = await pack.unpacked;
+      target.set(cells[stored - packs[number]!.firstStored]!.subarray(skip, skip + target.length));
+    } finally {
+      pack.users -= 1;
+      freeUnused(pack);
+    }
   }
 
-  #pack(number: number): Promise<readonly Uint8Array[]> {
+  #pack(number: number): Kept {
     const known = this.#kept.get(number);
-    const cells = known ?? this.#open(number);
+    const pack = known ?? { unpacked: this.#open(number), users: 0, isKept: true };
     // One that failed is tried again the next time.
-    if (known === undefined) cells.catch(() => this.#kept.get(number) === cells && this.#kept.delete(number));
+    if (known === undefined) pack.unpacked.catch(() => this.#kept.get(number) === pack && this.#kept.delete(number));
     this.#kept.delete(number);
-    this.#kept.set(number, cells);
-    for (const oldest of this.#kept.keys()) {
+    this.#kept.set(number, pack);
+    for (const [oldest, old] of this.#kept) {
       if (this.#kept.size <= KEPT_PACKS) break;
       this.#kept.delete(oldest);
+      old.isKept = false;
+      freeUnused(old);
     }
-    return cells;
+    return pack;
   }
 
-  async #open(number: number): Promise<readonly Uint8Array[]> {
+  async #open(number: number): Promise<Unpacked> {
     const entry = this.#manifest.packs[number]!;
     return this.#unpack(await this.#packs.read(entry, number), entry);
   }
+}
+
+function freeUnused({ unpacked, users, isKept }: Kept): void {
+  if (isKept || users > 0) return;
+  unpacked.then(
+    ({ free }) => free?.(),
+    () => {},
+  );
 }

@@ -18,7 +18,7 @@ export async function exportImage(
 ): Promise<void> {
   const threads = new ImageThreads();
   try {
-    const disk = new StoredDisk(packs, manifest, threads.decodePack);
+    const disk = new StoredDisk(packs, manifest, threads.unpack);
     await writeImage({ source: disk, ranges: () => disk.ranges() }, path, options);
   } finally {
     await threads.close();

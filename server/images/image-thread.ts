@@ -28,15 +28,15 @@ const doers: { readonly [Kind in JobKind]: (given: Jobs[Kind]["given"]) => Done<
     const { digest, bytes } = await encodePack(cells, codec, options);
     return { result: { digest, lengthBytes: bytes.length } };
   },
-  unpack({ stored, digest, cellIds }) {
+  unpack({ stored, digest, cellIds, into }) {
+    let at = 0;
     const cells = decodePack(stored, { digest, cellIds });
-    const [first] = cells as [Uint8Array];
-    // Side by side in one piece of memory; of a pack that was not compressed that is the caller's own.
-    const isCallers = first.buffer === stored.buffer;
-    const length = cells.reduce((sum, cell) => sum + cell.length, 0);
-    const plain = new Uint8Array(first.buffer, first.byteOffset, length);
-    const result = isCallers ? Uint8Array.from(plain) : plain;
-    return { result, handedOver: result };
+    for (const cell of cells) {
+      into.set(cell, at);
+      at += cell.length;
+    }
+    freeMemory(cells[0]!);
+    return { result: at };
   },
   async compress({ codec, bytes, into }) {
     const coded = await compressChunk(codec, bytes);

@@ -3,6 +3,7 @@ import { CELL_BYTES } from "../../images/cell.ts";
 import type { CellWork } from "../../images/cell-work.ts";
 import { ID_BYTES, type PackEntry } from "../../images/manifest.ts";
 import { type EncodedPack, maxPackBytes, type PackCodec, type PackOptions } from "../../images/pack.ts";
+import type { Unpacked } from "../../images/stored-disk.ts";
 import { decodeChunk } from "../../images/udif/codecs.ts";
 import type { CompressCodec } from "./compress-chunk.ts";
 import { SharedMemory } from "./shared-memory.ts";
@@ -62,39 +63,36 @@ export class ImageThreads implements CellWork {
   ): Promise<EncodedPack> {
     const { cellIds, level } = options;
     const into = this.take(maxPackBytes(cells.length));
-    try {
-      const { digest, lengthBytes } = await this.#lending(cells, (lent) =>
+    const { digest, lengthBytes } = await this.#into(into, () =>
+      this.#lending(cells, (lent) =>
         this.#run("pack", { cells: lent, codec, level, cellIds: Uint8Array.from(cellIds), into }),
-      );
-      return { digest, bytes: into.subarray(0, lengthBytes), cellIds };
-    } catch (error) {
-      this.giveBack(into);
-      throw error;
-    }
+      ),
+    );
+    return { digest, bytes: into.subarray(0, lengthBytes), cellIds };
   }
 
-  /** As `decodePack` in images/pack.ts. */
-  readonly decodePack = async (
+  /** Checks and unpacks a pack as `decodePack` in images/pack.ts does; its cells are to be freed. */
+  readonly unpack = async (
     bytes: Uint8Array,
     { digest, cellIds }: Pick<PackEntry, "digest" | "cellIds">,
-  ): Promise<Uint8Array[]> => {
-    const plain = await this.#lending([bytes], ([stored]) =>
-      this.#run("unpack", { stored: stored!, digest, cellIds: Uint8Array.from(cellIds) }),
+  ): Promise<Unpacked> => {
+    const count = cellIds.length / ID_BYTES;
+    const into = this.take(count * CELL_BYTES);
+    const names = { digest, cellIds: Uint8Array.from(cellIds) };
+    const lengthBytes = await this.#into(into, () =>
+      this.#lending([bytes], ([stored]) => this.#run("unpack", { stored: stored!, ...names, into })),
     );
-    return Array.from({ length: cellIds.length / ID_BYTES }, (_, at) =>
-      plain.subarray(at * CELL_BYTES, (at + 1) * CELL_BYTES),
-    );
+    const plain = into.subarray(0, lengthBytes);
+    const cells = Array.from({ length: count }, (_, at) => plain.subarray(at * CELL_BYTES, (at + 1) * CELL_BYTES));
+    return { cells, free: () => this.giveBack(into) };
   };
 
   /** Packs one chunk of a .dmg, into memory that is to be given back; undefined when that does not make it shorter. */
   async compress(codec: CompressCodec, bytes: Uint8Array): Promise<Uint8Array | undefined> {
     const into = this.take(bytes.length);
-    const lengthBytes = await this.#lending([bytes], ([lent]) =>
-      this.#run("compress", { codec, bytes: lent!, into }),
-    ).catch((error) => {
-      this.giveBack(into);
-      throw error;
-    });
+    const lengthBytes = await this.#into(into, () =>
+      this.#lending([bytes], ([lent]) => this.#run("compress", { codec, bytes: lent!, into })),
+    );
     if (lengthBytes !== undefined) return into.subarray(0, lengthBytes);
     this.giveBack(into);
     return undefined;
@@ -126,6 +124,16 @@ export class ImageThreads implements CellWork {
     const forget = () => this.#underWay.delete(running);
     running.then(forget, forget);
     return running;
+  }
+
+  /** Work that fills memory; when it fails, nobody will give that back. */
+  async #into<Result>(memory: Uint8Array, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      this.giveBack(memory);
+      throw error;
+    }
   }
 
   /** Copies into shared memory what does not lie in it already, for as long as `use` takes. */

@@ -23,10 +23,15 @@ export type Jobs = {
     };
     readonly result: { readonly digest: string; readonly lengthBytes: number };
   };
-  /** Checks a pack against what the manifest says of it; its cells, end to end. */
+  /** Checks a pack against what the manifest says of it; its cells, end to end, and how long they are. */
   readonly unpack: {
-    readonly given: { readonly stored: Uint8Array; readonly digest: string; readonly cellIds: Uint8Array };
-    readonly result: Uint8Array;
+    readonly given: {
+      readonly stored: Uint8Array;
+      readonly digest: string;
+      readonly cellIds: Uint8Array;
+      readonly into: Uint8Array;
+    };
+    readonly result: number;
   };
   /** One chunk of a .dmg that is written; its length, or undefined when it is not shorter than `into` is. */
   readonly compress: {

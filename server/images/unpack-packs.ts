@@ -1,4 +1,3 @@
-import { freeMemory } from "../../images/free-memory.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
 import { ImageThreads } from "./image-threads.ts";
@@ -12,7 +11,7 @@ export type UnpackPacksOptions = {
  * Reads all packs of an image, checks and unpacks them on all cores, and hands each to `use`: nearly in their order, and
  * several at the same time, so that the next are read and unpacked while some are written. At most 8 MiB a core are under way.
  *
- * @param use the cells are its own until it resolves; their memory is freed then
+ * @param use the cells are its own until it resolves; their memory is used again then
  * @throws {Fault} PACK_DAMAGED, PACK_INVALID, and what `packs` and `use` throw: the first of them, when nothing is under way any more
  */
 export async function unpackPacks(
@@ -33,9 +32,9 @@ export async function unpackPacks(
       try {
         signal?.throwIfAborted();
         const entry = manifest.packs[number]!;
-        const cells = await threads.decodePack(await packs.read(entry, number), entry);
+        const { cells, free } = await threads.unpack(await packs.read(entry, number), entry);
         await use(number, cells);
-        freeMemory(cells[0]!);
+        free?.();
         done += 1;
         onProgress?.(done, total);
       } catch (error) {
