@@ -5,7 +5,7 @@ import type { StreamLayout } from "../../multicast/layout.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
 import type { ReadyPack } from "../../multicast/symbol-store.ts";
 import type { Progress } from "../contract.ts";
-import type { PackWriter } from "./pack-writer.ts";
+import type { PackSink } from "./pack-keeper.ts";
 import type { UnpackedPack, Unpacker } from "./unpacker.ts";
 
 /** What the sender is told of the disk. */
@@ -16,7 +16,7 @@ export type PipelineParts = {
   readonly layout: StreamLayout;
   readonly receiver: StreamReceiver;
   readonly unpacker: Unpacker;
-  readonly writer: PackWriter;
+  readonly writer: Pick<PackSink, "write">;
   /** A pack was written, or was wrong. */
   readonly onPack: () => void;
   /** The target, or the thread, cannot go on. */
@@ -33,6 +33,7 @@ export class PackPipeline {
   #packsInHands = 0;
   #writtenBytes = 0;
   #writingMs = 0;
+  #noRoomReported = 0;
   #wrongPacks = 0;
   #writing: Promise<void> = Promise.resolve();
   readonly #running = new Set<Promise<void>>();
@@ -57,9 +58,11 @@ export class PackPipeline {
     const bytesPerSecond = (this.#writtenBytes / this.#writingMs) * 1_000;
     this.#writtenBytes = 0;
     this.#writingMs = 0;
-    const { heldBytes, memory } = this.#parts.receiver;
+    const noRoom = this.#parts.receiver.fates.get("no-room") ?? 0;
+    const isShort = noRoom > this.#noRoomReported;
+    this.#noRoomReported = noRoom;
     return {
-      waitsForDisk: this.isFull && heldBytes > memory.length / 2,
+      waitsForDisk: isShort && this.isFull,
       ...(Number.isFinite(bytesPerSecond) ? { writeBytesPerSecond: Math.round(bytesPerSecond) } : {}),
     };
   }

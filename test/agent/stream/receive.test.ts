@@ -37,45 +37,51 @@ function dirtyDisk(site: Site, more = 0): MemoryDisk {
   return new MemoryDisk(new Uint8Array(site.manifest.diskBytes + more).fill(0xee));
 }
 
-test("receive: every byte is right, zeros included, and the partition table is written last", async () => {
-  const site = await openSite();
-  try {
-    const stream = await site.open();
-    const target = dirtyDisk(site, 1000);
-    const stages: string[] = [];
-    const marks: string[] = [];
-    let doneAtErase = -1;
-    const received = await receiveStream(
-      optionsFor(site, stream, target, {
-        beforeWrite: async (manifest) => {
-          assert.equal(manifest.diskBytes, site.manifest.diskBytes);
-          doneAtErase = target.done.length;
-          return { isZeroed: false };
-        },
-        onProgress: ({ stage }: ReceiveProgress) => stages.at(-1) === stage || stages.push(stage),
-        onMark: ({ isMissing }) => marks.push(isMissing ? "x" : "."),
-      }),
-    );
-    assert.equal(doneAtErase, 0, "nothing was written before the erase");
-    assertSame(target.bytes.subarray(0, site.manifest.diskBytes), site.golden.bytes);
-    assert(
-      target.bytes.subarray(site.manifest.diskBytes).every((byte) => byte === 0xee),
-      "nothing behind the image",
-    );
-    assert.deepEqual(target.done.slice(-3), ["flush", { write: 0, length: CELL_BYTES }, "flush"]);
-    assert.equal(target.done.filter((step) => step !== "flush" && step.write === 0).length, 1);
-    assert.deepEqual([received.wrongPacks, received.symbolsLost], [0, 0]);
-    assert.deepEqual(stages, ["arriving", "erasing", "waiting", "receiving", "finishing"]);
-    assert.equal(await stream.ended, "every receiver has reported its end");
-    assert.deepEqual(
-      stream.receivers.map(({ state, packsDone }) => [state, packsDone]),
-      [["done", site.manifest.packs.length]],
-    );
-    assert(marks.every((mark) => mark === "."));
-  } finally {
-    await site.close();
-  }
-});
+for (const [name, way] of [
+  ["with what is optional", {}],
+  ["with Node's own socket and no thread", { withoutKoffi: true, withoutThreads: true }],
+] as const) {
+  test(`receive ${name}: every byte is right, zeros included, and the partition table is written last`, async () => {
+    const site = await openSite();
+    try {
+      const stream = await site.open();
+      const target = dirtyDisk(site, 1000);
+      const stages: string[] = [];
+      const marks: string[] = [];
+      let doneAtErase = -1;
+      const received = await receiveStream(
+        optionsFor(site, stream, target, {
+          ...way,
+          beforeWrite: async (manifest) => {
+            assert.equal(manifest.diskBytes, site.manifest.diskBytes);
+            doneAtErase = target.done.length;
+            return { isZeroed: false };
+          },
+          onProgress: ({ stage }: ReceiveProgress) => stages.at(-1) === stage || stages.push(stage),
+          onMark: ({ isMissing }) => marks.push(isMissing ? "x" : "."),
+        }),
+      );
+      assert.equal(doneAtErase, 0, "nothing was written before the erase");
+      assertSame(target.bytes.subarray(0, site.manifest.diskBytes), site.golden.bytes);
+      assert(
+        target.bytes.subarray(site.manifest.diskBytes).every((byte) => byte === 0xee),
+        "nothing behind the image",
+      );
+      assert.deepEqual(target.done.slice(-3), ["flush", { write: 0, length: CELL_BYTES }, "flush"]);
+      assert.equal(target.done.filter((step) => step !== "flush" && step.write === 0).length, 1);
+      assert.deepEqual([received.wrongPacks, received.symbolsLost], [0, 0]);
+      assert.deepEqual(stages, ["arriving", "erasing", "waiting", "receiving", "finishing"]);
+      assert.equal(await stream.ended, "every receiver has reported its end");
+      assert.deepEqual(
+        stream.receivers.map(({ state, packsDone }) => [state, packsDone]),
+        [["done", site.manifest.packs.length]],
+      );
+      assert(marks.every((mark) => mark === "."));
+    } finally {
+      await site.close();
+    }
+  });
+}
 
 test("receive: a target that reads as zero is not filled with zeros", async () => {
   const site = await openSite();

@@ -34,6 +34,30 @@ if (import.meta.main) main();
   assert.equal(execFileSync(process.execPath, [agent], { encoding: "utf8" }), `function ${agent}\n`);
 });
 
+test("the agent's thread is in its one file", async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "bootcast-bundle-"));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const stream = join(import.meta.dirname, "../../../agent/stream");
+  await writeFile(
+    join(folder, "main.ts"),
+    `import { openThreadedUnpacker } from ${JSON.stringify(join(stream, "threaded-unpacker.ts"))};
+export async function main(): Promise<void> {
+  const memory = new Uint8Array(new SharedArrayBuffer(64));
+  const log = { warn: console.log } as never;
+  const unpacker = await openThreadedUnpacker({ symbolsPerBlock: 4, symbolBytes: 16 }, memory, log);
+  const names = { digest: "00", cellIds: new Uint8Array(32) };
+  await unpacker?.unpack({ pack: 0, pieces: [memory] }, names).catch((error) => console.log(error.code));
+  await unpacker?.close();
+}
+if (import.meta.main) void main();
+`,
+  );
+  await mkdir(join(folder, "alone"));
+  const agent = join(folder, "alone", "agent.cjs");
+  await writeFile(agent, await bundleAgent(join(folder, "main.ts")));
+  assert.equal(execFileSync(process.execPath, [agent], { encoding: "utf8" }), "PACK_DAMAGED\n");
+});
+
 test("an agent that cannot be bundled is a Fault that says why", async () => {
   await assert.rejects(bundleAgent("/nowhere/main.ts"), { code: "BOOT_IMAGE_AGENT_UNBUILT", why: /nowhere/ });
 });
