@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { link, mkdir, open, readFile, rename, stat, unlink } from "node:fs/promises";
+import { link, mkdir, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
 import { Fault } from "../fault.ts";
 import { STORE_KEY_BYTES, type StoreKey, storeKeyOf } from "../images/sealed-pack.ts";
@@ -16,6 +16,7 @@ import { isMissing, syncDirectory } from "./store-files.ts";
  */
 export class StoreKeyFile {
   readonly path: string;
+  readonly #storeDirectory: string;
   readonly #known = new Map<string, StoreKey>();
 
   /**
@@ -24,7 +25,8 @@ export class StoreKeyFile {
    */
   constructor(path: string, storeDirectory: string) {
     this.path = resolve(path);
-    if (this.path.startsWith(resolve(storeDirectory) + sep)) throw keyInStore(this.path, storeDirectory);
+    this.#storeDirectory = resolve(storeDirectory);
+    if (this.path.startsWith(this.#storeDirectory + sep)) throw keyInStore(this.path, this.#storeDirectory);
   }
 
   /**
@@ -45,9 +47,16 @@ export class StoreKeyFile {
     return this.#known.get(id);
   }
 
-  /** Makes the file with one key. One that is there stays as it is. */
+  /**
+   * Makes the file with one key. One that is there stays as it is.
+   *
+   * @throws {Fault} STORE_KEY_PLACE when a link leads into the store
+   */
   async make(): Promise<void> {
     await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+    const folder = await realpath(dirname(this.path));
+    const store = await realpath(this.#storeDirectory).catch(() => this.#storeDirectory);
+    if (`${folder}${sep}`.startsWith(store + sep)) throw keyInStore(this.path, store);
     const temporary = await this.#writeBeside(textOf([randomBytes(STORE_KEY_BYTES)]));
     try {
       // Unlike rename, link never replaces: a key that is gone takes all packs with it.

@@ -1,5 +1,17 @@
 import assert from "node:assert/strict";
-import { chmod, cp, mkdtemp, readdir, readFile, rm, stat, truncate, utimes, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  cp,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -378,6 +390,9 @@ test("the key file: made once for its owner alone, refused in the store and when
   }
   assert.throws(() => new StoreKeyFile(join(directory, "store.key"), directory), { code: "STORE_KEY_PLACE" });
   assert.doesNotThrow(() => new StoreKeyFile(`${directory}.key`, directory));
+  await symlink(directory, `${directory}-link`);
+  const led = new StoreKeyFile(join(`${directory}-link`, "store.key"), directory);
+  await assert.rejects(led.make(), { code: "STORE_KEY_PLACE" });
 });
 
 test("a file that does not say how the store is sealed stops writers, and is written anew by sealing", async (t) => {
