@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { StreamControl } from "../agent/stream/control.ts";
+import type { GroupKeys } from "../agent/stream/group-keys.ts";
 import { type Reported, Reporter } from "../agent/stream/reporter.ts";
 import type { RelayPacks } from "./relay-packs.ts";
 
@@ -16,11 +17,13 @@ export class RelayMember {
     readonly streamId: string;
     readonly packsTotal: number;
     readonly packs: Pick<RelayPacks, "fetched">;
+    /** Of the origin's streams that are encrypted: known once it has joined. */
+    readonly groupKeys: GroupKeys;
     readonly log: Logger;
   }) {
     const { packs } = options;
     // Without the relay's signal: the last word, that it was stopped, must still be said.
-    this.#control = new StreamControl({ server: options.server });
+    this.#control = new StreamControl({ server: options.server, groupKeys: options.groupKeys });
     const reported: Reported = {
       datagramsReceived: 0,
       datagramsLost: 0,

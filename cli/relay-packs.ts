@@ -4,6 +4,7 @@ import type { StreamControl } from "../agent/stream/control.ts";
 import { Fault } from "../fault.ts";
 import type { PackEntry } from "../images/manifest.ts";
 import type { PackReader } from "../images/pack-reader.ts";
+import type { RelayIntake } from "./relay-intake.ts";
 import { digestOf, type RelaySpool } from "./relay-spool.ts";
 
 const ASK_AGAIN_MS = 1_000;
@@ -22,7 +23,8 @@ export class RelayPacks implements PackReader {
   readonly #origin: Origin;
   readonly #image: RelayedImage;
   #streamId: string;
-  readonly #spool: Pick<RelaySpool, "read" | "write">;
+  readonly #spool: Pick<RelaySpool, "read" | "write" | "count">;
+  readonly #intake: Pick<RelayIntake, "isRunning" | "next"> | undefined;
   readonly #onWait: (reason: string) => void;
   readonly #signal: AbortSignal;
   readonly #patienceMs: number;
@@ -35,7 +37,9 @@ export class RelayPacks implements PackReader {
     readonly origin: Origin;
     readonly streamId: string;
     readonly image: RelayedImage;
-    readonly spool: Pick<RelaySpool, "read" | "write">;
+    readonly spool: Pick<RelaySpool, "read" | "write" | "count">;
+    /** Where packs come from by themselves; they are waited for. */
+    readonly intake?: Pick<RelayIntake, "isRunning" | "next"> | undefined;
     readonly onWait: (reason: string) => void;
     readonly signal: AbortSignal;
     /** For tests. */
@@ -45,6 +49,7 @@ export class RelayPacks implements PackReader {
     this.#streamId = options.streamId;
     this.#image = options.image;
     this.#spool = options.spool;
+    this.#intake = options.intake;
     this.#onWait = options.onWait;
     this.#signal = options.signal;
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
@@ -63,9 +68,21 @@ export class RelayPacks implements PackReader {
     if (kept !== undefined) return kept;
     const again = this.#fetching.get(number);
     if (again !== undefined) return again;
-    const fetching = this.#fetch(pack, number).finally(() => this.#fetching.delete(number));
+    const fetching = this.#bring(pack, number).finally(() => this.#fetching.delete(number));
     this.#fetching.set(number, fetching);
     return fetching;
+  }
+
+  // The group brings packs in its own order: as long as any come, this one may be among the next.
+  async #bring(pack: PackEntry, number: number): Promise<Uint8Array> {
+    while (this.#intake?.isRunning === true) {
+      const before = this.#spool.count;
+      await this.#intake.next();
+      const kept = await this.#spool.read(number);
+      if (kept !== undefined) return kept;
+      if (this.#spool.count === before) break;
+    }
+    return this.#fetch(pack, number);
   }
 
   async #fetch(pack: PackEntry, number: number): Promise<Uint8Array> {

@@ -35,6 +35,9 @@ export class RelaySpool {
   readonly #known: Uint8Array;
   readonly #held: Uint8Array;
   #isFull = false;
+  #count = 0;
+  /** Called when a pack was put in. */
+  onPack: () => void = () => undefined;
 
   private constructor(directory: string, manifest: Manifest, file: FileHandle, log: Logger) {
     this.directory = directory;
@@ -73,6 +76,30 @@ export class RelaySpool {
     await rename(`${path}.new`, path);
   }
 
+  /** Looks at all that is there. */
+  async scan(): Promise<void> {
+    const isEmpty = (await this.#file.stat()).size === 0;
+    for (const number of this.#manifest.packs.keys()) {
+      if (isEmpty) this.#known[number] = 1;
+      else await this.read(number);
+    }
+  }
+
+  /** How many packs were put in since it was opened. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Whether all packs are known to be there. */
+  get isComplete(): boolean {
+    return !this.#held.includes(0);
+  }
+
+  /** Whether a pack is known to be there. */
+  holds(number: number): boolean {
+    return this.#held[number] === 1;
+  }
+
   /** The stored bytes of pack `number`; undefined when they are not there. */
   async read(number: number): Promise<Uint8Array | undefined> {
     if (this.#known[number] === 1 && this.#held[number] === 0) return undefined;
@@ -92,6 +119,8 @@ export class RelaySpool {
       await this.#file.write(bytes, 0, bytes.length, this.#starts[number]!);
       this.#known[number] = 1;
       this.#held[number] = 1;
+      this.#count += 1;
+      this.onPack();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
       this.#isFull = true;

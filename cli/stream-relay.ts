@@ -5,9 +5,13 @@ import type { Logger } from "pino";
 import { resolveLocal } from "../agent/mdns-name.ts";
 import { StreamControl } from "../agent/stream/control.ts";
 import { manifestOf } from "../agent/stream/describe.ts";
+import { GroupKeys } from "../agent/stream/group-keys.ts";
 import { Fault } from "../fault.ts";
 import { signerAmong } from "../images/signature.ts";
 import { parseAsrUrl, pickStream } from "./asr-url.ts";
+import { interfaceAddress } from "./interface-address.ts";
+import { say } from "./output.ts";
+import { RelayIntake } from "./relay-intake.ts";
 import { RelayMember } from "./relay-member.ts";
 import { RelayPacks } from "./relay-packs.ts";
 import { RelaySpool } from "./relay-spool.ts";
@@ -25,6 +29,9 @@ export type RelayOptions = {
   readonly output: string;
   readonly dataDir: string;
   readonly trust: string | undefined;
+  /** Takes it from the origin's group, as a receiver; otherwise by unicast what the own receivers need. */
+  readonly isMulticast: boolean;
+  readonly originInterface: string | undefined;
   readonly onWait: (reason: string) => void;
   readonly signal: AbortSignal;
   readonly log: Logger;
@@ -49,7 +56,8 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
   const given = parseAsrUrl(origin.replace(/^https?:/i, "asr:"));
   if (given === undefined) throw notAnOrigin(origin);
   const url = { ...given, server: await resolveLocal(given.server, log) };
-  const control = new StreamControl({ server: url.server, signal });
+  const groupKeys = new GroupKeys();
+  const control = new StreamControl({ server: url.server, signal, groupKeys });
   try {
     const streams = await streamsOf(control, url, { patienceMs: ORIGIN_PATIENCE_MS, signal });
     const streamId = pickStream(streams, url);
@@ -59,11 +67,34 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
     const info = await control.info(streamId);
     const manifestBytes = await control.manifest(streamId);
     const manifest = manifestOf(info, manifestBytes, keys);
-    const name = `${info.description.manifestDigest.slice(0, 16)}-${options.output}`;
-    const spool = await RelaySpool.open(join(dataDir, "relay"), name, manifest, log);
-    const packs = new RelayPacks({ origin: control, streamId, image: info, spool, onWait: options.onWait, signal });
-    const member = new RelayMember({ server: url.server, streamId, packsTotal: manifest.packs.length, packs, log });
-    await member.join(`relay ${hostname()}`);
+    const directory = `${info.description.manifestDigest.slice(0, 16)}-${options.output}`;
+    const spool = await RelaySpool.open(join(dataDir, "relay"), directory, manifest, log);
+    const name = `relay ${hostname()}`;
+    const intake = options.isMulticast
+      ? await openIntake(
+          { server: url.server, streamId, described: { info, manifest }, trusted: keys, spool, name },
+          options,
+        )
+      : undefined;
+    const packs = new RelayPacks({
+      origin: control,
+      streamId,
+      image: info,
+      spool,
+      intake,
+      onWait: options.onWait,
+      signal,
+    });
+    const member = new RelayMember({
+      server: url.server,
+      streamId,
+      packsTotal: manifest.packs.length,
+      packs,
+      groupKeys,
+      log,
+    });
+    // Of a relay that takes the group the origin hears as of any receiver.
+    if (intake === undefined) await member.join(name);
     let isFinished = false;
     return {
       manifest,
@@ -77,6 +108,7 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
         await spool.remove();
       },
       async close() {
+        await intake?.stop();
         await member.leave(isFinished ? "done" : "left");
         await spool.close();
         await control.close();
@@ -86,6 +118,23 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
     await control.close();
     throw error;
   }
+}
+
+async function openIntake(
+  parts: Pick<
+    ConstructorParameters<typeof RelayIntake>[0],
+    "server" | "streamId" | "described" | "trusted" | "spool" | "name"
+  >,
+  { originInterface, log }: RelayOptions,
+): Promise<RelayIntake | undefined> {
+  await parts.spool.scan();
+  if (parts.spool.isComplete) return undefined;
+  return new RelayIntake({
+    ...parts,
+    interfaceAddress: originInterface === undefined ? undefined : interfaceAddress(originInterface),
+    onFailure: ({ what }) => say(`The origin's group cannot be taken; what is missing comes by unicast. ${what}`),
+    log,
+  });
 }
 
 function notAnOrigin(origin: string): Fault {

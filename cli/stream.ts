@@ -38,6 +38,8 @@ type StreamFlags = PassphraseFlags & {
   readonly source?: string;
   readonly relay?: string;
   readonly trust?: string;
+  readonly relayMulticast?: boolean;
+  readonly relayInterface?: string;
   readonly dataDir: string;
   readonly storeKey?: string;
   readonly config?: string;
@@ -74,6 +76,14 @@ export function streamCommand(): Command {
     )
     .option("--source <file|image>", "a disk image file, read in place, or NAME[:VERSION] of the store")
     .option("--relay <address>", "instead of --source: asr://HOST[:PORT][/IMAGE], a stream that is cast on from here")
+    .option(
+      "--relay-multicast",
+      "with --relay: take it from its group, like any receiver, instead of asking for what is needed",
+    )
+    .option(
+      "--relay-interface <name|address>",
+      "with --relay-multicast: where the stream arrives (default: where its server is)",
+    )
     .option("--trust <file>", "with --relay: public keys (PEM) whose images are accepted")
     .option("--data-dir <dir>", "where the store and the site's key are (BOOTCAST_DATA_DIR)")
     .option("--config <asr.plist>", "an asr server configuration; the options below win over it")
@@ -205,7 +215,8 @@ async function openSource(
   if ((source === undefined) === (relay === undefined)) throw sourceMissing();
   if (relay !== undefined) {
     const onWait = (reason: string) => say(reason === "" ? "The origin answers again." : `Waiting: ${reason}`);
-    const opened = await openRelaySource({ origin: relay, output, dataDir, trust, onWait, signal, log });
+    const from = { isMulticast: flags.relayMulticast === true, originInterface: flags.relayInterface };
+    const opened = await openRelaySource({ origin: relay, ...from, output, dataDir, trust, onWait, signal, log });
     return { ...opened, onOpen: (streamId) => opened.keepStreamId(streamId) };
   }
   say(`Scanning ${source}...`);

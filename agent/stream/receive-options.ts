@@ -4,6 +4,8 @@ import type { BlockTarget } from "../../images/block.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { Mark } from "../../multicast/receiver.ts";
 import type { DescribedStream } from "./describe.ts";
+import type { GroupKeys } from "./group-keys.ts";
+import type { PackKeeper } from "./pack-keeper.ts";
 
 /** How far a restore is, a few times a second. */
 export type ReceiveProgress = {
@@ -36,6 +38,8 @@ export type ReceiveOptions = {
   readonly name: string;
   readonly hostId?: string | undefined;
   readonly token?: string | undefined;
+  /** Where the key of an encrypted stream is kept, for whoever asks the server for packs later; its own unless given. */
+  readonly groupKeys?: GroupKeys;
   /** An own address on the interface that the stream arrives at; by default the one that leads to the server. */
   readonly interfaceAddress?: string | undefined;
   /** Spares asking the server again, when the caller has described the stream already. */
@@ -58,6 +62,8 @@ export type ReceiveOptions = {
   readonly withoutKoffi?: boolean;
   /** For tests: as if no thread could be started. */
   readonly withoutThreads?: boolean;
+  /** Keeps the packs instead of writing to the target, of which only the size is used then. */
+  readonly keeper?: PackKeeper;
   readonly signal?: AbortSignal | undefined;
   readonly log: Logger;
 };

@@ -1,11 +1,14 @@
 import type { StreamLayout } from "../../multicast/layout.ts";
+import { coarseMap } from "../../multicast/missing-map.ts";
 import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
 import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
 import { notArriving, silent } from "./faults.ts";
+import type { GroupKeys } from "./group-keys.ts";
 import type { GroupSocket } from "./group-socket.ts";
 import { OVERHEAR_MS, overhear } from "./overhear.ts";
+import type { PackSink } from "./pack-keeper.ts";
 import { PackPipeline } from "./pack-pipeline.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
@@ -30,10 +33,11 @@ const MEMORY_MAX_BYTES = 80 * 1024 * 1024;
 export class Reception {
   readonly #options: ReceiveOptions;
   readonly #control: StreamControl;
+  readonly #groupKeys: GroupKeys;
   readonly #described: DescribedStream;
   readonly #layout: StreamLayout;
   readonly #receiver: StreamReceiver;
-  readonly #writer: PackWriter;
+  readonly #writer: PackSink;
   readonly #reporter: Reporter;
   readonly #stopped = new AbortController();
   readonly #unicast: UnicastFetcher;
@@ -52,13 +56,15 @@ export class Reception {
 
   constructor(
     options: ReceiveOptions,
-    { control, reports }: { readonly control: StreamControl; readonly reports: StreamControl },
+    connections: { readonly control: StreamControl; readonly reports: StreamControl; readonly groupKeys: GroupKeys },
     described: DescribedStream,
     layout: StreamLayout,
   ) {
     const { description } = described.info;
     this.#options = options;
+    const { control, reports, groupKeys } = connections;
     this.#control = control;
+    this.#groupKeys = groupKeys;
     this.#described = described;
     this.#layout = layout;
     const memoryBytes = options.memoryBytes ?? memoryToUse();
@@ -69,7 +75,10 @@ export class Reception {
       now: now(),
       random: Math.random,
     });
-    this.#writer = new PackWriter(described.manifest, options.target);
+    const { keeper } = options;
+    this.#writer = keeper?.sink ?? new PackWriter(described.manifest, options.target);
+    for (const [pack, number] of layout.packNumbers.entries())
+      if (keeper?.holds(number) === true) this.#receiver.onPackHeld(pack);
     this.#reporter = new Reporter(reports, options.streamId, this.#receiver, layout.packCount, options.log);
     this.#unicast = new UnicastFetcher({
       control,
@@ -90,7 +99,12 @@ export class Reception {
     const { description } = this.#described.info;
     const { hostname, port } = options.server;
     this.#interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
-    const join = options.hostId === undefined ? { name: options.name } : { name: options.name, hostId: options.hostId };
+    const { name, hostId, keeper } = options;
+    const join = {
+      name,
+      ...(hostId === undefined ? {} : { hostId }),
+      ...(keeper === undefined ? {} : { needs: coarseMap(this.#receiver.neededBlocks()) }),
+    };
     this.#enter("arriving");
     // From the join on canaries are sent. If they arrive before the group was asked for, a switch floods it.
     await this.#reporter.start(join);
@@ -202,12 +216,14 @@ export class Reception {
   }
 
   async #openUnpacker(): Promise<Unpacker> {
-    const { description } = this.#described.info;
+    const { streamId, symbolsPerBlock, symbolBytes } = this.#described.info.description;
+    const format = { symbolsPerBlock, symbolBytes, key: this.#groupKeys.of(streamId) };
+    if (this.#options.keeper !== undefined) return this.#options.keeper.openUnpacker(format);
     const threaded =
       this.#options.withoutThreads === true
         ? undefined
-        : await openThreadedUnpacker(description, this.#receiver.memory, this.#options.log);
-    return threaded ?? openPlainUnpacker(description);
+        : await openThreadedUnpacker(format, this.#receiver.memory, this.#options.log);
+    return threaded ?? openPlainUnpacker(format);
   }
 
   #openPipeline(unpacker: Unpacker): PackPipeline {

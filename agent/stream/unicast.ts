@@ -5,7 +5,7 @@ import type { StreamLayout } from "../../multicast/layout.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
 import type { StreamControl } from "./control.ts";
 import { unicastWrong } from "./faults.ts";
-import type { PackWriter } from "./pack-writer.ts";
+import type { PackSink } from "./pack-keeper.ts";
 
 const AT_ONCE = 2;
 const TRIES = 3;
@@ -17,7 +17,7 @@ export type UnicastParts = {
   readonly manifest: Manifest;
   readonly layout: StreamLayout;
   readonly receiver: StreamReceiver;
-  readonly writer: PackWriter;
+  readonly writer: Pick<PackSink, "unpack" | "write">;
   readonly now: () => number;
   /** The server could not be asked: it may be busy or restarting. The silence deadline ends that. */
   readonly onUnreachable: (fault: Fault) => void;

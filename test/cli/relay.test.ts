@@ -92,6 +92,7 @@ function relayOf(answers: (Uint8Array | Fault)[], streams: readonly string[] = [
     streamId: "first",
     image,
     spool: {
+      count: 0,
       read: async (number) => held.get(number),
       write: async (number, bytes) => void held.set(number, bytes),
     },
@@ -142,4 +143,64 @@ test("an origin that was started again is asked for its new stream of the image"
 test("another fault of the origin ends the relay at once", async () => {
   const { read } = relayOf([new Fault("STREAM_BROKEN", { what: "No.", why: "Broken.", fix: "Mend it." })]);
   await assert.rejects(read(0), { code: "STREAM_BROKEN" });
+});
+
+test("packs that come by themselves are waited for, and asked for when they do not", async () => {
+  const asked: number[] = [];
+  const held = new Map<number, Uint8Array>();
+  // The group brings 1, then 0, then nothing.
+  const brought = [1, 0];
+  let count = 0;
+  const relay = new RelayPacks({
+    origin: {
+      async pack(_, { digest }) {
+        const number = packs.findIndex((pack) => pack.digest === digest);
+        asked.push(number);
+        return stored[number]!;
+      },
+      streams: async () => ({ streams: [] }),
+    },
+    streamId: "first",
+    image,
+    spool: {
+      get count() {
+        return count;
+      },
+      read: async (number) => held.get(number),
+      write: async (number, bytes) => void held.set(number, bytes),
+    },
+    intake: {
+      isRunning: true,
+      async next() {
+        const number = brought.shift();
+        if (number === undefined) return;
+        held.set(number, stored[number]!);
+        count += 1;
+      },
+    },
+    onWait: () => undefined,
+    signal,
+  });
+  assert.deepEqual(await relay.read(packs[0]!, 0), stored[0]);
+  assert.deepEqual(asked, []);
+  assert.deepEqual(await relay.read(packs[2]!, 2), stored[2]);
+  assert.deepEqual(asked, [2]);
+});
+
+test("a spool knows what it holds once it was looked at", async () => {
+  const spool = await RelaySpool.open(parent, "scanned", manifest, log);
+  await spool.scan();
+  assert.deepEqual([spool.holds(1), spool.isComplete], [false, false]);
+  for (const number of [0, 2]) await spool.write(number, stored[number]!);
+  await spool.close();
+  const again = await RelaySpool.open(parent, "scanned", manifest, log);
+  await again.scan();
+  assert.deepEqual([again.holds(0), again.holds(1), again.holds(2), again.isComplete], [true, false, true, false]);
+  let told = 0;
+  again.onPack = () => {
+    told += 1;
+  };
+  await again.write(1, stored[1]!);
+  assert.deepEqual([told, again.count, again.isComplete], [1, 1, true]);
+  await again.close();
 });

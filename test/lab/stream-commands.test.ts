@@ -160,6 +160,25 @@ describe("the commands around the stream", { skip: labProblem() ?? false, timeou
     sender.signal("SIGINT");
     assert.match((await sent).stderr, /relay \S+: done/);
   });
+
+  test("a relay takes the stream from its group, and serves those who come later as well", async () => {
+    const words = ["--source", golden, "--interface", server, "--rate", "4MB/s"];
+    const sender = bootcast("server", "stream", ...words);
+    await until(sender, "Ready to start accepting clients");
+    const sent = result(sender);
+    const from = ["--relay", `asr://${server}`, "--relay-multicast", "--interface", relay, "--group", "239.192.66.9"];
+    const casting = bootcast(undefined, "stream", ...from, "--rate", "4MB/s", "--once");
+    await until(casting, "Ready to start accepting clients");
+    const relayed = result(casting);
+    const { exitCode, stderr } = await result(
+      bootcast("beta", "restore", "--source", `asr://${relay}`, "--file", "cast.raw"),
+    );
+    assert.equal(exitCode, 0, stderr);
+    assert.equal(await digestOf(join(directory, "cast.raw")), digest);
+    assert.equal((await relayed).exitCode, 0, (await relayed).stderr);
+    sender.signal("SIGINT");
+    assert.match((await sent).stderr, /relay \S+: done, \d/);
+  });
 });
 
 type Result = { readonly exitCode: number | null; readonly stdout: string; readonly stderr: string };
