@@ -9,7 +9,7 @@ import {
   treePlace,
 } from "../free-space/hfs-plus-volume.ts";
 import { type BlockRun, expect, piecesOf } from "../free-space/volume.ts";
-import { type HfsPlusPlan, nameOf } from "./clean-up-plan.ts";
+import { catalogOf, type HfsPlusPlan, nameOf } from "./clean-up-plan.ts";
 import { compareNames } from "./names.ts";
 import {
   catalogKey,
@@ -41,6 +41,10 @@ const ALLOCATION = { forkAt: headerAt.allocationFork, id: 6 };
 const BINARY_COMPARE = 0xbc;
 /** `recordType` in the attributes file (hfs_format.h of xnu). */
 const attributeType = { fork: 0x20, extents: 0x30 } as const;
+const attributeBytes: ReadonlyMap<number, number> = new Map([
+  [attributeType.fork, 8 + FORK_BYTES],
+  [attributeType.extents, 72],
+]);
 
 /**
  * Carries a plan out: trees are written anew without what was removed, its
@@ -110,7 +114,7 @@ async function* catalogRecords(
     (one.readUInt32BE(2) - other.readUInt32BE(2) || compareNames(nameOf(one), nameOf(other), isCaseSensitive)) < 0;
   const waiting = files.flatMap(recordsOf).sort((one, other) => (isBefore(one.key, other.key) ? -1 : 1));
   const inFolder = entriesLess(plan, files);
-  for await (const { key, data } of hfs.records(treePlace.catalog)) {
+  for await (const { key, data } of catalogOf(hfs)) {
     while (waiting.length > 0 && isBefore(waiting[0]!.key, key)) yield waiting.shift()!;
     const type = data.readUInt16BE(0);
     const isEntry = type === recordType.file || type === recordType.folder;
@@ -126,9 +130,9 @@ async function* catalogRecords(
     const record = Buffer.from(data);
     const less = inFolder.get(id);
     if (type === recordType.folder && less !== undefined) {
-      record.writeUInt32BE(record.readUInt32BE(recordAt.valence) - less.entries, recordAt.valence);
+      add(record, recordAt.valence, -less.entries);
       if ((record.readUInt16BE(recordAt.flags) & recordFlag.hasFolderCount) !== 0)
-        record.writeUInt32BE(record.readUInt32BE(recordAt.folderCount) - less.folders, recordAt.folderCount);
+        add(record, recordAt.folderCount, -less.folders);
     }
     if (plan.emptied.has(id)) {
       freed.push(...(await blocksOf(hfs, data, id)));
@@ -194,7 +198,8 @@ async function* keptAttributes(hfs: HfsPlusVolume, plan: HfsPlusPlan, freed: Blo
       yield { key, data };
       continue;
     }
-    const type = data.readUInt32BE(0);
+    const type = data.length < 4 ? undefined : data.readUInt32BE(0);
+    expect(type !== undefined && data.length >= (attributeBytes.get(type) ?? 0), "an attribute of its is damaged");
     if (type === attributeType.fork) freed.push(...decodeFork(data.subarray(8, 8 + FORK_BYTES)).runs);
     if (type === attributeType.extents) freed.push(...decodeExtents(data.subarray(8, 72)));
   }
@@ -232,13 +237,12 @@ async function writeHeader(
 ): Promise<void> {
   const { volume } = hfs;
   const header = Buffer.from(hfs.header);
-  const add = (at: number, difference: number) => header.writeUInt32BE(header.readUInt32BE(at) + difference, at);
   const folders = [...plan.removed.values()].filter(({ isFolder }) => isFolder).length;
   const blocks = (runs: readonly BlockRun[]) => runs.reduce((sum, { count }) => sum + count, 0);
-  add(headerAt.fileCount, files.length - (plan.removed.size - folders));
-  add(headerAt.folderCount, -folders);
-  add(headerAt.freeBlocks, blocks(freed) - blocks(files.map(({ run }) => run)));
-  add(headerAt.nextCatalogId, files.length);
+  add(header, headerAt.fileCount, files.length - (plan.removed.size - folders));
+  add(header, headerAt.folderCount, -folders);
+  add(header, headerAt.freeBlocks, blocks(freed) - blocks(files.map(({ run }) => run)));
+  add(header, headerAt.nextCatalogId, files.length);
   header.writeUInt32BE((hfs.header.readUInt32BE(headerAt.writeCount) + 1) >>> 0, headerAt.writeCount);
   await disk.write(volume.startBytes + HEADER_AT, header);
   // The copy is where the volume ends, which may be before its partition does.
@@ -247,4 +251,11 @@ async function writeHeader(
     const copy = await volume.read(at, 4);
     if (copy.equals(hfs.header.subarray(0, 4))) await disk.write(volume.startBytes + at, header);
   }
+}
+
+/** Changes a count. */
+function add(record: Buffer, at: number, difference: number): void {
+  const count = record.readUInt32BE(at) + difference;
+  expect(count >= 0 && count <= 0xffffffff, "its counts of files are wrong");
+  record.writeUInt32BE(count, at);
 }

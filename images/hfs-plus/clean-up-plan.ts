@@ -2,7 +2,16 @@ import type { CleanUpAction, CleanUpChange, CleanUpStep } from "../clean-up/step
 import { type HfsPlusVolume, treePlace } from "../free-space/hfs-plus-volume.ts";
 import { expect } from "../free-space/volume.ts";
 import { fromVolumeName } from "./names.ts";
-import { FIRST_USER_ID, finderFlag, ROOT_FOLDER_ID, recordAt, recordFlag, recordType } from "./records.ts";
+import {
+  FILE_RECORD_BYTES,
+  FIRST_USER_ID,
+  FOLDER_RECORD_BYTES,
+  finderFlag,
+  ROOT_FOLDER_ID,
+  recordAt,
+  recordFlag,
+  recordType,
+} from "./records.ts";
 
 /** What is to be changed on an HFS+ volume that is there already. */
 export type HfsPlusPlan = {
@@ -80,7 +89,7 @@ export async function planHfsPlus(
     return undefined;
   };
 
-  for await (const { key, data } of hfs.records(treePlace.catalog)) {
+  for await (const { key, data } of catalogOf(hfs)) {
     const type = data.readUInt16BE(0);
     if (type !== recordType.file && type !== recordType.folder) continue;
     const id = data.readUInt32BE(recordAt.id);
@@ -88,7 +97,6 @@ export async function planHfsPlus(
       if (id >= FIRST_USER_ID) stateOf(id);
       continue;
     }
-    expect(data.length >= 248, "a record of its catalog is cut off");
     const folderId = key.readUInt32BE(2);
     const parent = stateOf(folderId);
     if (id < FIRST_USER_ID || parent.isPrivate) continue;
@@ -112,11 +120,27 @@ export async function planHfsPlus(
   return { changes, removed, emptied, hidden, kept };
 }
 
+/** The catalog's records, each of a known kind and whole. @throws {Implausible} */
+export async function* catalogOf(hfs: HfsPlusVolume): AsyncGenerator<{ readonly key: Buffer; readonly data: Buffer }> {
+  for await (const record of hfs.records(treePlace.catalog)) {
+    const { data } = record;
+    const neededBytes = data.length < 2 ? undefined : recordBytes.get(data.readUInt16BE(0));
+    expect(neededBytes !== undefined && data.length >= neededBytes, "a record of its catalog is damaged");
+    yield record;
+  }
+}
+
+const recordBytes: ReadonlyMap<number, number> = new Map([
+  [recordType.folder, FOLDER_RECORD_BYTES],
+  [recordType.file, FILE_RECORD_BYTES],
+  [recordType.folderThread, 10],
+  [recordType.fileThread, 10],
+]);
+
 async function foldersOf(hfs: HfsPlusVolume): Promise<Map<number, Folder>> {
   const folders = new Map<number, Folder>();
-  for await (const { key, data } of hfs.records(treePlace.catalog)) {
+  for await (const { key, data } of catalogOf(hfs)) {
     if (data.readUInt16BE(0) !== recordType.folder) continue;
-    expect(data.length >= 88, "a record of its catalog is cut off");
     folders.set(data.readUInt32BE(recordAt.id), {
       parentId: key.readUInt32BE(2),
       name: nameOf(key),

@@ -5,7 +5,7 @@ import { INVISIBLE_ITEMS, invisibleItems } from "../../../images/clean-up/invisi
 import type { CleanUpStep } from "../../../images/clean-up/step.ts";
 import { cleanUpSteps } from "../../../images/clean-up/steps.ts";
 import { readHfsPlusFreeSpace } from "../../../images/free-space/hfs-plus.ts";
-import { Volume } from "../../../images/free-space/volume.ts";
+import { Implausible, Volume } from "../../../images/free-space/volume.ts";
 import { cleanUpHfsPlus } from "../../../images/hfs-plus/clean-up.ts";
 import { OverlaySource } from "../../../images/overlay-source.ts";
 import { MemoryDisk } from "../memory.ts";
@@ -132,3 +132,46 @@ test("the Tiger volumes of the samples: fragmented, case-sensitive and journaled
     }
   }
 });
+
+test("damage is told as such, or does no harm: never another error, and never for long", async () => {
+  const files = Array.from({ length: 60 }, (_, index) => ({ path: `Users/ann/.Trash/${index}`, content: `${index}` }));
+  const volume = await madeVolume([
+    systemVersion("10.4.11"),
+    { path: "private/var/log/a.1.gz", content: "old" },
+    { path: "shared", content: "s", sharedAs: "1" },
+    { path: "tmp/shared", content: "s", sharedAs: "1" },
+    ...files,
+  ]);
+  const catalogAt = volume.readUInt32BE(1024 + 272 + 16) * 4096;
+  const lists = volume.subarray(catalogAt, catalogAt + 4 * 8192);
+  const random = seeded(20_261_122);
+  let refused = 0;
+  for (let round = 0; round < 400; round += 1) {
+    const damaged = Buffer.from(volume);
+    const isHeader = round % 4 === 0;
+    for (let flip = 0; flip <= round % 3; flip += 1) {
+      const at = isHeader ? 1024 + random(512) : catalogAt + random(lists.length);
+      damaged[at]! ^= 1 << random(8);
+    }
+    const source = new MemoryDisk(damaged);
+    const disk = new OverlaySource(source, new MemoryDisk(new Uint8Array(damaged.length)));
+    try {
+      await cleanUpHfsPlus(source, disk, { startBytes: 0, endBytes: damaged.length }, { steps: cleanUpSteps });
+    } catch (error) {
+      assert(error instanceof Implausible, `round ${round}: ${(error as Error).stack}`);
+      refused += 1;
+    }
+  }
+  assert(refused > 20, `${refused}`);
+});
+
+/** xorshift32: the same numbers on every machine. */
+function seeded(seed: number): (below: number) => number {
+  let state = seed;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
