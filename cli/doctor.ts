@@ -1,24 +1,33 @@
 import { Command } from "commander";
+import { Fault } from "../fault.ts";
+import type { Config } from "../server/config.ts";
+import { DEFAULT_TTL } from "../server/stream/hub.ts";
 import { isUnreachable, type ProbeResult, probeBootFiles } from "./boot-probes.ts";
 import { probeBsdpServers } from "./bsdp-probe.ts";
 import { configOf, configOptions } from "./configuration.ts";
+import { interfaceAddress } from "./interface-address.ts";
+import { probeFlooding, probeLan } from "./lan-probes.ts";
 import { probeBundles } from "./nbi-probes.ts";
 import { duration, parsePort } from "./option-values.ts";
-import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
+import { Exit, examples, fail, globalOptions, printResult, say } from "./output.ts";
 
 const DEFAULT_DEADLINE_MS = 4_000;
 
 /** `bootcast doctor`: fetches what a booting machine fetches, and says what is wrong and what to do about it. */
 export function doctorCommand(): Command {
   const command = new Command("doctor").description(
-    "Fetches the boot files from a server as a machine would, looks for other BSDP servers beside it (as root), and says what is wrong. Exit code 10 when nothing answers.",
+    "Fetches the boot files from a server as a machine would, looks for other BSDP servers beside it (as root), and says what is wrong. Exit code 10 when nothing answers.\n\n" +
+      "While the server sends a stream, it tells whether that reaches this machine without being asked for (as root). " +
+      "With --interface it looks at a network of this machine as a stream would: querier, free group, link.",
   );
   examples(command, [
     "bootcast doctor --server 10.77.0.1",
     "bootcast doctor --server 127.0.0.1 --tftp-port 6969 --http-port 8440 --json",
+    "bootcast doctor --interface eth0                # on the server: may streams be sent there?",
   ]);
   return globalOptions(configOptions(command))
-    .requiredOption("--server <address>", "the server's address or name, as the machines reach it")
+    .option("--server <address>", "the server's address or name, as the machines reach it")
+    .option("--interface <name|address>", "look at this network as a stream would before its first byte")
     .option("--tftp-port <port>", "its TFTP port", parsePort, 69)
     .option("--http-port <port>", "its HTTP port", parsePort, 8440)
     .option(
@@ -26,19 +35,64 @@ export function doctorCommand(): Command {
       "the longest time for each probe: 4s, 1m, or seconds (default 4s)",
       duration({ leastMs: 1, mostMs: 600_000 }),
     )
-    .action(async (options: { server: string; tftpPort: number; httpPort: number; deadline?: number }) => {
-      const { server, tftpPort, httpPort, deadline: deadlineMs = DEFAULT_DEADLINE_MS } = options;
-      say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
-      const [files, bsdp, bundles] = await Promise.all([
-        probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
-        probeBsdpServers({ server, deadlineMs }),
-        probeBundles(configOf(command)),
-      ]);
-      const probes = [...files, ...(bsdp === undefined ? [] : [bsdp]), ...bundles];
-      const isWell = probes.every(({ status }) => status !== "fail");
-      printResult({ server, ok: isWell, probes }, () => probes.map(lineOf).join("\n"));
-      if (!isWell) process.exitCode = isUnreachable(files) ? Exit.unreachable : Exit.failed;
+    .action(async (options: DoctorFlags) => {
+      try {
+        await examine(options, configOf(command));
+      } catch (error) {
+        fail(error);
+      }
     });
+}
+
+type DoctorFlags = {
+  readonly server?: string;
+  readonly interface?: string;
+  readonly tftpPort: number;
+  readonly httpPort: number;
+  readonly deadline?: number;
+};
+
+async function examine(flags: DoctorFlags, config: Config): Promise<void> {
+  const { server, tftpPort, httpPort, deadline: deadlineMs = DEFAULT_DEADLINE_MS } = flags;
+  if (server === undefined && flags.interface === undefined) throw nothingToExamine();
+  const files: ProbeResult[] = [];
+  const others: ProbeResult[] = [];
+  if (server !== undefined) {
+    say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
+    const [found, bsdp, bundles, flooding] = await Promise.all([
+      probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
+      probeBsdpServers({ server, deadlineMs }),
+      probeBundles(config),
+      probeFlooding({ server, httpPort }),
+    ]);
+    files.push(...found);
+    others.push(...(bsdp === undefined ? [] : [bsdp]), ...bundles, ...flooding);
+  }
+  if (flags.interface !== undefined) {
+    const address = interfaceAddress(flags.interface);
+    say(`looking at the network of ${flags.interface}`);
+    others.push(
+      ...(await probeLan({
+        interfaceAddress: address,
+        group: config.values["multicast.group"],
+        port: config.values["multicast.port"],
+        rateBytesPerSecond: config.values["multicast.rate"],
+        ttl: DEFAULT_TTL,
+      })),
+    );
+  }
+  const probes = [...files, ...others];
+  const isWell = probes.every(({ status }) => status !== "fail");
+  printResult({ server: server ?? null, ok: isWell, probes }, () => probes.map(lineOf).join("\n"));
+  if (!isWell) process.exitCode = server !== undefined && isUnreachable(files) ? Exit.unreachable : Exit.failed;
+}
+
+function nothingToExamine(): Fault {
+  return new Fault("USAGE", {
+    what: "It is not clear what is to be looked at.",
+    why: "Neither a server nor an interface was given.",
+    fix: "Give --server ADDRESS, --interface NAME, or both.",
+  });
 }
 
 function lineOf({ status, probe, detail, fix }: ProbeResult): string {

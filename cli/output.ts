@@ -34,6 +34,8 @@ const exitOfFault: Readonly<Record<string, Exit>> = {
   ERASE_NOT_ORDERED: Exit.refused,
   DISK_REFUSED: Exit.refused,
   SOURCE_IN_USE: Exit.refused,
+  GROUP_TAKEN: Exit.refused,
+  WIFI_REFUSED: Exit.refused,
   FOLDER_REFUSED: Exit.refused,
   CLEAN_UP_UNKNOWN: Exit.usage,
   SERVER_UNREACHABLE: Exit.unreachable,

@@ -17,7 +17,7 @@ import { StreamRate } from "./stream-rate.ts";
 
 export { RunningStream, type StreamEvent } from "./running-stream.ts";
 
-const DEFAULT_TTL = 3;
+export const DEFAULT_TTL = 3;
 
 /** After the pass of a `once` stream: over when no receiver got any further for so long. */
 const DEFAULT_IDLE_END_MS = 5 * 60_000;
