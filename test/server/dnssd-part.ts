@@ -2,7 +2,9 @@
  * One side of dnssd.test.ts, run in a network of its own. The first argument says which:
  *
  *     advertise PORT KEY PRIORITY NAME=ADDRESS...   until a line comes on stdin, then says goodbye
- *     browse ADDRESS                                prints what bonjour-service's own browser sees, one JSON a line
+ *     stream PORT ADDRESS IMAGE KEY                 the same for a single stream
+ *     resolve NAME                                  prints the address that a name ending in .local has
+ *     browse ADDRESS [TYPE]                         prints what bonjour-service's own browser sees, one JSON a line
  *     find ADDRESS KEY                              prints the URL that the agent would use
  *     occupy                                        takes port 5353 for itself until stdin ends
  */
@@ -13,7 +15,8 @@ import { pino } from "pino";
 import { realClock } from "../../agent/backoff.ts";
 import { findServer } from "../../agent/discover.ts";
 import { browseMdns } from "../../agent/mdns.ts";
-import { advertise } from "../../server/dnssd.ts";
+import { resolveLocal } from "../../agent/mdns-name.ts";
+import { advertise, advertiseStream } from "../../server/dnssd.ts";
 
 const [mode, ...args] = process.argv.slice(2);
 const log = pino({ level: "debug" }, process.stdout);
@@ -32,9 +35,23 @@ switch (mode) {
     process.exit(0);
     break;
   }
+  case "stream": {
+    const [port, address = "", image = "", key = ""] = args;
+    const running = await advertiseStream({ port: Number(port), address, image, key, log });
+    await once(process.stdin, "data");
+    await running.stop();
+    process.exit(0);
+    break;
+  }
+  case "resolve": {
+    const { hostname } = await resolveLocal(new URL(`http://${args[0]}:7800`), log);
+    console.log(JSON.stringify({ resolved: hostname }));
+    process.exit(0);
+    break;
+  }
   case "browse": {
     const bonjour = new BonjourService({ interface: args[0], bind: "0.0.0.0" } as object);
-    const browser = bonjour.find({ type: "bootcast", protocol: "tcp" });
+    const browser = bonjour.find({ type: args[1] ?? "bootcast", protocol: "tcp" });
     for (const event of ["up", "down"] as const) {
       browser.on(event, ({ name, port, host, addresses, txt }) => {
         console.log(JSON.stringify({ event, name, port, host, addresses, txt }));

@@ -54,6 +54,30 @@ test("dns-sd: each network sees the server under its address there, and its end"
   for (const { browser } of browsers) await browser.stop();
 });
 
+test("dns-sd: a single stream has a type of its own, and its name is found without the system's help", {
+  skip,
+}, async () => {
+  const server = start(["stream", "7800", "10.77.0.1", "lab.debian:3", key]);
+  const browser = start(["browse", "10.77.0.20", "bootcast-stream"], "client0");
+  assert.deepEqual(JSON.parse(await browser.until('"event":"up"')), {
+    event: "up",
+    name: "lab-debian-3 10-77-0-1 7800",
+    port: 7800,
+    host: "bootcast-10-77-0-1.local",
+    addresses: ["10.77.0.1"],
+    txt: { v: "1", key, image: "lab.debian:3" },
+  });
+  const resolver = start(["resolve", "Bootcast-10-77-0-1.local"], "client0");
+  assert.equal(JSON.parse(await resolver.until('"resolved"')).resolved, "10.77.0.1");
+  // Nobody has this name: it is left for whoever connects to say so.
+  const nobody = start(["resolve", "nobody.local"], "client0");
+  assert.equal(JSON.parse(await nobody.until('"resolved"')).resolved, "nobody.local");
+  server.write("stop\n");
+  await browser.until('"event":"down"');
+  assert.equal(await server.exited, 0);
+  await browser.stop();
+});
+
 const avahi = { "avahi-daemon": "avahi-daemon", "avahi-browse": "avahi-utils", "dbus-daemon": "dbus" };
 
 test("dns-sd: avahi-browse resolves it", { skip: labProblem("network", avahi) ?? false }, async () => {
