@@ -20,7 +20,13 @@ type Fork = { readonly sizeBytes: number; readonly blocks: number; readonly runs
  */
 export function checkedVolume(volume: Buffer): Map<string, FoundEntry> {
   const header = volume.subarray(1024, 1536);
-  assert.deepEqual(volume.subarray(volume.length - 1024, volume.length - 512), header, "the header's copy");
+  // macOS lets the copy's counts fall behind.
+  const copy = volume.subarray(volume.length - 1024, volume.length - 512);
+  for (const [from, to] of [
+    [0, 4],
+    [40, 48],
+  ])
+    assert.deepEqual(copy.subarray(from, to), header.subarray(from, to));
   const isCaseSensitive = header.toString("latin1", 0, 2) === "HX";
   const blockBytes = header.readUInt32BE(40);
   const totalBlocks = header.readUInt32BE(44);

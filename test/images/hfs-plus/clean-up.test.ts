@@ -175,3 +175,22 @@ function seeded(seed: number): (below: number) => number {
     return (state >>> 0) % below;
   };
 }
+
+test("a volume that macOS made: attributes and resource forks go with their files", {
+  skip: samplesMissing,
+}, async () => {
+  const volume = gunzipSync(readSample("hfs/macos-hfsplus.raw.gz"));
+  const everything: CleanUpStep = {
+    name: "everything",
+    does: "Removes every file that people see, and one folder.",
+    on: ({ path, kind }) =>
+      path === ".fseventsd" || (kind === "file" && !path.startsWith(".")) ? "remove" : undefined,
+  };
+  const before = checkedVolume(volume);
+  const { entries } = await cleaned(volume, [everything]);
+  assert(before.has("/a_directory/a_resourcefork") && before.has("/.fseventsd/fseventsd-uuid"));
+  assert.deepEqual(
+    [...entries.keys()].filter((path) => !path.includes("HFS+ Private")),
+    ["/a_directory", "/a_link"],
+  );
+});
