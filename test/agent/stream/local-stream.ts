@@ -74,6 +74,7 @@ export async function openSite(
     readonly golden?: MemoryDisk;
     readonly packs?: (right: PackReader) => PackReader;
     readonly hub?: (hub: StreamHub) => StreamHub;
+    readonly budgetBytesPerSecond?: number;
   } = {},
 ): Promise<Site> {
   const golden = change.golden ?? goldenDisk();
@@ -86,7 +87,11 @@ export async function openSite(
   const manifestBytes = encodeManifest(manifest, privateKey);
   const right = rawFilePacks(golden, manifest);
   const packs = change.packs?.(right) ?? right;
-  const hub = openStreamHub({ log: silentLog });
+  const { budgetBytesPerSecond } = change;
+  const hub = openStreamHub({
+    log: silentLog,
+    ...(budgetBytesPerSecond === undefined ? {} : { budgetBytesPerSecond }),
+  });
   const app = createHttp(silentLog);
   await app.register(streamRoutes(change.hub?.(hub) ?? hub));
   await app.listen({ host: loopback, port: 0 });
