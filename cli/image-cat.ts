@@ -5,9 +5,9 @@ import { pipeline } from "node:stream/promises";
 import { isatty } from "node:tty";
 import { Command } from "commander";
 import { Fault } from "../fault.ts";
-import type { BlockSource } from "../images/block.ts";
+import { rangesWithin } from "../images/foreign-image.ts";
 import { configOptions, storeKeyOption } from "./configuration.ts";
-import { openImageDisk } from "./image-disk.ts";
+import { type ImageDisk, openImageDisk } from "./image-disk.ts";
 import { interruption } from "./interruption.ts";
 import { wholeNumber } from "./option-values.ts";
 import { examples, globalOptions } from "./output.ts";
@@ -17,6 +17,7 @@ type CatFlags = PassphraseFlags & { readonly offset: number; readonly length?: n
 
 const STDOUT = 1;
 const PIECE_BYTES = 1 << 20;
+const zeros = Buffer.alloc(PIECE_BYTES);
 /** Pieces that are read before they can be written. */
 const PIECES_AHEAD = 4;
 
@@ -44,7 +45,7 @@ export function imageCatCommand(): Command {
         const { sizeBytes } = disk.source;
         const { offset, length = Math.max(0, sizeBytes - offset) } = flags;
         if (offset + length > sizeBytes) throw outside(disk.title, sizeBytes);
-        const pieces = Readable.from(piecesOf(disk.source, offset, offset + length), { highWaterMark: PIECES_AHEAD });
+        const pieces = Readable.from(piecesOf(disk, offset, offset + length), { highWaterMark: PIECES_AHEAD });
         await pipeline(pieces, standardOutput(), { signal }).catch((error: NodeJS.ErrnoException) => {
           // The reader has what it wanted, as `head` does.
           if (error.code !== "EPIPE") throw signal.aborted ? signal.reason : error;
@@ -57,8 +58,16 @@ export function imageCatCommand(): Command {
   );
 }
 
-async function* piecesOf(source: BlockSource, start: number, end: number): AsyncGenerator<Uint8Array> {
-  for (let at = start; at < end; at += PIECE_BYTES) yield source.read(at, Math.min(PIECE_BYTES, end - at));
+/** What is known to read as zeros is not read. */
+async function* piecesOf({ source, ranges }: ImageDisk, start: number, end: number): AsyncGenerator<Uint8Array> {
+  for (const { startBytes, endBytes, state } of rangesWithin(ranges?.() ?? [], start, end)) {
+    for (let at = startBytes; at < endBytes; ) {
+      // Pieces end where those of the disk do: its chunks and packs are mostly as long.
+      const length = Math.min(PIECE_BYTES - (at % PIECE_BYTES), endBytes - at);
+      yield state === "data" ? source.read(at, length) : zeros.subarray(0, length);
+      at += length;
+    }
+  }
 }
 
 /** Not `process.stdout`: on a pipe that nobody reads it stops the whole process, and no signal ends it then. */

@@ -22,6 +22,27 @@ export type ForeignRange = {
   readonly state: "data" | "zero" | "unused";
 };
 
+/**
+ * What is known of the bytes `startBytes` to `endBytes`; the rest is "data".
+ *
+ * @param ranges ascending and without gaps, as `ForeignImage.ranges` gives them
+ */
+export function* rangesWithin(
+  ranges: Iterable<ForeignRange>,
+  startBytes: number,
+  endBytes: number,
+): Generator<ForeignRange> {
+  let at = startBytes;
+  for (const range of ranges) {
+    if (at >= endBytes) return;
+    if (range.endBytes <= at) continue;
+    const end = Math.min(range.endBytes, endBytes);
+    yield { startBytes: at, endBytes: end, state: range.state };
+    at = end;
+  }
+  if (at < endBytes) yield { startBytes: at, endBytes, state: "data" };
+}
+
 /** A disk image of another program, read as the disk that it stands for. */
 export type ForeignImage = {
   /** The disk: any place can be read without unpacking the rest. */

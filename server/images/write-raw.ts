@@ -1,6 +1,6 @@
 import { type BlockSource, readInto } from "../../images/block.ts";
 import { BMAP_BLOCK_BYTES, type Bmap } from "../../images/bmap.ts";
-import type { ForeignRange } from "../../images/foreign-image.ts";
+import { type ForeignRange, rangesWithin } from "../../images/foreign-image.ts";
 import { SharedMemory } from "./shared-memory.ts";
 import { WriteBehind } from "./write-behind.ts";
 import type { OutputFile } from "./write-output.ts";
@@ -45,7 +45,7 @@ async function writeRanges(
 ): Promise<void> {
   const totalBytes = source.sizeBytes;
   let at = 0;
-  for (const { endBytes, state } of wholeDisk(options.ranges ?? [], totalBytes)) {
+  for (const { endBytes, state } of rangesWithin(options.ranges ?? [], 0, totalBytes)) {
     if (state !== "data") {
       // A block that only begins empty is read with what follows.
       const wholeEnd = endBytes === totalBytes ? endBytes : endBytes - (endBytes % BMAP_BLOCK_BYTES);
@@ -71,16 +71,6 @@ async function writeRanges(
       options.onProgress?.(at, totalBytes);
     }
   }
-}
-
-/** What is not known is read. */
-function* wholeDisk(ranges: Iterable<ForeignRange>, totalBytes: number): Generator<ForeignRange> {
-  let knownBytes = 0;
-  for (const range of ranges) {
-    yield range;
-    knownBytes = range.endBytes;
-  }
-  if (knownBytes < totalBytes) yield { startBytes: knownBytes, endBytes: totalBytes, state: "data" };
 }
 
 /** The stretches of whole blocks that are not zero; short gaps between them count as content. */
