@@ -7,6 +7,7 @@ import { cleanUpSteps } from "../../../images/clean-up/steps.ts";
 import { readHfsPlusFreeSpace } from "../../../images/free-space/hfs-plus.ts";
 import { Implausible, Volume } from "../../../images/free-space/volume.ts";
 import { cleanUpHfsPlus } from "../../../images/hfs-plus/clean-up.ts";
+import { type TreeRecord, treeFile } from "../../../images/hfs-plus/tree-builder.ts";
 import { OverlaySource } from "../../../images/overlay-source.ts";
 import { MemoryDisk } from "../memory.ts";
 import { readSample, samplesMissing } from "../shared-data.ts";
@@ -193,4 +194,38 @@ test("a volume that macOS made: attributes and resource forks go with their file
     [...entries.keys()].filter((path) => !path.includes("HFS+ Private")),
     ["/a_directory", "/a_link"],
   );
+});
+
+test("what lies in more than eight pieces becomes free with all of them, and others' pieces stay", async () => {
+  const content = "0123456789abcdef".repeat(256);
+  const volume = await madeVolume(
+    ["Users/ann/.Trash/thrown away", "Users/ann/kept"].map((path) => ({ path, content: content.repeat(10) })),
+  );
+  const made = checkedVolume(volume);
+  const records: TreeRecord[] = [];
+  for (const path of ["/Users/ann/.Trash/thrown away", "/Users/ann/kept"]) {
+    const { id, record } = made.get(path)!;
+    const fork = volume.indexOf(record.subarray(0, 168)) + 88;
+    const first = volume.readUInt32BE(fork + 16);
+    // Ten pieces of a block each, of which eight stand in the catalog.
+    for (let index = 0; index < 8; index += 1) {
+      volume.writeUInt32BE(first + index, fork + 16 + index * 8);
+      volume.writeUInt32BE(1, fork + 20 + index * 8);
+    }
+    const key = Buffer.from([0, 10, 0, 0, 0, 0, 0, id, 0, 0, 0, 8]);
+    const data = Buffer.alloc(64);
+    data.writeUInt32BE(first + 8, 0);
+    data.writeUInt32BE(1, 4);
+    data.writeUInt32BE(first + 9, 8);
+    data.writeUInt32BE(1, 12);
+    records.push({ key, data });
+  }
+  records.sort((one, other) => Buffer.compare(one.key, other.key));
+  const shape = { nodeBytes: 4096, nodeCount: 4, maxKeyBytes: 10, attributes: 2, keyCompareType: 0 };
+  volume.set(treeFile(records, shape), volume.readUInt32BE(1024 + 192 + 16) * 4096);
+  const freeBefore = volume.readUInt32BE(1024 + 48);
+  const { entries, after } = await cleaned(volume);
+  assert.equal(entries.get("/Users/ann/kept")?.content?.toString(), content.repeat(10));
+  assert.equal(entries.has("/Users/ann/.Trash/thrown away"), false);
+  assert.equal(after.readUInt32BE(1024 + 48), freeBefore + 10);
 });
