@@ -41,6 +41,7 @@ export function imageImportCommand(): Command {
           store,
           siteKey,
           source: fileSourceOf(image),
+          ranges: image.ranges?.(),
           ...given,
           freeSpace: freeSpaceOf(given, path, image, signal),
           now: Date.now(),

@@ -10,7 +10,7 @@ const FILE_BYTES = 4 * MIB;
  * Makes a raw ext4 volume: half of it is used, half of that by text, the rest
  * by content that no program packs. The free half is a hole.
  *
- * @param folder where its files are made first; removed again
+ * @param folder where its files are made first
  */
 export function makeDisk(path: string, mebibytes: number, folder: string): void {
   mkdirSync(folder);
@@ -24,7 +24,6 @@ export function makeDisk(path: string, mebibytes: number, folder: string): void 
   truncateSync(path, mebibytes * MIB);
   const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
   execFileSync("mke2fs", ["-q", "-t", "ext4", "-F", "-d", folder, path], { env, stdio: "pipe" });
-  rmSync(folder, { recursive: true });
   const descriptor = openSync(path, "r+");
   fsyncSync(descriptor);
   closeSync(descriptor);
