@@ -63,7 +63,8 @@ const jsonHelp = `
 With --json every line on stdout is an object. Lines of type "figures" come all the time: state, waitingFor,
 rateBytesPerSecond, sentBytes, pass, blocks, and of each receiver name, state, lossShare (0 to 1), packsDone, packsTotal
 and missing: runs [first, count] of the blocks that it lacks, 64 at most (short gaps between them are counted as missing
-then), or null before it has said so. The last line has the type "result". The same figures are at
+then), or null before it has said so. Lines of type "network" say what was found out about the network:
+probe, status (ok, warn), detail, fix. The last line has the type "result". The same figures are at
 http://INTERFACE:PORT/metrics for Prometheus.`;
 
 /** `bootcast stream`: sends one image to every machine that joins, as `asr -server` did. */
