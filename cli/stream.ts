@@ -1,5 +1,6 @@
+import { randomBytes } from "node:crypto";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { type Logger, pino } from "pino";
+import { pino } from "pino";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { parseRate } from "../multicast/rate.ts";
@@ -14,8 +15,8 @@ import { dataDirOf, storeKeyOption } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration, parsePort, wholeNumber } from "./option-values.ts";
-import { Exit, examples, fail, globalOptions, outputOptions, say } from "./output.ts";
-import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
+import { Exit, examples, fail, globalOptions, outputOptions } from "./output.ts";
+import { passphraseOptions } from "./passphrase.ts";
 import {
   DEFAULT_GROUP,
   DEFAULT_PORT,
@@ -24,8 +25,7 @@ import {
   streamConfiguration,
 } from "./stream-configuration.ts";
 import { StreamObserver, showLine } from "./stream-observer.ts";
-import { openRelaySource } from "./stream-relay.ts";
-import { type ImageSource, openImageSource } from "./stream-source.ts";
+import { openStreamSource, type SourceFlags } from "./stream-open.ts";
 import { printSummary } from "./stream-summary.ts";
 
 const MOST_WAIT_MS = 86_400_000;
@@ -34,14 +34,7 @@ const JSON_FIGURES_MS = 1_000;
 const TEXT_FIGURES_MS = 10_000;
 const LEAST_FIGURES_MS = 100;
 
-type StreamFlags = PassphraseFlags & {
-  readonly source?: string;
-  readonly relay?: string;
-  readonly trust?: string;
-  readonly relayMulticast?: boolean;
-  readonly relayInterface?: string;
-  readonly dataDir: string;
-  readonly storeKey?: string;
+type StreamFlags = SourceFlags & {
   readonly config?: string;
   readonly rate?: number;
   readonly mode?: RateMode;
@@ -53,6 +46,7 @@ type StreamFlags = PassphraseFlags & {
   /** Milliseconds. */
   readonly maxWait: number;
   readonly once?: boolean;
+  readonly encrypt?: boolean;
   readonly allowWifi?: boolean;
   readonly advertise?: boolean;
   /** Milliseconds. */
@@ -112,6 +106,7 @@ export function streamCommand(): Command {
       0,
     )
     .option("--once", "one pass, then the rest by unicast, then end")
+    .option("--encrypt", "encrypt the stream: who only listens cannot read it, who joins it can")
     .option("--allow-wifi", "also through a wireless card, which loses much and slows everybody there")
     .option("--advertise", "tell the network of it by DNS-SD (default: as the asr configuration says)")
     .option("--no-advertise", "do not")
@@ -144,7 +139,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
   const address = interfaceAddress(flags.interface);
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
   const output = `${address}-${group}-${port}`;
-  const source = await openSource(flags, { output, signal: interrupted.signal, log });
+  const source = await openStreamSource(flags, { output, signal: interrupted.signal, log });
   const hub = openStreamHub({ log });
   const http = createHttp(log);
   const observer = new StreamObserver(() => stream);
@@ -168,6 +163,8 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       waitFor: flags.waitFor,
       maxWaitMs: flags.maxWait,
       once: flags.once === true,
+      ...(flags.encrypt === true ? { encrypt: { secret: randomBytes(32) } } : {}),
+      ...(configuration.asr?.loopSuspend === undefined ? {} : { loopSuspend: configuration.asr.loopSuspend }),
       ttl,
       lan: openLanGuard({
         allowWifi: flags.allowWifi === true,
@@ -176,7 +173,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       }),
       onEvent: (event) => observer.onEvent(event),
     });
-    await source.onOpen(stream.streamId);
+    await source.onOpen(stream);
     printConfiguration({ ...configuration, group: stream.description.group }, address);
     if (configuration.isAdvertised) {
       const { name, version } = source.manifest.tag;
@@ -199,39 +196,6 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
     await source.close();
     interrupted.dispose();
   }
-}
-
-/** A source, and for a relay the id that its stream had before it was restarted. */
-type StreamSource = ImageSource & {
-  readonly streamId?: string | undefined;
-  onOpen(streamId: string): Promise<void>;
-  finish(): Promise<void>;
-};
-
-async function openSource(
-  flags: StreamFlags,
-  { output, signal, log }: { readonly output: string; readonly signal: AbortSignal; readonly log: Logger },
-): Promise<StreamSource> {
-  const { source, relay, trust, dataDir, storeKey } = flags;
-  if ((source === undefined) === (relay === undefined)) throw sourceMissing();
-  if (relay !== undefined) {
-    const onWait = (reason: string) => say(reason === "" ? "The origin answers again." : `Waiting: ${reason}`);
-    const from = { isMulticast: flags.relayMulticast === true, originInterface: flags.relayInterface };
-    const opened = await openRelaySource({ origin: relay, ...from, output, dataDir, trust, onWait, signal, log });
-    return { ...opened, onOpen: (streamId) => opened.keepStreamId(streamId) };
-  }
-  say(`Scanning ${source}...`);
-  const onScan = () => undefined;
-  const opened = await openImageSource(source!, { dataDir, storeKey, onScan, passphrase: flags, signal });
-  return { ...opened, onOpen: async () => undefined, finish: async () => undefined };
-}
-
-function sourceMissing(): Fault {
-  return new Fault("USAGE", {
-    what: "It is not clear what is to be sent. Nothing was done.",
-    why: "A stream has one source: --source names an image of this machine, --relay a stream of another one.",
-    fix: "Give one of the two.",
-  });
 }
 
 function rateOf(text: string): number {
