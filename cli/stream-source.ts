@@ -2,11 +2,13 @@ import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypt
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
+import { KnownCells } from "../images/known-cells.ts";
 import { isImageName, type Manifest } from "../images/manifest.ts";
 import { encodeManifest } from "../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../images/pack-reader.ts";
 import { type ScanProgress, scan } from "../images/scan.ts";
 import { signerAmong } from "../images/signature.ts";
+import { ImageThreads } from "../server/images/image-threads.ts";
 import type { DiskImage } from "../server/images/open-image.ts";
 import { changed, readScanIndex, scanIndexPath } from "../server/images/scan-index-file.ts";
 import { loadSiteKey, readSitePublicKey } from "../server/keys.ts";
@@ -64,15 +66,20 @@ async function openFile(path: string, options: SourceOptions): Promise<ImageSour
   try {
     const scanned = await openScanned(path, image, options.dataDir);
     if (scanned !== undefined) return scanned;
+    const ranges = image.ranges?.();
+    const threads = new ImageThreads();
     const manifest = await scan(image.source, {
       tag: tagOfFile(path),
       codec: "stored",
       sectorBytes: image.sectorBytes,
+      work: threads,
+      // Without a word from the person nothing is left out: what was never kept is sent as zeros.
+      ...(ranges && { known: new KnownCells(ranges, image.source.sizeBytes, { keepsUnused: true }) }),
       // The packs are made again from the file when they are sent.
       onPack: async () => undefined,
       onProgress: options.onScan,
       ...(options.signal === undefined ? {} : { signal: options.signal }),
-    });
+    }).finally(() => threads.close());
     const privateKey = await signingKey(options.dataDir);
     const manifestBytes = encodeManifest(manifest, privateKey);
     const packs = rawFilePacks(image.source, manifest);
