@@ -9,6 +9,7 @@ import { type ImageTag, type Manifest, type PackEntry, rootOf } from "./manifest
 import type { EncodedPack, PackCodec } from "./pack.ts";
 import { PackTable } from "./pack-table.ts";
 import { cellsOfRanges, type DiskLayout, readDiskLayout } from "./partition-table.ts";
+import { type CellContent, type IdentifiedCell, type Stretch, StretchReader } from "./scan-stretch.ts";
 
 export type ScanProgress = {
   /** Bytes of the disk that were looked at, of `totalBytes`. */
@@ -68,9 +69,6 @@ export type ScanOptions = (PackMaking | PackKeeping) & {
   readonly signal?: AbortSignal;
 };
 
-/** So few unused cells are read along with those around them: one more request would take longer. */
-const READ_ACROSS_CELLS = 2;
-
 /**
  * Reads a whole disk once, cuts it into cells and packs, and makes its manifest.
  * Memory stays the same for any disk but for 44 bytes a cell that has content.
@@ -109,6 +107,7 @@ class Scanner {
   readonly #packs: (PackRecord & { readonly cellIds: Uint8Array })[] = [];
   readonly #inFlight = new Set<Promise<void>>();
   readonly #work: CellWork;
+  readonly #reader: StretchReader;
   readonly #keepPack: PackKeeping["keepPack"];
   readonly #mostInFlight: number;
   #nextPack = 0;
@@ -122,6 +121,7 @@ class Scanner {
     this.#options = options;
     this.#tableCells = tableCells;
     this.#work = options.work ?? cellWorkHere();
+    this.#reader = new StretchReader(source, this.#work, tableCells, options);
     this.#keepPack = "keepPack" in options ? options.keepPack : packMaker(options, this.#work);
     this.#mostInFlight = ("keepPack" in options ? options.packsInFlight : undefined) ?? this.#work.stretchesAtOnce;
   }
@@ -150,7 +150,7 @@ class Scanner {
       // Packs end at every MiB of the disk, so that a change there leaves all other packs as they were.
       for (let first = 0; first < total; first += CELLS_PER_PACK) {
         for (; nextRead < total && ahead.length < this.#work.stretchesAtOnce; nextRead += CELLS_PER_PACK) {
-          const reading = this.#readStretch(nextRead);
+          const reading = this.#reader.read(nextRead);
           reading.catch(() => {});
           ahead.push(reading);
         }
@@ -162,48 +162,6 @@ class Scanner {
     } finally {
       await Promise.allSettled(ahead);
     }
-  }
-
-  /** Reads what is needed of one MiB of the disk; what no file system uses is read only where it lies between. */
-  async #readStretch(first: number): Promise<Stretch> {
-    const end = Math.min(first + CELLS_PER_PACK, cellCount(this.#source.sizeBytes));
-    const contents: CellContent[] = [];
-    const wanted: number[] = [];
-    for (let cell = first; cell < end; cell += 1) {
-      const known = this.#knownContent(cell);
-      contents.push(known ?? { state: "zero" });
-      if (known === undefined) wanted.push(cell);
-    }
-    if (wanted.length === 0) return { contents };
-    const memory = this.#work.take((end - first) * CELL_BYTES);
-    const bytesOf = (from: number, to: number) => {
-      const length = (to - 1 - from) * CELL_BYTES + cellLength(to - 1, this.#source.sizeBytes);
-      return memory.subarray((from - first) * CELL_BYTES, (from - first) * CELL_BYTES + length);
-    };
-    try {
-      const pieces = piecesOf(wanted);
-      await Promise.all(
-        pieces.map((piece) => readInto(this.#source, piece.first * CELL_BYTES, bytesOf(piece.first, piece.end))),
-      );
-      const ids = await this.#work.identify(wanted.map((cell) => bytesOf(cell, cell + 1)));
-      for (const [at, cell] of wanted.entries()) {
-        const id = ids[at];
-        if (id !== undefined) contents[cell - first] = { state: "data", bytes: bytesOf(cell, cell + 1), id };
-      }
-      return { contents, memory };
-    } catch (error) {
-      this.#work.giveBack(memory);
-      throw error;
-    }
-  }
-
-  #knownContent(cell: number): CellContent | undefined {
-    if (this.#tableCells.has(cell)) return { state: "table" };
-    if (this.#options.isUnused?.(cell) === true)
-      return { state: "unused", sizeBytes: cellLength(cell, this.#source.sizeBytes) };
-    const state = this.#options.known?.stateOf(cell);
-    if (state === "unused") return { state, sizeBytes: cellLength(cell, this.#source.sizeBytes) };
-    return state && { state };
   }
 
   async #placeStretch({ contents, memory }: Stretch, cells: CellMapBuilder): Promise<void> {
@@ -320,28 +278,6 @@ class Scanner {
       storedBytes: this.#storedBytes,
     });
   }
-}
-
-type IdentifiedCell = { readonly bytes: Uint8Array; readonly id: Uint8Array };
-
-/** What one cell of the disk is. */
-type CellContent =
-  | { readonly state: "zero" | "table" }
-  | { readonly state: "unused"; readonly sizeBytes: number }
-  | ({ readonly state: "data" } & IdentifiedCell);
-
-/** One MiB of the disk, and the memory that its cells lie in when any were read. */
-type Stretch = { readonly contents: readonly CellContent[]; readonly memory?: Uint8Array };
-
-/** Cells that are read together. */
-function piecesOf(wanted: readonly number[]): { readonly first: number; readonly end: number }[] {
-  const pieces: { first: number; end: number }[] = [];
-  for (const cell of wanted) {
-    const last = pieces.at(-1);
-    if (last !== undefined && cell - last.end <= READ_ACROSS_CELLS) last.end = cell + 1;
-    else pieces.push({ first: cell, end: cell + 1 });
-  }
-  return pieces;
 }
 
 function packMaker({ codec, level, onPack, findPack }: PackMaking, work: CellWork): PackKeeping["keepPack"] {
