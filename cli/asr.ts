@@ -4,25 +4,15 @@ import { Command } from "commander";
 import { parseMountInfo } from "../agent/disks.ts";
 import { translateAsr } from "./asr-arguments.ts";
 import { configureAsr } from "./asr-config-file.ts";
-import { print, say } from "./output.ts";
+import { examples, globalOptions, say } from "./output.ts";
 
-const help = `Apple's asr, old and new spelling:
-  bootcast asr restore --source S --target T --erase [--noprompt] [--noverify] [--timeout SECONDS] [--puppetstrings]
-  bootcast asr restore --source asr://HOST[/IMAGE] --file F       save the stream as a raw disk image
-  bootcast asr server --source S --config C [--interface IF]      multicast server; C is asr's property list
-  bootcast asr imagescan --source F                               scan an image in place
-  bootcast asr info --source F
-  bootcast asr config FILE KEY VALUE                              as "defaults write" did
-  bootcast asr -source S -target T -erase [-noverify] [-noprompt]
-  bootcast asr -source S -server C
-  bootcast asr -imagescan F
-  bootcast asr version
-
-S is a disk image file, an image of the store, a disk, or asr://HOST[:PORT][/IMAGE]. T is a whole disk or a raw image file.
-The keys of C: "Data Rate" and "Multicast Address" (required), "Client Data Rate", "DNS Service Discovery",
-"Loop Suspend", "Multicast TTL" (3), "Port" (7800).
-"bootcast restore --help" and "bootcast stream --help" explain the rest.
-`;
+const explained = `
+S is a disk image file, an image of the store, a disk, or asr://HOST[:PORT][/IMAGE]; T is a whole disk or a raw image
+file; F of a restore is a new raw disk image. Options have one dash or two.
+The keys of C, asr's property list: "Data Rate" and "Multicast Address" (required), "Client Data Rate", "DNS Service
+Discovery", "Loop Suspend", "Multicast TTL" (3), "Port" (7800). Nothing is ever sent while nobody listens, so "Loop Suspend"
+is always kept.
+"bootcast restore --help" and "bootcast stream --help" explain the rest.`;
 
 /**
  * What `bootcast asr …` means.
@@ -35,7 +25,7 @@ export async function asrWords(given: readonly string[]): Promise<readonly strin
   if (isDebug) process.env["BOOTCAST_DEBUG"] = "1";
   for (const note of notes) say(note);
   if (words.length === 0) {
-    print(help);
+    asrCommand().outputHelp();
     return undefined;
   }
   if (words[0] === "asr-config") {
@@ -45,9 +35,25 @@ export async function asrWords(given: readonly string[]): Promise<readonly strin
   return words.map((word, at) => (["--source", "--target"].includes(words[at - 1] ?? "") ? deviceOf(word) : word));
 }
 
-/** For the list of commands: its words are read by `asrWords`. */
+/** Its help, and its place in the list of commands; its words are read by `asrWords`. */
 export function asrCommand(): Command {
-  return new Command("asr").description(help);
+  const command = new Command("asr")
+    .usage("ARGS...")
+    .description("Understands the command lines of Apple's asr, the older ones and the newer ones.")
+    .addHelpText("after", explained);
+  examples(command, [
+    "bootcast asr restore --source S --target T --erase [--noprompt] [--noverify] [--timeout SECONDS] [--puppetstrings]",
+    "bootcast asr restore --source asr://HOST --file F    # save the stream",
+    "bootcast asr server --source S --config C            # send one image to a room",
+    "bootcast asr imagescan --source F",
+    "bootcast asr info --source F",
+    'bootcast asr config C "Data Rate" 3000000            # as "defaults write" did',
+    "bootcast asr -source S -target T -erase [-noprompt] [-noverify]",
+    "bootcast asr -source S -server C",
+    "bootcast asr -imagescan F",
+    "bootcast asr version",
+  ]);
+  return globalOptions(command);
 }
 
 // asr is given volumes by where they are mounted; the system knows their devices.
