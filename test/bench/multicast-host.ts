@@ -51,7 +51,6 @@ async function receive(order: ReceiveOrder): Promise<void> {
     },
     log,
   });
-  console.error(JSON.stringify(process.memoryUsage()), readFileSync("/proc/self/smaps_rollup","latin1"), readFileSync("/proc/self/maps","latin1").split("\n").length);
   say({ type: "done", unicastPacks, overflows: overflows(), ...meter.use() });
   await target.close();
   await control.close();

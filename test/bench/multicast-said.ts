@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+
 /** From the first data on: processor time of all threads, and the most memory ever. */
 export type Use = { readonly cpuSeconds: number; readonly peakBytes: number };
 
@@ -26,6 +28,11 @@ export class Meter {
 
   use(): Use {
     const { user, system } = process.cpuUsage(this.#before);
-    return { cpuSeconds: (user + system) / 1e6, peakBytes: process.resourceUsage().maxRSS * 1024 };
+    return { cpuSeconds: (user + system) / 1e6, peakBytes: peakBytes() };
   }
+}
+
+// Not by getrusage: its figure begins with what the process that started this one had.
+function peakBytes(): number {
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1]) * 1024;
 }

@@ -27,6 +27,7 @@ const help = `usage: node test/bench/multicast.ts [options]        (root; apt-ge
 time       from the first data packet to the last host's end, in units of what the image takes with full frames at the rate
 time/loss  the same in units of what a perfect code would take with that loss
 wire       bytes that left the server's card in that time, in units of the image
+MB         the most memory that the process had; of the receivers the largest
 CPU        seconds a GiB of the image; of the receivers the mean
 `;
 const { values } = parseArgs({
@@ -116,7 +117,8 @@ async function measure(
       wire: figure(sentBytes / imageBytes),
       "sender CPU": sender.cpuSeconds / gibibytes,
       "receiver CPU": cpuSeconds / gibibytes,
-      "memory MB": Math.max(sender.peakBytes, ...receivers.map(({ peakBytes }) => peakBytes)) / 1e6,
+      "sender MB": sender.peakBytes / 1e6,
+      "receiver MB": Math.max(...receivers.map(({ peakBytes }) => peakBytes)) / 1e6,
       ...(result.unicastPacks === undefined ? {} : { unicast: result.unicastPacks }),
       ...(result.overflows === undefined ? {} : { overflows: result.overflows }),
     };
