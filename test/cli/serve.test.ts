@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { request } from "undici";
+import { Client, request } from "undici";
 import { realClock } from "../../agent/backoff.ts";
 import { captureClient } from "../../agent/capture-client.ts";
 import { captureScan } from "../../agent/capture-scan.ts";
@@ -60,6 +60,21 @@ test("the control socket is for its owner only, and status comes through it", as
   const { code, stdout } = await server.run("status", "--json");
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(stdout).addresses, [server.address]);
+});
+
+test("/metrics is on the control socket, not on the network port", async () => {
+  const dispatcher = new Client("http://localhost", { socketPath: join(server.dataDir, "control.sock") });
+  try {
+    const { statusCode, headers, body } = await dispatcher.request({ path: "/metrics", method: "GET" });
+    assert.equal(statusCode, 200);
+    assert.match(String(headers["content-type"]), /^text\/plain/);
+    assert.match(await body.text(), /^# TYPE bootcast_stream_rate_bytes_per_second gauge$/m);
+  } finally {
+    await dispatcher.close();
+  }
+  const { statusCode, body } = await request(`${server.address}/metrics`);
+  await body.dump();
+  assert.equal(statusCode, 404);
 });
 
 test("the API is not on the network port", async () => {
