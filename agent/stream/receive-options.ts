@@ -56,7 +56,7 @@ export type ReceiveOptions = {
   readonly timeoutMs?: number;
   /** Give up when the group's packets do not arrive at all. Default 20 s. */
   readonly arriveMs?: number;
-  /** Most memory for symbols; by default a third of what is free, 32 to 80 MiB. */
+  /** Most memory for symbols; by default a third of what is free, 32 to 64 MiB. */
   readonly memoryBytes?: number;
   /** For tests: as if the optional package were not installed. */
   readonly withoutKoffi?: boolean;

@@ -26,8 +26,8 @@ const ARRIVE_MS = 20_000;
 const TIMEOUT_MS = 60_000;
 const TICK_MS = 200;
 const MEMORY_MIN_BYTES = 32 * 1024 * 1024;
-/** With all the rest below 200 MB. It is most of a second of a gigabit: repairs take a part of that. */
-const MEMORY_MAX_BYTES = 80 * 1024 * 1024;
+/** With all the rest below 200 MB. It is half a second of a gigabit: repairs take a part of that. */
+const MEMORY_MAX_BYTES = 64 * 1024 * 1024;
 
 /** One restore from its joining to its end. `receiveStream` makes it, runs it and closes it. */
 export class Reception {

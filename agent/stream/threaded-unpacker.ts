@@ -9,6 +9,9 @@ import type { Unpacker, UnpackFormat } from "./unpacker.ts";
 /** One is unpacked, one is written, and one waits for either: more only take memory. */
 const PLACES = 4;
 
+/** What it works on is not in its heap: there is little, and it should not be left to grow. */
+const THREAD_MEMORY = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
+
 type Waiting = { readonly resolve: (answer: UnpackAnswer) => void; readonly reject: (error: unknown) => void };
 
 /**
@@ -58,6 +61,7 @@ class ThreadedUnpacker implements Unpacker {
   }
 
   async unpack(...[{ pieces }, { digest, cellIds }]: Parameters<Unpacker["unpack"]>) {
+    if (this.#ended !== undefined) throw this.#ended;
     const place = this.#free.pop();
     if (place === undefined) throw new Error("More packs were given to unpack than there is place for.");
     const free = () => {
@@ -94,7 +98,7 @@ async function startThread(start: UnpackStart, log: Logger): Promise<Worker | un
   const isText = typeof unpackProgram === "string";
   let worker: Worker;
   try {
-    worker = new Worker(unpackProgram, { workerData: start, eval: isText });
+    worker = new Worker(unpackProgram, { workerData: start, eval: isText, resourceLimits: THREAD_MEMORY });
   } catch (error) {
     log.warn({ err: error }, "no thread to unpack in");
     return undefined;
