@@ -256,6 +256,7 @@ export const StreamInfo = Type.Object({
     symbolBytes: Type.Number(),
     symbolsPerBlock: Type.Number(),
     packs: Type.Array(Type.Tuple([Type.Number(), Type.Number()])),
+    isSealed: Type.Optional(Type.Boolean()),
     streamBytes: Type.Number(),
     rateBytesPerSecond: Type.Number(),
   }),
@@ -274,6 +275,8 @@ export const Join = Type.Object({
   /** The registered host, when there is one (a restore from the command line has none). */
   hostId: Type.Optional(Type.String()),
   name: Type.String({ maxLength: 255, pattern: "^[^\\p{Cc}]*$" }),
+  /** X25519, SPKI, base64: the key of an encrypted stream is packed for it. */
+  publicKey: Type.Optional(Type.String({ maxLength: 200 })),
   /** Runs of blocks [first, count] that it lacks; all when absent. */
   needs: Type.Optional(
     Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })]), { maxItems: 10_000 }),
@@ -286,6 +289,8 @@ export const Joined = Type.Object({
   /** Where requests for repairs go by UDP: see multicast/feedback.ts. */
   feedbackAddress: Type.String(),
   feedbackPort: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  /** The key of an encrypted stream, for `publicKey` alone: images/key-parcel.ts. */
+  groupKey: Type.Optional(Type.Object({ publicKey: Type.String(), text: Type.String() })),
 });
 export type Joined = Static<typeof Joined>;
 

@@ -32,6 +32,7 @@ import { formatSize } from "./sizes.ts";
 import { systemUuidBytes } from "./smbios.ts";
 import { StreamControl } from "./stream/control.ts";
 import { describeStream } from "./stream/describe.ts";
+import { GroupKeys } from "./stream/group-keys.ts";
 import { receiveStream } from "./stream/receive.ts";
 import { receivedLine } from "./stream/received-line.ts";
 import { localAddressTowards } from "./stream/socket.ts";
@@ -63,6 +64,7 @@ export type MachineOptions = {
 export function machinePorts(options: MachineOptions): AgentPorts {
   const { version, files, tools, log, screen, kernel, trusted } = options;
   const masters = trusted.slice(0, 1);
+  const groupKeys = new GroupKeys();
   const machine = { tools, files, log, clock: realClock, mountDirectory: MOUNT_DIRECTORY };
 
   return {
@@ -111,6 +113,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         name: host.name,
         hostId: host.hostId,
         token: host.token,
+        groupKeys,
         signal,
         log,
         beforeWrite,
@@ -126,7 +129,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     },
 
     async verify({ disk, manifest, server, streamId, signal, onProgress, beforeWrite }) {
-      const control = new StreamControl({ server, signal });
+      const control = new StreamControl({ server, signal, groupKeys });
       const marks = new RestoreScreen();
       try {
         const rewritten = await verifyDisk(

@@ -163,7 +163,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     now,
     interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,
   });
-  await http.register(streamRoutes(hub));
+  await http.register(streamRoutes(hub, { isToken: (hostId, token) => hosts.isToken(hostId, token) }));
   const captureLog = log.child({ part: "capture" });
   const uploads = new CaptureUploads({ store, cells: new StoreCells(store, captureLog), freeBytes });
   const manifests = new CaptureManifests({ db, events, store, siteKey: key, log: captureLog, now });

@@ -1,3 +1,4 @@
+import { hkdfSync } from "node:crypto";
 import type { Logger } from "pino";
 import { signerAmong } from "../images/signature.ts";
 import type { Config } from "../server/config.ts";
@@ -7,6 +8,12 @@ import type { SiteKey } from "../server/keys.ts";
 import type { ImageStore } from "../server/store.ts";
 import type { StreamEvent, StreamHub } from "../server/stream/hub.ts";
 import { openLanGuard } from "../server/stream/lan-guard.ts";
+
+/** What the keys of this site's encrypted streams follow from: the same after a restart, known to nobody else. */
+function streamSecret({ privateKey }: SiteKey): Uint8Array {
+  const secret = privateKey.export({ type: "pkcs8", format: "der" });
+  return new Uint8Array(hkdfSync("sha256", secret, "", "bootcast stream secret 1", 32));
+}
 
 /** Opens the streams of deploys: images from the store, group and rate from the configuration. */
 export function streamOpener(options: {
@@ -45,6 +52,7 @@ export function streamOpener(options: {
         interfaceAddress: wanted.interfaceAddress,
         rateBytesPerSecond: config.values["multicast.rate"],
         mode: config.values["multicast.mode"],
+        ...(config.values["multicast.encrypt"] ? { encrypt: { secret: streamSecret(key) } } : {}),
         waitFor: wanted.waitFor,
         maxWaitMs: wanted.maxWaitMs,
         // Hosts that come late get another pass; the deploy closes the stream when no order is open.

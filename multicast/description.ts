@@ -18,7 +18,9 @@ export type StreamDescription = {
   readonly symbolsPerBlock: number;
   /** Runs of pack numbers of the manifest that are sent: [first, count], ascending. */
   readonly packs: readonly (readonly [number, number])[];
-  /** The sum of the stored bytes of those packs. */
+  /** Every pack is sealed with a key that receivers get when they join: images/sealed-pack.ts. */
+  readonly isSealed?: boolean;
+  /** The sum of the bytes of those packs, as they are sent. */
   readonly streamBytes: number;
   /** Most bytes per second on the wire, UDP and IP headers included. */
   readonly rateBytesPerSecond: number;

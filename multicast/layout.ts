@@ -1,4 +1,5 @@
 import { Fault } from "../fault.ts";
+import { SEAL_BYTES } from "../images/sealed-pack.ts";
 import type { StreamDescription } from "./description.ts";
 
 /** The largest payload that fits an Ethernet frame of 1500 with IP, UDP and our header. */
@@ -36,6 +37,7 @@ export class StreamLayout {
     if (!isWithin(symbolsPerBlock, 1, MAX_SYMBOLS_PER_BLOCK)) throw wrong(`its blocks have ${symbolsPerBlock} symbols`);
     const numbers: number[] = [];
     const starts: number[] = [0];
+    const sealBytes = description.isSealed === true ? SEAL_BYTES : 0;
     let next = 0;
     let end = 0;
     for (const [first, count] of description.packs) {
@@ -44,7 +46,7 @@ export class StreamLayout {
       }
       for (next = first; next < first + count; next += 1) {
         numbers.push(next);
-        end += packs[next]!.storedBytes;
+        end += packs[next]!.storedBytes + sealBytes;
         starts.push(end);
       }
     }

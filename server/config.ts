@@ -73,6 +73,8 @@ const settings = {
   /** Whether streams may go through a wireless card. */
   "multicast.allow_wifi": setting(kind.boolean, false),
   "multicast.rate": setting(kind.rate, 12_000_000),
+  /** The packs of streams are encrypted, and only registered hosts get the key. */
+  "multicast.encrypt": setting(kind.boolean, false),
   /** How streams go about others on the network: see multicast/rate-control.ts. */
   "multicast.mode": setting(kind.oneOf(...rateModes), "normal"),
   /** What all streams of one interface send together; undefined: nine tenths of what its card can. */

@@ -2,8 +2,10 @@ import type { Static, TSchema } from "typebox";
 import { Value } from "typebox/value";
 import { Agent, request } from "undici";
 import { Fault } from "../../fault.ts";
+import { openSealedPack, SEAL_BYTES } from "../../images/sealed-pack.ts";
 import { decodeAnswer } from "../ask.ts";
 import { FaultBody, type Join, Joined, type Progress, ProgressAnswer, StreamInfo, StreamList } from "../contract.ts";
+import type { GroupKeys } from "./group-keys.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
 /** The server reads and hashes a pack before its first byte comes. */
@@ -26,6 +28,7 @@ export class StreamControl {
   readonly #server: URL;
   readonly #token: string | undefined;
   readonly #signal: AbortSignal | undefined;
+  readonly #groupKeys: GroupKeys | undefined;
   readonly #http = new Agent({
     connect: { timeout: CONNECT_TIMEOUT_MS },
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -38,10 +41,13 @@ export class StreamControl {
     readonly server: URL;
     readonly token?: string | undefined;
     readonly signal?: AbortSignal | undefined;
+    /** For streams that may be encrypted: `join` learns the key, `pack` uses it. */
+    readonly groupKeys?: GroupKeys | undefined;
   }) {
     this.#server = options.server;
     this.#token = options.token;
     this.#signal = options.signal;
+    this.#groupKeys = options.groupKeys;
   }
 
   async streams(): Promise<StreamList> {
@@ -64,11 +70,17 @@ export class StreamControl {
 
   /** The stored bytes of one pack; check them with `decodePack`. */
   async pack(streamId: string, pack: { readonly digest: string; readonly storedBytes: number }): Promise<Uint8Array> {
-    return this.#bytes(`/streams/${streamId}/packs/${pack.digest}`, pack.storedBytes);
+    const bytes = await this.#bytes(`/streams/${streamId}/packs/${pack.digest}`, pack.storedBytes + SEAL_BYTES);
+    const key = this.#groupKeys?.of(streamId);
+    return key === undefined ? bytes : openSealedPack(pack.digest, bytes, key);
   }
 
   async join(streamId: string, join: Join): Promise<Joined> {
-    return this.#json(Joined, "POST", `/streams/${streamId}/receivers`, join);
+    const publicKey = this.#groupKeys?.publicKey;
+    const body = publicKey === undefined ? join : { ...join, publicKey };
+    const joined = await this.#json(Joined, "POST", `/streams/${streamId}/receivers`, body);
+    this.#groupKeys?.onJoined(streamId, joined);
+    return joined;
   }
 
   async report(streamId: string, receiverId: string, progress: Progress): Promise<ProgressAnswer> {

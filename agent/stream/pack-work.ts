@@ -2,16 +2,25 @@ import { CELL_BYTES } from "../../images/cell.ts";
 import { freeMemory } from "../../images/free-memory.ts";
 import type { PackEntry } from "../../images/manifest.ts";
 import { decodePack, MAX_PACK_BYTES } from "../../images/pack.ts";
+import { openSealedPack, SEAL_BYTES, type StoreKey } from "../../images/sealed-pack.ts";
 import { ParityCodec } from "../../multicast/parity.ts";
 
 /** A part of a piece of memory. */
 export type Span = { readonly at: number; readonly length: number };
 
+/** What all packs and blocks of a stream have in common. */
+export type UnpackFormat = {
+  readonly symbolsPerBlock: number;
+  readonly symbolBytes: number;
+  /** Of an encrypted stream. */
+  readonly key?: StoreKey | undefined;
+};
+
 /** What a pack is checked against. */
 export type PackNames = Pick<PackEntry, "digest" | "cellIds">;
 
 /** A place that `unpack` writes into has so many bytes. */
-export const PLACE_BYTES = MAX_PACK_BYTES;
+export const PLACE_BYTES = MAX_PACK_BYTES + SEAL_BYTES;
 
 /** The cells of a pack that lie end to end in `bytes`. */
 export function cellsIn(bytes: Uint8Array): Uint8Array[] {
@@ -23,8 +32,10 @@ export function cellsIn(bytes: Uint8Array): Uint8Array[] {
 /** What costs time of a reception: computing lost symbols, checking packs and unpacking them. It serves one thread. */
 export class PackWork {
   readonly #codec: ParityCodec;
+  readonly #key: StoreKey | undefined;
 
-  constructor(format: { readonly symbolsPerBlock: number; readonly symbolBytes: number }) {
+  constructor(format: UnpackFormat) {
+    this.#key = format.key;
     this.#codec = new ParityCodec(format.symbolsPerBlock, format.symbolBytes);
   }
 
@@ -49,7 +60,9 @@ export class PackWork {
       place.set(part, length);
       length += part.length;
     }
-    const cells = decodePack(place.subarray(0, length), names);
+    const stored = place.subarray(0, length);
+    const pack = this.#key === undefined ? stored : openSealedPack(names.digest, stored, this.#key);
+    const cells = decodePack(pack, names);
     const plainBytes = cells.reduce((sum, cell) => sum + cell.length, 0);
     const first = cells[0]!;
     // A pack that did not shrink is not copied again: its cells lie in the place itself.

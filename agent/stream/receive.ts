@@ -2,6 +2,7 @@ import { StreamLayout } from "../../multicast/layout.ts";
 import { StreamControl } from "./control.ts";
 import { describeStream } from "./describe.ts";
 import { targetTooSmall } from "./faults.ts";
+import { GroupKeys } from "./group-keys.ts";
 import type { Received, ReceiveOptions } from "./receive-options.ts";
 import { Reception } from "./reception.ts";
 
@@ -18,9 +19,10 @@ import { Reception } from "./reception.ts";
  *   `describeStream`, the target and `beforeWrite`; the signal's reason when it is aborted
  */
 export async function receiveStream(options: ReceiveOptions): Promise<Received> {
-  const control = new StreamControl(options);
+  const groupKeys = options.groupKeys ?? new GroupKeys();
+  const control = new StreamControl({ ...options, groupKeys });
   // Without the signal: the last word, that the restore was stopped, must still be said.
-  const reports = new StreamControl({ server: options.server, token: options.token });
+  const reports = new StreamControl({ server: options.server, token: options.token, groupKeys });
   let reception: Reception | undefined;
   try {
     const described = options.described ?? (await describeStream(control, options.streamId, options.trusted));
@@ -29,7 +31,7 @@ export async function receiveStream(options: ReceiveOptions): Promise<Received> 
       throw targetTooSmall(options.target.sizeBytes, manifest.diskBytes);
     reception = new Reception(
       options,
-      { control, reports },
+      { control, reports, groupKeys },
       described,
       new StreamLayout(info.description, manifest.packs),
     );

@@ -1,10 +1,10 @@
 import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
-import { cellsIn, PLACE_BYTES, type Span } from "./pack-work.ts";
+import { cellsIn, PLACE_BYTES, type Span, type UnpackFormat } from "./pack-work.ts";
 import { unpackProgram } from "./unpack-program.ts";
 import type { FromUnpackThread, UnpackAnswer, UnpackOrder, UnpackStart } from "./unpack-thread.ts";
-import type { Unpacker, UnpackFormat } from "./unpacker.ts";
+import type { Unpacker } from "./unpacker.ts";
 
 /** One is unpacked, one is written, and one waits for either: more only take memory. */
 const PLACES = 4;

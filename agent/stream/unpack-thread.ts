@@ -1,11 +1,11 @@
 import { setPriority } from "node:os";
 import { parentPort, workerData } from "node:worker_threads";
 import { Fault, type FaultText } from "../../fault.ts";
-import { type PackNames, PackWork, PLACE_BYTES, type Span } from "./pack-work.ts";
+import { type PackNames, PackWork, PLACE_BYTES, type Span, type UnpackFormat } from "./pack-work.ts";
 
 /** The thread of `threaded-unpacker.ts`: it works in memory that both share, one order after the other. */
 export type UnpackStart = {
-  readonly format: { readonly symbolsPerBlock: number; readonly symbolBytes: number };
+  readonly format: UnpackFormat;
   /** What pieces and blocks lie in, and the places, PLACE_BYTES each. */
   readonly symbols: SharedArrayBuffer;
   readonly places: SharedArrayBuffer;

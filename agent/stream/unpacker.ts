@@ -1,5 +1,7 @@
 import type { BlockRepair, ReadyPack } from "../../multicast/symbol-store.ts";
-import { cellsIn, type PackNames, PackWork, PLACE_BYTES } from "./pack-work.ts";
+import { cellsIn, type PackNames, PackWork, PLACE_BYTES, type UnpackFormat } from "./pack-work.ts";
+
+export type { UnpackFormat } from "./pack-work.ts";
 
 /** The cells of a pack that was right; they stay as they are until `free` is called. */
 export type UnpackedPack = { readonly cells: readonly Uint8Array[]; free(): void };
@@ -14,8 +16,6 @@ export type Unpacker = {
   unpack(ready: ReadyPack, names: PackNames): Promise<UnpackedPack>;
   close(): Promise<void>;
 };
-
-export type UnpackFormat = { readonly symbolsPerBlock: number; readonly symbolBytes: number };
 
 /** Works in the thread that it is called from: for machines where no other can be started. */
 export function openPlainUnpacker(format: UnpackFormat): Unpacker {

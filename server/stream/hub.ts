@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
+import { SEAL_BYTES } from "../../images/sealed-pack.ts";
 import { type StreamDescription, SYMBOL_BYTES, SYMBOLS_PER_BLOCK } from "../../multicast/description.ts";
 import { checkGroup } from "../../multicast/group.ts";
 import { StreamLayout } from "../../multicast/layout.ts";
@@ -12,6 +13,7 @@ import { SenderSession } from "../../multicast/sender.ts";
 import { InterfaceBudgets } from "./interface-budgets.ts";
 import type { LanGuard, PreparedLan } from "./lan-guard.ts";
 import { RunningStream, type StreamEvent } from "./running-stream.ts";
+import { sealedPacks } from "./sealed-packs.ts";
 import { openMulticastSender } from "./socket.ts";
 import { StreamRate } from "./stream-rate.ts";
 
@@ -51,6 +53,8 @@ export type StreamOptions = {
   readonly maxWaitMs: number;
   /** One pass only, then unicast until every receiver has reported. Otherwise it loops while there are receivers. */
   readonly once: boolean;
+  /** Encrypts the stream, with a key that follows from this server's secret; see sealed-packs.ts. */
+  readonly encrypt?: { readonly secret: Uint8Array };
   /** Passes that are sent to nobody after the last receiver, before it waits for the next one; none unless told. */
   readonly loopSuspend?: number;
   readonly ttl?: number;
@@ -120,7 +124,9 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
         budget: budgets.of(wanted.interfaceAddress),
         now: now(),
       });
-      const { manifest, manifestBytes, packs } = wanted;
+      const { manifest, manifestBytes, encrypt } = wanted;
+      const sealed =
+        encrypt === undefined ? undefined : sealedPacks(wanted.packs, description.streamId, encrypt.secret);
       const signerPem = wanted.signer.export({ type: "spki", format: "pem" }).toString();
       const onEvent = wanted.onEvent ?? (() => undefined);
       const parts = {
@@ -129,7 +135,8 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
         manifest,
         manifestBytes,
         signerPem,
-        packs,
+        packs: sealed?.packs ?? wanted.packs,
+        sealed,
         session,
         socket,
         rate,
@@ -177,6 +184,7 @@ async function prepareLan(wanted: StreamOptions): Promise<PreparedLan | undefine
 
 function describe(wanted: StreamOptions): StreamDescription {
   const { packs } = wanted.manifest;
+  const sealBytes = wanted.encrypt === undefined ? 0 : SEAL_BYTES;
   return {
     streamId: wanted.streamId ?? randomBytes(8).toString("hex"),
     manifestDigest: createHash("sha256").update(wanted.manifestBytes).digest("hex"),
@@ -185,7 +193,8 @@ function describe(wanted: StreamOptions): StreamDescription {
     symbolBytes: SYMBOL_BYTES,
     symbolsPerBlock: SYMBOLS_PER_BLOCK,
     packs: packs.length === 0 ? [] : [[0, packs.length]],
-    streamBytes: packs.reduce((sum, { storedBytes }) => sum + storedBytes, 0),
+    ...(wanted.encrypt === undefined ? {} : { isSealed: true }),
+    streamBytes: packs.reduce((sum, { storedBytes }) => sum + storedBytes + sealBytes, 0),
     rateBytesPerSecond: wanted.rateBytesPerSecond,
   };
 }

@@ -1,14 +1,23 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
 import { FaultBody, Join, Joined, Progress, ProgressAnswer, StreamInfo, StreamList } from "../../agent/contract.ts";
+import { checkToken } from "../host-token.ts";
+import type { Hosts } from "../hosts.ts";
 import type { StreamHub } from "./hub.ts";
 
 const OneStream = Type.Object({ streamId: Type.String() });
 const OnePack = Type.Object({ streamId: Type.String(), digest: Type.String() });
 const OneReceiver = Type.Object({ streamId: Type.String(), receiverId: Type.String() });
 
-/** The routes `/agent/v1/streams…` of agent/contract.ts, over the streams of `hub`. Errors are answered by `createHttp`. */
-export function streamRoutes(hub: StreamHub): FastifyPluginAsyncTypebox {
+/**
+ * The routes `/agent/v1/streams…` of agent/contract.ts, over the streams of `hub`. Errors are answered by `createHttp`.
+ *
+ * @param options.isToken when given, only registered hosts get the key of an encrypted stream; otherwise whoever joins
+ */
+export function streamRoutes(
+  hub: StreamHub,
+  { isToken }: { readonly isToken?: Hosts["isToken"] } = {},
+): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get("/agent/v1/streams", answers(StreamList), async () => ({
       streams: hub.list().map((stream) => stream.info()),
@@ -35,8 +44,14 @@ export function streamRoutes(hub: StreamHub): FastifyPluginAsyncTypebox {
     app.post(
       "/agent/v1/streams/:streamId/receivers",
       { schema: { params: OneStream, body: Join, response: { 200: Joined, 404: FaultBody } } },
-      async (request) =>
-        hub.get(request.params.streamId).join(request.body.name, request.body.hostId, request.body.needs),
+      async ({ params, body, headers }) => {
+        const stream = hub.get(params.streamId);
+        // Who listens to the group alone cannot read it; nor can who only asks for its key.
+        if (stream.description.isSealed === true && isToken !== undefined) {
+          await checkToken({ isToken }, body.hostId ?? "", headers.authorization);
+        }
+        return stream.join(body.name, body.hostId, body.needs, body.publicKey);
+      },
     );
 
     app.post(

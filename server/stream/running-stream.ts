@@ -3,6 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Joined, StreamInfo } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
+import type { KeyParcel } from "../../images/key-parcel.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
 import type { StreamDescription } from "../../multicast/description.ts";
@@ -24,6 +25,7 @@ import { BlockFeed } from "./block-feed.ts";
 import { receiverFigures, type StreamFigures } from "./figures.ts";
 import type { LanFinding } from "./lan-finding.ts";
 import { burstFinding, FloodReports } from "./lan-reports.ts";
+import type { SealedPacks } from "./sealed-packs.ts";
 import type { MulticastSender } from "./socket.ts";
 import type { StreamRate } from "./stream-rate.ts";
 
@@ -50,6 +52,7 @@ export class RunningStream {
   readonly ended: Promise<string>;
   readonly #manifest: Manifest;
   readonly #packs: PackReader;
+  readonly #sealed: SealedPacks | undefined;
   readonly #blockCount: number;
   readonly #sent = new SentMeter();
   readonly #packOfDigest: ReadonlyMap<string, number>;
@@ -73,7 +76,9 @@ export class RunningStream {
     readonly manifest: Manifest;
     readonly manifestBytes: Uint8Array;
     readonly signerPem: string;
+    /** Sealed where the stream is encrypted. */
     readonly packs: PackReader;
+    readonly sealed: SealedPacks | undefined;
     readonly session: SenderSession;
     readonly socket: MulticastSender;
     readonly rate: StreamRate;
@@ -86,6 +91,7 @@ export class RunningStream {
     this.signerPem = parts.signerPem;
     this.#manifest = parts.manifest;
     this.#packs = parts.packs;
+    this.#sealed = parts.sealed;
     this.#packOfDigest = new Map(
       parts.layout.packNumbers.map((number) => [parts.manifest.packs[number]!.digest, number]),
     );
@@ -173,9 +179,16 @@ export class RunningStream {
 
   /**
    * @param needs runs of blocks [first, count] that the receiver lacks; all unless told
-   * @throws {Fault} STREAM_FULL
+   * @param publicKey who the key of an encrypted stream is packed for
+   * @throws {Fault} STREAM_FULL; STREAM_ENCRYPTED, KEY_PARCEL_WRONG
    */
-  join(name: string, hostId: string | undefined, needs?: readonly (readonly [number, number])[]): Joined {
+  join(
+    name: string,
+    hostId: string | undefined,
+    needs?: readonly (readonly [number, number])[],
+    publicKey?: string,
+  ): Joined {
+    const groupKey = this.#groupKeyFor(publicKey);
     const receiverId = randomUUID();
     if (!this.#session.join(receiverId, name, hostId, this.#now(), needs)) {
       throw new Fault("STREAM_FULL", {
@@ -186,7 +199,7 @@ export class RunningStream {
     }
     this.#afterWord();
     const { address: feedbackAddress, port: feedbackPort } = this.#socket.requests;
-    return { receiverId, feedbackAddress, feedbackPort };
+    return { receiverId, feedbackAddress, feedbackPort, ...(groupKey === undefined ? {} : { groupKey }) };
   }
 
   /** How often each receiver may ask for repairs. */
@@ -244,6 +257,16 @@ export class RunningStream {
   stop(reason: string): void {
     this.#session.stop(reason);
     this.#afterWord();
+  }
+
+  #groupKeyFor(publicKey: string | undefined): KeyParcel | undefined {
+    if (this.#sealed === undefined) return undefined;
+    if (publicKey !== undefined) return this.#sealed.keyFor(publicKey);
+    throw new Fault("STREAM_ENCRYPTED", {
+      what: "This stream is encrypted, and the receiver did not ask for its key.",
+      why: "It has an older version of bootcast, which does not know encrypted streams.",
+      fix: 'Build the boot image anew ("bootcast boot-image build"), or send the stream without encryption.',
+    });
   }
 
   #active(): Receiver[] {

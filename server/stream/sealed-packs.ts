@@ -1,0 +1,27 @@
+import { generateKeyPairSync, hkdfSync } from "node:crypto";
+import { type KeyParcel, packKey } from "../../images/key-parcel.ts";
+import type { PackReader } from "../../images/pack-reader.ts";
+import { sealPack, storeKeyOf } from "../../images/sealed-pack.ts";
+
+/**
+ * The packs of an encrypted stream: each is sealed on its own with the stream's key (images/sealed-pack.ts has the
+ * rule of the nonce), on the group and by unicast. Who joins is given the key.
+ */
+export type SealedPacks = {
+  readonly packs: PackReader;
+  /** @throws {Fault} KEY_PARCEL_WRONG */
+  keyFor(publicKey: string): KeyParcel;
+};
+
+/**
+ * @param secret of this server: a stream that goes on under its id after a restart has the same key then, so what its
+ *   receivers hold is of use. Two streams never have the same key, because their ids are random
+ */
+export function sealedPacks(packs: PackReader, streamId: string, secret: Uint8Array): SealedPacks {
+  const groupSecret = new Uint8Array(hkdfSync("sha256", secret, streamId, "bootcast stream key 1", 32));
+  const key = storeKeyOf(groupSecret);
+  return {
+    packs: { read: async (pack, number) => sealPack(pack.digest, await packs.read(pack, number), key) },
+    keyFor: (publicKey) => packKey(groupSecret, publicKey, generateKeyPairSync("x25519"), streamId),
+  };
+}
