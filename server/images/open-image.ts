@@ -231,7 +231,7 @@ class Opening {
   }
 
   async #virtualDisk(content: Content, format: ForeignFormat & { id: Parameters<typeof openVirtualDisk>[1] }) {
-    const disk = await openVirtualDisk(await this.#asFile(content), format.id);
+    const disk = await openVirtualDisk(await this.#asFile(content), content.source.sizeBytes, format.id);
     this.#closers.push(() => disk.close());
     return { ...(await rawImage(disk.source, 512)), format: format.name.toLowerCase() };
   }

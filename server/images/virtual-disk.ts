@@ -25,16 +25,25 @@ const CHECK_DEADLINE_MS = 600_000;
  * another one into its raw disk. Files that the image points to are refused
  * outside of its folder: an image from elsewhere could name any file of this machine.
  *
- * @throws {Fault} VIRTUAL_DISK_DAMAGED, VIRTUAL_DISK_PARTS, PROGRAM_MISSING, PROGRAM_HANGS
+ * @param fileBytes the length of the file, or the device
+ * @throws {Fault} VIRTUAL_DISK_DAMAGED (so does reading), VIRTUAL_DISK_PARTS, PROGRAM_MISSING, PROGRAM_HANGS
  */
 export async function openVirtualDisk(
   file: ChildFile,
+  fileBytes: number,
   format: VirtualDiskFormat,
 ): Promise<{ readonly source: BlockSource; close(): Promise<void> }> {
   const inherit = "descriptor" in file ? file.descriptor : undefined;
   const name = "descriptor" in file ? "/dev/fd/3" : resolve(file.path);
-  await checkParts(await infoOf(name, format, inherit), file);
-  await checkTables(name, format, inherit);
+  const info = await infoOf(name, format, inherit);
+  await checkParts(info, file);
+  // A packed cluster of qcow2 ends anywhere, and the file with it.
+  const tablesEnd = (await checkTables(name, format, inherit)) - (info["cluster-size"] ?? 1) + 1;
+  const extents = info["format-specific"]?.data?.extents ?? [];
+  const isOneFile = extents.every(({ filename }) => filename === name);
+  const endBytes = Math.max(tablesEnd, isOneFile ? await endOfContent(name, format, inherit) : 0);
+  if (endBytes > fileBytes)
+    throw damaged(format, `it is cut off: content of it ends at byte ${endBytes}, and the file at ${fileBytes}`);
   const directory = await mkdtemp(join(tmpdir(), "bootcast-nbd-"));
   try {
     const socket = join(directory, "socket");
@@ -46,7 +55,11 @@ export async function openVirtualDisk(
     );
     if (started.exitCode !== 0) throw damaged(format, started.stderr);
     const disk = await connectNbd(socket);
-    return { source: disk, close: async () => disk.close() };
+    const read = (offset: number, length: number) =>
+      disk.read(offset, length).catch((error: unknown) => {
+        throw damaged(format, (error as Error).message, error);
+      });
+    return { source: { sizeBytes: disk.sizeBytes, read }, close: async () => disk.close() };
   } finally {
     // The connection needs the name no more.
     await rm(directory, { recursive: true });
@@ -56,6 +69,7 @@ export async function openVirtualDisk(
 type Info = {
   readonly "backing-filename"?: string;
   readonly encrypted?: boolean;
+  readonly "cluster-size"?: number;
   readonly "format-specific"?: {
     readonly data?: { readonly "data-file"?: string; readonly extents?: readonly Extent[] };
   };
@@ -92,27 +106,63 @@ async function checkParts(info: Info, file: ChildFile): Promise<void> {
 /** Ends of the check: 3 is room that nothing uses, 63 a format that has no tables to check. */
 const SOUND_ENDS: readonly (number | null)[] = [0, 3, 63];
 
-/** Of an image that was cut off, qemu reads zeros and says nothing; its tables point behind its end. */
-async function checkTables(name: string, format: VirtualDiskFormat, inherit: number | undefined): Promise<void> {
+/**
+ * Of an image that was cut off, qemu reads zeros and says nothing; its tables point behind its end.
+ *
+ * @returns where qcow2's last cluster ends; 0 where the check does not tell
+ */
+async function checkTables(name: string, format: VirtualDiskFormat, inherit: number | undefined): Promise<number> {
   const { exitCode, stdout, stderr } = await runChild("qemu-img", ["check", "-U", "-f", format, "--", name], {
     deadlineMs: CHECK_DEADLINE_MS,
     inherit,
   });
   if (!SOUND_ENDS.includes(exitCode)) throw damaged(format, stderr.trim() || stdout);
+  // Room that nothing uses may lie behind the end of the file, and be missing rightly.
+  return exitCode === 0 ? Number(/^Image end offset: (\d+)$/m.exec(stdout)?.[1] ?? 0) : 0;
 }
 
-function damaged(format: VirtualDiskFormat, stderr: string): Fault {
+/** The largest place in the image file that its tables say content ends at; 0 when all of it is packed or nothing. */
+async function endOfContent(name: string, format: VirtualDiskFormat, inherit: number | undefined): Promise<number> {
+  let endBytes = 0;
+  let rest = "";
+  const take = async (chunk: Uint8Array): Promise<void> => {
+    const lines = (rest + Buffer.from(chunk).toString("latin1")).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) endBytes = Math.max(endBytes, endOfExtent(line));
+  };
+  const { exitCode, stderr } = await runChild("qemu-img", ["map", "--output=json", "-U", "-f", format, "--", name], {
+    deadlineMs: CHECK_DEADLINE_MS,
+    inherit,
+    onOutput: take,
+  });
+  if (exitCode !== 0) throw damaged(format, stderr);
+  return Math.max(endBytes, endOfExtent(rest));
+}
+
+/** @param line one extent of `qemu-img map`, as it writes them: one a line, in an array */
+function endOfExtent(line: string): number {
+  const text = /\{.*\}/.exec(line)?.[0];
+  if (text === undefined) return 0;
+  const { data, offset, length } = JSON.parse(text) as { data: boolean; length: number; offset?: number };
+  return data && offset !== undefined ? offset + length : 0;
+}
+
+function damaged(format: VirtualDiskFormat, stderr: string, cause?: unknown): Fault {
   const said =
     stderr
       .trim()
       .split("\n")
       .at(-1)
       ?.replace(/^qemu-(img|nbd): /, "") ?? "";
-  return new Fault("VIRTUAL_DISK_DAMAGED", {
-    what: `The ${format === "vpc" ? "VHD" : format} image cannot be read.`,
-    why: said === "" ? "qemu-img refused it and did not say why." : `qemu-img says: ${said.slice(0, 300)}`,
-    fix: '"qemu-img check FILE" says more. Copy it again, with all files that belong to it.',
-  });
+  return new Fault(
+    "VIRTUAL_DISK_DAMAGED",
+    {
+      what: `The ${format === "vpc" ? "VHD" : format} image cannot be read.`,
+      why: said === "" ? "qemu-img refused it and did not say why." : `qemu-img says: ${said.slice(0, 300)}`,
+      fix: '"qemu-img check FILE" says more. Copy it again, with all files that belong to it.',
+    },
+    cause,
+  );
 }
 
 function otherFile(why: string): Fault {

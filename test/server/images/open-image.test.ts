@@ -321,10 +321,13 @@ describe("disks of virtual machines", { skip: !hasProgram("qemu-nbd") && "no qem
   });
 
   test("cut off, they are refused instead of read as zeros", async () => {
-    for (const name of ["plain.qcow2", "disk.vhdx", "dynamic.vhd", "sparse.vmdk"]) {
+    for (const name of ["plain.qcow2", "packed.qcow2", "disk.vhdx", "dynamic.vhd", "sparse.vmdk", "disk.vdi"]) {
       const bytes = await readFile(join(directory, name));
-      const path = await file(`cut-${name}`, bytes.subarray(0, bytes.length * 0.6));
-      await assert.rejects(openImage(path), { code: "VIRTUAL_DISK_DAMAGED" }, name);
+      // The first of these cuts leaves nothing but a header.
+      for (const share of [0.3, 0.6]) {
+        const path = await file(`cut-${name}`, bytes.subarray(0, Math.floor(bytes.length * share)));
+        await assert.rejects(readAll(path), { code: "VIRTUAL_DISK_DAMAGED" }, `${name} ${share}`);
+      }
     }
     await truncate(join(directory, "flat-flat.vmdk"), 1 << 20);
     await assert.rejects(openImage(join(directory, "flat.vmdk")), { code: "VIRTUAL_DISK_DAMAGED" });
