@@ -24,7 +24,7 @@ import { isSparseBundle, openSparseBundle } from "./sparse-bundle-folder.ts";
 import { openWholeFile } from "./split-file.ts";
 import { TemporaryFile, type TemporarySpace } from "./temporary-file.ts";
 import { unpack } from "./unpack.ts";
-import { type ChildFile, openVirtualDisk } from "./virtual-disk.ts";
+import { type ChildFile, openVirtualDisk, type VirtualDiskFormat } from "./virtual-disk.ts";
 import { openZip } from "./zip.ts";
 
 export type OpenImageOptions = {
@@ -230,7 +230,7 @@ class Opening {
     }
   }
 
-  async #virtualDisk(content: Content, format: ForeignFormat & { id: Parameters<typeof openVirtualDisk>[1] }) {
+  async #virtualDisk(content: Content, format: ForeignFormat & { id: VirtualDiskFormat }) {
     const disk = await openVirtualDisk(await this.#asFile(content), content.source.sizeBytes, format.id);
     this.#closers.push(() => disk.close());
     return { ...(await rawImage(disk.source, 512)), format: format.name.toLowerCase() };
