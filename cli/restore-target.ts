@@ -1,3 +1,4 @@
+import { realpathSync, type Stats } from "node:fs";
 import { access, constants, lstat, realpath, stat, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Logger } from "pino";
@@ -15,7 +16,9 @@ import { Fault } from "../fault.ts";
 import type { BlockSource, BlockTarget } from "../images/block.ts";
 import { CELL_BYTES } from "../images/cell.ts";
 import { ID_BYTES, type Manifest } from "../images/manifest.ts";
+import { writersOf } from "./file-writers.ts";
 import { loopDisksOf } from "./restore-refusals.ts";
+import { usersOfFile } from "./source-in-use.ts";
 
 /** A target that was looked at; nothing of it is opened for writing yet. */
 export type CheckedTarget = {
@@ -61,11 +64,8 @@ export async function checkTarget(path: string, log: Logger): Promise<CheckedTar
     throw refused("TARGET_UNKNOWN", path, "There is no such device.", '"lsblk -d" lists the disks.');
   }
   if (found === undefined) return checkFile(path, undefined);
-  const [user] = loopDisksOf(await realpath(path), thisMachine);
-  if (user !== undefined) {
-    throw refused("TARGET_BUSY", path, `${user} is made of it.`, `Unmount it, then: losetup --detach ${user}`);
-  }
-  return checkFile(path, found.blocks * 512);
+  await refuseInUse(path, found);
+  return checkFile(path, found);
 }
 
 function orNothing(error: NodeJS.ErrnoException): undefined {
@@ -122,11 +122,30 @@ async function checkDisk(path: string, log: Logger): Promise<CheckedTarget> {
   };
 }
 
-/** @param replacedBytes what an existing file takes up; undefined when there is none */
-async function checkFile(path: string, replacedBytes: number | undefined): Promise<CheckedTarget> {
+/** A file that something else uses would lose its ground, or get the bytes of both. */
+async function refuseInUse(path: string, found: Stats): Promise<void> {
+  const real = await realpath(path);
+  const [device] = loopDisksOf(real, thisMachine);
+  if (device !== undefined) {
+    throw refused("TARGET_BUSY", path, `${device} is made of it.`, `Unmount it, then: losetup --detach ${device}`);
+  }
+  const [user] = usersOfFile(real, found, thisMachine);
+  if (user !== undefined) throw refused("TARGET_BUSY", path, user.why, user.fix);
+  refuseWriters(path, real);
+}
+
+function refuseWriters(path: string, real: string): void {
+  const [writer] = writersOf(real, thisMachine, process.pid);
+  if (writer === undefined) return;
+  throw refused("TARGET_BUSY", path, `${writer} has it open for writing.`, "Wait until that has ended, or end it.");
+}
+
+/** @param found the file that is there; undefined when there is none */
+async function checkFile(path: string, found: Stats | undefined): Promise<CheckedTarget> {
   const directory = dirname(resolve(path));
+  const replacedBytes = found === undefined ? undefined : found.blocks * 512;
   try {
-    if (replacedBytes === undefined) await access(directory, constants.W_OK | constants.X_OK);
+    if (found === undefined) await access(directory, constants.W_OK | constants.X_OK);
     else await access(path, constants.R_OK | constants.W_OK);
   } catch (error) {
     const what = replacedBytes === undefined ? `The directory ${directory}` : "The file";
@@ -154,7 +173,11 @@ async function checkFile(path: string, replacedBytes: number | undefined): Promi
       return {
         blocks,
         async erase(onBegin) {
-          await blocks.create(onBegin);
+          await blocks.create({ found }, () => {
+            // It may have waited for long: of two who wait at once, neither may write into what the other has.
+            refuseWriters(path, realpathSync(path));
+            onBegin();
+          });
           return { isZeroed: true };
         },
         readBack: async () => ({

@@ -35,7 +35,7 @@ export function usersOfDevice(rdev: number, files: MachineFiles): SourceUser[] {
 }
 
 /** What uses a file as a disk: loop devices that can write to it, swap, a program that has locked it. */
-function usersOfFile(path: string, found: Stats, files: MachineFiles): SourceUser[] {
+export function usersOfFile(path: string, found: Stats, files: MachineFiles): SourceUser[] {
   const users: SourceUser[] = [];
   for (const device of loopDisksOf(path, files)) {
     const at = `/sys/block/${device.slice("/dev/".length)}`;

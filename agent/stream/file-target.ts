@@ -4,6 +4,9 @@ import { Fault } from "../../fault.ts";
 import type { BlockSource, BlockTarget } from "../../images/block.ts";
 import { readFully } from "../disk-target.ts";
 
+/** What was at a path when it was looked at: a file, or nothing. */
+export type LookedAt = { readonly found: { readonly dev: number; readonly ino: number } | undefined };
+
 /**
  * A raw image file to restore into. It is made closed; `create` empties or
  * makes the file, so nothing happens to an existing one before somebody orders it.
@@ -22,18 +25,21 @@ export class FileTarget implements BlockTarget, BlockSource {
    * Makes the file anew: sparse, so it reads as zero and takes no room yet.
    *
    * @param onBegin called when it is open, before its content is lost
+   * @throws {Fault} TARGET_CHANGED when it is not what was looked at: nobody ordered to erase that
    */
-  async create(onBegin?: () => void): Promise<void> {
+  async create(lookedAt: LookedAt, onBegin?: () => void): Promise<void> {
     assert(this.#handle === undefined, `${this.path} is open already`);
-    const handle = await open(this.path, constants.O_RDWR | constants.O_CREAT, 0o644);
-    // Whatever took the name since it was looked at: only a file is emptied.
-    if (!(await handle.stat()).isFile()) {
+    const flags = lookedAt.found === undefined ? constants.O_CREAT | constants.O_EXCL : 0;
+    const handle = await open(this.path, constants.O_RDWR | flags, 0o644).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "EEXIST") throw changed(this.path, "it was made", error);
+      throw error.code === "ENOENT" && flags === 0 ? changed(this.path, "it was removed", error) : error;
+    });
+    const opened = await handle.stat();
+    const { dev, ino } = lookedAt.found ?? opened;
+    // Whatever took the name since it was looked at: only that file is emptied.
+    if (!opened.isFile() || opened.dev !== dev || opened.ino !== ino) {
       await handle.close();
-      throw new Fault("TARGET_KIND", {
-        what: `${this.path} is no plain file any more. Nothing was erased.`,
-        why: "Something else took its name while the restore was prepared.",
-        fix: "Look at what is there, and start again.",
-      });
+      throw changed(this.path, opened.isFile() ? "it is another file" : "it is no plain file");
     }
     this.#handle = handle;
     onBegin?.();
@@ -68,4 +74,16 @@ export class FileTarget implements BlockTarget, BlockSource {
     assert(this.#handle !== undefined, `${this.path} was not created: nobody ordered to write to it`);
     return this.#handle;
   }
+}
+
+function changed(path: string, what: string, cause?: unknown): Fault {
+  return new Fault(
+    "TARGET_CHANGED",
+    {
+      what: `${path} cannot be restored to. Nothing was erased.`,
+      why: `Since it was looked at: ${what}.`,
+      fix: "Look at what is there, and start again.",
+    },
+    cause,
+  );
 }

@@ -41,7 +41,7 @@ async function receive(order: ReceiveOrder): Promise<void> {
     name: order.name,
     withoutKoffi: !order.isFast,
     beforeWrite: async () => {
-      await target.create();
+      await target.create({ found: undefined });
       return { isZeroed: true };
     },
     onProgress: ({ stage }) => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { link, readFile, symlink, writeFile } from "node:fs/promises";
+import { link, open, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -196,9 +196,40 @@ describe("bootcast restore", { concurrency: 2 }, () => {
     assert.deepEqual(loopDisksOf("/srv/other.raw", machine), []);
   });
 
-  test("something that took the file's name is not emptied", async () => {
-    const target = new FileTarget("/dev/null", 1);
-    await assert.rejects(target.create(), { code: "TARGET_KIND" });
+  test("what is not what was looked at is not emptied", async () => {
+    const device = new FileTarget("/dev/null", 1);
+    await assert.rejects(device.create({ found: { dev: 0, ino: 0 } }), { code: "TARGET_CHANGED" });
+    const path = join(directory, "looked-at.raw");
+    await writeFile(path, "somebody else's");
+    const found = await stat(path);
+    for (const lookedAt of [{ found: undefined }, { found: { dev: found.dev, ino: found.ino + 1 } }])
+      await assert.rejects(new FileTarget(path, 1).create(lookedAt), { code: "TARGET_CHANGED" });
+    assert.equal(await readFile(path, "utf8"), "somebody else's");
+    const gone = new FileTarget(join(directory, "gone.raw"), 1);
+    await assert.rejects(gone.create({ found }), { code: "TARGET_CHANGED" });
+    assert.equal(existsSync(gone.path), false);
+    const target = new FileTarget(path, 3);
+    await target.create({ found });
+    await target.close();
+    assert.deepEqual(await readFile(path), Buffer.alloc(3));
+  });
+
+  test("a file that another program writes to is not erased", async () => {
+    const target = join(directory, "written.raw");
+    await writeFile(target, "a machine's disk");
+    const other = await open(target, "r+");
+    try {
+      const { code, stderr } = await bootcast(words("written.raw", "--erase", "--noprompt"));
+      assert.equal(code, 5);
+      assert.match(stderr, new RegExp(`TARGET_BUSY[\\s\\S]*process ${process.pid}\\) has it open for writing`));
+    } finally {
+      await other.close();
+    }
+    assert.equal(await readFile(target, "utf8"), "a machine's disk");
+    // Who only reads it is no reason.
+    const reader = await open(target, "r");
+    assert.equal((await bootcast(words("written.raw", "--erase", "--noprompt"))).code, 0);
+    await reader.close();
   });
 
   test("sources that do not work yet say what does", async () => {
