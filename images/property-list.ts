@@ -6,6 +6,9 @@ import { type PlistValue, parse, parseBinary } from "plist";
  */
 const MAX_TAGS = 100_000;
 
+/** One text in a property list: dictionaries from the root down to its key. Undefined removes the key. */
+export type PropertyEdit = { readonly keys: readonly string[]; readonly text: string | undefined };
+
 /**
  * The value of a property list in any of its forms: XML, binary (what `defaults write` makes of one), old text.
  *
