@@ -14,8 +14,16 @@ import { eraseDisk } from "./erase.ts";
 import { byHost } from "./identity/byhost.ts";
 import { hardwareUuidCandidates } from "./identity/hardware-uuid.ts";
 import { linuxHostname } from "./identity/linux-hostname.ts";
+import { linuxLeftovers } from "./identity/linux-leftovers.ts";
 import { linuxMachineId } from "./identity/linux-machine-id.ts";
+import { linuxNetworkNames } from "./identity/linux-network-names.ts";
 import { linuxSshHostKeys } from "./identity/linux-ssh-host-keys.ts";
+import { linuxUuids } from "./identity/linux-uuids.ts";
+import { macHiddenList } from "./identity/mac-hidden-list.ts";
+import { macNames } from "./identity/mac-names.ts";
+import { macKerberos, macNetworkInterfaces, macSshHostKeys } from "./identity/mac-traces.ts";
+import { windowsRegistry } from "./identity/windows-registry.ts";
+import { windowsUnattend } from "./identity/windows-unattend.ts";
 import { availableMemoryBytes, readInventory, readPower } from "./inventory.ts";
 import type { KernelArguments } from "./kernel-arguments.ts";
 import type { MachineFiles } from "./machine-files.ts";
@@ -44,7 +52,11 @@ const FIND_WITHIN_MS = 300_000;
 const MOUNT_DIRECTORY = "/run/bootcast/mnt";
 
 /** In this order: the name first, so that a later failure leaves a host that is known by its name. */
-const identityModules = [linuxHostname, linuxMachineId, linuxSshHostKeys, byHost];
+const identityModules = [
+  ...[linuxHostname, linuxMachineId, linuxSshHostKeys, linuxNetworkNames, linuxLeftovers, linuxUuids],
+  ...[macNames, byHost, macNetworkInterfaces, macKerberos, macSshHostKeys, macHiddenList],
+  ...[windowsUnattend, windowsRegistry],
+];
 
 export type MachineOptions = {
   readonly version: string;

@@ -13,16 +13,30 @@ import type { Tools } from "./tools.ts";
 const MOUNT_TIMEOUT_MS = 60_000;
 /** Unmounting writes everything out: a slow disk needs its time. */
 const UNMOUNT_TIMEOUT_MS = 300_000;
+const NTFS = "ntfs-3g";
 
-/** Which file systems the agent changes, with the driver's name, its modules and options. */
-const mountable: Readonly<Record<string, { driver: string; modules: readonly string[]; options: string }>> = {
-  ext2: { driver: "ext4", modules: ["ext4"], options: "rw,nodev,nosuid,noexec" },
-  ext3: { driver: "ext4", modules: ["ext4"], options: "rw,nodev,nosuid,noexec" },
-  ext4: { driver: "ext4", modules: ["ext4"], options: "rw,nodev,nosuid,noexec" },
-  hfsplus: { driver: "hfsplus", modules: ["nls_utf8", "hfsplus"], options: "rw,force,nodev,nosuid,noexec" },
-  hfsx: { driver: "hfsplus", modules: ["nls_utf8", "hfsplus"], options: "rw,force,nodev,nosuid,noexec" },
-  vfat: { driver: "vfat", modules: ["nls_cp437", "nls_ascii", "vfat"], options: "rw,nodev,nosuid,noexec" },
+type Mountable = {
+  /** The kernel's name for it; ntfs-3g is a program, which mounts through FUSE. */
+  readonly driver: string;
+  readonly modules: readonly string[];
+  readonly options: string;
 };
+
+/** Which file systems the agent changes. */
+const mountable: Readonly<Record<string, Mountable>> = {
+  ext2: { driver: "ext4", modules: ["ext4"], options: "rw" },
+  ext3: { driver: "ext4", modules: ["ext4"], options: "rw" },
+  ext4: { driver: "ext4", modules: ["ext4"], options: "rw" },
+  xfs: { driver: "xfs", modules: ["xfs"], options: "rw,nouuid" },
+  btrfs: { driver: "btrfs", modules: ["btrfs"], options: "rw" },
+  hfsplus: { driver: "hfsplus", modules: ["nls_utf8", "hfsplus"], options: "rw,force" },
+  hfsx: { driver: "hfsplus", modules: ["nls_utf8", "hfsplus"], options: "rw,force" },
+  vfat: { driver: "vfat", modules: ["nls_cp437", "nls_ascii", "vfat"], options: "rw" },
+  ntfs: { driver: NTFS, modules: ["fuse"], options: "rw" },
+};
+
+/** Nothing of a restored system runs here, except where a person's own script does. */
+const SEALED = "nodev,nosuid,noexec";
 
 /** What was done on all volumes together. */
 export type NamingResult = {
@@ -31,6 +45,8 @@ export type NamingResult = {
   readonly modules: readonly string[];
   /** What a person should know. */
   readonly notes: readonly string[];
+  /** The volumes that hold a system: those that a module had something to do with. */
+  readonly systems: readonly RestoredVolume[];
 };
 
 export type VolumeMachine = {
@@ -59,11 +75,14 @@ export async function nameVolumes(
 ): Promise<NamingResult> {
   const applied = new Set<string>();
   const notes: string[] = [];
+  const systems: RestoredVolume[] = [];
   let changes = 0;
   for (const volume of volumes) {
-    // The EFI system partition has no identity in it.
-    if (!isMountable(volume.fileSystem) || volume.fileSystem === "vfat") continue;
-    const refusal = await refusalOfVolume(volume);
+    if (volume.fileSystem === "apfs") notes.push(`${volume.device} (apfs) ${APFS_NOTE}`);
+    // The EFI system partition has no identity in it, but its boot loader may look for a file system.
+    const isWorthALook = volume.fileSystem !== "vfat" || (identity.renewedUuids?.size ?? 0) > 0;
+    if (!isMountable(volume.fileSystem) || !isWorthALook) continue;
+    const refusal = await refusalOfVolume(volume, machine.tools);
     if (refusal !== undefined) {
       notes.push(`${volume.device} (${volume.fileSystem}) was left as it is: ${refusal}.`);
       continue;
@@ -72,6 +91,7 @@ export async function nameVolumes(
       for (const module of modules) {
         const plan = await module.plan(files, identity);
         if (plan === undefined) continue;
+        if (systems.at(-1) !== volume) systems.push(volume);
         for (const change of plan.changes) machine.log.info({ module: module.name }, describeChange(change));
         await applyChanges(files, plan.changes);
         applied.add(module.name);
@@ -80,14 +100,23 @@ export async function nameVolumes(
       }
     });
   }
-  return { changes, modules: [...applied], notes };
+  return { changes, modules: [...applied], notes, systems };
 }
 
-/** Mounts a volume for `use`, and unmounts it whatever happens. */
+/** APFS of any macOS: Linux can only read it. */
+const APFS_NOTE =
+  "was left as it is: Linux only reads APFS. Its names change by a first-boot job that was put into the image before it was captured, or by a person.";
+
+/**
+ * Mounts a volume for `use`, and unmounts it whatever happens.
+ *
+ * @param options.runsPrograms programs and devices on it may be used
+ */
 export async function withVolume<T>(
   volume: RestoredVolume,
   machine: VolumeMachine,
   use: (files: VolumeFiles, directory: string) => Promise<T>,
+  { runsPrograms = false }: { readonly runsPrograms?: boolean } = {},
 ): Promise<T> {
   const { tools, log } = machine;
   const how = mountable[volume.fileSystem];
@@ -100,9 +129,13 @@ export async function withVolume<T>(
       log.debug({ module, err: error }, "modprobe failed");
     });
   }
-  const { driver, options } = how;
+  const options = runsPrograms ? how.options : `${how.options},${SEALED}`;
+  const [command, args] =
+    how.driver === NTFS
+      ? [NTFS, [volume.device, directory, "-o", options]]
+      : ["mount", ["-t", how.driver, "-o", options, volume.device, directory]];
   try {
-    await tools.run("mount", ["-t", driver, "-o", options, volume.device, directory], { timeoutMs: MOUNT_TIMEOUT_MS });
+    await tools.run(command, args, { timeoutMs: MOUNT_TIMEOUT_MS });
   } catch (error) {
     // One that was stopped for being slow may have come through all the same.
     if (error instanceof Fault && error.code === "TOOL_TIMEOUT") await unmount(directory, tools).catch(() => undefined);
@@ -124,7 +157,9 @@ async function unmount(directory: string, tools: Tools): Promise<void> {
   await tools.run("umount", [directory], { timeoutMs: UNMOUNT_TIMEOUT_MS });
 }
 
-async function refusalOfVolume(volume: RestoredVolume): Promise<string | undefined> {
+/** Why a volume is not written to, in words; undefined when it may be. */
+async function refusalOfVolume(volume: RestoredVolume, tools: Tools): Promise<string | undefined> {
+  if (volume.fileSystem === "ntfs") return ntfsRefusal(volume, tools);
   if (volume.fileSystem !== "hfsplus" && volume.fileSystem !== "hfsx") return undefined;
   const handle = await open(volume.device, "r");
   try {
@@ -142,5 +177,27 @@ async function refusalOfVolume(volume: RestoredVolume): Promise<string | undefin
     throw error;
   } finally {
     await handle.close();
+  }
+}
+
+/** Exit codes of ntfs-3g.probe(8) that are about the volume and not about the machine. */
+const ntfsRefusals: Readonly<Record<number, string>> = {
+  12: "it does not begin as an NTFS volume",
+  13: "it is damaged: run chkdsk on the master",
+  14: "its Windows is hibernated, or was shut down with fast start-up on: shut the master down fully (shutdown /s /t 0)",
+  15: "it was not unmounted cleanly: start the master once, and shut it down",
+  16: "it is a part of a Windows RAID",
+};
+
+async function ntfsRefusal(volume: RestoredVolume, tools: Tools): Promise<string | undefined> {
+  try {
+    await tools.run("ntfs-3g.probe", ["--readwrite", volume.device], { timeoutMs: MOUNT_TIMEOUT_MS });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Fault) || error.code !== "TOOL_FAILED") throw error;
+    const code = Number(/exit code (\d+)/.exec(error.what)?.[1]);
+    const why = ntfsRefusals[code];
+    if (why === undefined) throw error;
+    return why;
   }
 }

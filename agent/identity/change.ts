@@ -2,8 +2,16 @@ import type { VolumeFiles } from "./volume-files.ts";
 
 /** One thing that would change on a restored volume. Paths are absolute inside the volume. */
 export type Change =
-  | { readonly kind: "write"; readonly path: string; readonly text: string; readonly why: string }
+  | {
+      readonly kind: "write";
+      readonly path: string;
+      readonly content: string | Uint8Array;
+      /** Of a file that is not there yet; 0644 unless given. */
+      readonly mode?: number;
+      readonly why: string;
+    }
   | { readonly kind: "delete"; readonly path: string; readonly why: string }
+  | { readonly kind: "delete-tree"; readonly path: string; readonly why: string }
   | { readonly kind: "rename"; readonly from: string; readonly to: string; readonly why: string }
   | { readonly kind: "copy"; readonly from: string; readonly to: string; readonly why: string }
   | { readonly kind: "link"; readonly path: string; readonly to: string; readonly why: string };
@@ -16,6 +24,8 @@ export type Identity = {
   readonly mac: string;
   /** The Hardware UUIDs this machine may have as a Mac, upper case, the likeliest first; none when unknown. */
   readonly hardwareUuids: readonly string[];
+  /** File systems and partitions that were given a new UUID after the restore: old to new, lower case. */
+  readonly renewedUuids?: ReadonlyMap<string, string>;
 };
 
 /** What a module found: what it would change, and what a person should know. */
@@ -36,6 +46,8 @@ export function describeChange(change: Change): string {
       return `write ${change.path}: ${change.why}`;
     case "delete":
       return `delete ${change.path}: ${change.why}`;
+    case "delete-tree":
+      return `delete ${change.path} with all in it: ${change.why}`;
     case "rename":
       return `rename ${change.from} to ${change.to}: ${change.why}`;
     case "copy":
@@ -50,10 +62,13 @@ export async function applyChanges(volume: VolumeFiles, changes: readonly Change
   for (const change of changes) {
     switch (change.kind) {
       case "write":
-        await volume.writeText(change.path, change.text);
+        await volume.write(change.path, change.content, change.mode);
         break;
       case "delete":
         await volume.remove(change.path);
+        break;
+      case "delete-tree":
+        await volume.removeTree(change.path);
         break;
       case "rename":
         await volume.rename(change.from, change.to);

@@ -10,13 +10,13 @@ export const linuxHostname: IdentityModule = {
     const oldName = await volume.readText("/etc/hostname");
     if (oldName !== `${identity.hostName}\n`) {
       const why = `the host is named ${identity.hostName}`;
-      changes.push({ kind: "write", path: "/etc/hostname", text: `${identity.hostName}\n`, why });
+      changes.push({ kind: "write", path: "/etc/hostname", content: `${identity.hostName}\n`, why });
     }
     const hosts = (await volume.readText("/etc/hosts")) ?? "127.0.0.1\tlocalhost\n";
     const newHosts = renameInHosts(hosts, firstName(oldName ?? ""), identity.hostName);
     if (newHosts !== hosts) {
       const why = `${identity.hostName} resolves without a name server`;
-      changes.push({ kind: "write", path: "/etc/hosts", text: newHosts, why });
+      changes.push({ kind: "write", path: "/etc/hosts", content: newHosts, why });
     }
     return { changes, notes: [] };
   },

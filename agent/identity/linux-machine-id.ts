@@ -16,7 +16,7 @@ export const linuxMachineId: IdentityModule = {
     const changes: Change[] = [];
     const machineId = await volume.readText("/etc/machine-id");
     if (machineId !== undefined && machineId !== "") {
-      changes.push({ kind: "write", path: "/etc/machine-id", text: "", why: "systemd makes a new one at boot" });
+      changes.push({ kind: "write", path: "/etc/machine-id", content: "", why: "systemd makes a new one at boot" });
     }
     const dbus = "/var/lib/dbus/machine-id";
     if ((await volume.lstat(dbus))?.isFile() === true) {

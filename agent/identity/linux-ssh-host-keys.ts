@@ -47,14 +47,14 @@ export const linuxSshHostKeys: IdentityModule = {
     if (await hasGenerator(volume)) return { changes, notes: [] };
     if ((await volume.exists("/usr/bin/ssh-keygen")) && (await volume.stat(WANTED_DIRECTORY))?.isDirectory() === true) {
       const why = "makes the new SSH host keys at boot";
-      changes.push({ kind: "write", path: UNIT_PATH, text: unitText, why });
+      changes.push({ kind: "write", path: UNIT_PATH, content: unitText, why });
       const link = `${WANTED_DIRECTORY}/${UNIT}`;
       if ((await volume.lstat(link)) === undefined) changes.push({ kind: "link", path: link, to: UNIT_PATH, why });
       return { changes, notes: [] };
     }
     const note = "Its SSH host keys were removed, and nothing in the image makes new ones: run ssh-keygen -A on it.";
-    const text = `bootcast removed the SSH host keys that came with the image.\nMake new ones with: ssh-keygen -A\n`;
-    changes.push({ kind: "write", path: "/etc/ssh/README.bootcast", text, why: "nothing here makes new keys" });
+    const content = `bootcast removed the SSH host keys that came with the image.\nMake new ones with: ssh-keygen -A\n`;
+    changes.push({ kind: "write", path: "/etc/ssh/README.bootcast", content, why: "nothing here makes new keys" });
     return { changes, notes: [note] };
   },
 };

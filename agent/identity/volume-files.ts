@@ -19,6 +19,8 @@ import { Fault } from "../../fault.ts";
 
 const MOST_LINKS = 40;
 const MOST_TEXT_BYTES = 1024 * 1024;
+/** A registry hive of Windows is the largest file that is read whole: SYSTEM has 10 to 30 MiB. */
+const MOST_BYTES = 256 * 1024 * 1024;
 
 /**
  * The files of a mounted volume of the restored disk. Paths are absolute inside
@@ -50,17 +52,27 @@ export class VolumeFiles {
 
   /** A small text file; undefined when there is none (or no plain file) at `path`. */
   async readText(path: string): Promise<string | undefined> {
+    const bytes = await this.#readFile(path, MOST_TEXT_BYTES, "The agent reads and changes small text files only.");
+    return bytes?.toString("utf8");
+  }
+
+  /** A file's bytes; undefined when there is none (or no plain file) at `path`. @throws {Fault} FILE_TOO_LARGE */
+  async readBytes(path: string): Promise<Buffer | undefined> {
+    return this.#readFile(path, MOST_BYTES, "The agent reads such a file whole, and memory is small.");
+  }
+
+  async #readFile(path: string, mostBytes: number, why: string): Promise<Buffer | undefined> {
     const inside = await this.resolve(path);
     const stats = await orUndefined(lstat(this.#real(inside)));
     if (stats === undefined || !stats.isFile()) return undefined;
-    if (stats.size > MOST_TEXT_BYTES) {
+    if (stats.size > mostBytes) {
       throw new Fault("FILE_TOO_LARGE", {
         what: `${path} of the restored system has ${stats.size} bytes.`,
-        why: "The agent reads and changes small text files only.",
-        fix: "Check the image: this file should be a few lines long.",
+        why,
+        fix: "Check the image: this file should be much smaller.",
       });
     }
-    return readFile(this.#real(inside), "utf8");
+    return readFile(this.#real(inside));
   }
 
   /** The names in a directory, sorted; none when it is not there. */
@@ -69,27 +81,56 @@ export class VolumeFiles {
     return (names ?? []).sort();
   }
 
-  /** Replaces a file through a new one beside it; owner and mode stay as they were (new files: root, 0644). */
-  async writeText(path: string, text: string): Promise<void> {
+  /**
+   * The path under which a file is found whose name may be written in another case, as on Windows; undefined when
+   * there is none. An exact match goes first.
+   */
+  async find(path: string): Promise<string | undefined> {
+    let found = "/";
+    for (const name of posix.normalize(`/${path}`).split("/").filter(isName)) {
+      const names = await this.list(found);
+      const match = names.includes(name) ? name : names.find((other) => other.toLowerCase() === name.toLowerCase());
+      if (match === undefined) return undefined;
+      found = posix.join(found, match);
+    }
+    return found;
+  }
+
+  /**
+   * Writes a file. One that is there is changed in place and keeps its owner, mode, dates, extended attributes and
+   * its number in the file system; a new one belongs to root.
+   *
+   * In place can be cut in two by a power failure. Then the order is not finished either: the host comes back,
+   * finds the cells that differ from the image, and begins the naming again.
+   *
+   * @param mode of a new file
+   */
+  async write(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
     const target = this.#real(await this.resolve(path));
     const before = await orUndefined(lstat(target));
-    const fresh = `${target}.bootcast-new`;
-    await rm(fresh, { force: true });
-    const handle = await open(fresh, "wx", 0o600);
+    const handle = await open(target, before === undefined ? "wx" : "r+", mode);
     try {
-      await handle.writeFile(text);
-      await handle.chmod((before?.mode ?? 0o644) & 0o7777);
-      if (before !== undefined) await handle.chown(before.uid, before.gid);
+      const bytes = typeof content === "string" ? Buffer.from(content) : content;
+      for (let at = 0; at < bytes.length; ) {
+        at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
+      }
+      await handle.truncate(bytes.length);
+      if (before === undefined) await handle.chmod(mode);
+      else await handle.utimes(before.atimeMs / 1000, before.mtimeMs / 1000);
       await handle.sync();
     } finally {
       await handle.close();
     }
-    await rename(fresh, target);
   }
 
   /** Removes a file or link itself. Nothing there is fine. */
   async remove(path: string): Promise<void> {
     await rm(this.#real(await this.#resolveParent(path)), { force: true });
+  }
+
+  /** Removes a directory with all that is in it; links in it are removed and not followed. Nothing there is fine. */
+  async removeTree(path: string): Promise<void> {
+    await rm(this.#real(await this.#resolveParent(path)), { force: true, recursive: true });
   }
 
   /** Renames inside one directory or between two; refuses to replace anything. */

@@ -145,7 +145,7 @@ function room(scene: Scene = {}): Room {
     },
     name: async ({ hostName }) => {
       happened.push(`name ${hostName}`);
-      return { changes: 2, modules: ["linux-hostname"], notes: ["a note"] };
+      return { changes: 2, modules: ["linux-hostname"], notes: ["a note"], systems: [] };
     },
     finish: async () => {
       happened.push("finish");
@@ -423,7 +423,7 @@ for (const step of ["verify", "name", "finish"] as const) {
         name: async () => {
           isSwapped = true;
           happened.push("name");
-          return { changes: 0, modules: [], notes: [] };
+          return { changes: 0, modules: [], notes: [], systems: [] };
         },
       }),
     });

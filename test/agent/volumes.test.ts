@@ -54,7 +54,7 @@ const volumes = [
 test("each volume is mounted with its own driver, changed, and unmounted before the next one", async (t) => {
   const machine = mounter(t);
   const result = await nameVolumes(volumes, [linuxHostname], identity, machine);
-  assert.deepEqual(result, { changes: 2, modules: ["linux-hostname"], notes: [] });
+  assert.deepEqual(result, { changes: 2, modules: ["linux-hostname"], notes: [], systems: [volumes[1]] });
   assert.deepEqual(machine.ran, [
     "modprobe ext4",
     "mount -t ext4 -o rw,nodev,nosuid,noexec /dev/vda2 MNT/_dev_vda2",

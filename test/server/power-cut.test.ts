@@ -85,7 +85,7 @@ function machinePlayed(number: number, happened: string[], cut?: Step): { ports:
     },
     async name() {
       await at("name");
-      return { changes: 0, modules: [], notes: [] };
+      return { changes: 0, modules: [], notes: [], systems: [] };
     },
     async finish() {
       await at("finish");

@@ -31,13 +31,13 @@ test("links lead where the restored system would be led, never out of the volume
   symlinkSync("/run/hostname", join(root, "etc/hostname"));
   symlinkSync("../../../outside", join(root, "etc/up"));
   symlinkSync(join(directory, "outside"), join(root, "etc/absolute"));
-  await files.writeText("/etc/hostname", "lab\n");
+  await files.write("/etc/hostname", "lab\n");
   assert.equal(readFileSync(join(root, "run/hostname"), "utf8"), "lab\n");
   assert(lstatSync(join(root, "etc/hostname")).isSymbolicLink());
   assert.equal(await files.readText("/etc/up"), undefined);
   assert.equal(await files.readText("/etc/absolute"), undefined);
   assert.equal(await files.readText("/../../outside"), undefined);
-  await files.writeText("/etc/up", "inside");
+  await files.write("/etc/up", "inside");
   assert.equal(readFileSync(join(root, "outside"), "utf8"), "inside");
   assert.equal(readFileSync(join(directory, "outside"), "utf8"), "the agent's own");
 });
@@ -79,7 +79,7 @@ test("a file that is replaced keeps its mode", async (t) => {
   const { root, files } = volume(t);
   writeFileSync(join(root, "etc/secret"), "old");
   chmodSync(join(root, "etc/secret"), 0o640);
-  await files.writeText("/etc/secret", "new");
+  await files.write("/etc/secret", "new");
   assert.equal(readFileSync(join(root, "etc/secret"), "utf8"), "new");
   assert.equal(lstatSync(join(root, "etc/secret")).mode & 0o7777, 0o640);
   assert.deepEqual(await files.list("/etc"), ["secret"]);
