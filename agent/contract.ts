@@ -24,11 +24,13 @@ import { type Static, Type } from "typebox";
  */
 
 /**
- * What an agent understands, said in its Inventory: 1 or nothing, deploys; 2, captures too. A server gives an agent
- * no order that it would not understand.
+ * What an agent understands, said in its Inventory: 1 or nothing, deploys; 2, captures too; 3, what an order says of
+ * the disk. A server gives an agent no order that it would not understand.
  */
-export const CONTRACT_VERSION = 2;
+export const CONTRACT_VERSION = 3;
 export const CAPTURES_SINCE = 2;
+/** Rules for choosing a disk, ways to erase it, and what it may hold. */
+export const DISK_TERMS_SINCE = 3;
 
 /** DNS-SD: `_bootcast._tcp`, TXT records v, key, priority. */
 export const SERVICE_TYPE = "bootcast";
@@ -68,6 +70,17 @@ const Nic = Type.Object({
   linkMegabits: Type.Optional(Type.Number()),
 });
 
+/** Something on a disk. */
+export const Held = Type.Object({
+  /** The partition's number; 0: it fills the disk, or is no partition's. */
+  number: Type.Integer({ minimum: 0 }),
+  /** As images/disk-content.ts calls it, "ext4", "luks", "raid"; empty: nothing that we know. */
+  kind: Type.String(),
+  /** The volume's name, without control characters; empty: it has none, or it cannot be read. */
+  label: Type.String(),
+});
+export type Held = Static<typeof Held>;
+
 export const Disk = Type.Object({
   /** Device path, "/dev/vda". */
   path: Type.String(),
@@ -81,6 +94,14 @@ export const Disk = Type.Object({
   isReadOnly: Type.Boolean(),
   /** Mount points, swap or holders (LVM, RAID) that use it now. */
   usedBy: Type.Array(Type.String()),
+  /** Where it is connected, as udev's by-path names say it: "pci-0000:00:1f.2-ata-1". Absent: not known. */
+  place: Type.Optional(Type.String()),
+  /** What is on it; absent: nobody has looked. */
+  holds: Type.Optional(Type.Array(Held)),
+  /** Why it is about to fail or cannot be read, in words; absent: nothing is known of that. */
+  failing: Type.Optional(Type.String()),
+  /** This machine was started from it. */
+  isBootMedium: Type.Optional(Type.Boolean()),
 });
 export type Disk = Static<typeof Disk>;
 
@@ -111,6 +132,22 @@ export const Registration = Type.Object({
 });
 export type Registration = Static<typeof Registration>;
 
+/** How a disk is erased before it is written: agent/erase-plan.ts. */
+export const eraseMethods = ["quick", "discard", "zeros", "secure", "none"] as const;
+export type EraseMethod = (typeof eraseMethods)[number];
+
+/** What an order says of the disk. */
+export const OrderTerms = Type.Object({
+  /** Which one: agent/disk-rule.ts. */
+  disk: Type.String(),
+  erase: oneOf(eraseMethods),
+  /** What a person saw on this host's disks when the order was given; texts of agent/disk-content.ts. */
+  confirmed: Type.Array(Type.String()),
+  /** What its disk held after its last restore; empty: there was none. */
+  known: Type.String(),
+});
+export type OrderTerms = Static<typeof OrderTerms>;
+
 /** What the host is to do now. `reason` is shown on the client's screen. */
 export const Order = Type.Union([
   Type.Object({ kind: Type.Literal("wait"), reason: Type.String() }),
@@ -123,6 +160,8 @@ export const Order = Type.Union([
     imageVersion: Type.Number(),
     hostName: Type.String(),
     streamId: Type.String(),
+    /** Since DISK_TERMS_SINCE. */
+    terms: Type.Optional(OrderTerms),
     reason: Type.String(),
   }),
   Type.Object({
@@ -159,6 +198,8 @@ export const Report = Type.Object({
   fault: Type.Optional(FaultBody),
   /** With state "erasing" or "capturing": 32 random bytes as hex, which the server signs as a part of its permit. */
   challenge: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })),
+  /** With state "done": what the restored disk holds now, a text of agent/disk-content.ts. */
+  holds: Type.Optional(Type.String()),
   /** With state "done": milliseconds spent in each state. */
   timings: Type.Optional(Type.Record(Type.String(), Type.Number())),
 });
@@ -187,9 +228,14 @@ export function permitText(permit: {
   readonly deployId: string;
   readonly image: string;
   readonly imageVersion: number;
+  /** As in the order: nobody on the way may send it to another disk. */
+  readonly terms?: OrderTerms | undefined;
 }): string {
-  const { challenge, mac, deployId, image, imageVersion } = permit;
-  return `bootcast erase permit 1\n${JSON.stringify([challenge, mac, deployId, image, imageVersion])}`;
+  const { challenge, mac, deployId, image, imageVersion, terms } = permit;
+  const about = [challenge, mac, deployId, image, imageVersion];
+  if (terms === undefined) return `bootcast erase permit 1\n${JSON.stringify(about)}`;
+  const { disk, erase, confirmed, known } = terms;
+  return `bootcast erase permit 2\n${JSON.stringify([...about, disk, erase, confirmed, known])}`;
 }
 
 export const CAPTURE_PERMIT = "bootcast capture permit 1\n";

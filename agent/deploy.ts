@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { type Disk, type Order, permitText, type Registration } from "./contract.ts";
-import { changeOfDisk, chooseDisk, describeDisk, diskChanged } from "./disk-choice.ts";
+import { changeOfDisk, chooseDisk, type DiskTerms, defaultTerms, describeDisk, diskChanged } from "./disk-choice.ts";
+import { contentText } from "./disk-content.ts";
+import { parseDiskRule } from "./disk-rule.ts";
 import type { Erased } from "./erase.ts";
 import { limits } from "./limits.ts";
 import type { BootNetwork } from "./network.ts";
@@ -48,10 +50,11 @@ export class Deploy {
     reporter.order(order.deployId);
     try {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
+      const terms = termsOf(order);
       const stream = await ports.describe(this.#host.client.url, order.streamId);
-      const disk = await this.#preflight(stream);
+      const disk = await this.#preflight(stream, terms);
       reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);
-      const received = await this.#receive(stream, disk);
+      const received = await this.#receive(stream, disk, terms);
       await this.#verify(disk, stream.manifest, received);
       await this.#nameAndFinish(disk, stream.manifest);
       return true;
@@ -65,7 +68,7 @@ export class Deploy {
     }
   }
 
-  async #preflight({ manifest }: DescribedStream): Promise<Disk> {
+  async #preflight({ manifest }: DescribedStream, terms: DiskTerms): Promise<Disk> {
     const ports = this.#ports;
     this.#reporter.say("preflight", "waiting until no more disks appear");
     const disks = await settledDisks(
@@ -73,15 +76,17 @@ export class Deploy {
       ports.clock,
       (line) => this.#reporter.say("preflight", line),
     );
+    this.#reporter.say("preflight", "looking at what the disks hold");
     return preflight({
-      disks,
+      disks: await ports.examine(disks),
       availableMemoryBytes: ports.availableMemoryBytes(),
       power: ports.power(),
       manifest,
+      terms,
     });
   }
 
-  async #receive(stream: DescribedStream, disk: Disk): Promise<string> {
+  async #receive(stream: DescribedStream, disk: Disk, terms: DiskTerms): Promise<string> {
     const ports = this.#ports;
     const reporter = this.#reporter;
     const { client, host } = this.#host;
@@ -100,7 +105,7 @@ export class Deploy {
         beforeWrite: async () => {
           assert(!isErased, "the erase was asked for twice");
           isErased = true;
-          return this.#erase(stream.manifest, disk, target);
+          return this.#erase(stream.manifest, disk, target, terms);
         },
       });
     } finally {
@@ -108,21 +113,28 @@ export class Deploy {
     }
   }
 
-  async #erase(manifest: Manifest, disk: Disk, target: LocalDisk): Promise<Erased> {
+  async #erase(manifest: Manifest, disk: Disk, target: LocalDisk, terms: DiskTerms): Promise<Erased> {
     const ports = this.#ports;
     const reporter = this.#reporter;
     await reporter.enterWithPermission("preflight", "all is checked; asking to erase", limits.permissionMs);
     const challenge = ports.challenge();
     const detail = describeDisk(disk);
     const permit = await reporter.enterWithPermission("erasing", detail, limits.permissionMs, challenge);
-    const { deployId } = this.#order;
+    const { deployId, terms: ordered } = this.#order;
     const { name: image, version: imageVersion } = manifest.tag;
     const { mac } = this.#host.network;
-    ports.checkPermit(permitText({ challenge, mac, deployId, image, imageVersion }), permit);
-    this.#recheckBeforeErase(disk, manifest);
+    ports.checkPermit(permitText({ challenge, mac, deployId, image, imageVersion, terms: ordered }), permit);
+    await this.#recheckBeforeErase(disk, manifest, terms);
     await target.open();
     reporter.diskIs("erased");
-    const erased = await ports.erase(disk, target);
+    const erased = await ports.erase({
+      disk,
+      target,
+      manifest,
+      method: ordered?.erase ?? "quick",
+      signal: reporter.cancelled,
+      onProgress: (progress) => reporter.progress(progress),
+    });
     await reporter.enter("receiving", `${disk.path}: ${erased.how}`);
     reporter.cancelled.throwIfAborted();
     reporter.diskIs("partly written");
@@ -133,12 +145,13 @@ export class Deploy {
    * A device name is no identity: the disks are looked at again right before one
    * is opened. A second one that appeared meanwhile makes the choice a person's.
    */
-  #recheckBeforeErase(disk: Disk, { diskBytes, sectorBytes }: Manifest): void {
-    const { disks } = this.#ports.inventory(this.#host.network);
+  async #recheckBeforeErase(disk: Disk, { diskBytes, sectorBytes }: Manifest, terms: DiskTerms): Promise<void> {
+    const ports = this.#ports;
+    const disks = await ports.examine(ports.inventory(this.#host.network).disks);
     const now = disks.find(({ path }) => path === disk.path);
     const change = changeOfDisk(disk, now);
     if (change !== undefined) throw diskChanged(change, "Nothing was erased.");
-    const chosen = chooseDisk(disks, { imageBytes: diskBytes, sectorBytes });
+    const chosen = chooseDisk(disks, { imageBytes: diskBytes, sectorBytes }, terms);
     assert.equal(chosen.path, disk.path);
   }
 
@@ -182,6 +195,14 @@ export class Deploy {
     this.#recheck(disk);
     for (const line of await ports.finish({ disk, manifest, image: order.image })) reporter.say("finishing", line);
     await reporter.enter("rebooting", `into ${order.image} as ${order.hostName}`);
-    await reporter.finally({ done: `${order.hostName} is ready` }, limits.lastReportMs);
+    const [restored] = await ports.examine([disk]);
+    const holds = restored?.holds === undefined ? {} : { holds: contentText(restored) };
+    await reporter.finally({ done: `${order.hostName} is ready`, ...holds }, limits.lastReportMs);
   }
+}
+
+/** @throws {Fault} DISK_RULE when the server's rule is one that this agent does not understand */
+function termsOf({ terms }: DeployOrder): DiskTerms {
+  if (terms === undefined) return defaultTerms;
+  return { rule: parseDiskRule(terms.disk), confirmed: terms.confirmed, known: terms.known };
 }

@@ -1,4 +1,5 @@
 import type { Disk } from "./contract.ts";
+import { placeOfDisk } from "./disk-place.ts";
 import type { MachineFiles } from "./machine-files.ts";
 
 /** Linux counts /sys/block sizes in these, whatever the disk's own sectors are. */
@@ -16,6 +17,9 @@ export function readDisks(files: MachineFiles): Disk[] {
 function readDisk(files: MachineFiles, name: string): Disk {
   const at = `/sys/block/${name}`;
   const text = (below: string) => files.text(`${at}/${below}`);
+  const place = placeOfDisk(files, files.link(at));
+  // JEDEC 84-B51: PRE_EOL_INFO 3 is "urgent", nine tenths of the reserved blocks and more are used up.
+  const isWornOut = text("device/pre_eol_info") === "0x03";
   return {
     path: `/dev/${name}`,
     sizeBytes: wholeNumber(text("size")) * SYSFS_SECTOR_BYTES,
@@ -30,6 +34,8 @@ function readDisk(files: MachineFiles, name: string): Disk {
     isRemovable: text("removable") === "1" || (name.startsWith("mmcblk") && text("device/type") === "SD"),
     isReadOnly: text("ro") === "1",
     usedBy: usersOf(files, name),
+    ...(place === "" ? {} : { place }),
+    ...(isWornOut ? { failing: "its flash memory is worn out (PRE_EOL_INFO 3)" } : {}),
   };
 }
 
@@ -67,9 +73,16 @@ function usersOf(files: MachineFiles, disk: string): string[] {
       if ((number !== "" && mount.device === number) || mount.source === `/dev/${name}`) users.push(mount.point);
     }
     if (swaps.includes(`/dev/${name}`)) users.push(`swap on /dev/${name}`);
-    for (const holder of files.list(`${below}/holders`)) users.push(`/dev/${holder}`);
+    for (const holder of files.list(`${below}/holders`)) users.push(holderText(files, holder));
   }
   return [...new Set(users)];
+}
+
+/** "/dev/dm-0", and what the device mapper calls it: "/dev/dm-0 mpatha", "/dev/md127 raid1". */
+function holderText(files: MachineFiles, holder: string): string {
+  const name = files.text(`/sys/block/${holder}/dm/name`);
+  const level = files.text(`/sys/block/${holder}/md/level`);
+  return [`/dev/${holder}`, name, level].filter((word) => word !== "").join(" ");
 }
 
 export type Mount = { readonly device: string; readonly point: string; readonly type: string; readonly source: string };

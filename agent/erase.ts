@@ -1,11 +1,16 @@
 import { basename } from "node:path";
 import type { Logger } from "pino";
+import { Fault } from "../fault.ts";
 import type { BlockTarget } from "../images/block.ts";
 import { isZero } from "../images/cell.ts";
+import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./backoff.ts";
-import type { Disk } from "./contract.ts";
+import type { Disk, EraseMethod } from "./contract.ts";
+import { describeErase, type EraseOffers, type EraseStep, planErase, unwrittenRanges } from "./erase-plan.ts";
 import type { MachineFiles } from "./machine-files.ts";
+import { destroy, secureEraseOf } from "./secure-erase.ts";
 import type { Tools } from "./tools.ts";
+import { zeroRanges } from "./zero-ranges.ts";
 
 /** Partition tables and file system signatures lie in the first and last MiB. */
 const TABLE_BYTES = 1024 * 1024;
@@ -21,7 +26,7 @@ const JUDGE_AFTER_MS = 3000;
 
 /** What an erase left behind. */
 export type Erased = {
-  /** True when every byte of the disk reads as zero now, so zero cells need not be written. */
+  /** True when all that the image does not write reads as zero now, so zero cells need not be written. */
   readonly isZeroed: boolean;
   /** How it was done, for the screen. */
   readonly how: string;
@@ -29,34 +34,108 @@ export type Erased = {
 
 type ErasableTarget = BlockTarget & { read(offset: number, length: number): Promise<Uint8Array> };
 
+type EraseMachine = {
+  readonly files: MachineFiles;
+  readonly tools: Tools;
+  readonly clock: Clock;
+  readonly log: Logger;
+};
+
+type EraseOrder = {
+  readonly method: EraseMethod;
+  readonly manifest: Pick<Manifest, "cells" | "diskBytes">;
+  /** Every disk of the machine: none but this one is erased. */
+  readonly all: readonly Disk[];
+  readonly signal: AbortSignal;
+  onProgress(progress: { readonly percent?: number; readonly detail: string }): void;
+};
+
 /**
- * Erases a disk quickly: first both ends, so that from the first moment on an
- * interrupted restore never looks bootable, then the whole of it where the
- * device can zero itself.
+ * Erases a disk as ordered: carries out `planErase`. First both ends, so that from the first moment on an interrupted
+ * restore never looks bootable.
  *
  * Zeroing uses the kernel's "write zeroes", which promises zeros afterwards; a
  * discard promises nothing (what is read after it is up to the device), so it
  * only tells an SSD that the old content is no longer needed.
  *
  * @param target opened by the caller, who holds the order and the passed preflight
+ * @throws {Fault} ERASE_UNSUPPORTED with nothing changed; ERASE_FAILED
  */
-export async function eraseDisk(
+export async function eraseAsOrdered(
   disk: Disk,
   target: ErasableTarget,
-  machine: { files: MachineFiles; tools: Tools; clock: Clock; log: Logger },
+  machine: EraseMachine,
+  order: EraseOrder,
 ): Promise<Erased> {
-  const { files, log } = machine;
-  await wipeEnds(target);
+  const { method, manifest, all } = order;
+  const secure = method === "secure" ? await secureEraseOf(disk, all, machine.tools) : undefined;
+  const offers = { ...offersOf(disk, machine.files), ...(secure === undefined ? {} : { secure }) };
+  const steps = planErase(method, disk, offers, unwrittenRanges(manifest, disk.sizeBytes));
+  machine.log.info({ disk: disk.path, steps: describeErase(steps) }, "erasing");
+  return carryOut(steps, disk, target, machine, order);
+}
+
+/** The same as the "quick" way, where there is no order with another one. */
+export function eraseDisk(disk: Disk, target: ErasableTarget, machine: EraseMachine): Promise<Erased> {
+  const steps = planErase("quick", disk, offersOf(disk, machine.files), []);
+  const { signal } = new AbortController();
+  return carryOut(steps, disk, target, machine, { signal, onProgress: () => undefined });
+}
+
+function offersOf(disk: Disk, files: MachineFiles): EraseOffers {
   const queue = `/sys/block/${basename(disk.path)}/queue`;
-  if (Number(files.text(`${queue}/write_zeroes_max_bytes`)) > 0) {
-    if (await inSlices(disk, ["--zeroout"], machine)) {
-      if (await samplesAreZero(target)) return { isZeroed: true, how: "zeroed by the device" };
-      log.warn({ disk: disk.path }, "the device says it zeroed itself, but samples are not zero");
+  return {
+    zeroes: Number(files.text(`${queue}/write_zeroes_max_bytes`)) > 0,
+    discards: Number(files.text(`${queue}/discard_max_bytes`)) > 0,
+  };
+}
+
+async function carryOut(
+  steps: readonly EraseStep[],
+  disk: Disk,
+  target: ErasableTarget,
+  machine: EraseMachine,
+  order: Pick<EraseOrder, "signal" | "onProgress">,
+): Promise<Erased> {
+  let erased: Erased = { isZeroed: false, how: "partition tables wiped; zeros are written with the image" };
+  for (const step of steps) {
+    order.signal.throwIfAborted();
+    switch (step.do) {
+      case "wipe-ends":
+        await wipeEnds(target);
+        break;
+      case "zero-if-quick":
+        if (!(await inSlices(disk, ["--zeroout"], machine))) break;
+        if (await samplesAreZero(target)) erased = { isZeroed: true, how: "zeroed by the device" };
+        else machine.log.warn({ disk: disk.path }, "the device says it zeroed itself, but samples are not zero");
+        break;
+      case "discard":
+        if (await inSlices(disk, [], machine)) {
+          erased = { isZeroed: false, how: "partition tables wiped, old content discarded" };
+        } else if (step.isRequired) throw discardFailed(disk.path);
+        break;
+      case "zero":
+        await zeroRanges(step.ranges, disk, target, machine, order);
+        erased = { isZeroed: true, how: "all that the image does not write is zero" };
+        break;
+      case "destroy":
+        await destroy(step.how, disk, machine, {
+          signal: order.signal,
+          onWait: (detail) => order.onProgress({ detail }),
+        });
+        erased = { isZeroed: false, how: `erased by the device itself (${step.how})` };
+        break;
     }
-  } else if (Number(files.text(`${queue}/discard_max_bytes`)) > 0 && (await inSlices(disk, [], machine))) {
-    return { isZeroed: false, how: "partition tables wiped, old content discarded" };
   }
-  return { isZeroed: false, how: "partition tables wiped; zeros are written with the image" };
+  return erased;
+}
+
+function discardFailed(path: string): Fault {
+  return new Fault("ERASE_FAILED", {
+    what: `${path} was not discarded as ordered.`,
+    why: "The device refused, or would have taken more than a minute; the log has its answer.",
+    fix: 'Order it again with "--erase zeros", which every disk can.',
+  });
 }
 
 /** Runs blkdiscard over the whole disk; false when the device refuses or would take too long. */

@@ -10,7 +10,9 @@ import type { AgentConsole } from "./console.ts";
 import { findServer } from "./discover.ts";
 import { DiskSource } from "./disk-source.ts";
 import { DiskTarget } from "./disk-target.ts";
-import { eraseDisk } from "./erase.ts";
+import { readDisks } from "./disks.ts";
+import { eraseAsOrdered } from "./erase.ts";
+import { examineDisks } from "./examine-disks.ts";
 import { byHost } from "./identity/byhost.ts";
 import { hardwareUuidCandidates } from "./identity/hardware-uuid.ts";
 import { linuxHostname } from "./identity/linux-hostname.ts";
@@ -97,12 +99,13 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     connect,
     addressTowards: (server) => localAddressTowards(server.hostname, Number(server.port) || 80),
     inventory: (network) => readInventory(files, { bootMac: network.mac, agentVersion: version }),
+    examine: (disks) => examineDisks(disks, machine),
     availableMemoryBytes: () => availableMemoryBytes(files),
     power: () => readPower(files),
     challenge: newChallenge,
     checkPermit: (text, permit) => checkPermit(text, permit, masters),
     localDisk: (disk) => new DiskTarget(disk),
-    erase: (disk, target) => eraseDisk(disk, target, machine),
+    erase: ({ disk, target, ...order }) => eraseAsOrdered(disk, target, machine, { ...order, all: readDisks(files) }),
 
     async describe(server, streamId) {
       const control = new StreamControl({ server });

@@ -3,7 +3,7 @@ import type { BlockTarget } from "../images/block.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./backoff.ts";
 import type { AgentConsole } from "./console.ts";
-import type { Disk, Inventory, Order, Registration } from "./contract.ts";
+import type { Disk, EraseMethod, Inventory, Order, Registration } from "./contract.ts";
 import type { Erased } from "./erase.ts";
 import type { Power } from "./inventory.ts";
 import type { BootNetwork } from "./network.ts";
@@ -40,6 +40,17 @@ export type ReceiveRequest = {
   onProgress(progress: StepProgress): void;
   /** Called once, when the stream is seen to arrive: erases. Nothing is written before it resolves. */
   beforeWrite(): Promise<Erased>;
+};
+
+/** One erase, of a disk that is open for writing. */
+export type EraseRequest = {
+  readonly disk: Disk;
+  readonly target: LocalDisk;
+  readonly method: EraseMethod;
+  /** What is going to be written. */
+  readonly manifest: Pick<Manifest, "cells" | "diskBytes">;
+  readonly signal: AbortSignal;
+  onProgress(progress: StepProgress): void;
 };
 
 /** One capture, of a disk that is only read. */
@@ -81,6 +92,8 @@ export type AgentPorts = {
   /** The own address on the way to the server. */
   addressTowards(server: URL): Promise<string>;
   inventory(network: BootNetwork): Inventory;
+  /** The same disks with what they hold and whether they fail. They are opened for reading alone. */
+  examine(disks: readonly Disk[]): Promise<readonly Disk[]>;
   availableMemoryBytes(): number;
   power(): Power;
   /** What a stream offers, and its manifest, checked against the site's keys. */
@@ -90,7 +103,7 @@ export type AgentPorts = {
   /** Throws Fault ERASE_NOT_PERMITTED or CAPTURE_NOT_PERMITTED unless a key of the site signed `text`. */
   checkPermit(text: string, permit: string | undefined): void;
   localDisk(disk: Disk): LocalDisk;
-  erase(disk: Disk, target: LocalDisk): Promise<Erased>;
+  erase(request: EraseRequest): Promise<Erased>;
   /** Returns what is worth telling about it: passes, losses. */
   receive(request: ReceiveRequest): Promise<string>;
   /** Reads back, repairs once. Returns how many cells were written again. */

@@ -1,7 +1,7 @@
 import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Disk } from "./contract.ts";
-import { chooseDisk } from "./disk-choice.ts";
+import { chooseDisk, type DiskTerms } from "./disk-choice.ts";
 import type { Power } from "./inventory.ts";
 import { formatSize } from "./sizes.ts";
 
@@ -14,6 +14,7 @@ export type PreflightFacts = {
   readonly availableMemoryBytes: number;
   readonly power: Power;
   readonly manifest: Pick<Manifest, "diskBytes" | "sectorBytes">;
+  readonly terms?: DiskTerms;
 };
 
 /**
@@ -21,7 +22,7 @@ export type PreflightFacts = {
  * That the stream arrives is seen afterwards, by receiving it: the erase waits for that too.
  *
  * @returns the disk to erase
- * @throws {Fault} ON_BATTERY, MEMORY_SHORT, DISK_REFUSED
+ * @throws {Fault} ON_BATTERY, MEMORY_SHORT, DISK_REFUSED, DISK_UNEXPECTED
  */
 export function preflight(facts: PreflightFacts): Disk {
   if (facts.power === "battery") {
@@ -32,7 +33,8 @@ export function preflight(facts: PreflightFacts): Disk {
     });
   }
   refuseShortMemory(facts.availableMemoryBytes);
-  return chooseDisk(facts.disks, { imageBytes: facts.manifest.diskBytes, sectorBytes: facts.manifest.sectorBytes });
+  const { diskBytes: imageBytes, sectorBytes } = facts.manifest;
+  return chooseDisk(facts.disks, { imageBytes, sectorBytes }, facts.terms);
 }
 
 /** @throws {Fault} MEMORY_SHORT */

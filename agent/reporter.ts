@@ -102,11 +102,12 @@ export class Reporter {
   }
 
   /** The last word. Tries until it was heard or `withinMs` is over; returns whether it was. */
-  async finally(outcome: { done: string } | { fault: Fault }, withinMs: number): Promise<boolean> {
+  async finally(outcome: { done: string; holds?: string } | { fault: Fault }, withinMs: number): Promise<boolean> {
     const now = this.#ports.clock.now();
     let report: Report;
     if ("done" in outcome) {
-      report = this.#journey.done(outcome.done, now);
+      const { done, holds } = outcome;
+      report = { ...this.#journey.done(done, now), ...(holds === undefined ? {} : { holds }) };
       this.#ports.screen.state("done", outcome.done);
     } else {
       report = this.#journey.fail(outcome.fault, now);

@@ -90,7 +90,8 @@ class AgentRun {
   async #register(network: BootNetwork, server: URL): Promise<Host | undefined> {
     const ports = this.#ports;
     const reporter = this.#reporter;
-    const inventory = ports.inventory(network);
+    const seen = ports.inventory(network);
+    const inventory = { ...seen, disks: [...(await ports.examine(seen.disks))] };
     const about = [inventory.vendor, inventory.model, formatSize(inventory.memoryBytes), inventory.firmware];
     await reporter.enter("registering", `at ${server.host}: ${about.filter(Boolean).join(" ")}, ${network.mac}`);
     const client = ports.connect(server);

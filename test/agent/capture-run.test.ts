@@ -100,6 +100,7 @@ function room(scene: Scene = {}) {
       agentVersion: "1",
       contract: 2,
     }),
+    examine: async (disks) => disks,
     availableMemoryBytes: () => 1e9,
     power: () => "unknown",
     describe: changes("describe"),

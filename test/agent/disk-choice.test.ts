@@ -35,7 +35,7 @@ const refusals: { name: string; change: Partial<Disk>; why: RegExp }[] = [
 
 for (const { name, change, why } of refusals) {
   test(`a disk that is ${name} is refused, and another one is taken beside it`, () => {
-    const bad = disk({ path: "/dev/sdb", ...change });
+    const bad = disk({ path: "/dev/sdb", wwn: "naa.2", ...change });
     assert.match(refusalOf(bad, need) ?? "", why);
     assert.throws(
       () => chooseDisk([bad], need),
@@ -52,7 +52,7 @@ test("a disk of exactly the image's size is taken", () => {
 
 test("with two disks that fit a person decides, and both are named", () => {
   assert.throws(
-    () => chooseDisk([disk(), disk({ path: "/dev/nvme0n1" })], need),
+    () => chooseDisk([disk(), disk({ path: "/dev/nvme0n1", wwn: "eui.2" })], need),
     (error) => error instanceof Fault && /\/dev\/sda .*\/dev\/nvme0n1/.test(error.why),
   );
 });

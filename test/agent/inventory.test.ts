@@ -33,10 +33,11 @@ test("a virtual machine with BIOS and a virtio disk", () => {
         isRemovable: false,
         isReadOnly: false,
         usedBy: [],
+        place: "pci-0000:00:03.0",
       },
     ],
     agentVersion: "1.2.3",
-    contract: 2,
+    contract: 3,
   });
 });
 

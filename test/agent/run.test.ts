@@ -118,6 +118,7 @@ function room(scene: Scene = {}): Room {
       disks: [disk],
       agentVersion: "1",
     }),
+    examine: async (disks) => disks,
     availableMemoryBytes: () => 1e9,
     power: () => "unknown",
     describe: async () => {

@@ -52,6 +52,7 @@ function machinePlayed(number: number, happened: string[], cut?: Step): { ports:
     connect,
     addressTowards: async () => "127.0.0.1",
     inventory: () => machine(number),
+    examine: async (disks) => disks,
     availableMemoryBytes: () => 1e9,
     power: () => "unknown",
     async describe() {
