@@ -52,9 +52,8 @@ export function resealCommand(): Command {
     const { target, former } = await readSealState(store.directory);
     if (target === "plain") throw notSealed(store.directory);
     await store.sealer.require("read");
-    // Interrupted before: the newest key is there already, or part of the packs have it.
-    if (former.length === 0 && (await keys.keys())[0]?.id === target) await keys.addKey();
-    const next = (await keys.keys())[0]!.id;
+    // Interrupted before: part of the packs have the newest key.
+    const next = former.length > 0 ? (await keys.keys())[0]!.id : (await keys.addKeyAfter(target)).id;
     const result = await changed(store, next, "sealing");
     printResult({ sealedWith: next, keyFile: keys.path, ...result }, () =>
       [

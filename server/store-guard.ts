@@ -13,15 +13,27 @@ export type StoreGuard = Disposable;
  * The store's one writer lock: held while what images there are changes, or packs
  * go. Reading needs none, and neither does adding packs.
  *
- * It is SQLite's lock on the file `lock`, whatever is in it: the kernel gives it
- * back when its holder is killed, and two connections of one process count as two.
- *
  * @param waitMs how long another holder is waited for
  * @throws {Fault} STORE_BUSY
  */
-export async function guardStore(directory: string, waitMs = 60_000): Promise<StoreGuard> {
+export function guardStore(directory: string, waitMs = 60_000): Promise<StoreGuard> {
+  return guardFile(join(directory, "lock"), waitMs, (cause) => busy(directory, waitMs, cause));
+}
+
+/**
+ * Holds a lock between processes: SQLite's on an empty file of this name, which is made and stays. The kernel gives it
+ * back when its holder is killed, and two connections of one process count as two.
+ *
+ * @param waitMs how long another holder is waited for
+ * @param busyFault what is thrown then
+ */
+export async function guardFile(
+  path: string,
+  waitMs: number,
+  busyFault: (cause: unknown) => Fault,
+): Promise<Disposable> {
   const giveUpAt = performance.now() + waitMs;
-  const connection = new DatabaseSync(join(directory, "lock"), { timeout: 0 });
+  const connection = new DatabaseSync(path, { timeout: 0 });
   for (;;) {
     try {
       connection.exec("begin exclusive");
@@ -30,7 +42,7 @@ export async function guardStore(directory: string, waitMs = 60_000): Promise<St
       const isBusy = ((error as { errcode?: number }).errcode ?? 0) % 256 === SQLITE_BUSY;
       if (!isBusy || performance.now() > giveUpAt) {
         connection.close();
-        throw isBusy ? busy(directory, waitMs, error) : error;
+        throw isBusy ? busyFault(error) : error;
       }
     }
     await sleep(TRY_EVERY_MS);

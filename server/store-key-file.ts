@@ -1,9 +1,12 @@
 import { randomBytes, randomUUID } from "node:crypto";
-import { link, mkdir, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
+import { chown, link, mkdir, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve, sep } from "node:path";
 import { Fault } from "../fault.ts";
 import { STORE_KEY_BYTES, type StoreKey, storeKeyOf } from "../images/sealed-pack.ts";
 import { isMissing, syncDirectory } from "./store-files.ts";
+import { guardFile } from "./store-guard.ts";
+
+const LOCK_WAIT_MS = 10_000;
 
 /**
  * The keys of a sealed store, in a file that is not in the store, mode 0600:
@@ -57,7 +60,7 @@ export class StoreKeyFile {
     const folder = await realpath(dirname(this.path));
     const store = await realpath(this.#storeDirectory).catch(() => this.#storeDirectory);
     if (`${folder}${sep}`.startsWith(store + sep)) throw keyInStore(this.path, store);
-    const temporary = await this.#writeBeside(textOf([randomBytes(STORE_KEY_BYTES)]));
+    const temporary = await this.#writeBeside(this.path, textOf([randomBytes(STORE_KEY_BYTES)]));
     try {
       // Unlike rename, link never replaces: a key that is gone takes all packs with it.
       await link(temporary, this.path);
@@ -69,11 +72,32 @@ export class StoreKeyFile {
     await syncDirectory(dirname(this.path));
   }
 
-  /** Adds a new key, before those that are there. */
-  async addKey(): Promise<void> {
+  /**
+   * Adds a new key before those that are there, unless another one has come before `id`: that is then the new one, as
+   * of two who want one at the same time. A link stays one, and the file keeps its owner.
+   *
+   * @returns the newest key
+   * @throws {Fault} STORE_KEY_INVALID, KEY_EXPOSED, STORE_KEY_BUSY
+   */
+  async addKeyAfter(id: string): Promise<StoreKey> {
+    const path = await realpath(this.path);
+    // Who reads, adds and writes while another does the same would lose a key that packs are sealed with already.
+    using _ = await guardFile(`${path}.lock`, LOCK_WAIT_MS, (cause) => busy(path, cause));
     const secrets = secretsOf((await this.#read()) ?? "", this.path);
-    await rename(await this.#writeBeside(textOf([randomBytes(STORE_KEY_BYTES), ...secrets])), this.path);
-    await syncDirectory(dirname(this.path));
+    const newest = storeKeyOf(secrets[0]!);
+    if (newest.id !== id) return newest;
+    const secret = randomBytes(STORE_KEY_BYTES);
+    const { uid, gid } = await stat(path);
+    const temporary = await this.#writeBeside(path, textOf([secret, ...secrets]));
+    try {
+      await chown(temporary, uid, gid);
+      await rename(temporary, path);
+    } catch (error) {
+      await unlink(temporary);
+      throw error;
+    }
+    await syncDirectory(dirname(path));
+    return storeKeyOf(secret);
   }
 
   async #read(): Promise<string | undefined> {
@@ -87,8 +111,8 @@ export class StoreKeyFile {
     }
   }
 
-  async #writeBeside(text: string): Promise<string> {
-    const temporary = `${this.path}.${randomUUID()}.temp`;
+  async #writeBeside(path: string, text: string): Promise<string> {
+    const temporary = `${path}.${randomUUID()}.temp`;
     const file = await open(temporary, "wx", 0o600);
     try {
       await file.writeFile(text);
@@ -133,6 +157,18 @@ function exposed(path: string, mode: number): Fault {
     why: `Its mode is ${(mode & 0o777).toString(8)}. Who has it can read every image of the store.`,
     fix: `chmod 600 ${path}`,
   });
+}
+
+function busy(path: string, cause: unknown): Fault {
+  return new Fault(
+    "STORE_KEY_BUSY",
+    {
+      what: `The store's key file ${path} was not changed.`,
+      why: `Another process changes it, for more than ${LOCK_WAIT_MS / 1000} s now.`,
+      fix: "Wait until it is done, and repeat.",
+    },
+    cause,
+  );
 }
 
 function keyInStore(path: string, storeDirectory: string): Fault {

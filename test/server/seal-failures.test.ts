@@ -30,7 +30,7 @@ before(async () => {
   directory = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "bootcast-"));
   keys = new StoreKeyFile(join(directory, "store.key"), join(directory, "before"));
   await keys.make();
-  await keys.addKey();
+  await keys.addKeyAfter((await keys.keys())[0]!.id);
   [second, first] = (await keys.keys()).map(({ id }) => id) as [string, string];
   const store = await openStore(join(directory, "before"), [site.publicKey]);
   await addImage(store, "kiosk", "?ab");

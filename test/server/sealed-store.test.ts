@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   chmod,
   cp,
+  lstat,
   mkdtemp,
   readdir,
   readFile,
@@ -111,7 +112,7 @@ test("a store is sealed, used, sealed with another key and opened again; what it
   await exportImage(store, second.manifest, out, { format: "raw" });
   assert.deepEqual(await readFile(out), Buffer.from(second.disk.bytes));
 
-  await keyFile.addKey();
+  await keyFile.addKeyAfter((await keyFile.keys())[0]!.id);
   const next = await firstKey(keyFile);
   assert.notEqual(next, id);
   await changeSeal(store, next);
@@ -318,7 +319,7 @@ test("a pack that was being written while another key came is sealed with that o
   const { digest } = manifest.packs[0]!;
   const bytes = await store.readPack(digest);
   await rm(store.packPath(digest));
-  await keyFile.addKey();
+  await keyFile.addKeyAfter((await keyFile.keys())[0]!.id);
   const next = await firstKey(keyFile);
   let isBegun = false;
   // The writer has its pack on the disk, and gives it the name only when all others are changed.
@@ -367,13 +368,13 @@ test("the key file: made once for its owner alone, refused in the store and when
     (await keyFile.keys()).map(({ id }) => id),
     before.map(({ id }) => id),
   );
-  await keyFile.addKey();
+  await keyFile.addKeyAfter((await keyFile.keys())[0]!.id);
   assert.equal((await stat(keyFile.path)).mode & 0o777, 0o600);
   assert.deepEqual(
     (await keyFile.keys()).slice(1).map(({ id }) => id),
     [before[0]!.id],
   );
-  assert.deepEqual((await readdir(join(keyFile.path, ".."))).sort(), ["store.key"]);
+  assert.deepEqual((await readdir(join(keyFile.path, ".."))).sort(), ["store.key", "store.key.lock"]);
   await chmod(keyFile.path, 0o640);
   await assert.rejects(keyFile.keys(), { code: "KEY_EXPOSED" });
   await chmod(keyFile.path, 0o600);
@@ -393,6 +394,30 @@ test("the key file: made once for its owner alone, refused in the store and when
   await symlink(directory, `${directory}-link`);
   const led = new StoreKeyFile(join(`${directory}-link`, "store.key"), directory);
   await assert.rejects(led.make(), { code: "STORE_KEY_PLACE" });
+});
+
+test("of two who change the key at the same time one makes it, and neither loses the other's", async (t) => {
+  const { directory, keyFile } = await place(t);
+  await keyFile.make();
+  const id = await firstKey(keyFile);
+  const others = [1, 2, 3, 4].map(() => new StoreKeyFile(keyFile.path, directory));
+  const made = await Promise.all(others.map((other) => other.addKeyAfter(id)));
+  const after = (await keyFile.keys()).map((key) => key.id);
+  assert.equal(after.length, 2);
+  assert.deepEqual([...new Set(made.map((key) => key.id)), id], after);
+});
+
+test("a key file that is a link stays one: the new key is where the file is, and nowhere else", async (t) => {
+  const { directory, keyFile } = await place(t);
+  await keyFile.make();
+  const folder = await mkdtemp(join(tmpdir(), "bootcast-key-link-"));
+  t.after(() => rm(folder, { recursive: true }));
+  await symlink(keyFile.path, join(folder, "link.key"));
+  const linked = new StoreKeyFile(join(folder, "link.key"), directory);
+  const added = await linked.addKeyAfter(await firstKey(keyFile));
+  assert.deepEqual(await readdir(folder), ["link.key"]);
+  assert.ok((await lstat(join(folder, "link.key"))).isSymbolicLink());
+  assert.equal(await firstKey(keyFile), added.id);
 });
 
 test("a file that does not say how the store is sealed stops writers, and is written anew by sealing", async (t) => {
