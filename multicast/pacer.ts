@@ -1,6 +1,6 @@
 /** The long-term bucket is filled at this share of the rate, so that with its depth no second ever exceeds the rate. */
-const LONG_TERM_SHARE = 0.98;
-const LONG_TERM_DEPTH_MS = 20;
+const LONG_TERM_SHARE = 0.99;
+const LONG_TERM_DEPTH_MS = 10;
 /** A late timer's debt is paid back at most this much faster than the long-term rate. */
 const CATCH_UP = 1.05;
 const BURST_DEPTH_MS = 2;
@@ -21,10 +21,10 @@ export type Pace = {
  *
  * Two buckets must both have room. The long-term bucket keeps the rate: in any
  * second the wire carries at most `rateBytesPerSecond` (one datagram more where
- * the rate is so low that a datagram is longer than 20 ms of it). The burst
+ * the rate is so low that a datagram is longer than 10 ms of it). The burst
  * bucket keeps it even: never more than 2 ms worth of data back to back, or one
  * datagram at low rates. When a timer comes late, what was missed is not paid
- * back at once but 5 % faster than usual, and what was missed longer than 20 ms
+ * back at once but 5 % faster than usual, and what was missed longer than 10 ms
  * ago is never paid back.
  *
  * Times are the caller's milliseconds, with fractions.

@@ -17,9 +17,9 @@ export type RoomOptions = {
 type Sample = { readonly atSeconds: number; readonly sentBytes: number };
 
 const SAMPLE_MS = 10;
-/** Data flows when so much of a fifth of a second is used: announcements and canaries are not data. */
-const FLOW_SECONDS = 0.2;
-const FLOW_SHARE = 0.4;
+/** Data flows when so much of half a second is used: announcements, canaries and descriptions are not data. */
+const FLOW_SECONDS = 0.5;
+const FLOW_SHARE = 0.6;
 
 export const serverAddress = "10.78.0.1";
 
