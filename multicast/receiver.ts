@@ -309,7 +309,8 @@ export class StreamReceiver {
   }
 
   #onTail({ symbol, plannedParity }: Packet, now: number): void {
-    this.#requests.onTail((symbol * 256 + plannedParity) * TAIL_PAUSE_UNIT_MS, now);
+    // Never none, which no sender says: anybody could make a room speak at once by it.
+    this.#requests.onTail(Math.max(1, symbol * 256 + plannedParity) * TAIL_PAUSE_UNIT_MS, now);
     this.#endPass();
   }
 

@@ -43,6 +43,24 @@ export function targetTooSmall(targetBytes: number, imageBytes: number): Fault {
   });
 }
 
+/** Said before anything is erased: what the stream does not bring would be missing on the disk. */
+export function streamOfParts(packs: number, packsOfImage: number): Fault {
+  return new Fault("STREAM_MISMATCH", {
+    what: `The stream sends ${packs} of the image's ${packsOfImage} packs. Nothing was erased.`,
+    why: "A restore needs all of them.",
+    fix: "Stop the stream and start it again; server and agent must have the same version.",
+  });
+}
+
+/** Said before anything is erased. */
+export function keyMissing(): Fault {
+  return new Fault("STREAM_KEY_MISSING", {
+    what: "The stream is encrypted, and the server did not give its key. Nothing was erased.",
+    why: "What is received could not be read.",
+    fix: "Start the restore again; server and agent must have versions that know encrypted streams.",
+  });
+}
+
 /** A pack that the server itself gave, checked against the manifest, is damaged. */
 export function unicastWrong(pack: number, tries: number, cause: unknown): Fault {
   return new Fault(

@@ -1,7 +1,7 @@
 import { StreamLayout } from "../../multicast/layout.ts";
 import { StreamControl } from "./control.ts";
 import { describeStream } from "./describe.ts";
-import { targetTooSmall } from "./faults.ts";
+import { streamOfParts, targetTooSmall } from "./faults.ts";
 import { GroupKeys } from "./group-keys.ts";
 import type { Received, ReceiveOptions } from "./receive-options.ts";
 import { Reception } from "./reception.ts";
@@ -15,7 +15,7 @@ import { Reception } from "./reception.ts";
  * Memory is bounded: while the disk is busy, symbols that do not fit are let
  * go, and come again.
  *
- * @throws {Fault} TARGET_TOO_SMALL, STREAM_NOT_ARRIVING, STREAM_SILENT, PACK_WRONG, and those of
+ * @throws {Fault} TARGET_TOO_SMALL, STREAM_MISMATCH, STREAM_KEY_MISSING, STREAM_NOT_ARRIVING, STREAM_SILENT, PACK_WRONG, and those of
  *   `describeStream`, the target and `beforeWrite`; the signal's reason when it is aborted
  */
 export async function receiveStream(options: ReceiveOptions): Promise<Received> {
@@ -29,12 +29,10 @@ export async function receiveStream(options: ReceiveOptions): Promise<Received> 
     const { manifest, info } = described;
     if (options.target.sizeBytes < manifest.diskBytes)
       throw targetTooSmall(options.target.sizeBytes, manifest.diskBytes);
-    reception = new Reception(
-      options,
-      { control, reports, groupKeys },
-      described,
-      new StreamLayout(info.description, manifest.packs),
-    );
+    const layout = new StreamLayout(info.description, manifest.packs);
+    // Only the manifest is signed: who describes the stream may be somebody else.
+    if (layout.packCount < manifest.packs.length) throw streamOfParts(layout.packCount, manifest.packs.length);
+    reception = new Reception(options, { control, reports, groupKeys }, described, layout);
     return await reception.run();
   } finally {
     await reception?.close();

@@ -4,7 +4,7 @@ import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
 import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
-import { notArriving, silent } from "./faults.ts";
+import { keyMissing, notArriving, silent } from "./faults.ts";
 import type { GroupKeys } from "./group-keys.ts";
 import type { GroupSocket } from "./group-socket.ts";
 import { OVERHEAR_MS, overhear } from "./overhear.ts";
@@ -108,6 +108,7 @@ export class Reception {
     this.#enter("arriving");
     // From the join on canaries are sent. If they arrive before the group was asked for, a switch floods it.
     await this.#reporter.start(join);
+    if (description.isSealed === true && this.#groupKeys.of(description.streamId) === undefined) throw keyMissing();
     this.#reporter.isFlooded = await overhear({
       interfaceAddress: this.#interfaceAddress,
       group: description.group,

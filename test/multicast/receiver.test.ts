@@ -58,11 +58,12 @@ function start(sizes: readonly number[], shape: { symbolBytes?: number; symbolsP
       }
       return asked;
     },
-    canary(block = 0): string {
+    /** @param pause in 10 ms, at the end of a pass */
+    canary(block = 0, pause = 1): string {
       const packet = {
         kind: PacketKind.canary,
         symbol: 0,
-        plannedParity: 1,
+        plannedParity: pause,
         block,
         sequence: sequence++,
         sendTimeTenthsMs: 0,
@@ -231,4 +232,17 @@ test("receiver: an image of zeros is complete at once", () => {
   const { receiver, canary } = start([]);
   assert.equal(canary(), "canary");
   assert.equal(receiver.isComplete, true);
+});
+
+test("receiver: a forged canary that tells it not to pause does not silence it", () => {
+  const { receiver, layout, send, canary, wishes } = start([10, 10, 10, 10], { symbolBytes: 5, symbolsPerBlock: 4 });
+  send(0, layout.symbolCount, (number) => number === 1);
+  canary(layout.blockCount, 0);
+  assert.notDeepEqual(wishes(100), []);
+  // Its request was not answered, and the sender's own canary comes while it rests.
+  canary(layout.blockCount, 0);
+  assert.notDeepEqual(wishes(90), []);
+  canary(layout.blockCount, 5);
+  assert.notDeepEqual(wishes(2_000), [], "it asks again");
+  assert(Number.isFinite(receiver.feedbackDueAt ?? 0));
 });

@@ -3,8 +3,11 @@ import { randomBytes } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { test } from "node:test";
+import { StreamControl } from "../../../agent/stream/control.ts";
+import { describeStream } from "../../../agent/stream/describe.ts";
 import { GroupKeys } from "../../../agent/stream/group-keys.ts";
 import { receiveStream } from "../../../agent/stream/receive.ts";
+import { SEAL_BYTES } from "../../../images/sealed-pack.ts";
 import { PACKET_HEADER_BYTES } from "../../../multicast/packet.ts";
 import { createHttp } from "../../../server/http.ts";
 import type { StreamOptions } from "../../../server/stream/hub.ts";
@@ -68,6 +71,32 @@ for (const withoutThreads of [false, true]) {
     }
   });
 }
+
+test("encrypted: a stream whose key does not come erases nothing", async () => {
+  const site = await openSite();
+  try {
+    const stream = await site.open();
+    const control = new StreamControl({ server: site.server });
+    const { info, manifest } = await describeStream(control, stream.streamId, site.trusted);
+    await control.close();
+    const streamBytes = manifest.packs.reduce((sum, { storedBytes }) => sum + storedBytes + SEAL_BYTES, 0);
+    const description = { ...info.description, isSealed: true, streamBytes };
+    const receiving = receiveStream({
+      server: site.server,
+      streamId: stream.streamId,
+      trusted: site.trusted,
+      described: { info: { ...info, description }, manifest },
+      target: new MemoryDisk(new Uint8Array(site.manifest.diskBytes)),
+      name: "test",
+      interfaceAddress: loopback,
+      beforeWrite: async () => assert.fail("the target was erased"),
+      log: silentLog,
+    });
+    await assert.rejects(receiving, { code: "STREAM_KEY_MISSING" });
+  } finally {
+    await site.close();
+  }
+});
 
 test("encrypted: packs by unicast are sealed, too, and open with the key that the join brought", async () => {
   const site = await openSite();

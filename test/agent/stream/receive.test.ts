@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { createSocket } from "node:dgram";
 import { test } from "node:test";
+import { StreamControl } from "../../../agent/stream/control.ts";
+import { describeStream } from "../../../agent/stream/describe.ts";
 import { receiveStream } from "../../../agent/stream/receive.ts";
 import type { ReceiveOptions, ReceiveProgress } from "../../../agent/stream/receive-options.ts";
 import { CELL_BYTES } from "../../../images/cell.ts";
@@ -103,6 +105,28 @@ test("receive: an image of nothing but zeros", async () => {
     const stream = await site.open({ once: false });
     await receiveStream(optionsFor(site, stream, target));
     assert(target.bytes.every((byte) => byte === 0));
+  } finally {
+    await site.close();
+  }
+});
+
+test("receive: a stream of only some packs of the image erases nothing", async () => {
+  const site = await openSite();
+  try {
+    const stream = await site.open();
+    const control = new StreamControl({ server: site.server });
+    const { info, manifest } = await describeStream(control, stream.streamId, site.trusted);
+    await control.close();
+    for (const packs of [[], [[0, 1]]] as [number, number][][]) {
+      const streamBytes = packs.length === 0 ? 0 : manifest.packs[0]!.storedBytes;
+      const described = { info: { ...info, description: { ...info.description, packs, streamBytes } }, manifest };
+      const target = dirtyDisk(site);
+      const beforeWrite = async () => assert.fail("the target was erased");
+      await assert.rejects(receiveStream(optionsFor(site, stream, target, { described, beforeWrite })), {
+        code: "STREAM_MISMATCH",
+      });
+      assert.deepEqual(target.done, []);
+    }
   } finally {
     await site.close();
   }
