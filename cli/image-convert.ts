@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
 import type { DiskImage } from "../server/images/open-image.ts";
-import { writeImage } from "../server/images/write-image.ts";
+import { bmapPath, writeImage } from "../server/images/write-image.ts";
 import { refuseSameFile } from "../server/images/write-output.ts";
 import { openImageFile } from "./image-file.ts";
 import { interruption } from "./interruption.ts";
@@ -34,6 +34,7 @@ export function imageConvertCommand(): Command {
       const image = await openImageFile(input, given, { signal });
       try {
         await refuseSameFile(input, output);
+        if (format === "sparse") await refuseSameFile(input, bmapPath(output));
         if (given.verify && hasChecksums(image)) await verify(image, signal);
         const progress = progressLine("converting");
         const start = performance.now();

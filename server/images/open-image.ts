@@ -138,7 +138,11 @@ class Opening {
   async #image(content: Content, path: string): Promise<Found> {
     if (this.#layers.length > MOST_LAYERS) throw tooManyLayers();
     const format = await formatOf(content.source);
-    if (format === undefined) return this.#raw(content);
+    if (format === undefined) {
+      const found = await this.#raw(content);
+      if (found.kind === "volume" && isNamedDmg(path) && (await isPiece(found.source))) throw cutDmg(path);
+      return found;
+    }
     switch (format.id) {
       case "gzip":
       case "xz":
@@ -187,7 +191,8 @@ class Opening {
       return { ...(await rawImage(found.source, 512)), ...found.bundle, format: "sparsebundle" };
     }
     if (found.source.sizeBytes === 0) throw emptyMember(found.member);
-    return this.#image(found.file === undefined ? { source: found.source } : this.#temporary(found.file), path);
+    const inner = found.file === undefined ? { source: found.source } : this.#temporary(found.file);
+    return this.#image(inner, found.member);
   }
 
   async #decrypted({ source }: Content): Promise<Content> {
@@ -293,6 +298,27 @@ async function isNoise(source: BlockSource): Promise<boolean> {
   const start = await source.read(0, Math.min(FILE_SYSTEM_PROBE_BYTES, source.sizeBytes));
   const isKnown = fileSystemOf(start) !== "" || decodeMbr(start.subarray(0, MBR_BYTES)) !== undefined;
   return !isKnown && deflateRawSync(start).length > start.length;
+}
+
+function isNamedDmg(path: string): boolean {
+  return /\.dmg(\.(gz|xz|zst))?$/i.test(path);
+}
+
+/**
+ * A .dmg says at its end what it is. Without it, what was cut off in the middle would pass for a raw disk when its
+ * length happens to be whole sectors; but a raw one begins with zeros or with something known.
+ */
+async function isPiece(source: BlockSource): Promise<boolean> {
+  const start = await source.read(0, Math.min(FILE_SYSTEM_PROBE_BYTES, source.sizeBytes));
+  return fileSystemOf(start) === "" && start.subarray(0, 512).some((byte) => byte !== 0);
+}
+
+function cutDmg(path: string): Fault {
+  return new Fault("UDIF_TRUNCATED", {
+    what: `${path} is cut off, or no .dmg.`,
+    why: "The trailer that ends a .dmg is not there, and its content begins with no partition table or file system that is known: it is no raw disk.",
+    fix: "Copy it again from where it came from, and compare the copies. If it is a raw disk all the same, rename it to .raw.",
+  });
 }
 
 function noise(): Fault {

@@ -45,7 +45,7 @@ export class TemporaryFile implements BlockSource {
     const directory = space.directory ?? process.env["TMPDIR"] ?? "/var/tmp";
     const freeBytes = await freeBytesOf(directory);
     const mostBytes = Math.min(space.mostBytes ?? Infinity, freeBytes - RESERVE_BYTES);
-    if (mostBytes <= 0 || neededBytes > mostBytes) throw noSpace(directory, neededBytes, freeBytes);
+    if (mostBytes <= 0 || neededBytes > mostBytes) throw noSpace(directory, neededBytes, mostBytes);
     const path = join(directory, `bootcast-${randomUUID()}`);
     const file = await open(path, "wx+", 0o600);
     await unlink(path);
@@ -105,7 +105,7 @@ export class TemporaryFile implements BlockSource {
     if (this.#writtenBytes > this.#lookAtBytes) {
       this.#lookAtBytes += LOOK_AGAIN_BYTES;
       const freeBytes = await freeBytesOf(this.#directory);
-      if (freeBytes < RESERVE_BYTES) throw noSpace(this.#directory, this.#writtenBytes, freeBytes);
+      if (freeBytes < RESERVE_BYTES) throw noSpace(this.#directory, this.#writtenBytes, 0);
     }
     try {
       for (let at = 0; at < piece.length; )
@@ -129,13 +129,13 @@ function isZero(bytes: Uint8Array): boolean {
 
 const zeros = Buffer.alloc(HOLE_BYTES);
 
-function noSpace(directory: string, neededBytes: number, freeBytes: number, cause?: unknown): Fault {
+function noSpace(directory: string, neededBytes: number, mostBytes: number, cause?: unknown): Fault {
   const needs = neededBytes === 0 ? "Unpacking needs room" : `Unpacking needs at least ${inMebibytes(neededBytes)}`;
   return new Fault(
     "TEMPORARY_SPACE",
     {
       what: `The image cannot be unpacked in ${directory}.`,
-      why: `${needs}, and ${inMebibytes(Math.max(0, freeBytes))} may be used there.`,
+      why: `${needs}, and ${inMebibytes(Math.max(0, mostBytes))} may be used there: ${inMebibytes(RESERVE_BYTES)} are left to others.`,
       fix: "Make room, or name another folder: TMPDIR=/large/folder before the command.",
     },
     cause,

@@ -189,6 +189,18 @@ describe("compressed as a whole", () => {
     }
   });
 
+  test("a .dmg that was cut off after whole sectors is no raw disk; a raw one of that name is read", async () => {
+    // The front of every kind of data fork: packed by zlib, by ADC, or noise of an encrypted image with its header behind.
+    for (const start of ["789c", "c0ffee", "9f3a1184"]) {
+      const bytes = Buffer.concat([Buffer.from(start, "hex"), randomBytes(1 << 16)]).subarray(0, 1 << 16);
+      await assert.rejects(openImage(await file("piece.dmg", bytes)), { code: "UDIF_TRUNCATED" });
+      await assert.rejects(openImage(await file("piece.dmg.gz", gzipSync(bytes))), { code: "UDIF_TRUNCATED" });
+      assert.equal((await readAll(await file("piece.raw", bytes))).format, "raw");
+    }
+    for (const raw of [disk, Buffer.alloc(1 << 16)])
+      assert.equal((await readAll(await file("raw.dmg", raw))).sizeBytes, raw.length);
+  });
+
   test("cut off or damaged ones are refused", async () => {
     run("xz", "-k", "-0", await file("other.raw", disk));
     const packed: Readonly<Record<string, Buffer>> = {

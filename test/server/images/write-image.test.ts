@@ -239,6 +239,11 @@ test("the command says what it made, refuses the file itself, and needs --force 
   assert.deepEqual([sourceFormat, format, diskBytes, file], ["raw", "udzo", disk.length, output]);
   assert.match(convert(input, output, "--format", "udzo").stderr, /\[FILE_EXISTS\]/);
   assert.match(convert(input, input, "--force").stderr, /\[SAME_FILE\]/);
+  // The map that is written beside would replace the source.
+  const named = join(folder, "copy.raw.bmap");
+  writeFileSync(named, disk);
+  assert.match(convert(named, join(folder, "copy.raw"), "--format", "sparse", "--force").stderr, /\[SAME_FILE\]/);
+  assert(readFileSync(named).equals(disk));
   assert.equal(convert(output, join(folder, "back.raw"), "--force").status, 0);
   assert(readFileSync(join(folder, "back.raw")).equals(disk));
   assert.equal(convert(input, output, "--format", "udrw").status, 2);
