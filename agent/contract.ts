@@ -119,6 +119,8 @@ export const Inventory = Type.Object({
   nics: Type.Array(Nic),
   disks: Type.Array(Disk),
   agentVersion: Type.String(),
+  /** What a DHCP server called this machine (option 12). */
+  dhcpName: Type.Optional(Type.String({ maxLength: 255 })),
   /** CONTRACT_VERSION of the agent. */
   contract: Type.Optional(Type.Integer({ minimum: 1 })),
 });

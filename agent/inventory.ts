@@ -15,6 +15,8 @@ export function readInventory(
   options: { bootMac: string | undefined; agentVersion: string },
 ): Inventory {
   const nics = readNics(files);
+  // The boot image's own DHCP client leaves there what it was told.
+  const dhcpName = /^host_name=(.*)$/m.exec(files.text("/run/bootcast/network"))?.[1]?.trim();
   const dmi = (name: string) => withoutRubbish(files.text(`/sys/class/dmi/id/${name}`));
   return {
     mac: bootCard(nics, options.bootMac),
@@ -28,6 +30,7 @@ export function readInventory(
     nics,
     disks: readDisks(files),
     agentVersion: options.agentVersion,
+    ...(dhcpName === undefined || dhcpName === "" ? {} : { dhcpName: dhcpName.slice(0, 255) }),
     contract: CONTRACT_VERSION,
   };
 }

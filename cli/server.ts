@@ -33,8 +33,10 @@ import { limitConnections } from "../server/http-connections.ts";
 import { InterfaceWatch } from "../server/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../server/interfaces.ts";
 import { loadSiteKey } from "../server/keys.ts";
+import { readNameList } from "../server/name-list.ts";
 import { OrderReports } from "../server/order-reports.ts";
 import { Orders } from "../server/orders.ts";
+import { reverseName } from "../server/reverse-name.ts";
 import { Sessions } from "../server/sessions.ts";
 import { openStore } from "../server/store.ts";
 import { StoreCells } from "../server/store-cells.ts";
@@ -116,7 +118,17 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     ...(budgetBytesPerSecond === undefined ? {} : { budgetBytesPerSecond }),
   });
   parts.defer(() => hub.close());
-  const hosts = new Hosts({ db, events, names: values["hosts.names"] });
+  const listPath = values["hosts.names_csv"];
+  // Once at the start, so that a list that cannot be read is told where a person sees it.
+  if (listPath !== undefined) await readNameList(listPath);
+  const hosts = new Hosts({
+    db,
+    events,
+    names: values["hosts.names"],
+    nameSources: values["hosts.name_sources"],
+    nameList: listPath === undefined ? undefined : () => readNameList(listPath),
+    reverseName,
+  });
   const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }), tell });
   const streams = new DeployStreams({ db, opener, log });
   const sign = (text: string) => signBytes(null, Buffer.from(text), key.privateKey).toString("base64");

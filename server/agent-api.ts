@@ -3,7 +3,7 @@ import { Inventory, Order, Registration, Report, ReportAnswer } from "../agent/c
 import type { EventLog } from "./events.ts";
 import { ofOneHost } from "./host-token.ts";
 import type { Hosts } from "./hosts.ts";
-import type { HttpServer } from "./http.ts";
+import { type HttpServer, plainAddress } from "./http.ts";
 import type { OrderReports } from "./order-reports.ts";
 import type { Orders } from "./orders.ts";
 
@@ -31,7 +31,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
 
   http.post("/agent/v1/hosts", { schema: { body: Inventory, response: { 200: Registration } } }, async (request) => {
     await reports.endLost();
-    const registration = await hosts.register(request.body);
+    const registration = await hosts.register(request.body, plainAddress(request.ip));
     request.log.info({ host: registration.name, mac: request.body.mac, from: request.ip }, "host registered");
     return registration;
   });

@@ -60,14 +60,14 @@ export function oneOf<T extends string>(...words: readonly T[]): Kind<T> {
 }
 
 /** A list; a single text is split at commas, so that flags and the environment can give it. */
-export function listOf(of: Kind<string>): Kind<readonly string[]> {
+export function listOf<T extends string>(of: Kind<T>): Kind<readonly T[]> {
   return {
     allowed: `a list, each item ${of.allowed}`,
     read: (value) => {
       const items = typeof value === "string" ? value.split(",").map((item) => item.trim()) : value;
       if (!Array.isArray(items)) return undefined;
       const read = items.map((item) => of.read(item));
-      return read.some((item) => item === undefined) ? undefined : (read as string[]);
+      return read.some((item) => item === undefined) ? undefined : (read as T[]);
     },
   };
 }
@@ -162,13 +162,17 @@ export const rate: Kind<number> = {
   },
 };
 
-/** One run of "n" in braces is the number, as wide as it has letters; around it stand letters, digits and hyphens. */
+/**
+ * One place in braces is filled in for each host: a run of "n" is the number, as wide as it has letters. Around it
+ * stand letters, digits and hyphens; a number cannot come first, because it would be an address for some.
+ */
 export const namePattern: Kind<string> = {
-  allowed: 'a host name with the number\'s place in braces, like "lab-{nn}"',
+  allowed: 'a host name with a place in braces, like "lab-{nn}", "{serial}" or "mac-{mac6}"',
   read: (value) =>
     typeof value === "string" &&
     value.length <= 60 &&
-    /^[a-z0-9]([a-z0-9-]*-)?\{n{1,4}\}([a-z0-9-]*[a-z0-9])?$/i.test(value)
+    (/^[a-z0-9]([a-z0-9-]*-)?\{n{1,4}\}([a-z0-9-]*[a-z0-9])?$/i.test(value) ||
+      /^([a-z0-9][a-z0-9-]*)?\{(serial|mac6)\}([a-z0-9-]*[a-z0-9])?$/i.test(value))
       ? value
       : undefined,
 };

@@ -4,6 +4,7 @@ import { parse, TomlError } from "smol-toml";
 import { Fault } from "../fault.ts";
 import { rateModes } from "../multicast/rate-control.ts";
 import * as kind from "./config-values.ts";
+import { nameSources } from "./name-sources.ts";
 import { nearest } from "./nearest.ts";
 
 /** Where the configuration is looked for when nobody says otherwise; it need not exist. */
@@ -80,6 +81,10 @@ const settings = {
   /** What all streams of one interface send together; undefined: nine tenths of what its card can. */
   "multicast.budget": setting(kind.rate),
   "hosts.names": setting(kind.namePattern, "lab-{nn}"),
+  /** Whom a host's name is asked of, in this order. */
+  "hosts.name_sources": setting(kind.listOf(kind.oneOf(...nameSources)), ["registry", "pattern"]),
+  /** The list for the source "csv": an address, serial number or UUID, and a name, on each line. */
+  "hosts.names_csv": setting(kind.file),
   /** How long a host with nothing ordered waits for an order before it is told to boot its disk. */
   "hosts.wait_minutes": setting(kind.integer(0, 100_000), 30),
   "dnssd.enabled": setting(kind.boolean, true),

@@ -4,8 +4,10 @@ import type { AgentState, Inventory, Registration } from "../agent/contract.ts";
 import { Fault, type FaultText } from "../fault.ts";
 import type { Database } from "./db/database.ts";
 import type { HostTable } from "./db/schema.ts";
-import type { EventLog } from "./events.ts";
-import { isGoodUuid, isHostName, type KnownHost, nextName, recognise } from "./host-identity.ts";
+import type { Change, EventLog } from "./events.ts";
+import { isGoodUuid, isHostName, type KnownHost, recognise } from "./host-identity.ts";
+import { type NameList, nameInList } from "./name-list.ts";
+import { type ChosenName, chooseName, type NameSource } from "./name-sources.ts";
 import { nearest } from "./nearest.ts";
 
 /** A host as the API and the pages show it. */
@@ -29,6 +31,20 @@ export type Host = {
   readonly inventory: Inventory;
 };
 
+/** How hosts get their names. */
+export type HostNaming = {
+  /** The pattern: "lab-{nn}". */
+  readonly names: string;
+  /** In which order sources are asked; the registry and then the pattern unless given. */
+  readonly nameSources?: readonly NameSource[] | undefined;
+  /** The list of names, read again for each registration. */
+  readonly nameList?: (() => Promise<NameList>) | undefined;
+  /** What reverse DNS calls an address. */
+  readonly reverseName?: ((address: string) => Promise<string | undefined>) | undefined;
+};
+
+const DEFAULT_SOURCES: readonly NameSource[] = ["registry", "pattern"];
+
 /** Far more than one server can boot. Every registration looks at all of them. */
 const MAX_HOSTS = 5_000;
 
@@ -36,27 +52,26 @@ const MAX_HOSTS = 5_000;
 export class Hosts {
   readonly #db: Database;
   readonly #events: EventLog;
-  readonly #names: string;
+  readonly #naming: HostNaming;
   readonly #maxHosts: number;
 
-  /**
-   * @param options.names the pattern of new hosts' names, "lab-{nn}"
-   * @param options.maxHosts how many there may be; everybody on the network can add one
-   */
-  constructor(options: { db: Database; events: EventLog; names: string; maxHosts?: number }) {
+  /** @param options.maxHosts how many there may be; everybody on the network can add one */
+  constructor(options: { db: Database; events: EventLog; maxHosts?: number } & HostNaming) {
     this.#db = options.db;
     this.#events = options.events;
-    this.#names = options.names;
+    this.#naming = options;
     this.#maxHosts = options.maxHosts ?? MAX_HOSTS;
   }
 
   /**
    * A machine says who it is: it gets its name and a new token; the token it had before ends.
    *
+   * @param address where it spoke from, for reverse DNS
    * @throws {Fault} HOST_LIST_FULL for a new one
    */
-  async register(inventory: Inventory): Promise<Registration> {
+  async register(inventory: Inventory, address?: string): Promise<Registration> {
     const token = randomBytes(32).toString("base64url");
+    const { offers, fault } = await this.#offers(inventory, address);
     return this.#events.change(async (change) => {
       const known = await knownHosts(change.tables);
       const before = recognise(inventory, known, change.nowMs);
@@ -77,23 +92,24 @@ export class Hosts {
         waiting_since_ms: change.nowMs,
         last_seen_ms: change.nowMs,
       };
-      let name: string;
+      const chosen = await this.#nameFor(change, inventory, before?.id, offers);
+      const { name } = chosen;
       if (before === undefined) {
         if (known.length >= this.#maxHosts) throw listFull(this.#maxHosts);
-        const taken = await change.tables.selectFrom("hosts").select("name").execute();
-        name = nextName(this.#names, new Set(taken.map((row) => row.name.toLowerCase())));
         await change.tables
           .insertInto("hosts")
           .values({ id, name, first_seen_ms: change.nowMs, ...seen })
           .execute();
       } else {
-        const row = await change.tables
+        await change.tables
           .updateTable("hosts")
-          .set(seen)
+          .set({ ...seen, name })
           .where("id", "=", id)
-          .returning("name")
-          .executeTakeFirstOrThrow();
-        name = row.name;
+          .execute();
+        if (chosen.before !== name) {
+          const data = { from: chosen.before, to: name, source: chosen.source };
+          await change.record({ kind: "host.renamed", hostId: id, data });
+        }
       }
       // An address belongs to the machine that used it last.
       await change.tables
@@ -114,10 +130,49 @@ export class Hosts {
       await change.record({
         kind: "host.registered",
         hostId: id,
-        data: { name, mac: inventory.mac, isNew: before === undefined, agentVersion: inventory.agentVersion },
+        data: {
+          name,
+          mac: inventory.mac,
+          isNew: before === undefined,
+          agentVersion: inventory.agentVersion,
+          nameSource: chosen.source,
+          ...(chosen.refused.length === 0 ? {} : { namesRefused: chosen.refused }),
+          ...(fault === undefined ? {} : { fault }),
+        },
       });
       return { hostId: id, name, token };
     });
+  }
+
+  /** What the sources outside say that are asked at all. A list that became unreadable names nobody, and is told. */
+  async #offers(
+    { dhcpName, ...machine }: Inventory,
+    address: string | undefined,
+  ): Promise<{ offers: Partial<Record<NameSource, string | undefined>>; fault?: Fault }> {
+    const { nameSources = DEFAULT_SOURCES, nameList, reverseName } = this.#naming;
+    const offers: Partial<Record<NameSource, string | undefined>> = { dhcp: dhcpName };
+    if (nameSources.includes("dns") && address !== undefined) offers.dns = await reverseName?.(address);
+    if (!nameSources.includes("csv") || nameList === undefined) return { offers };
+    try {
+      return { offers: { ...offers, csv: nameInList(await nameList(), machine) } };
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return { offers, fault: error };
+    }
+  }
+
+  /** The name that a machine is to have, and the one that it had. */
+  async #nameFor(
+    change: Change,
+    machine: Inventory,
+    hostId: string | undefined,
+    offers: Partial<Record<NameSource, string | undefined>>,
+  ): Promise<ChosenName & { readonly before: string | undefined }> {
+    const rows = await change.tables.selectFrom("hosts").select(["id", "name"]).execute();
+    const before = rows.find(({ id }) => id === hostId)?.name;
+    const taken = new Set(rows.filter(({ id }) => id !== hostId).map(({ name }) => name.toLowerCase()));
+    const { names: pattern, nameSources: sources = DEFAULT_SOURCES } = this.#naming;
+    return { ...chooseName({ sources, pattern, machine, known: before, offers, taken }), before };
   }
 
   /** Whether `token` is the one that this host was given last. */
