@@ -149,7 +149,7 @@ class Opening {
       case "zstd":
         return this.#image(await this.#unpacked(content, format.id), path);
       case "zip":
-        return this.#zip(content, path);
+        return this.#zip(content);
       case "encrypted":
         return this.#image(await this.#decrypted(content), path);
       case "udif":
@@ -181,7 +181,7 @@ class Opening {
     return this.#temporary(await unpack(source, codec, { space, onProgress, signal }));
   }
 
-  async #zip({ source }: Content, path: string): Promise<Found> {
+  async #zip({ source }: Content): Promise<Found> {
     const { space = {}, onProgress, signal } = this.#options;
     const found = await openZip(source, { space, onProgress, signal });
     this.#layers.push({ kind: "zip", title: `zip (${found.member})` });
