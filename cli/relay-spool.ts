@@ -1,22 +1,11 @@
 import { createHash } from "node:crypto";
-import {
-  constants,
-  type FileHandle,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  stat,
-  writeFile,
-} from "node:fs/promises";
+import { constants, type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Manifest } from "../images/manifest.ts";
 
 const PACKS_FILE = "packs";
-const STREAM_FILE = "stream-id";
+const STREAM_FILE = "identity";
 /** A spool that was not written for so long is of a relay that does not come back. */
 const KEPT_MS = 7 * 86_400_000;
 
@@ -64,16 +53,9 @@ export class RelaySpool {
     return new RelaySpool(directory, manifest, file, log);
   }
 
-  /** The id under which this relay's stream goes on after a restart; undefined at the first start. */
-  async streamId(): Promise<string | undefined> {
-    const text = await readFile(join(this.directory, STREAM_FILE), "utf8").catch(() => "");
-    return /^[0-9a-f]{16}$/.test(text) ? text : undefined;
-  }
-
-  async keepStreamId(streamId: string): Promise<void> {
-    const path = join(this.directory, STREAM_FILE);
-    await writeFile(`${path}.new`, streamId, { mode: 0o600 });
-    await rename(`${path}.new`, path);
+  /** Where the identity of this relay's own stream is kept: see stream-identity.ts. */
+  get identityPath(): string {
+    return join(this.directory, STREAM_FILE);
   }
 
   /** Looks at all that is there. */

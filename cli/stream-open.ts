@@ -1,18 +1,20 @@
+import { dirname } from "node:path";
 import type { Logger } from "pino";
 import { Fault } from "../fault.ts";
 import type { RunningStream } from "../server/stream/hub.ts";
 import { say } from "./output.ts";
 import type { PassphraseFlags } from "./passphrase.ts";
+import { forgetIdentity, identityPath, sweepIdentities } from "./stream-identity.ts";
 import { openRelaySource } from "./stream-relay.ts";
 import { type ImageSource, openImageSource } from "./stream-source.ts";
 
 /** What a stream sends: an image of this machine, or for a relay a stream of another one. */
 export type StreamSource = ImageSource & {
-  /** Of a relay that was started again: the id that its stream had. */
-  readonly streamId?: string | undefined;
+  /** Where the identity of its stream is kept, for the next start. */
+  readonly identityPath: string;
   /** The stream is open. */
-  onOpen(stream: Pick<RunningStream, "streamId" | "hold">): Promise<void>;
-  /** It has ended as it should. */
+  onOpen(stream: Pick<RunningStream, "hold">): void;
+  /** It has ended as it should: nobody comes back to it. */
   finish(): Promise<void>;
 };
 
@@ -27,7 +29,7 @@ export type SourceFlags = PassphraseFlags & {
 };
 
 /**
- * @param options.output names what it is sent to: two relays of one image keep apart by it
+ * @param options.output names what it is sent to: two streams of one image keep apart by it
  * @throws {Fault} USAGE when it is not one source; those of `openImageSource` and `openRelaySource`
  */
 export async function openStreamSource(
@@ -41,7 +43,9 @@ export async function openStreamSource(
   const onScan = () => undefined;
   const { signal } = options;
   const opened = await openImageSource(source, { dataDir, storeKey, onScan, passphrase: flags, signal });
-  return { ...opened, onOpen: async () => undefined, finish: async () => undefined };
+  const path = identityPath(dataDir, opened.manifest, options.output);
+  await sweepIdentities(dirname(path));
+  return { ...opened, identityPath: path, onOpen: () => undefined, finish: () => forgetIdentity(path) };
 }
 
 async function openRelay(
@@ -67,9 +71,8 @@ async function openRelay(
   });
   return {
     ...opened,
-    async onOpen(running) {
+    onOpen(running) {
       stream = running;
-      await opened.keepStreamId(running.streamId);
     },
   };
 }

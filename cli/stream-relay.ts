@@ -39,9 +39,8 @@ export type RelayOptions = {
 
 /** A stream of another server as a source: its manifest is that of the origin, with the origin's signature. */
 export type RelaySource = ImageSource & {
-  /** Under which the relay's own stream goes on after a restart. */
-  readonly streamId: string | undefined;
-  keepStreamId(streamId: string): Promise<void>;
+  /** Where the identity of the relay's own stream is kept. */
+  readonly identityPath: string;
   /** Everybody has it: the origin is told, and nothing is kept. */
   finish(): Promise<void>;
 };
@@ -101,8 +100,7 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
       manifestBytes,
       signer: signerAmong(manifestBytes, keys)!,
       packs,
-      streamId: await spool.streamId(),
-      keepStreamId: (id) => spool.keepStreamId(id),
+      identityPath: spool.identityPath,
       async finish() {
         isFinished = true;
         await spool.remove();

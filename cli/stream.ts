@@ -15,7 +15,7 @@ import { dataDirOf, storeKeyOption } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration, parsePort, wholeNumber } from "./option-values.ts";
-import { Exit, examples, fail, globalOptions, outputOptions } from "./output.ts";
+import { Exit, examples, fail, globalOptions, outputOptions, say } from "./output.ts";
 import { passphraseOptions } from "./passphrase.ts";
 import {
   DEFAULT_GROUP,
@@ -24,6 +24,7 @@ import {
   printConfiguration,
   streamConfiguration,
 } from "./stream-configuration.ts";
+import { keepIdentity, readIdentity, type StreamIdentity } from "./stream-identity.ts";
 import { StreamObserver, showLine } from "./stream-observer.ts";
 import { openStreamSource, type SourceFlags } from "./stream-open.ts";
 import { printSummary } from "./stream-summary.ts";
@@ -138,7 +139,8 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
   const { group, port, rateBytesPerSecond, mode, ttl } = configuration;
   const address = interfaceAddress(flags.interface);
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
-  const output = `${address}-${group}-${port}`;
+  // An encrypted one has other bytes.
+  const output = `${address}-${group}-${port}${flags.encrypt === true ? "-encrypted" : ""}`;
   const source = await openStreamSource(flags, { output, signal: interrupted.signal, log });
   const hub = openStreamHub({ log });
   const http = createHttp(log);
@@ -149,13 +151,15 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
     await http.register(streamRoutes(hub));
     await http.register(metricsRoute(hub));
     await listenTcp(http, address, port, "--port");
+    const before = await readIdentity(source.identityPath);
+    const secret = before?.secret ?? new Uint8Array(randomBytes(32));
     stream = await hub.create({
-      ...(source.streamId === undefined ? {} : { streamId: source.streamId }),
+      ...(before === undefined ? {} : { streamId: before.streamId }),
       manifest: source.manifest,
       manifestBytes: source.manifestBytes,
       signer: source.signer,
       packs: source.packs,
-      group,
+      group: before?.group ?? group,
       port,
       interfaceAddress: address,
       rateBytesPerSecond,
@@ -163,7 +167,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       waitFor: flags.waitFor,
       maxWaitMs: flags.maxWait,
       once: flags.once === true,
-      ...(flags.encrypt === true ? { encrypt: { secret: randomBytes(32) } } : {}),
+      ...(flags.encrypt === true ? { encrypt: { secret } } : {}),
       ...(configuration.asr?.loopSuspend === undefined ? {} : { loopSuspend: configuration.asr.loopSuspend }),
       ttl,
       lan: openLanGuard({
@@ -173,7 +177,8 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       }),
       onEvent: (event) => observer.onEvent(event),
     });
-    await source.onOpen(stream);
+    source.onOpen(stream);
+    await remember(source.identityPath, { streamId: stream.streamId, group: stream.description.group, secret });
     printConfiguration({ ...configuration, group: stream.description.group }, address);
     if (configuration.isAdvertised) {
       const { name, version } = source.manifest.tag;
@@ -195,6 +200,15 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
     await http.close();
     await source.close();
     interrupted.dispose();
+  }
+}
+
+/** A stream that cannot be gone on with is better than none. */
+async function remember(path: string, identity: StreamIdentity): Promise<void> {
+  try {
+    await keepIdentity(path, identity);
+  } catch (error) {
+    say(`Should this stream be killed, its receivers cannot go on with the next one: ${(error as Error).message}`);
   }
 }
 
