@@ -20,6 +20,8 @@ const TAIL_QUIET_MS = 1_500;
 /** The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. */
 const FEEDBACK_MS_A_HOST = 12;
 const FEEDBACK_LEAST_MS = 20;
+/** Hosts of a stream that was started again come back within this time; those that ended before do not. */
+const RETURN_MS = 3_000;
 /** What is lost of a block was asked for by then: by all in a small room, by enough to go by in a large one. */
 const JUDGED_AFTER_MS = 250;
 /** The canary after a burst shows the receivers whether its end was lost. */
@@ -288,6 +290,8 @@ export class SenderSession {
     const { waitFor, maxWaitMs } = this.#options;
     if (ready >= waitFor) this.#start(`${ready} of ${waitFor} hosts are ready`);
     else if (this.#hasStreamed) this.#start("a host wants it again");
+    else if (this.#room.count("receiving") > 0 && now >= (this.#firstReadyAt ?? now) + RETURN_MS)
+      this.#start("hosts go on where they were when the stream broke off");
     else if (maxWaitMs > 0 && now >= (this.#firstReadyAt ?? now) + maxWaitMs) {
       this.#start(`${ready} of ${waitFor} hosts are ready and the longest wait is over`);
     }

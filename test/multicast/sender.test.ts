@@ -196,6 +196,19 @@ test("sender: does not wait longer than it should", () => {
   assert.equal(session.state, "streaming");
 });
 
+test("sender: when it was started again it does not wait for hosts that ended before", () => {
+  const { session, runUntil, join, report, words } = start({ waitFor: 3 });
+  join("a");
+  report("a", "receiving");
+  runUntil(2_900);
+  join("b");
+  report("b", "receiving");
+  assert.equal(session.state, "open");
+  assert.equal(session.waitingFor, "2 of 3 hosts ready");
+  runUntil(3_300);
+  assert(words.includes("streaming"), "those who are back are enough");
+});
+
 test("sender: starts at once when somebody says so", () => {
   const { runUntil, join, report, session } = start({ waitFor: 3 });
   join("a");
