@@ -342,24 +342,27 @@ export const Joined = Type.Object({
 });
 export type Joined = Static<typeof Joined>;
 
+/** Many of them still sum up to a number; anybody can report. */
+const Count = Type.Number({ minimum: 0, maximum: 1e12 });
+
 /** Sent at every change of `state` and at most every second while receiving; silence for 60 s means lost. */
 export const Progress = Type.Object({
   state: oneOf(["joined", "ready", "receiving", "done", "failed", "left"]),
-  packsDone: Type.Number({ minimum: 0 }),
-  packsTotal: Type.Number({ minimum: 0 }),
+  packsDone: Count,
+  packsTotal: Count,
   /** Symbols received and known to be lost since the last report. */
-  symbolsReceived: Type.Number({ minimum: 0 }),
-  symbolsLost: Type.Number({ minimum: 0 }),
+  symbolsReceived: Count,
+  symbolsLost: Count,
   /** Of the canaries before the first symbol, since the last report. */
-  canary: Type.Optional(Type.Object({ received: Type.Number({ minimum: 0 }), lost: Type.Number({ minimum: 0 }) })),
+  canary: Type.Optional(Type.Object({ received: Count, lost: Count })),
   /** Whether the group arrived before this machine had asked for it: a switch floods. Absent: not known. */
   isFlooded: Type.Optional(Type.Boolean()),
   /** What arrived waits for the disk, and there is no room for more. */
   waitsForDisk: Type.Optional(Type.Boolean()),
   /** What the disk took lately, while it was busy. */
-  writeBytesPerSecond: Type.Optional(Type.Number({ minimum: 0 })),
+  writeBytesPerSecond: Type.Optional(Count),
   /** How long datagrams waited on their way just now, above the least of the last minutes: multicast/delay-meter.ts. */
-  delayMs: Type.Optional(Type.Number({ minimum: 0 })),
+  delayMs: Type.Optional(Type.Number({ minimum: 0, maximum: 60_000 })),
   /** A map of the blocks that it lacks, runs [first, count]: multicast/missing-map.ts. Every few seconds. */
   missing: Type.Optional(
     Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })]), { maxItems: 64 }),

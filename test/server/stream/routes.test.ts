@@ -86,6 +86,12 @@ test("stream routes: what is not there or not understood is a Fault", async () =
         const url = `/agent/v1/streams/${streamId}/receivers/${receiverId}`;
         return [400, "REQUEST_INVALID", { ...post, url, payload: { state: "ready", ...counts } }] as const;
       }),
+      // Sums of them must stay numbers.
+      ...[{ symbolsLost: 1e308 }, { delayMs: 1e300 }, { canary: { received: 1e300, lost: 0 } }].map((absurd) => {
+        const counts = { packsDone: 0, packsTotal: 0, symbolsReceived: 0, symbolsLost: 0, ...absurd };
+        const url = `/agent/v1/streams/${streamId}/receivers/${receiverId}`;
+        return [400, "REQUEST_INVALID", { ...post, url, payload: { state: "ready", ...counts } }] as const;
+      }),
     ] as const;
     for (const [status, code, request] of cases) {
       const answer = await site.app.inject(request);
