@@ -12,7 +12,7 @@ import { configOptions, storeKeyOption } from "./configuration.ts";
 import { imageReference } from "./image-reference.ts";
 import { readImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
-import { examples, globalOptions, printResult, say } from "./output.ts";
+import { examples, globalOptions, outputOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
 
 type VerifyFlags = { readonly from?: string; readonly fromKey?: string };
@@ -51,19 +51,24 @@ export function imageVerifyCommand(): Command {
       for (const line of reportOf(check)) say(line);
       const only = one === undefined ? undefined : check.images[0];
       if (only?.fault !== undefined) throw only.fault;
-      refuseHurt(check, only);
+      const { hurt } = check;
+      const signedBy = siteKey.fingerprint;
+      const refusal = refusalOf(check, only);
+      // Programs want to know which packs and images, also when that is an error.
+      if (refusal !== undefined && !outputOptions().json) throw refusal;
       if (only === undefined) {
-        printResult({ ...check, signedBy: siteKey.fingerprint }, () => {
+        printResult({ ...check, signedBy }, () => {
           const { images, packs } = check;
           return `The store is sound: ${images.length} image versions, ${packs} packs, signatures checked`;
         });
-        return;
+      } else {
+        const { name, version, packs, storedBytes } = only;
+        printResult(
+          { name, version, packs, storedBytes, hurt, signedBy },
+          () => `${name}:${version} is sound: ${packs} packs, ${formatSize(storedBytes)}, signature checked`,
+        );
       }
-      const { name, version, packs, storedBytes } = only;
-      printResult(
-        { name, version, packs, storedBytes, hurt: check.hurt, signedBy: siteKey.fingerprint },
-        () => `${name}:${version} is sound: ${packs} packs, ${formatSize(storedBytes)}, signature checked`,
-      );
+      if (refusal !== undefined) throw refusal;
     },
   );
 }
@@ -124,14 +129,14 @@ function reportOf({ images, hurt, otherwiseSealed, unkept }: StoreCheck): string
   return lines;
 }
 
-function refuseHurt({ images, hurt }: StoreCheck, only: CheckedImage | undefined): void {
+function refusalOf({ images, hurt }: StoreCheck, only: CheckedImage | undefined): Fault | undefined {
   const open = hurt.filter(({ isRepaired, images: needed }: HurtPack) => !isRepaired && needed.length > 0);
   const unsigned = images.filter(({ fault }) => fault !== undefined);
-  if (open.length === 0 && unsigned.length === 0) return;
+  if (open.length === 0 && unsigned.length === 0) return undefined;
   const names = [
     ...new Set([...open.flatMap((pack) => pack.images), ...unsigned.map((i) => `${i.name}:${i.version}`)]),
   ];
-  throw new Fault("IMAGE_DAMAGED", {
+  return new Fault("IMAGE_DAMAGED", {
     what: only
       ? `${only.name}:${only.version} cannot be restored as it is.`
       : `${names.length} image versions cannot be restored as they are: ${names.slice(0, SHOWN).join(", ")}.`,

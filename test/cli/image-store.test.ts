@@ -51,6 +51,15 @@ test("verify: the whole store, which images a bad pack hurts, and a repair", () 
   assert.equal(bad.status, 1);
   assert.match(bad.stderr, /\[PACK_DAMAGED\]: hurts lab:[12].*\n/);
   assert.match(bad.stderr, /\[IMAGE_DAMAGED\]\n {2}why: .*\n {2}fix: /);
+  // Programs are told which ones, too.
+  const told = JSON.parse(bootcast("verify", "--json").stdout);
+  assert.deepEqual(
+    told.hurt.map(({ isRepaired, fault }: { isRepaired: boolean; fault: { code: string } }) => [
+      isRepaired,
+      fault.code,
+    ]),
+    [[false, "PACK_DAMAGED"]],
+  );
   const repaired = bootcast("verify", "--from", copy);
   assert.equal(repaired.status, 0, repaired.stderr);
   assert.match(repaired.stderr, /; repaired/);
