@@ -32,6 +32,9 @@ export const CAPTURES_SINCE = 2;
 /** Rules for choosing a disk, ways to erase it, and what it may hold. */
 export const DISK_TERMS_SINCE = 3;
 
+/** Scripts that run when the disk is restored. */
+export const SCRIPTS_SINCE = 3;
+
 /** DNS-SD: `_bootcast._tcp`, TXT records v, key, priority. */
 export const SERVICE_TYPE = "bootcast";
 export const SERVICE_VERSION = "1";
@@ -150,6 +153,32 @@ export const OrderTerms = Type.Object({
 });
 export type OrderTerms = Static<typeof OrderTerms>;
 
+/** A person's own script, which runs on the client when its disk is restored and named. */
+export const OrderScript = Type.Object({
+  name: Type.String({ maxLength: 100 }),
+  /** For /bin/sh of the boot image. */
+  text: Type.String(),
+  /** It is ended then. */
+  mostSeconds: Type.Number({ minimum: 1, maximum: 86_400 }),
+});
+export type OrderScript = Static<typeof OrderScript>;
+
+/** The scripts of an order, and the site key's signature of `scriptsText`: nobody on the way may put in others. */
+export const OrderScripts = Type.Object({ list: Type.Array(OrderScript, { maxItems: 32 }), permit: Type.String() });
+export type OrderScripts = Static<typeof OrderScripts>;
+
+/** How a script ended. */
+export const ScriptResult = Type.Object({
+  name: Type.String({ maxLength: 100 }),
+  ended: oneOf(["exited", "timed out", "stopped"]),
+  /** Its exit code; null: a signal ended it. */
+  code: Type.Union([Type.Number(), Type.Null()]),
+  seconds: Type.Number(),
+  /** The end of what it said, stdout and stderr as they came. */
+  output: Type.String({ maxLength: 64 * 1024 }),
+});
+export type ScriptResult = Static<typeof ScriptResult>;
+
 /** What the host is to do now. `reason` is shown on the client's screen. */
 export const Order = Type.Union([
   Type.Object({ kind: Type.Literal("wait"), reason: Type.String() }),
@@ -162,6 +191,8 @@ export const Order = Type.Union([
     imageVersion: Type.Number(),
     hostName: Type.String(),
     streamId: Type.String(),
+    /** Since SCRIPTS_SINCE. They run in this order; the first that fails ends the order as failed. */
+    scripts: Type.Optional(OrderScripts),
     /** Since DISK_TERMS_SINCE. */
     terms: Type.Optional(OrderTerms),
     reason: Type.String(),
@@ -202,6 +233,8 @@ export const Report = Type.Object({
   challenge: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })),
   /** With state "done": what the restored disk holds now, a text of agent/disk-content.ts. */
   holds: Type.Optional(Type.String()),
+  /** With state "naming": a script that has just ended. */
+  script: Type.Optional(ScriptResult),
   /** With state "done": milliseconds spent in each state. */
   timings: Type.Optional(Type.Record(Type.String(), Type.Number())),
 });
@@ -238,6 +271,21 @@ export function permitText(permit: {
   if (terms === undefined) return `bootcast erase permit 1\n${JSON.stringify(about)}`;
   const { disk, erase, confirmed, known } = terms;
   return `bootcast erase permit 2\n${JSON.stringify([...about, disk, erase, confirmed, known])}`;
+}
+
+export const SCRIPTS_PERMIT = "bootcast scripts permit 1\n";
+
+/**
+ * What a server signs so that a host runs scripts: for one machine and one order. The first line is another one than
+ * that of an erase or a capture, so no permit can stand for another.
+ */
+export function scriptsText(about: {
+  readonly mac: string;
+  readonly deployId: string;
+  readonly list: readonly OrderScript[];
+}): string {
+  const scripts = about.list.map(({ name, text, mostSeconds }) => [name, text, mostSeconds]);
+  return `${SCRIPTS_PERMIT}${JSON.stringify([about.mac, about.deployId, scripts])}`;
 }
 
 export const CAPTURE_PERMIT = "bootcast capture permit 1\n";
@@ -298,6 +346,8 @@ export type StreamState = Static<typeof StreamState>;
 export const StreamInfo = Type.Object({
   description: Type.Object({
     streamId: Type.String(),
+    /** Since SCRIPTS_SINCE. They run in this order; the first that fails ends the order as failed. */
+    scripts: Type.Optional(OrderScripts),
     manifestDigest: Type.String(),
     group: Type.String(),
     port: Type.Number(),

@@ -1,18 +1,21 @@
 import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
-import { type Disk, type Order, permitText, type Registration } from "./contract.ts";
+import { type Disk, type Order, permitText, type Registration, type ScriptResult, scriptsText } from "./contract.ts";
 import { changeOfDisk, chooseDisk, type DiskTerms, defaultTerms, describeDisk, diskChanged } from "./disk-choice.ts";
 import { contentText } from "./disk-content.ts";
 import { parseDiskRule } from "./disk-rule.ts";
 import type { Erased } from "./erase.ts";
 import { limits } from "./limits.ts";
 import type { BootNetwork } from "./network.ts";
+import type { RestoredVolume } from "./partitions.ts";
 import type { AgentPorts, LocalDisk } from "./ports.ts";
 import { preflight } from "./preflight.ts";
 import type { Reporter } from "./reporter.ts";
+import { hasSucceeded, scriptLine } from "./scripts.ts";
 import type { ServerClient } from "./server-client.ts";
 import { settledDisks } from "./settled-disks.ts";
+import { formatDuration } from "./sizes.ts";
 import type { DescribedStream } from "./stream/describe.ts";
 
 export type DeployOrder = Extract<Order, { kind: "deploy" }>;
@@ -51,6 +54,7 @@ export class Deploy {
     try {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
       const terms = termsOf(order);
+      this.#checkScripts();
       const stream = await ports.describe(this.#host.client.url, order.streamId);
       const disk = await this.#preflight(stream, terms);
       reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);
@@ -179,6 +183,30 @@ export class Deploy {
     reporter.say("verifying", repaired === 0 ? "every cell is right" : `${repaired} cells had to be written again`);
   }
 
+  /** Before anything is erased: a script that nobody ordered is not run, and its order is not carried out. */
+  #checkScripts(): void {
+    const { deployId, scripts } = this.#order;
+    if (scripts === undefined) return;
+    this.#ports.checkPermit(scriptsText({ mac: this.#host.network.mac, deployId, list: scripts.list }), scripts.permit);
+  }
+
+  async #runScripts(disk: Disk, systems: readonly RestoredVolume[]): Promise<void> {
+    const ports = this.#ports;
+    const reporter = this.#reporter;
+    const { image, hostName, scripts } = this.#order;
+    const { mac } = this.#host.network;
+    for (const script of scripts?.list ?? []) {
+      await reporter.enter("naming", `script ${script.name}, ${formatDuration(script.mostSeconds * 1000)} at most`);
+      reporter.cancelled.throwIfAborted();
+      this.#recheck(disk);
+      const signal = reporter.cancelled;
+      const result = await ports.runScript({ script, systems, disk, image, hostName, mac, signal });
+      await reporter.scriptEnded(result, scriptLine(result));
+      reporter.cancelled.throwIfAborted();
+      if (!hasSucceeded(result)) throw scriptFailed(result);
+    }
+  }
+
   async #nameAndFinish(disk: Disk, manifest: Manifest): Promise<void> {
     const ports = this.#ports;
     const reporter = this.#reporter;
@@ -191,6 +219,7 @@ export class Deploy {
     const modules = naming.modules.length > 0 ? naming.modules.join(", ") : "no known system on the disk";
     reporter.say("naming", `${naming.changes} changes: ${modules}`);
     for (const note of naming.notes) reporter.say("naming", note);
+    await this.#runScripts(disk, naming.systems);
     await reporter.enter("finishing", "partition table and boot entry");
     this.#recheck(disk);
     for (const line of await ports.finish({ disk, manifest, image: order.image })) reporter.say("finishing", line);
@@ -205,4 +234,12 @@ export class Deploy {
 function termsOf({ terms }: DeployOrder): DiskTerms {
   if (terms === undefined) return defaultTerms;
   return { rule: parseDiskRule(terms.disk), confirmed: terms.confirmed, known: terms.known };
+}
+
+function scriptFailed(result: ScriptResult): Fault {
+  return new Fault("SCRIPT_FAILED", {
+    what: `The disk is restored and named, but a script of the order failed: ${scriptLine(result)}`,
+    why: result.output === "" ? "It said nothing." : result.output.split("\n").slice(-10).join("\n"),
+    fix: "Correct it (bootcast script list), and order the image again.",
+  });
 }

@@ -37,6 +37,7 @@ import type { AgentPorts } from "./ports.ts";
 import { withReadOnlyDisk } from "./read-only.ts";
 import { restart } from "./restart.ts";
 import { RestoreScreen } from "./screen.ts";
+import { runScript } from "./scripts.ts";
 import { connect } from "./server-client.ts";
 import { formatSize } from "./sizes.ts";
 import { systemUuidBytes } from "./smbios.ts";
@@ -48,10 +49,11 @@ import { receivedLine } from "./stream/received-line.ts";
 import { localAddressTowards } from "./stream/socket.ts";
 import type { Tools } from "./tools.ts";
 import { verifyDisk } from "./verify-disk.ts";
-import { nameVolumes } from "./volumes.ts";
+import { nameVolumes, withVolume } from "./volumes.ts";
 
 const FIND_WITHIN_MS = 300_000;
 const MOUNT_DIRECTORY = "/run/bootcast/mnt";
+const SCRIPT_DIRECTORY = "/run/bootcast/scripts";
 
 /** In this order: the name first, so that a later failure leaves a host that is known by its name. */
 const identityModules = [
@@ -183,6 +185,21 @@ export function machinePorts(options: MachineOptions): AgentPorts {
       const hardwareUuids = hardwareUuidCandidates(systemUuidBytes(files.bytes("/sys/firmware/dmi/entries/1-0/raw")));
       const volumes = await volumesOf(disk, manifest);
       return nameVolumes(volumes, identityModules, { hostName, mac, hardwareUuids }, machine);
+    },
+
+    async runScript({ script, systems: [system], disk, image, hostName, mac, signal }) {
+      const variables = (directory: string) => ({
+        BOOTCAST_HOST_NAME: hostName,
+        BOOTCAST_MAC: mac,
+        BOOTCAST_IMAGE: image,
+        BOOTCAST_DISK: disk.path,
+        BOOTCAST_VOLUME: system?.device ?? "",
+        BOOTCAST_ROOT: directory,
+      });
+      const own = { clock: realClock, directory: SCRIPT_DIRECTORY };
+      if (system === undefined) return runScript(script, variables(""), signal, own);
+      const use = (_: unknown, directory: string) => runScript(script, variables(directory), signal, own);
+      return withVolume(system, machine, use, { runsPrograms: true });
     },
 
     async finish({ disk, manifest, image }) {

@@ -1,6 +1,6 @@
 import { type KeyObject, randomBytes, verify } from "node:crypto";
 import { Fault } from "../fault.ts";
-import { CAPTURE_PERMIT } from "./contract.ts";
+import { CAPTURE_PERMIT, SCRIPTS_PERMIT } from "./contract.ts";
 
 /** A question that no server has answered before. */
 export function newChallenge(): string {
@@ -10,9 +10,9 @@ export function newChallenge(): string {
 /**
  * Checks that one of the site's keys signed the permit.
  *
- * @param text `permitText` or `capturePermitText` of what is about to be done
+ * @param text `permitText`, `capturePermitText` or `scriptsText` of what is about to be done
  * @param permit the signature as base64, if one came
- * @throws {Fault} ERASE_NOT_PERMITTED, CAPTURE_NOT_PERMITTED
+ * @throws {Fault} ERASE_NOT_PERMITTED, CAPTURE_NOT_PERMITTED, SCRIPTS_NOT_PERMITTED
  */
 export function checkPermit(text: string, permit: string | undefined, trusted: readonly KeyObject[]): void {
   const signature = Buffer.from(permit ?? "", "base64");
@@ -28,6 +28,13 @@ export function checkPermit(text: string, permit: string | undefined, trusted: r
       what: "The server did not prove that this machine is to be captured.",
       why,
       fix: `Nothing was sent. ${fix}`,
+    });
+  }
+  if (text.startsWith(SCRIPTS_PERMIT)) {
+    throw new Fault("SCRIPTS_NOT_PERMITTED", {
+      what: "The server did not prove that the order's scripts are its own.",
+      why,
+      fix: `Nothing was run, and nothing was erased. ${fix}`,
     });
   }
   throw new Fault("ERASE_NOT_PERMITTED", {

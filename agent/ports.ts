@@ -3,10 +3,11 @@ import type { BlockTarget } from "../images/block.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./backoff.ts";
 import type { AgentConsole } from "./console.ts";
-import type { Disk, EraseMethod, Inventory, Order, Registration } from "./contract.ts";
+import type { Disk, EraseMethod, Inventory, Order, OrderScript, Registration, ScriptResult } from "./contract.ts";
 import type { Erased } from "./erase.ts";
 import type { Power } from "./inventory.ts";
 import type { BootNetwork } from "./network.ts";
+import type { RestoredVolume } from "./partitions.ts";
 import type { ServerClient } from "./server-client.ts";
 import type { DescribedStream } from "./stream/describe.ts";
 import type { NamingResult } from "./volumes.ts";
@@ -100,7 +101,7 @@ export type AgentPorts = {
   describe(server: URL, streamId: string): Promise<DescribedStream>;
   /** A new random question to the server, 64 hex digits. */
   challenge(): string;
-  /** Throws Fault ERASE_NOT_PERMITTED or CAPTURE_NOT_PERMITTED unless a key of the site signed `text`. */
+  /** Throws Fault ERASE_NOT_PERMITTED, CAPTURE_NOT_PERMITTED or SCRIPTS_NOT_PERMITTED unless a key of the site signed `text`. */
   checkPermit(text: string, permit: string | undefined): void;
   localDisk(disk: Disk): LocalDisk;
   erase(request: EraseRequest): Promise<Erased>;
@@ -118,6 +119,17 @@ export type AgentPorts = {
     beforeWrite(): void;
   }): Promise<number>;
   name(request: { disk: Disk; manifest: Manifest; hostName: string; mac: string }): Promise<NamingResult>;
+  /** Runs one script of the order, with the first volume that holds a system mounted for it. */
+  runScript(request: {
+    script: OrderScript;
+    /** Those that `name` found. */
+    systems: readonly RestoredVolume[];
+    disk: Disk;
+    image: string;
+    hostName: string;
+    mac: string;
+    signal: AbortSignal;
+  }): Promise<ScriptResult>;
   /** Partition table to the end of a larger disk, boot entry. Returns lines for the screen. */
   finish(request: { disk: Disk; manifest: Manifest; image: string }): Promise<readonly string[]>;
   /** Reads the disk and sends what the server lacks of it. It is never opened for writing. */

@@ -1,6 +1,6 @@
 import { Fault } from "../fault.ts";
 import { backoffMs } from "./backoff.ts";
-import type { AgentState, Registration, Report, ReportAnswer } from "./contract.ts";
+import type { AgentState, Registration, Report, ReportAnswer, ScriptResult } from "./contract.ts";
 import type { DiskState } from "./journey.ts";
 import { Journey } from "./journey.ts";
 import type { AgentPorts, StepProgress } from "./ports.ts";
@@ -85,6 +85,14 @@ export class Reporter {
     if (!answer.proceed) throw cancelledFault(answer.reason);
     this.#cancel.signal.throwIfAborted();
     return answer.permit;
+  }
+
+  /** How a script of the order ended, with what it said. */
+  async scriptEnded(script: ScriptResult, line: string): Promise<void> {
+    const { state } = this.#journey;
+    const report = this.#journey.enter(state, line, this.#ports.clock.now());
+    this.#ports.screen.state(state, line);
+    await this.#send({ ...report, script });
   }
 
   /** What a step tells while it goes on: the server hears at most one a second, and one at a time. */

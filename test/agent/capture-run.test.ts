@@ -111,6 +111,7 @@ function room(scene: Scene = {}) {
     receive: changes("receive"),
     verify: changes("verify"),
     name: changes("name"),
+    runScript: changes("runScript"),
     finish: changes("finish"),
     async capture({ beforeFinish, onProgress }) {
       happened.push("capture");

@@ -8,6 +8,7 @@ import {
   permitText,
   type Report,
   type ReportAnswer,
+  scriptsText,
 } from "../../agent/contract.ts";
 import { limits } from "../../agent/limits.ts";
 import type { AgentPorts, LocalDisk } from "../../agent/ports.ts";
@@ -147,6 +148,10 @@ function room(scene: Scene = {}): Room {
     name: async ({ hostName }) => {
       happened.push(`name ${hostName}`);
       return { changes: 2, modules: ["linux-hostname"], notes: ["a note"], systems: [] };
+    },
+    runScript: async ({ script }) => {
+      happened.push(`script ${script.name}`);
+      return { name: script.name, ended: "exited", code: 0, seconds: 1, output: "hello" };
     },
     finish: async () => {
       happened.push("finish");
@@ -532,4 +537,53 @@ test("a machine without a network says so", async () => {
   });
   assert.equal(await runAgent(all.ports), "failed");
   assert.deepEqual(all.failures, [{ code: "BROKEN", disk: "untouched" }]);
+});
+
+const script = { name: "licence", text: "exit 0\n", mostSeconds: 60 };
+const scripted: Order = { ...order, scripts: { list: [script], permit: "signed" } };
+
+test("scripts run after the naming, each is reported with what it said, and their permit is asked for first of all", async () => {
+  const texts: string[] = [];
+  const all = room({ orders: [scripted], change: () => ({ checkPermit: (text) => void texts.push(text) }) });
+  assert.equal(await runAgent(all.ports), "done");
+  assert.equal(texts[0], scriptsText({ mac: "52:54:00:00:00:07", deployId: "12", list: [script] }));
+  assert.match(texts[1] ?? "", /^bootcast erase permit/);
+  const steps = all.happened.filter((line) => /^(name|script|finish)/.test(line));
+  assert.deepEqual(steps, ["name lab-07", "script licence", "finish"]);
+  const told = all.reports.find((report) => report.script !== undefined);
+  assert.deepEqual([told?.state, told?.script?.output], ["naming", "hello"]);
+});
+
+test("scripts that the server did not sign: nothing is run, and nothing is erased", async () => {
+  const refusal = new Fault("SCRIPTS_NOT_PERMITTED", { what: "No.", why: "No.", fix: "No." });
+  const all = room({
+    orders: [scripted],
+    change: () => ({
+      checkPermit: (text) => {
+        if (text.startsWith("bootcast scripts")) throw refusal;
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "SCRIPTS_NOT_PERMITTED", disk: "untouched" }]);
+});
+
+test("a script that fails ends the order as failed, after what it said was reported, and the rest is not run", async () => {
+  const all = room({
+    orders: [{ ...order, scripts: { list: [script, { ...script, name: "second" }], permit: "signed" } }],
+    change: (_, { happened }) => ({
+      runScript: async ({ script: { name } }) => {
+        happened.push(`script ${name}`);
+        return { name, ended: "timed out", code: null, seconds: 60, output: "waiting for the licence server" };
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assert.deepEqual(all.failures, [{ code: "SCRIPT_FAILED", disk: "complete" }]);
+  assert.deepEqual(
+    all.happened.filter((line) => /^(script|finish)/.test(line)),
+    ["script licence"],
+  );
+  assert.match(all.reports.at(-1)?.fault?.why ?? "", /waiting for the licence server/);
 });

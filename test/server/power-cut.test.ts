@@ -88,6 +88,9 @@ function machinePlayed(number: number, happened: string[], cut?: Step): { ports:
       await at("name");
       return { changes: 0, modules: [], notes: [], systems: [] };
     },
+    async runScript() {
+      throw new Error("no order here has scripts");
+    },
     async finish() {
       await at("finish");
       return [];
