@@ -1,4 +1,4 @@
-import { open, readdir, readFile, stat } from "node:fs/promises";
+import { constants, lstat, open, readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { BlockSource } from "../../images/block.ts";
 import type { ForeignRange } from "../../images/foreign-image.ts";
@@ -33,14 +33,18 @@ export async function openSparseBundle(
   const bands = new Map<number, number>();
   for (const name of await readdir(join(path, "bands"))) {
     const band = bandNumberOf(name);
-    if (band !== undefined) bands.set(band, (await stat(join(path, "bands", name))).size);
+    if (band === undefined) continue;
+    const found = await lstat(join(path, "bands", name));
+    // A link in a bundle from elsewhere could name any file of this machine.
+    if (!found.isFile()) throw damagedBundle(`Band ${name} is a link, a folder or another thing that is no file.`);
+    bands.set(band, found.size);
   }
   return sparseBundleSource(info, bands, (band, offset, length) => readBand(join(path, "bands"), band, offset, length));
 }
 
 async function readBand(directory: string, band: number, offset: number, length: number): Promise<Uint8Array> {
   // Opened for each read: a bundle has more bands than a process may have open files.
-  const file = await open(join(directory, band.toString(16)), "r");
+  const file = await open(join(directory, band.toString(16)), constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     const bytes = Buffer.allocUnsafeSlow(length);
     for (let at = 0; at < length; ) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -158,6 +158,11 @@ describe("samples of other programs", { skip: samplesMissing }, () => {
     await cp(path, encrypted, { recursive: true });
     await writeFile(join(encrypted, "token"), "encrcdsa");
     await assert.rejects(openImage(encrypted), { code: "ENCRYPTED_KIND" });
+    // A band that is a link would bring any file of this machine into the image.
+    const [band] = await readdir(join(path, "bands"));
+    await rm(join(path, "bands", band!));
+    await symlink("/etc/passwd", join(path, "bands", band!));
+    await assert.rejects(openImage(path), { code: "SPARSE_BUNDLE_DAMAGED" });
   });
 
   test("a .dmg in a gzip in a zip", async () => {
