@@ -26,6 +26,8 @@ export type LanWatch = {
 export type WatchedStream = {
   readonly receivers: readonly Receiver[];
   readonly state: "open" | "streaming" | "ended";
+  /** How often each receiver is to report. */
+  readonly reportEveryMs: number;
   hold(reason: string): () => void;
 };
 
@@ -64,7 +66,7 @@ export async function watchLan(options: LanWatchOptions): Promise<LanWatch> {
     onLook(stream.receivers.some((receiver) => isActive(receiver) && receiver.symbolsReceived > 0));
     const isSending = stream.state === "streaming";
     for (const probe of probes) follow(probe, at, isSending);
-    guard.onAnswer(reports, reportLateness(stream.receivers, at), isSending);
+    guard.onAnswer(reports, reportLateness(stream.receivers, stream.reportEveryMs, at), isSending);
     const word = guard.look(at);
     if (word === undefined) return;
     release?.();

@@ -1,18 +1,18 @@
 import type { Receiver } from "../../multicast/roster.ts";
 
-/** A receiver reports once a second. */
-const REPORT_EVERY_MS = 1_000;
 /** Who is late by so much is switched off, not held up. */
 const DEAD_AFTER_MS = 15_000;
 
 /**
  * How late the receivers' reports are, in milliseconds: at least half of them are late by that. One that died makes
  * nobody late, and where nobody is left nobody is.
+ *
+ * @param reportEveryMs how often each is to report
  */
-export function reportLateness(receivers: readonly Receiver[], now: number): number {
+export function reportLateness(receivers: readonly Receiver[], reportEveryMs: number, now: number): number {
   const late = receivers
     .filter(isActive)
-    .map(({ reportedAt }) => Math.max(0, now - reportedAt - REPORT_EVERY_MS))
+    .map(({ reportedAt }) => Math.max(0, now - reportedAt - reportEveryMs))
     .filter((ms) => ms < DEAD_AFTER_MS)
     .toSorted((one, other) => one - other);
   return late[Math.floor((late.length - 1) / 2)] ?? 0;

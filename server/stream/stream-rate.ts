@@ -1,14 +1,11 @@
 import type { Pace } from "../../multicast/pacer.ts";
 import { type HostReport, RateControl, type RateMode } from "../../multicast/rate-control.ts";
+import { reportIntervalMs } from "../../multicast/report-interval.ts";
 import type { Receiver } from "../../multicast/roster.ts";
 import type { Budget, BudgetShare } from "./budget.ts";
 
 /** While nothing but canaries is sent. */
 const IDLE_BYTES_PER_SECOND = 256_000;
-/** Less often where there are many: the server hears at most 16 reports a second, while there are 16 hosts or less. */
-const REPORT_MS_A_HOST = 60;
-const REPORT_LEAST_MS = 200;
-const REPORT_MOST_MS = 1_000;
 
 /** How fast a stream goes now: what its receivers' reports allow, and what the streams beside it leave. */
 export class StreamRate {
@@ -16,6 +13,7 @@ export class StreamRate {
   readonly #control: RateControl;
   readonly #ceiling: number;
   readonly #share: BudgetShare;
+  #pace: Pace;
   #granted = 0;
   /** What those who are served can take. */
   #receiversMost = Number.POSITIVE_INFINITY;
@@ -32,12 +30,19 @@ export class StreamRate {
     const { mode, ceilingBytesPerSecond, pace, budget, now } = options;
     this.mode = mode;
     this.#ceiling = ceilingBytesPerSecond;
+    this.#pace = pace;
     this.#control = new RateControl({ mode, ceilingBytesPerSecond, now });
     this.#share = budget.join((bytesPerSecond) => {
       this.#granted = bytesPerSecond;
-      pace.setRate(bytesPerSecond);
+      this.#pace.setRate(bytesPerSecond);
     });
     this.#ask();
+  }
+
+  /** The stream goes on by another sender. */
+  set pace(pace: Pace) {
+    this.#pace = pace;
+    pace.setRate(this.#granted);
   }
 
   /** Most bytes per second on the wire, now. */
@@ -55,8 +60,7 @@ export class StreamRate {
 
   /** How often receivers are to report: the fewer, the more often; the rate goes by it. */
   get reportEveryMs(): number {
-    if (this.mode === "fixed") return REPORT_MOST_MS;
-    return Math.min(REPORT_MOST_MS, Math.max(REPORT_LEAST_MS, this.#active * REPORT_MS_A_HOST));
+    return reportIntervalMs(this.mode, this.#active);
   }
 
   /** @param isStreaming more than canaries is sent */

@@ -1,5 +1,6 @@
 import { DelayMeter } from "../../multicast/delay-meter.ts";
 import { RateControl, type RateMode } from "../../multicast/rate-control.ts";
+import { reportIntervalMs } from "../../multicast/report-interval.ts";
 import { randomOf } from "../multicast/streams.ts";
 
 /** A stream and a greedy TCP flow through one queue, millisecond by millisecond; everything follows from the seed. */
@@ -40,7 +41,7 @@ export function simulateBottleneck(plan: BottleneckPlan): BottleneckResult {
   const random = randomOf(plan.seed);
   const control = new RateControl({ mode: plan.mode, ceilingBytesPerSecond: plan.ceiling, now: 0 });
   const linkPerMs = plan.link / 1_000;
-  const reportEveryMs = Math.min(1_000, Math.max(200, plan.hosts * 60));
+  const reportEveryMs = reportIntervalMs(plan.mode, plan.hosts);
   const hosts = Array.from({ length: plan.hosts }, (_, number) => ({
     meter: new DelayMeter(),
     loss: plan.loss?.(number) ?? 0,

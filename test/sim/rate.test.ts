@@ -33,7 +33,7 @@ for (const hosts of [1, 2, 16]) {
   });
 }
 
-for (const hosts of [1, 2, 16, 100]) {
+for (const hosts of [1, 2, 16, 200]) {
   test(`beside a TCP flow, ${hosts} hosts: background leaves it 90 Mbit/s, normal half; then both come back`, () => {
     // In the switch, and in the server's own queue, where the system lets it have 128 kB.
     for (const flow of [tcp, { ...tcp, mostQueuedBytes: 128 * 1024 }]) {

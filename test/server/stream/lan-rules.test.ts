@@ -141,11 +141,12 @@ test("routers are those of one interface, each once", () => {
 test("the receivers' reports are late when half of them are, and who died makes nobody late", () => {
   const receiver = (reportedAt: number, state: Receiver["state"] = "receiving") => ({ state, reportedAt }) as Receiver;
   const now = 100_000;
-  assert.equal(reportLateness([], now), 0);
-  assert.equal(reportLateness([receiver(99_500), receiver(99_200)], now), 0);
-  assert.equal(reportLateness([receiver(96_000)], now), 3_000);
-  assert.equal(reportLateness([receiver(96_000), receiver(99_500)], now), 0);
-  assert.equal(reportLateness([receiver(96_000), receiver(95_000), receiver(99_500)], now), 3_000);
-  assert.equal(reportLateness([receiver(50_000), receiver(50_000), receiver(99_500)], now), 0);
-  assert.equal(reportLateness([receiver(96_000, "done"), receiver(99_500)], now), 0);
+  assert.equal(reportLateness([], 1_000, now), 0);
+  assert.equal(reportLateness([receiver(99_500), receiver(99_200)], 1_000, now), 0);
+  assert.equal(reportLateness([receiver(96_000)], 1_000, now), 3_000);
+  assert.equal(reportLateness([receiver(96_000)], 5_000, now), 0);
+  assert.equal(reportLateness([receiver(96_000), receiver(99_500)], 1_000, now), 0);
+  assert.equal(reportLateness([receiver(96_000), receiver(95_000), receiver(99_500)], 1_000, now), 3_000);
+  assert.equal(reportLateness([receiver(50_000), receiver(50_000), receiver(99_500)], 1_000, now), 0);
+  assert.equal(reportLateness([receiver(96_000, "done"), receiver(99_500)], 1_000, now), 0);
 });

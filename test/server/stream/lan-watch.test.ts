@@ -20,6 +20,7 @@ async function start(t: TestContext) {
     get state() {
       return held === 0 ? ("streaming" as const) : ("open" as const);
     },
+    reportEveryMs: 1_000,
     hold(reason) {
       holds.push(reason);
       held += 1;

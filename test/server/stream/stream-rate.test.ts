@@ -53,11 +53,11 @@ test("rate: reports change the pace, and what a stream gives up goes to the othe
 test("rate: receivers report often while they are few, and never more often than helps", () => {
   const { rate } = streamOf(new Budget(1e9), "normal", 1e6);
   const receiver = { id: "a", state: "ready" } as Receiver;
-  const everyMs = [1, 10, 500].map((active) => {
+  const everyMs = [1, 10, 100, 500].map((active) => {
     rate.onReceiver(receiver, active);
     return rate.reportEveryMs;
   });
-  assert.deepEqual(everyMs, [200, 600, 1_000]);
+  assert.deepEqual(everyMs, [200, 600, 1_000, 5_000]);
   assert.equal(streamOf(new Budget(1e9), "fixed", 1e6).rate.reportEveryMs, 1_000);
 });
 
