@@ -1,4 +1,11 @@
 import { type Static, Type } from "typebox";
+import { Disk, oneOf } from "./disk.ts";
+
+/** The rules' spelling is a part of what both sides say; the server shows early what the agent will decide. */
+export { Disk, Held } from "./disk.ts";
+export { chooseDisk, type DiskNeed, describeDisk } from "./disk-choice.ts";
+export { contentText } from "./disk-content.ts";
+export { DEFAULT_DISK_RULE, parseDiskRule } from "./disk-rule.ts";
 
 /**
  * What server and agent say to each other: HTTP under `/agent/v1`, JSON bodies.
@@ -59,11 +66,6 @@ export const agentStates = [
   "failed",
 ] as const;
 export type AgentState = (typeof agentStates)[number];
-/** One of some words, as a type and as a schema: a Type.Union over a mapped array would have the type never. */
-function oneOf<const Word extends string>(words: readonly Word[]) {
-  return Type.Unsafe<Word>({ type: "string", enum: words });
-}
-
 const State = oneOf(agentStates);
 
 const Nic = Type.Object({
@@ -72,41 +74,6 @@ const Nic = Type.Object({
   /** Mbit/s; absent when the driver does not say. */
   linkMegabits: Type.Optional(Type.Number()),
 });
-
-/** Something on a disk. */
-export const Held = Type.Object({
-  /** The partition's number; 0: it fills the disk, or is no partition's. */
-  number: Type.Integer({ minimum: 0 }),
-  /** As images/disk-content.ts calls it, "ext4", "luks", "raid"; empty: nothing that we know. */
-  kind: Type.String(),
-  /** The volume's name, without control characters; empty: it has none, or it cannot be read. */
-  label: Type.String(),
-});
-export type Held = Static<typeof Held>;
-
-export const Disk = Type.Object({
-  /** Device path, "/dev/vda". */
-  path: Type.String(),
-  sizeBytes: Type.Number(),
-  sectorBytes: Type.Number(),
-  model: Type.String(),
-  serial: Type.String(),
-  wwn: Type.String(),
-  transport: oneOf(["virtio", "sata", "nvme", "scsi", "mmc", "usb", "other"]),
-  isRemovable: Type.Boolean(),
-  isReadOnly: Type.Boolean(),
-  /** Mount points, swap or holders (LVM, RAID) that use it now. */
-  usedBy: Type.Array(Type.String()),
-  /** Where it is connected, as udev's by-path names say it: "pci-0000:00:1f.2-ata-1". Absent: not known. */
-  place: Type.Optional(Type.String()),
-  /** What is on it; absent: nobody has looked. */
-  holds: Type.Optional(Type.Array(Held)),
-  /** Why it is about to fail or cannot be read, in words; absent: nothing is known of that. */
-  failing: Type.Optional(Type.String()),
-  /** This machine was started from it. */
-  isBootMedium: Type.Optional(Type.Boolean()),
-});
-export type Disk = Static<typeof Disk>;
 
 export const Inventory = Type.Object({
   /** The address of the card the machine booted from, lower case with colons. */
@@ -232,7 +199,7 @@ export const Report = Type.Object({
   /** With state "erasing" or "capturing": 32 random bytes as hex, which the server signs as a part of its permit. */
   challenge: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })),
   /** With state "done": what the restored disk holds now, a text of agent/disk-content.ts. */
-  holds: Type.Optional(Type.String()),
+  holds: Type.Optional(Type.String({ maxLength: 20_000 })),
   /** With state "naming": a script that has just ended. */
   script: Type.Optional(ScriptResult),
   /** With state "done": milliseconds spent in each state. */

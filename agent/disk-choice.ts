@@ -1,5 +1,5 @@
 import { Fault } from "../fault.ts";
-import type { Disk } from "./contract.ts";
+import type { Disk } from "./disk.ts";
 import { contentText, type ExpectedContent, refuseUnexpected } from "./disk-content.ts";
 import { allows, type DiskRule, fitsPattern, onlyDisk } from "./disk-rule.ts";
 import { formatSize } from "./sizes.ts";

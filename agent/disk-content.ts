@@ -1,5 +1,5 @@
 import { Fault } from "../fault.ts";
-import type { Disk, Held } from "./contract.ts";
+import type { Disk, Held } from "./disk.ts";
 import { allows, type DiskPermission, type DiskRule } from "./disk-rule.ts";
 
 /** What an order knows of the disk's content; texts are those of `contentText`. */

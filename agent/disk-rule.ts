@@ -1,4 +1,5 @@
 import { Fault } from "../fault.ts";
+import { transports } from "./disk.ts";
 
 /** What may be erased only when a rule says so. */
 export const diskPermissions = [
@@ -12,8 +13,6 @@ export const diskPermissions = [
   "changed",
 ] as const;
 export type DiskPermission = (typeof diskPermissions)[number];
-
-const transports = ["virtio", "sata", "nvme", "scsi", "mmc", "usb", "other"] as const;
 
 /** Which disk of a machine an order is for. Every condition must hold; of what is left, `pick` takes one. */
 export type DiskRule = {

@@ -1,4 +1,5 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
+import { DEFAULT_DISK_RULE, type EraseMethod, eraseMethods } from "../agent/contract.ts";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
 import type { DeployPlanBody, DeployRequestBody } from "../server/api/schemas.ts";
@@ -17,6 +18,8 @@ type DeployOptions = {
   readonly to: readonly string[];
   readonly waitFor?: number;
   readonly maxWait?: number;
+  readonly disk?: string;
+  readonly erase?: EraseMethod;
   readonly plan?: boolean;
   readonly confirm?: string;
 };
@@ -31,6 +34,7 @@ export function deployCommand(): Command {
     "bootcast deploy lab-debian --to lab-01                     # asks for the name, then orders",
     "bootcast deploy lab-debian --to any --confirm any          # every host that appears, once",
     "bootcast deploy lab-debian --to lab-01 lab-02 --wait-for 2 --max-wait 10m --confirm 2-hosts",
+    'bootcast deploy lab-debian --to lab-01 --disk "smallest transport=nvme|sata" --erase zeros',
   ]);
   configOptions(globalOptions(command));
   return command
@@ -46,6 +50,11 @@ export function deployCommand(): Command {
       "or so long after the first was ready: 90s, 10m, or seconds (default: 10m)",
       duration({ mostMs: MOST_WAIT_MS }),
     )
+    .option(
+      "--disk <rule>",
+      'which disk, where a host has several: "smallest", "serial=S21*", "size=200G..2T transport=nvme" (default: the only one that fits)',
+    )
+    .addOption(new Option("--erase <method>", "how it is erased (default: quick)").choices(eraseMethods))
     .option("--plan", "show what would be erased, and order nothing")
     .option("--confirm <name>", "the name that would have to be typed, for scripts")
     .action((image: string, options: DeployOptions) => deploy(command, image, options));
@@ -67,6 +76,8 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
     ...(version === undefined ? {} : { imageVersion: version }),
     ...(options.waitFor === undefined ? {} : { waitFor: options.waitFor }),
     ...(options.maxWait === undefined ? {} : { maxWaitMs: options.maxWait }),
+    ...(options.disk === undefined ? {} : { disk: options.disk }),
+    ...(options.erase === undefined ? {} : { erase: options.erase }),
   };
   await withServer(command, async (api) => {
     const plan = await api.post<DeployPlanBody>("/api/v1/deploys/plan", request);
@@ -81,6 +92,7 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
       ...request,
       imageVersion: plan.image.version,
       to: isAny ? "any" : plan.hosts.map(({ id }) => id),
+      confirmed: plan.hosts.flatMap(({ contents }) => contents),
     });
     printResult({ session: deployId, plan }, () => `Session ${deployId} is ordered.`);
     say(
@@ -105,20 +117,46 @@ function confirmationOf(plan: Pick<DeployPlanBody, "to" | "hosts">, given?: stri
 function planText(plan: DeployPlanBody, nowMs: number = Date.now()): string {
   const image = `${plan.image.name} version ${plan.image.version} (${formatSize(plan.image.diskBytes)} disk, ${formatSize(plan.image.storedBytes)} to send)`;
   const wait = `The stream starts when ${plan.waitFor} ${plan.waitFor === 1 ? "host is" : "hosts are"} ready, or ${formatDuration(plan.maxWaitMs)} after the first.`;
+  const erase = `Erased: ${eraseWords[plan.erase]}.`;
   if (plan.to === "any") {
     return [
       `EVERY host that boots from the network from now on will be ERASED, once, and receive ${image},`,
-      "known or unknown, until the session is stopped.",
+      "known or unknown, until the session is stopped. A disk that holds something encrypted, a member of a RAID or of",
+      "LVM, or something else than after its last restore, is left alone unless the rule allows it.",
+      `Disk: ${plan.disk ?? "as is set for each host"}`,
+      erase,
       wait,
     ].join("\n");
   }
   const count = plan.hosts.length === 1 ? "1 host" : `${plan.hosts.length} hosts`;
-  const rows = plan.hosts.map((host) => [
+  const rows = table(plan.hosts.map((host) => rowOf(host, nowMs))).split("\n");
+  const lines = plan.hosts.flatMap((host, index) => [rows[index]!, ...notesOf(host)]);
+  return [`${count} will be ERASED and receive ${image}:`, ...lines, erase, wait].join("\n");
+}
+
+const eraseWords: Readonly<Record<EraseMethod, string>> = {
+  quick: "partition tables, and the rest where the disk does that by itself in a minute",
+  discard: "the whole disk is discarded (TRIM)",
+  zeros: "all that the image does not write becomes zero",
+  secure: "the disk destroys everything by itself (sanitize)",
+  none: "only the partition tables",
+};
+
+type PlannedHost = DeployPlanBody["hosts"][number];
+
+function rowOf(host: PlannedHost, nowMs: number): string[] {
+  return [
     `  ${host.name}`,
     host.mac,
     host.model || "unknown model",
     host.disks.map(({ path, sizeBytes }) => `${path} ${formatSize(sizeBytes)}`).join(", ") || "no disk",
     `last seen ${ago(nowMs - host.lastSeenMs)}${host.warning === "" ? "" : `   ! ${host.warning}`}`,
-  ]);
-  return [`${count} will be ERASED and receive ${image}:`, table(rows), wait].join("\n");
+  ];
+}
+
+/** What stands out: a rule that is not every host's, and what the disks hold, which the order confirms. */
+function notesOf(host: PlannedHost): string[] {
+  const rule = host.rule === DEFAULT_DISK_RULE ? [] : [`    disk: ${host.rule}`];
+  const contents = host.contents.filter((text) => !text.endsWith(": nothing")).map((text) => `    holds ${text}`);
+  return [...rule, ...contents];
 }

@@ -1,10 +1,12 @@
 import { Command } from "commander";
+import { contentText, describeDisk } from "../agent/contract.ts";
 import { formatSize } from "../agent/sizes.ts";
 import type { EventBody, HostBody } from "../server/api/schemas.ts";
 import { ago } from "./ago.ts";
 import { withServer } from "./client.ts";
 import { configOptions } from "./configuration.ts";
 import { hostBootCommand } from "./host-boot.ts";
+import { hostSetCommand } from "./host-set.ts";
 import { examples, faultText, globalOptions, printResult, say } from "./output.ts";
 import { table } from "./table.ts";
 
@@ -16,6 +18,7 @@ export function hostCommand(): Command {
     "bootcast host show lab-07              # its disks, and what happened to it",
     "bootcast host rename lab-07 teacher",
     "bootcast host boot lab-07 --secure-boot on",
+    'bootcast host set lab-07 --disk "smallest transport=nvme"',
     "bootcast host forget lab-07            # when it appears again it is a new host",
   ]);
   return command
@@ -23,6 +26,7 @@ export function hostCommand(): Command {
     .addCommand(showCommand())
     .addCommand(renameCommand())
     .addCommand(hostBootCommand())
+    .addCommand(hostSetCommand())
     .addCommand(forgetCommand());
 }
 
@@ -108,10 +112,13 @@ function hostText(host: HostBody, events: readonly EventBody[], nowMs: number): 
     ["State", `${host.state} since ${ago(nowMs - host.stateSinceMs)}`],
     ["Detail", host.detail || "-"],
     ["Seen", `${ago(nowMs - host.lastSeenMs)}, first ${new Date(host.firstSeenMs).toISOString()}`],
-    ...host.disks.map(({ path, sizeBytes, model, transport }) => [
-      "Disk",
-      `${path} ${formatSize(sizeBytes)} ${transport} ${model}`,
+    ...host.disks.flatMap((disk) => [
+      ["Disk", describeDisk(disk) + (disk.place === undefined ? "" : ` at ${disk.place}`)],
+      ...(disk.holds === undefined ? [] : [["", `holds ${contentText(disk).replace(/^.*?: /, "")}`]]),
+      ...(disk.failing === undefined ? [] : [["", `fails: ${disk.failing}`]]),
     ]),
+    ["Disk rule", host.diskRule ?? "as for every host"],
+    ...(host.restored === null ? [] : [["Restored", host.restored]]),
   ];
   const recent = events.slice(-15).map((event) => `  ${new Date(event.atMs).toISOString()}  ${eventText(event)}`);
   const fault = host.fault === null ? [] : [faultText(host.fault).trimEnd()];

@@ -141,6 +141,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     streams,
     isRegistering: values["network.register"],
     hasMenu: values["boot.menu"],
+    diskRule: values["hosts.disk"],
     waitMs: values["hosts.wait_minutes"] * 60_000,
     now,
   });
@@ -148,9 +149,10 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const findImage = async (name: string, version: number | undefined) => {
     const { manifest } = await store.readManifest(name, version);
     const storedBytes = manifest.packs.reduce((sum, pack) => sum + pack.storedBytes, 0);
-    return { name: manifest.tag.name, version: manifest.tag.version, diskBytes: manifest.diskBytes, storedBytes };
+    const { tag, diskBytes, sectorBytes } = manifest;
+    return { name: tag.name, version: tag.version, diskBytes, sectorBytes, storedBytes };
   };
-  const deploys = new Deploys({ db, events, hosts, findImage });
+  const deploys = new Deploys({ db, events, hosts, findImage, diskRule: values["hosts.disk"] });
   const freeBytes = async () => {
     const { bavail, bsize } = await statfs(store.directory);
     return bavail * bsize;

@@ -70,12 +70,16 @@ export function packNotKept(deployId: number, digest: string): Fault {
   });
 }
 
-/** A machine that starts an older boot image than this server has. */
-export function bootImageTooOld(hostName: string): Fault {
+/**
+ * A machine that starts an older boot image than this server has.
+ *
+ * @param cannot completes "The boot image that lab-07 runs cannot …"
+ */
+export function bootImageTooOld(hostName: string, cannot: string): Fault {
   return new Fault("BOOT_IMAGE_OLD", {
-    what: `The boot image that ${hostName} runs cannot capture disks.`,
+    what: `The boot image that ${hostName} runs cannot ${cannot}.`,
     why: "It was built by an older version of bootcast.",
-    fix: 'Build it again ("bootcast boot-image build"), and order the capture again.',
+    fix: 'Build it again ("bootcast boot-image build"), and order it again.',
   });
 }
 

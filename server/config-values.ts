@@ -1,3 +1,4 @@
+import { parseDiskRule } from "../agent/contract.ts";
 import { isAddress } from "../bsdp/address.ts";
 import { parsePool } from "../bsdp/address-pool.ts";
 import { isLoaderPath } from "../bsdp/boot-files.ts";
@@ -88,6 +89,20 @@ export function listOfAtMost(most: number, of: Kind<string>): Kind<readonly stri
 export const pin: Kind<string> = {
   allowed: "a PIN of 4 to 12 digits, in quotes",
   read: (value) => (typeof value === "string" && /^[0-9]{4,12}$/.test(value) ? value : undefined),
+};
+
+export const diskRule: Kind<string> = {
+  allowed:
+    'a rule for choosing a disk: "only", "smallest" or "largest", with conditions like "size=200G.. transport=nvme|sata"',
+  read: (value) => {
+    if (typeof value !== "string") return undefined;
+    try {
+      parseDiskRule(value);
+      return value;
+    } catch {
+      return undefined;
+    }
+  },
 };
 
 export const interfaceName: Kind<string> = {

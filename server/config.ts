@@ -85,6 +85,8 @@ const settings = {
   "hosts.name_sources": setting(kind.listOf(kind.oneOf(...nameSources)), ["registry", "pattern"]),
   /** The list for the source "csv": an address, serial number or UUID, and a name, on each line. */
   "hosts.names_csv": setting(kind.file),
+  /** Which disk of a host is erased where neither the order nor the host says: agent/disk-rule.ts. */
+  "hosts.disk": setting(kind.diskRule, "only"),
   /** How long a host with nothing ordered waits for an order before it is told to boot its disk. */
   "hosts.wait_minutes": setting(kind.integer(0, 100_000), 30),
   "dnssd.enabled": setting(kind.boolean, true),

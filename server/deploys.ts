@@ -1,6 +1,7 @@
-import type { Inventory } from "../agent/contract.ts";
+import { chooseDisk, contentText, DEFAULT_DISK_RULE, type EraseMethod, parseDiskRule } from "../agent/contract.ts";
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
+import { ruleOf } from "./disk-terms.ts";
 import type { Change, EventLog } from "./events.ts";
 import type { Host, Hosts } from "./hosts.ts";
 
@@ -9,6 +10,8 @@ export type DeployImage = {
   readonly name: string;
   readonly version: number;
   readonly diskBytes: number;
+  /** The logical sector size that its partition table counts in. */
+  readonly sectorBytes: number;
   /** What the stream carries. */
   readonly storedBytes: number;
 };
@@ -25,6 +28,12 @@ export type DeployRequest = {
   readonly waitFor?: number | undefined;
   /** … or when this long has passed since the first was. */
   readonly maxWaitMs?: number | undefined;
+  /** Which disk of each host (agent/disk-rule.ts); as is set for the host unless given. */
+  readonly disk?: string | undefined;
+  /** How it is erased; "quick" unless given. */
+  readonly erase?: EraseMethod | undefined;
+  /** What a person was shown of the hosts' disks, `contents` of a plan; all that is known now unless given. */
+  readonly confirmed?: readonly string[] | undefined;
   /** Where it was ordered, for its event; absent for the command line. */
   readonly orderedAt?: string;
 };
@@ -37,6 +46,9 @@ export type DeployPlan = {
   readonly hosts: readonly PlannedHost[];
   readonly waitFor: number;
   readonly maxWaitMs: number;
+  readonly erase: EraseMethod;
+  /** The order's own rule for the disk; null: what is set for each host. */
+  readonly disk: string | null;
 };
 
 export type PlannedHost = {
@@ -45,7 +57,12 @@ export type PlannedHost = {
   readonly mac: string;
   readonly model: string;
   readonly lastSeenMs: number;
+  /** Those that the rule leaves to choose from, and only the one that it takes when that is clear. */
   readonly disks: readonly { readonly path: string; readonly sizeBytes: number; readonly model: string }[];
+  /** What its disks hold, as far as anybody has looked; giving the order confirms it. */
+  readonly contents: readonly string[];
+  /** Which disk is meant. */
+  readonly rule: string;
   /** What the person should know before; empty when nothing stands out. */
   readonly warning: string;
 };
@@ -58,20 +75,24 @@ export class Deploys {
   readonly #events: EventLog;
   readonly #hosts: Hosts;
   readonly #findImage: FindImage;
+  readonly #diskRule: string;
 
-  constructor(options: { db: Database; events: EventLog; hosts: Hosts; findImage: FindImage }) {
+  /** @param options.diskRule the setting hosts.disk; "only" unless given */
+  constructor(options: { db: Database; events: EventLog; hosts: Hosts; findImage: FindImage; diskRule?: string }) {
     this.#db = options.db;
     this.#events = options.events;
     this.#hosts = options.hosts;
     this.#findImage = options.findImage;
+    this.#diskRule = options.diskRule ?? DEFAULT_DISK_RULE;
   }
 
   /**
    * What the order would erase, and whether it can be given at all.
    *
-   * @throws {Fault} IMAGE_UNKNOWN, HOST_UNKNOWN, HOST_BUSY, DEPLOY_EXISTS, DEPLOY_INVALID
+   * @throws {Fault} IMAGE_UNKNOWN, HOST_UNKNOWN, HOST_BUSY, DEPLOY_EXISTS, DEPLOY_INVALID, DISK_RULE
    */
   async plan(request: DeployRequest): Promise<DeployPlan> {
+    if (request.disk !== undefined) parseDiskRule(request.disk);
     const image = await this.#findImage(request.image, request.imageVersion);
     const hosts: Host[] = [];
     if (request.to !== "any") {
@@ -86,12 +107,16 @@ export class Deploys {
       throw invalid(`It would wait for ${waitFor} hosts, but names ${hosts.length}.`, "Wait for fewer.");
     }
     await refuseConflicts(this.#db, request.to === "any", hosts);
+    const planOf = async (host: Host) =>
+      planned(host, image, await ruleOf(this.#db, host.id, request.disk, this.#diskRule));
     return {
       image,
       to: request.to === "any" ? "any" : "named",
-      hosts: hosts.map((host) => planned(host, image)),
+      hosts: await Promise.all(hosts.map(planOf)),
       waitFor,
       maxWaitMs: request.maxWaitMs ?? DEFAULT_MAX_WAIT_MS,
+      erase: request.erase ?? "quick",
+      disk: request.disk ?? null,
     };
   }
 
@@ -112,6 +137,8 @@ export class Deploys {
           state: "active",
           created_at_ms: change.nowMs,
           ended_at_ms: null,
+          disk_rule: plan.disk,
+          erase: plan.erase,
         })
         .returning("id")
         .executeTakeFirstOrThrow();
@@ -122,10 +149,15 @@ export class Deploys {
           image: plan.image.name,
           imageVersion: plan.image.version,
           to: plan.to,
+          ...(plan.disk === null ? {} : { disk: plan.disk }),
+          ...(plan.erase === "quick" ? {} : { erase: plan.erase }),
           ...(request.orderedAt === undefined ? {} : { orderedAt: request.orderedAt }),
         },
       });
-      for (const host of plan.hosts) await addHost(change, id, host.id);
+      for (const { id: hostId, rule, contents } of plan.hosts) {
+        const confirmed = contents.filter((text) => request.confirmed?.includes(text) ?? true);
+        await addHost(change, id, hostId, { rule, confirmed });
+      }
       return id;
     });
     return { deployId, plan };
@@ -209,8 +241,17 @@ export async function refuseBusy(db: Readable, hosts: readonly Pick<Host, "id" |
   }
 }
 
-/** Adds a host to a deploy, with the event that says so. */
-export async function addHost(change: Change, deployId: number, hostId: string): Promise<void> {
+/**
+ * Adds a host to an order, with the event that says so.
+ *
+ * @param disk of a deploy: which disk, and what a person saw on the host's disks
+ */
+export async function addHost(
+  change: Change,
+  deployId: number,
+  hostId: string,
+  disk?: { readonly rule: string; readonly confirmed: readonly string[] },
+): Promise<void> {
   await change.tables
     .insertInto("deploy_hosts")
     .values({
@@ -221,6 +262,7 @@ export async function addHost(change: Change, deployId: number, hostId: string):
       started_at_ms: null,
       ended_at_ms: null,
       fault: null,
+      ...(disk === undefined ? {} : { disk_rule: disk.rule, confirmed: JSON.stringify(disk.confirmed) }),
     })
     .execute();
   await change.record({ kind: "deploy.host-added", deployId, hostId });
@@ -235,27 +277,31 @@ export function unknownDeploy(deployId: number | string): Fault {
   });
 }
 
-function planned(host: Host, image: DeployImage): PlannedHost {
-  const disks = host.inventory.disks.filter(
-    (disk) => !disk.isRemovable && !disk.isReadOnly && disk.transport !== "usb",
-  );
+function planned(host: Host, image: DeployImage, rule: string): PlannedHost {
+  const { disks } = host.inventory;
+  const contents = disks.filter(({ holds }) => holds !== undefined).map(contentText);
+  const need = { imageBytes: image.diskBytes, sectorBytes: image.sectorBytes };
+  const erasable = disks.filter((disk) => !disk.isRemovable && !disk.isReadOnly && disk.transport !== "usb");
+  let listed: readonly (typeof disks)[number][] = erasable;
+  let warning = "";
+  try {
+    // The host decides in its own preflight; this only says early what it will say.
+    listed = [chooseDisk(disks, need, { rule: parseDiskRule(rule), confirmed: contents, known: "" })];
+  } catch (error) {
+    if (!(error instanceof Fault)) throw error;
+    warning = `it will refuse: ${error.why.replace(/\.$/, "")}`;
+  }
   return {
     id: host.id,
     name: host.name,
     mac: host.mac,
     model: host.model,
     lastSeenMs: host.lastSeenMs,
-    disks: disks.map(({ path, sizeBytes, model }) => ({ path, sizeBytes, model })),
-    warning: warningOf(disks, image),
+    disks: listed.map(({ path, sizeBytes, model }) => ({ path, sizeBytes, model })),
+    contents,
+    rule,
+    warning,
   };
-}
-
-// The host decides in its own preflight; this only says early what it will say.
-function warningOf(disks: Inventory["disks"], image: DeployImage): string {
-  if (disks.length === 0) return "no disk was found that may be erased";
-  const enough = disks.filter(({ sizeBytes }) => sizeBytes >= image.diskBytes);
-  if (enough.length === 0) return "its disk is smaller than the image";
-  return enough.length > 1 ? "it has several disks that qualify, so it will refuse" : "";
 }
 
 function invalid(why: string, fix: string): Fault {

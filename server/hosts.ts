@@ -1,6 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { Selectable } from "kysely";
-import type { AgentState, Inventory, Registration } from "../agent/contract.ts";
+import { type AgentState, type Inventory, parseDiskRule, type Registration } from "../agent/contract.ts";
 import { Fault, type FaultText } from "../fault.ts";
 import type { Database } from "./db/database.ts";
 import type { HostTable } from "./db/schema.ts";
@@ -29,6 +29,10 @@ export type Host = {
   readonly firstSeenMs: number;
   readonly lastSeenMs: number;
   readonly inventory: Inventory;
+  /** Which of its disks orders are for; null: as for every host. */
+  readonly diskRule: string | null;
+  /** What its disk held after its last restore; null: nothing is known. */
+  readonly restored: string | null;
 };
 
 /** How hosts get their names. */
@@ -265,6 +269,22 @@ export class Hosts {
   }
 
   /**
+   * Sets which of its disks orders are for.
+   *
+   * @param rule as agent/disk-rule.ts reads it; null: as for every host
+   * @throws {Fault} HOST_UNKNOWN, DISK_RULE
+   */
+  async setDiskRule(word: string, rule: string | null): Promise<Host> {
+    if (rule !== null) parseDiskRule(rule);
+    const host = await this.find(word);
+    await this.#events.change(async (change) => {
+      await change.tables.updateTable("hosts").set({ disk_rule: rule }).where("id", "=", host.id).execute();
+      await change.record({ kind: "host.disk-rule", hostId: host.id, data: { from: host.diskRule, to: rule } });
+    });
+    return { ...host, diskRule: rule };
+  }
+
+  /**
    * Removes a host; when it appears again it is a new one.
    *
    * @throws {Fault} HOST_UNKNOWN, HOST_BUSY when an order for it is not finished
@@ -361,5 +381,7 @@ function hostOf(row: Selectable<HostTable>): Host {
     firstSeenMs: row.first_seen_ms,
     lastSeenMs: row.last_seen_ms,
     inventory: JSON.parse(row.inventory),
+    diskRule: row.disk_rule,
+    restored: row.restored,
   };
 }

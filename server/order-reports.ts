@@ -2,6 +2,7 @@ import { capturePermitText, permitText, type Report, type ReportAnswer } from ".
 import type { Database } from "./db/database.ts";
 import { LOST_AFTER_MS, type OrderState } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
+import { termsOf } from "./disk-terms.ts";
 import type { Change, EventLog } from "./events.ts";
 import { openHosts } from "./order-facts.ts";
 import { hear, lostFault, type StandingOrder } from "./report-rules.ts";
@@ -89,7 +90,11 @@ export class OrderReports {
       .executeTakeFirstOrThrow();
     const about = { challenge, mac, deployId: String(deployId), image };
     if (kind === "deploy" && state === "erasing") {
-      return this.#options.sign(permitText({ ...about, imageVersion: image_version }));
+      const disk = await termsOf(change.tables, hostId, deployId);
+      const terms = disk?.isUnderstood === true ? disk.terms : undefined;
+      // From here on nobody knows what is on it, until it says that it is done.
+      await change.tables.updateTable("hosts").set({ restored: null }).where("id", "=", hostId).execute();
+      return this.#options.sign(permitText({ ...about, imageVersion: image_version, terms }));
     }
     if (kind === "capture" && state === "capturing") return this.#options.sign(capturePermitText(about));
     return undefined;
@@ -154,6 +159,9 @@ export class OrderReports {
       report,
       isRepeated,
     );
+    if (report.state === "done" && report.holds !== undefined && row.kind === "deploy" && answer.proceed) {
+      await change.tables.updateTable("hosts").set({ restored: report.holds }).where("id", "=", hostId).execute();
+    }
     if (next === undefined) return answer;
     const hasEnded = next.state !== "running";
     await change.tables

@@ -1,4 +1,4 @@
-import { CAPTURES_SINCE, type Inventory, type Order } from "../agent/contract.ts";
+import { CAPTURES_SINCE, DEFAULT_DISK_RULE, type Inventory, type Order } from "../agent/contract.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import { Fault } from "../fault.ts";
 import { bootImageTooOld } from "./capture-faults.ts";
@@ -6,6 +6,7 @@ import type { Database } from "./db/database.ts";
 import { decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { addHost } from "./deploys.ts";
+import { ruleOf, termsOf } from "./disk-terms.ts";
 import type { Change, EventLog } from "./events.ts";
 import type { Hosts } from "./hosts.ts";
 import { factsOf, openHosts } from "./order-facts.ts";
@@ -22,6 +23,8 @@ type OrdersOptions = {
   readonly isRegistering: boolean;
   /** Whether a machine with nothing ordered shows a menu before it starts its disk. */
   readonly hasMenu?: boolean;
+  /** The setting hosts.disk; "only" unless given. */
+  readonly diskRule?: string;
   /** How long a host with nothing to do waits before it boots its disk. */
   readonly waitMs: number;
   readonly now: () => number;
@@ -93,6 +96,7 @@ export class Orders {
     if (decision.kind !== "deploy") return decision;
     const deploy = await events.change(async (change) => {
       if (!(await this.#isStillDue(change, decision.deployId, hostId))) return undefined;
+      await noteKnown(change, decision.deployId, hostId);
       return change.tables
         .selectFrom("deploys")
         .innerJoin("hosts", (join) => join.on("hosts.id", "=", hostId))
@@ -116,7 +120,7 @@ export class Orders {
       return { kind: "wait", reason: "The order was taken back just now. Waiting for another." };
     if (deploy.kind === "capture") {
       if (((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < CAPTURES_SINCE) {
-        return this.#refuseOld(hostId, deploy.id, deploy.host_name);
+        return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, "capture disks"));
       }
       return {
         kind: "capture",
@@ -127,6 +131,11 @@ export class Orders {
         keepFreeBlocks: deploy.keep_free_blocks === 1,
         reason: `Session ${deploy.id}: the disk becomes the next version of ${deploy.image}.`,
       };
+    }
+    const disk = await termsOf(db, hostId, deploy.id);
+    if (disk !== undefined && !disk.isUnderstood && !disk.isPlain) {
+      const cannot = "choose or erase a disk as ordered";
+      return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, cannot));
     }
     let streamId: string;
     try {
@@ -154,13 +163,13 @@ export class Orders {
       imageVersion: deploy.image_version,
       hostName: deploy.host_name,
       streamId,
+      ...(disk?.isUnderstood === true ? { terms: disk.terms } : {}),
       reason: `Session ${deploy.id}: ${deploy.image} version ${deploy.image_version}.`,
     };
   }
 
-  /** An agent from before there were captures would not understand the order, and ask for it until the evening. */
-  async #refuseOld(hostId: string, deployId: number, hostName: string): Promise<Order> {
-    const fault = bootImageTooOld(hostName);
+  /** An older agent would not understand the order: ask for a capture until the evening, or erase another disk. */
+  async #refuseOld(hostId: string, deployId: number, fault: Fault): Promise<Order> {
     await this.#options.events.change(async (change) => {
       await change.tables
         .updateTable("deploy_hosts")
@@ -178,7 +187,27 @@ export class Orders {
   async #isStillDue(change: Change, deployId: number, hostId: string): Promise<boolean> {
     const due = dueDeploy(await factsOf(change.tables, hostId, this.#options.waitMs, change.nowMs));
     if (due?.deployId !== deployId) return false;
-    if (due.isNew) await addHost(change, deployId, hostId);
+    if (due.isNew) {
+      const deploy = await change.tables
+        .selectFrom("deploys")
+        .select("disk_rule")
+        .where("id", "=", deployId)
+        .executeTakeFirst();
+      const rule = await ruleOf(change.tables, hostId, deploy?.disk_rule, this.#options.diskRule ?? DEFAULT_DISK_RULE);
+      // Nobody looked at this machine: nothing that stands out on its disks is confirmed.
+      await addHost(change, deployId, hostId, { rule, confirmed: [] });
+    }
     return true;
   }
+}
+
+/** What the host is told of its last restore, until it begins: then the disk is no longer as it was left. */
+async function noteKnown(change: Change, deployId: number, hostId: string): Promise<void> {
+  const host = await change.tables.selectFrom("hosts").select("restored").where("id", "=", hostId).executeTakeFirst();
+  await change.tables
+    .updateTable("deploy_hosts")
+    .set({ known: host?.restored ?? null })
+    .where("deploy_id", "=", deployId)
+    .where("host_id", "=", hostId)
+    .execute();
 }

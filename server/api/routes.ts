@@ -11,6 +11,7 @@ import {
   DeployRequestBody,
   EventBody,
   HostBody,
+  HostChangeBody,
   ImageBody,
   SessionBody,
   StatusBody,
@@ -63,8 +64,14 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
 
   http.patch(
     "/api/v1/hosts/:host",
-    { schema: { params: OneHost, body: Type.Object({ name: Type.String() }), response: { 200: HostBody } } },
-    async (request) => hostBody(await hosts.rename(request.params.host, request.body.name)),
+    { schema: { params: OneHost, body: HostChangeBody, response: { 200: HostBody } } },
+    async (request) => {
+      const { name, diskRule } = request.body;
+      let host = await hosts.find(request.params.host);
+      if (diskRule !== undefined) host = await hosts.setDiskRule(host.id, diskRule);
+      if (name !== undefined) host = await hosts.rename(host.id, name);
+      return hostBody(host);
+    },
   );
 
   http.delete("/api/v1/hosts/:host", { schema: { params: OneHost, response: { 200: HostBody } } }, async (request) =>

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { agentStates, Disk, FaultBody, StreamState } from "../../agent/contract.ts";
+import { agentStates, Disk, eraseMethods, FaultBody, StreamState } from "../../agent/contract.ts";
 import { StreamFigures } from "../stream/figures.ts";
 import { RecentBootsBody } from "./boot-schemas.ts";
 
@@ -28,7 +28,17 @@ export const HostBody = Type.Object({
   memoryBytes: Type.Number(),
   firmware: Type.String(),
   disks: Type.Array(Disk),
+  /** Which of its disks orders are for; null: as the setting hosts.disk says. */
+  diskRule: Nullable(Type.String()),
+  /** What its disk held after its last restore. */
+  restored: Nullable(Type.String()),
 });
+
+/** What is changed of a host; what is absent stays. */
+export const HostChangeBody = Type.Object(
+  { name: Type.Optional(Type.String()), diskRule: Type.Optional(Nullable(Type.String())) },
+  { additionalProperties: false, minProperties: 1 },
+);
 
 export const ImageBody = Type.Object({
   name: Type.String(),
@@ -89,6 +99,10 @@ export const DeployRequestBody = Type.Object(
     to: Type.Union([Type.Literal("any"), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })]),
     waitFor: Type.Optional(Type.Integer({ minimum: 1 })),
     maxWaitMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    disk: Type.Optional(Type.String()),
+    erase: Type.Optional(oneOf(eraseMethods)),
+    /** `contents` of the plan that a person was shown. */
+    confirmed: Type.Optional(Type.Array(Type.String())),
   },
   { additionalProperties: false },
 );
@@ -109,11 +123,15 @@ export const DeployPlanBody = Type.Object({
       model: Type.String(),
       lastSeenMs: Type.Number(),
       disks: Type.Array(Type.Object({ path: Type.String(), sizeBytes: Type.Number(), model: Type.String() })),
+      contents: Type.Array(Type.String()),
+      rule: Type.String(),
       warning: Type.String(),
     }),
   ),
   waitFor: Type.Number(),
   maxWaitMs: Type.Number(),
+  erase: oneOf(eraseMethods),
+  disk: Nullable(Type.String()),
 });
 
 export const EventBody = Type.Object({

@@ -11,6 +11,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0003-events-by-kind": { up: eventsByKind },
   "0004-captures": { up: captures },
   "0005-stream-groups": { up: streamGroups },
+  "0006-disk-terms": { up: diskTerms },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {
@@ -137,4 +138,15 @@ async function captures(db: Kysely<unknown>): Promise<void> {
 // Where receivers of a stream listen that a restart interrupted; null: the group of the configuration.
 async function streamGroups(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable("deploy_streams").addColumn("group_address", "text").execute();
+}
+
+// Null in old rows: the only disk that fits, erased the quick way, and nothing known of what was restored.
+async function diskTerms(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable("hosts").addColumn("disk_rule", "text").execute();
+  await db.schema.alterTable("hosts").addColumn("restored", "text").execute();
+  await db.schema.alterTable("deploys").addColumn("disk_rule", "text").execute();
+  await db.schema.alterTable("deploys").addColumn("erase", "text").execute();
+  await db.schema.alterTable("deploy_hosts").addColumn("disk_rule", "text").execute();
+  await db.schema.alterTable("deploy_hosts").addColumn("confirmed", "text").execute();
+  await db.schema.alterTable("deploy_hosts").addColumn("known", "text").execute();
 }

@@ -51,6 +51,10 @@ export type HostTable = {
   waiting_since_ms: number;
   first_seen_ms: number;
   last_seen_ms: number;
+  /** Which of its disks orders are for (agent/disk-rule.ts); null: the setting hosts.disk. */
+  disk_rule: Generated<string | null>;
+  /** What its disk held after its last restore, until the next one begins (agent/disk-content.ts). */
+  restored: Generated<string | null>;
 };
 
 export type HostMacTable = {
@@ -78,6 +82,9 @@ export type DeployTable = {
   notes: Generated<string | null>;
   keep_free_blocks: Generated<number | null>;
   most_disk_bytes: Generated<number | null>;
+  /** Of a deploy: which disk (null: as is set for the host) and how it is erased (null: "quick"). */
+  disk_rule: Generated<string | null>;
+  erase: Generated<string | null>;
 };
 
 export type DeployHostTable = {
@@ -90,6 +97,10 @@ export type DeployHostTable = {
   started_at_ms: number | null;
   ended_at_ms: number | null;
   fault: string | null;
+  /** Of a deploy, as the host is told: the rule for its disk, what a person saw on its disks (JSON list), what was restored. */
+  disk_rule: Generated<string | null>;
+  confirmed: Generated<string | null>;
+  known: Generated<string | null>;
 };
 
 /** The last stream of a deploy in one network: after a restart it goes on under the same id. */

@@ -88,9 +88,9 @@ test("a disk that will not do is said in the plan", async () => {
   const usb = await core.hosts.register(machine(5, { disks: [{ ...disk!, transport: "usb" }] }));
   const payload = { image: "lab-debian", to: [small.name, two.name, usb.name] };
   const { hosts } = (await http.inject({ method: "POST", url: "/api/v1/deploys/plan", payload })).json();
-  assert.match(hosts[0].warning, /smaller/);
-  assert.match(hosts[1].warning, /several/);
-  assert.match(hosts[2].warning, /no disk/);
+  assert.match(hosts[0].warning, /too small/);
+  assert.match(hosts[1].warning, /it fits.*it fits/);
+  assert.match(hosts[2].warning, /connected by USB/);
 });
 
 test("events: by number, by session, and as a feed that goes on", async () => {

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { agentStates, CONTRACT_VERSION, capturePermitText, permitText, type Report } from "../../agent/contract.ts";
+import {
+  agentStates,
+  CONTRACT_VERSION,
+  capturePermitText,
+  type OrderTerms,
+  permitText,
+  type Report,
+} from "../../agent/contract.ts";
 import { checkPermit, newChallenge } from "../../agent/permit.ts";
 import { CaptureOrders } from "../../server/capture-orders.ts";
 import { LOST_AFTER_MS, MAX_ATTEMPTS, type OrderState } from "../../server/deploy-rules.ts";
@@ -143,7 +150,8 @@ test("whatever a host says: a capture is never permitted to erase, a deploy neve
         for (const state of states) {
           const challenge = newChallenge();
           const { permit, proceed } = await core.report(ids[0]!, state, deployId, { challenge });
-          const erase = permitText({ ...about, challenge, imageVersion: isCapture ? 0 : 1 });
+          const terms: OrderTerms = { disk: "only", erase: "quick", confirmed: [], known: "" };
+          const erase = permitText({ ...about, challenge, imageVersion: isCapture ? 0 : 1, terms });
           const capture = capturePermitText({ ...about, challenge });
           if (permit === undefined) continue;
           assert(proceed && state === (isCapture ? "capturing" : "erasing"), state);

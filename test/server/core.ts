@@ -61,7 +61,7 @@ export class Core {
       events: this.events,
       hosts: this.hosts,
       findImage: async (name, version = 1) => {
-        if (name === "lab-debian") return { name, version, diskBytes: 2e9, storedBytes: 1e9 };
+        if (name === "lab-debian") return { name, version, diskBytes: 2e9, sectorBytes: 512, storedBytes: 1e9 };
         throw new Fault("IMAGE_MISSING", { what: `No ${name}.`, why: "Never imported.", fix: "Import it." });
       },
     });

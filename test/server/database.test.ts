@@ -16,6 +16,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   hosts: [
     ...["id", "name", "mac", "uuid", "serial", "vendor", "model", "inventory", "token_hash", "state"],
     ...["state_since_ms", "detail", "percent", "fault", "waiting_since_ms", "first_seen_ms", "last_seen_ms"],
+    ...["disk_rule", "restored"],
   ],
   host_macs: ["mac", "host_id"],
   deploys: [
@@ -32,8 +33,13 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "notes",
     "keep_free_blocks",
     "most_disk_bytes",
+    "disk_rule",
+    "erase",
   ],
-  deploy_hosts: ["deploy_id", "host_id", "state", "attempts", "started_at_ms", "ended_at_ms", "fault"],
+  deploy_hosts: [
+    ...["deploy_id", "host_id", "state", "attempts", "started_at_ms", "ended_at_ms", "fault"],
+    ...["disk_rule", "confirmed", "known"],
+  ],
   deploy_streams: ["deploy_id", "group_address", "interface_address", "stream_id"],
   leases: ["address", "mac", "state", "until_ms"],
   host_boot: [

@@ -44,7 +44,7 @@ describe("the menu of a machine", () => {
       ...(settings.hasCaptures === true ? { captures } : {}),
       events: core.events,
       findImage: async (name) => {
-        if (name === "lab-debian") return { name, version: 3, diskBytes: 2e9, storedBytes: 1e9 };
+        if (name === "lab-debian") return { name, version: 3, diskBytes: 2e9, sectorBytes: 512, storedBytes: 1e9 };
         return core.deploys.plan({ image: name, to: "any" }).then(({ image }) => image);
       },
       policyOf: async () => policy,

@@ -29,7 +29,7 @@ before(async () => {
     hosts: core.hosts,
     deploys: core.deploys,
     events: core.events,
-    findImage: async (name) => ({ name, version: 1, diskBytes: 2e9, storedBytes: 1e9 }),
+    findImage: async (name) => ({ name, version: 1, diskBytes: 2e9, sectorBytes: 512, storedBytes: 1e9 }),
     policyOf,
     bootDirectory: "/nowhere",
     seconds: 10,
