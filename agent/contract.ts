@@ -1,8 +1,8 @@
 import { type Static, Type } from "typebox";
 import { Disk, oneOf } from "./disk.ts";
 
-/** The rules' spelling is a part of what both sides say; the server shows early what the agent will decide. */
 export { Disk, Held } from "./disk.ts";
+/** The rules' spelling is a part of what both sides say; the server shows early what the agent will decide. */
 export { chooseDisk, type DiskNeed, describeDisk } from "./disk-choice.ts";
 export { contentText } from "./disk-content.ts";
 export { DEFAULT_DISK_RULE, parseDiskRule } from "./disk-rule.ts";
@@ -19,7 +19,7 @@ export { DEFAULT_DISK_RULE, parseDiskRule } from "./disk-rule.ts";
  *   PUT  /agent/v1/hosts/:hostId/captures/:deployId/manifest/:offset   a piece, in order ► ManifestPiece
  *   POST /agent/v1/hosts/:hostId/captures/:deployId/finish    FinishCapture ► CaptureState (answers within 20 s)
  *   GET  /agent/v1/streams                                             ► StreamList
- *   GET  /agent/v1/streams/:streamId                                   ► StreamInfo
+ *   GET  /agent/v1/streams/:streamId?mostSymbolBytes=N                 ► StreamInfo
  *   GET  /agent/v1/streams/:streamId/manifest                          ► bytes of the signed manifest
  *   GET  /agent/v1/streams/:streamId/key                               ► the key that signed it, SPKI as PEM
  *   GET  /agent/v1/streams/:streamId/packs/:digest                     ► bytes of one pack
@@ -313,8 +313,6 @@ export type StreamState = Static<typeof StreamState>;
 export const StreamInfo = Type.Object({
   description: Type.Object({
     streamId: Type.String(),
-    /** Since SCRIPTS_SINCE. They run in this order; the first that fails ends the order as failed. */
-    scripts: Type.Optional(OrderScripts),
     manifestDigest: Type.String(),
     group: Type.String(),
     port: Type.Number(),
@@ -333,6 +331,12 @@ export const StreamInfo = Type.Object({
 });
 export type StreamInfo = Static<typeof StreamInfo>;
 
+/**
+ * The largest symbol that the asking agent understands, in the query of a stream's description. An older agent names
+ * none: a stream that has not begun is then made one that it understands.
+ */
+export const DescriptionQuery = Type.Object({ mostSymbolBytes: Type.Optional(Type.Integer({ minimum: 1 })) });
+
 export const StreamList = Type.Object({ streams: Type.Array(StreamInfo) });
 export type StreamList = Static<typeof StreamList>;
 
@@ -342,6 +346,10 @@ export const Join = Type.Object({
   name: Type.String({ maxLength: 255, pattern: "^[^\\p{Cc}]*$" }),
   /** X25519, SPKI, base64: the key of an encrypted stream is packed for it. */
   publicKey: Type.Optional(Type.String({ maxLength: 200 })),
+  /** The description that `needs` goes by; 1450 when absent, as an older agent knows only that. */
+  symbolBytes: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** What its card carries in one packet of IP; absent where the system does not say. */
+  mtuBytes: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Runs of blocks [first, count] that it lacks; all when absent. */
   needs: Type.Optional(
     Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })]), { maxItems: 10_000 }),
@@ -374,6 +382,8 @@ export const Progress = Type.Object({
   canary: Type.Optional(Type.Object({ received: Count, lost: Count })),
   /** Whether the group arrived before this machine had asked for it: a switch floods. Absent: not known. */
   isFlooded: Type.Optional(Type.Boolean()),
+  /** For seconds nothing has come of a stream with frames larger than ordinary ones. */
+  lacksFrames: Type.Optional(Type.Boolean()),
   /** What arrived waits for the disk, and there is no room for more. */
   waitsForDisk: Type.Optional(Type.Boolean()),
   /** What the disk took lately, while it was busy. */

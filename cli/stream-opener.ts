@@ -7,6 +7,7 @@ import type { NewEvent } from "../server/events.ts";
 import type { SiteKey } from "../server/keys.ts";
 import type { ImageStore } from "../server/store.ts";
 import type { StreamEvent, StreamHub } from "../server/stream/hub.ts";
+import { symbolBytesFor } from "../server/stream/jumbo.ts";
 import { openLanGuard } from "../server/stream/lan-guard.ts";
 
 /** What the keys of this site's encrypted streams follow from: the same after a restart, known to nobody else. */
@@ -51,6 +52,10 @@ export function streamOpener(options: {
         port: config.values["multicast.port"],
         interfaceAddress: wanted.interfaceAddress,
         rateBytesPerSecond: config.values["multicast.rate"],
+        symbolBytes: await symbolBytesFor(config.values["multicast.jumbo"], {
+          interfaceAddress: wanted.interfaceAddress,
+          rateBytesPerSecond: config.values["multicast.rate"],
+        }),
         mode: config.values["multicast.mode"],
         ...(config.values["multicast.encrypt"] ? { encrypt: { secret: streamSecret(key) } } : {}),
         waitFor: wanted.waitFor,

@@ -3,11 +3,13 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { pino } from "pino";
 import { Fault } from "../fault.ts";
 import { keyFingerprint } from "../images/signature.ts";
+import { type JumboMode, jumboModes } from "../multicast/frame-size.ts";
 import { parseRate } from "../multicast/rate.ts";
 import { type RateMode, rateModes } from "../multicast/rate-control.ts";
 import { type Advertisement, advertiseStream } from "../server/dnssd.ts";
 import { createHttp, listenTcp } from "../server/http.ts";
 import { openStreamHub, type RunningStream } from "../server/stream/hub.ts";
+import { symbolBytesFor } from "../server/stream/jumbo.ts";
 import { openLanGuard } from "../server/stream/lan-guard.ts";
 import { metricsRoute } from "../server/stream/metrics.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
@@ -48,6 +50,7 @@ type StreamFlags = SourceFlags & {
   readonly maxWait: number;
   readonly once?: boolean;
   readonly encrypt?: boolean;
+  readonly jumbo: JumboMode;
   readonly allowWifi?: boolean;
   readonly advertise?: boolean;
   /** Milliseconds. */
@@ -108,6 +111,11 @@ export function streamCommand(): Command {
     )
     .option("--once", "one pass, then the rest by unicast, then end")
     .option("--encrypt", "encrypt the stream: who only listens cannot read it, who joins it can")
+    .addOption(
+      new Option("--jumbo <when>", "auto: large frames where the network has them and every host gets them; off: never")
+        .choices(jumboModes)
+        .default("auto"),
+    )
     .option("--allow-wifi", "also through a wireless card, which loses much and slows everybody there")
     .option("--advertise", "tell the network of it by DNS-SD (default: as the asr configuration says)")
     .option("--no-advertise", "do not")
@@ -163,6 +171,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
       port,
       interfaceAddress: address,
       rateBytesPerSecond,
+      symbolBytes: await symbolBytesFor(flags.jumbo, { interfaceAddress: address, rateBytesPerSecond }),
       mode,
       waitFor: flags.waitFor,
       maxWaitMs: flags.maxWait,

@@ -14,6 +14,7 @@ export type StreamDescription = {
   /** IPv4 multicast group and UDP port that the symbols go to. */
   readonly group: string;
   readonly port: number;
+  /** SYMBOL_BYTES, or more where the network carries larger frames: multicast/frame-size.ts. */
   readonly symbolBytes: number;
   readonly symbolsPerBlock: number;
   /** Runs of pack numbers of the manifest that are sent: [first, count], ascending. */

@@ -1,9 +1,8 @@
 import { Fault } from "../fault.ts";
 import { SEAL_BYTES } from "../images/sealed-pack.ts";
 import type { StreamDescription } from "./description.ts";
+import { LARGEST_SYMBOL_BYTES } from "./frame-size.ts";
 
-/** The largest payload that fits an Ethernet frame of 1500 with IP, UDP and our header. */
-const MAX_SYMBOL_BYTES = 1450;
 const MAX_SYMBOLS_PER_BLOCK = 200;
 const MAX_BLOCKS = 0xffffffff;
 
@@ -33,7 +32,7 @@ export class StreamLayout {
    */
   constructor(description: StreamDescription, packs: readonly { readonly storedBytes: number }[]) {
     const { symbolBytes, symbolsPerBlock } = description;
-    if (!isWithin(symbolBytes, 1, MAX_SYMBOL_BYTES)) throw wrong(`its symbols have ${symbolBytes} bytes`);
+    if (!isWithin(symbolBytes, 1, LARGEST_SYMBOL_BYTES)) throw wrong(`its symbols have ${symbolBytes} bytes`);
     if (!isWithin(symbolsPerBlock, 1, MAX_SYMBOLS_PER_BLOCK)) throw wrong(`its blocks have ${symbolsPerBlock} symbols`);
     const numbers: number[] = [];
     const starts: number[] = [0];

@@ -12,7 +12,8 @@ export type ReceiverState = "joined" | "ready" | "receiving" | "done" | "failed"
 
 /** How a host is served that the room does not wait for. */
 export type Aside = {
-  readonly cause: "link" | "disk";
+  /** "frames": those of this stream do not come through to it. */
+  readonly cause: "link" | "disk" | "frames";
   /** "later": when the others are done. "slower": by the group, at the pace of those who are left. */
   readonly way: "later" | "slower" | "unicast";
   /** For people: "its link loses 30 %: the rest by unicast". */
@@ -56,6 +57,8 @@ export type ReceiverReport = {
   readonly canary?: CanaryCount;
   /** The group arrived before this receiver had asked for it. */
   readonly isFlooded?: boolean;
+  /** Nothing of a stream of large frames arrives. */
+  readonly lacksFrames?: boolean;
 };
 
 /**

@@ -17,6 +17,13 @@ const LASTING_MS = 5_000;
 /** A host that got no further by unicast for so long is served by the group again. */
 const UNICAST_STALLED_MS = 15_000;
 
+/** Nothing that the group brings can help it. */
+const NO_FRAMES: Aside = {
+  cause: "frames",
+  way: "unicast",
+  why: "the stream's large frames do not reach it: the rest by unicast",
+};
+
 type Measured = {
   looks: number;
   lossShare: number;
@@ -28,6 +35,8 @@ type Measured = {
   /** Since when every report says that the disk is behind. */
   diskSince: number | undefined;
   writeBytesPerSecond: number | undefined;
+  /** Large frames do not reach it. */
+  lacksFrames: boolean;
   /** Since when its link is good, while it is served aside. */
   goodSince: number | undefined;
   packsDone: number;
@@ -61,6 +70,7 @@ export class Stragglers {
     if (now - measured.lookedAt >= LOOK_MS) look(measured, now);
     measured.diskSince = report.waitsForDisk === true ? (measured.diskSince ?? now) : undefined;
     measured.writeBytesPerSecond = report.writeBytesPerSecond ?? measured.writeBytesPerSecond;
+    measured.lacksFrames = report.lacksFrames === true;
     if (report.packsDone > measured.packsDone) measured.furtherAt = now;
     measured.packsDone = report.packsDone;
   }
@@ -76,6 +86,17 @@ export class Stragglers {
    * @param isRestByUnicast the stream has one pass: the group is not used again
    */
   judge(active: readonly Receiver[], now: number, isRestByUnicast: boolean): ReadonlyMap<string, Aside | undefined> {
+    const cutOff = active.filter(({ id }) => this.#measured.get(id)?.lacksFrames === true);
+    const judged = this.#judge(
+      cutOff.length === 0 ? active : active.filter((receiver) => !cutOff.includes(receiver)),
+      now,
+      isRestByUnicast,
+    );
+    for (const { id } of cutOff) judged.set(id, NO_FRAMES);
+    return judged;
+  }
+
+  #judge(active: readonly Receiver[], now: number, isRestByUnicast: boolean): Map<string, Aside | undefined> {
     const losses = active.map(({ id }) => this.lossOf(id) ?? 0).sort((left, right) => left - right);
     // Of the better ones: where a quarter of the room is served well, the rest is not the room's pace.
     const usual = losses[(losses.length - 1) >> 2] ?? 0;
@@ -115,7 +136,8 @@ export class Stragglers {
     if (measured === undefined) return undefined;
     const isDiskBehind = measured.diskSince !== undefined && now - measured.diskSince >= LASTING_MS;
     const loss = this.lossOf(id) ?? 0;
-    if (aside === undefined) return loss > floor ? "link" : isDiskBehind ? "disk" : undefined;
+    if (aside === undefined || aside.cause === "frames")
+      return loss > floor ? "link" : isDiskBehind ? "disk" : undefined;
     // It is served with the others again when that would have been right for a while. What it loses when nothing
     // is sent to it is no proof.
     const isGood = aside.cause === "link" ? loss < FLOOR_LOSS / 2 : measured.diskSince === undefined;
@@ -188,6 +210,7 @@ function newMeasured(now: number): Measured {
     lost: 0,
     diskSince: undefined,
     writeBytesPerSecond: undefined,
+    lacksFrames: false,
     goodSince: undefined,
     packsDone: 0,
     furtherAt: now,

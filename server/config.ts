@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { parse, TomlError } from "smol-toml";
 import { Fault } from "../fault.ts";
+import { jumboModes } from "../multicast/frame-size.ts";
 import { rateModes } from "../multicast/rate-control.ts";
 import * as kind from "./config-values.ts";
 import { nameSources } from "./name-sources.ts";
@@ -76,6 +77,8 @@ const settings = {
   "multicast.rate": setting(kind.rate, 12_000_000),
   /** The packs of streams are encrypted, and only registered hosts get the key. */
   "multicast.encrypt": setting(kind.boolean, false),
+  /** Whether streams have large frames where the network has them: see multicast/frame-size.ts. */
+  "multicast.jumbo": setting(kind.oneOf(...jumboModes), "auto"),
   /** How streams go about others on the network: see multicast/rate-control.ts. */
   "multicast.mode": setting(kind.oneOf(...rateModes), "normal"),
   /** What all streams of one interface send together; undefined: nine tenths of what its card can. */

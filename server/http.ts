@@ -101,7 +101,7 @@ function statusOf(fault: Pick<Fault, "code">): number {
   if (fault.code === "TOKEN_WRONG") return 401;
   const kind = fault.code.split("_").at(-1) ?? "";
   if (["UNKNOWN", "MISSING"].includes(kind)) return 404;
-  if (["BUSY", "TAKEN", "EXISTS", "ENDED", "FULL"].includes(kind)) return 409;
+  if (["BUSY", "TAKEN", "EXISTS", "ENDED", "FULL", "ANEW"].includes(kind)) return 409;
   if (kind === "LARGE") return 413;
   return ["INVALID", "NAME"].includes(kind) ? 400 : 500;
 }

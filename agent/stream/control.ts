@@ -3,6 +3,7 @@ import { Value } from "typebox/value";
 import { Agent, request } from "undici";
 import { Fault } from "../../fault.ts";
 import { openSealedPack, SEAL_BYTES } from "../../images/sealed-pack.ts";
+import { LARGEST_SYMBOL_BYTES } from "../../multicast/frame-size.ts";
 import { decodeAnswer } from "../ask.ts";
 import { FaultBody, type Join, Joined, type Progress, ProgressAnswer, StreamInfo, StreamList } from "../contract.ts";
 import type { GroupKeys } from "./group-keys.ts";
@@ -55,7 +56,7 @@ export class StreamControl {
   }
 
   async info(streamId: string): Promise<StreamInfo> {
-    return this.#json(StreamInfo, "GET", `/streams/${streamId}`);
+    return this.#json(StreamInfo, "GET", `/streams/${streamId}?mostSymbolBytes=${LARGEST_SYMBOL_BYTES}`);
   }
 
   /** The signed manifest; check it with `decodeManifest`. */

@@ -23,6 +23,24 @@ export async function describeStream(
 }
 
 /**
+ * Asks for a stream's description again: its symbols are others by now. Nothing else of it can change.
+ *
+ * @throws {Fault} STREAM_MISMATCH; those of StreamControl
+ */
+export async function describeAgain(
+  control: StreamControl,
+  { info, manifest }: DescribedStream,
+): Promise<DescribedStream> {
+  const { description } = info;
+  const again = await control.info(description.streamId);
+  if (again.description.manifestDigest !== description.manifestDigest) {
+    throw mismatch(description.manifestDigest, again.description.manifestDigest);
+  }
+  const { symbolBytes } = again.description;
+  return { info: { ...info, description: { ...description, symbolBytes } }, manifest };
+}
+
+/**
  * The manifest of a stream from its signed bytes.
  *
  * @throws {Fault} MANIFEST_UNTRUSTED and others of `decodeManifest`; STREAM_MISMATCH
@@ -31,11 +49,15 @@ export function manifestOf(info: StreamInfo, bytes: Uint8Array, trusted: readonl
   const digest = createHash("sha256").update(bytes).digest("hex");
   const manifest = decodeManifest(bytes, trusted);
   if (digest !== info.description.manifestDigest || manifest.diskBytes !== info.diskBytes) {
-    throw new Fault("STREAM_MISMATCH", {
-      what: "The stream is not of the image that its manifest describes.",
-      why: `The manifest that came is ${digest.slice(0, 16)}…, the stream names ${info.description.manifestDigest.slice(0, 16)}….`,
-      fix: "Stop the stream and start it again; if it repeats, verify the image on the server.",
-    });
+    throw mismatch(digest, info.description.manifestDigest);
   }
   return manifest;
+}
+
+function mismatch(digest: string, named: string): Fault {
+  return new Fault("STREAM_MISMATCH", {
+    what: "The stream is not of the image that its manifest describes.",
+    why: `The manifest that came is ${digest.slice(0, 16)}…, the stream names ${named.slice(0, 16)}….`,
+    fix: "Stop the stream and start it again; if it repeats, verify the image on the server.",
+  });
 }

@@ -1,19 +1,20 @@
+import { SYMBOL_BYTES } from "../../multicast/description.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import { coarseMap } from "../../multicast/missing-map.ts";
 import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
+import { linkMtu } from "../../udp/link-mtu.ts";
 import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
 import { keyMissing, notArriving, silent } from "./faults.ts";
 import type { GroupKeys } from "./group-keys.ts";
 import type { GroupSocket } from "./group-socket.ts";
 import { OVERHEAR_MS, overhear } from "./overhear.ts";
-import type { PackSink } from "./pack-keeper.ts";
 import { PackPipeline } from "./pack-pipeline.ts";
-import { PackWriter } from "./pack-writer.ts";
 import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
 import { type ReportedState, Reporter } from "./reporter.ts";
 import { Requester } from "./requester.ts";
+import type { RestoreTarget } from "./restore-target.ts";
 import { joinGroup, localAddressTowards, openRequestSocket } from "./socket.ts";
 import { SILENCE_MS, stageWords } from "./stage-words.ts";
 import { openThreadedUnpacker } from "./threaded-unpacker.ts";
@@ -24,6 +25,8 @@ import { openPlainUnpacker, type Unpacker } from "./unpacker.ts";
 const ARRIVE_MS = 20_000;
 /** Without any data for so long, group or unicast, the restore is given up. */
 const TIMEOUT_MS = 60_000;
+/** Without the first canary of a stream of large frames for so long, they do not come through; four come a second. */
+const FRAMES_MS = 3_000;
 const TICK_MS = 200;
 const MEMORY_MIN_BYTES = 32 * 1024 * 1024;
 /** With all the rest below 200 MB. It is half a second of a gigabit: repairs take a part of that. */
@@ -37,11 +40,12 @@ export class Reception {
   readonly #described: DescribedStream;
   readonly #layout: StreamLayout;
   readonly #receiver: StreamReceiver;
-  readonly #writer: PackSink;
+  readonly #restore: RestoreTarget;
   readonly #reporter: Reporter;
   readonly #stopped = new AbortController();
   readonly #unicast: UnicastFetcher;
   #socket: GroupSocket | undefined;
+  #listensSince = Number.POSITIVE_INFINITY;
   #requester: Requester | undefined;
   #unpacker: Unpacker | undefined;
   #pipeline: PackPipeline | undefined;
@@ -51,7 +55,6 @@ export class Reception {
   #failure: unknown;
   #shownAt = 0;
   #zeros: Promise<void> = Promise.resolve();
-  #areZerosWritten = false;
   #wake: () => void = () => undefined;
 
   constructor(
@@ -59,6 +62,7 @@ export class Reception {
     connections: { readonly control: StreamControl; readonly reports: StreamControl; readonly groupKeys: GroupKeys },
     described: DescribedStream,
     layout: StreamLayout,
+    restore: RestoreTarget,
   ) {
     const { description } = described.info;
     this.#options = options;
@@ -75,10 +79,9 @@ export class Reception {
       now: now(),
       random: Math.random,
     });
-    const { keeper } = options;
-    this.#writer = keeper?.sink ?? new PackWriter(described.manifest, options.target);
+    this.#restore = restore;
     for (const [pack, number] of layout.packNumbers.entries())
-      if (keeper?.holds(number) === true) this.#receiver.onPackHeld(pack);
+      if (restore.holds(number)) this.#receiver.onPackHeld(pack);
     this.#reporter = new Reporter(reports, options.streamId, this.#receiver, layout.packCount, options.log);
     this.#unicast = new UnicastFetcher({
       control,
@@ -86,7 +89,7 @@ export class Reception {
       manifest: described.manifest,
       layout,
       receiver: this.#receiver,
-      writer: this.#writer,
+      writer: restore,
       now,
       onUnreachable: (fault) => this.#reporter.noteFault(fault),
       onEnd: (failure) => (failure === undefined ? this.#wake() : this.#fail(failure)),
@@ -99,13 +102,18 @@ export class Reception {
     const { description } = this.#described.info;
     const { hostname, port } = options.server;
     this.#interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
-    const { name, hostId, keeper } = options;
+    const { name, hostId } = options;
+    const mtuBytes = await linkMtu(this.#interfaceAddress);
     const join = {
       name,
+      symbolBytes: description.symbolBytes,
+      ...(mtuBytes === undefined ? {} : { mtuBytes }),
       ...(hostId === undefined ? {} : { hostId }),
-      ...(keeper === undefined ? {} : { needs: coarseMap(this.#receiver.neededBlocks()) }),
+      ...(this.#restore.mayHold ? { needs: coarseMap(this.#receiver.neededBlocks()) } : {}),
     };
-    this.#enter("arriving");
+    this.#enter(this.#restore.isErased ? "waiting" : "arriving");
+    this.#reporter.lacksFrames = () => this.#lacksFrames();
+    this.#reporter.onDescribedAnew = (fault) => this.#fail(fault);
     // From the join on canaries are sent. If they arrive before the group was asked for, a switch floods it.
     await this.#reporter.start(join);
     if (description.isSealed === true && this.#groupKeys.of(description.streamId) === undefined) throw keyMissing();
@@ -124,6 +132,7 @@ export class Reception {
       onDatagram: (bytes) => this.#onDatagram(bytes),
       ...(options.withoutKoffi === undefined ? {} : { withoutKoffi: options.withoutKoffi }),
     });
+    this.#listensSince = now();
     this.#requester = new Requester({
       description,
       receiver: this.#receiver,
@@ -135,13 +144,15 @@ export class Reception {
       await this.#arrive();
       const unpacker = await this.#openUnpacker();
       this.#unpacker = unpacker;
-      this.#enter("erasing");
-      const { isZeroed } = await options.beforeWrite(this.#described.manifest);
+      if (!this.#restore.isErased) {
+        this.#enter("erasing");
+        await this.#restore.erase();
+      }
       this.#enter("waiting");
       this.#reporter.say("ready");
-      await this.#receive(isZeroed, unpacker);
+      await this.#receive(unpacker);
       this.#enter("finishing");
-      await this.#writer.finish();
+      await this.#restore.finish();
       this.#lastState = "done";
     } catch (error) {
       if (options.signal?.aborted === true) this.#lastState = "left";
@@ -177,8 +188,9 @@ export class Reception {
     const from = now();
     const arriveMs = this.#options.arriveMs ?? ARRIVE_MS;
     // Nothing is sent any more after the pass of a `once` stream: then everything is fetched.
-    while (this.#receiver.datagramsReceived === 0 && this.#reporter.streamState !== "ended") {
-      if (now() - from >= arriveMs) {
+    // One whose frames do not come through here goes by unicast, when the server says so.
+    while (this.#receiver.datagramsReceived === 0 && !this.#comesByUnicast) {
+      if (!this.#restore.isErased && now() - from >= arriveMs) {
         const { group, port } = this.#described.info.description;
         throw notArriving({
           group,
@@ -193,9 +205,8 @@ export class Reception {
     }
   }
 
-  async #receive(isZeroed: boolean, unpacker: Unpacker): Promise<void> {
-    this.#areZerosWritten = isZeroed;
-    if (!isZeroed) this.#zeros = this.#writer.writeZeros(this.#stopped.signal);
+  async #receive(unpacker: Unpacker): Promise<void> {
+    this.#zeros = this.#restore.writeZeros(this.#stopped.signal);
     this.#zeros.catch((error: unknown) => this.#fail(error));
     const pipeline = this.#openPipeline(unpacker);
     this.#pipeline = pipeline;
@@ -206,6 +217,7 @@ export class Reception {
       this.#receiver.onStreamState(this.#reporter.streamState, now());
       this.#requester?.look();
       this.#unicast.fetchWanted();
+      this.#take();
       this.#checkSilence();
       this.#show();
       await this.#pause();
@@ -213,7 +225,6 @@ export class Reception {
     this.#showMarks();
     this.#enter("finishing");
     await this.#zeros;
-    this.#areZerosWritten = true;
   }
 
   async #openUnpacker(): Promise<Unpacker> {
@@ -233,7 +244,7 @@ export class Reception {
       layout: this.#layout,
       receiver: this.#receiver,
       unpacker,
-      writer: this.#writer,
+      writer: this.#restore,
       onPack: () => {
         this.#show();
         if (this.#receiver.isComplete) this.#wake();
@@ -241,6 +252,18 @@ export class Reception {
       onFailure: (error) => this.#fail(error),
       log: this.#options.log,
     });
+  }
+
+  get #comesByUnicast(): boolean {
+    return this.#reporter.streamState === "ended" || this.#reporter.isServedByUnicast;
+  }
+
+  // The server has ordinary frames sent for it, or says that this host is served by unicast.
+  #lacksFrames(): boolean {
+    if (this.#layout.symbolBytes <= SYMBOL_BYTES || this.#reporter.streamState === "ended") return false;
+    const { heardAt, datagramsReceived } = this.#receiver;
+    const since = Math.max(heardAt, this.#listensSince, this.#reporter.joinedAt);
+    return now() - since >= (datagramsReceived === 0 ? FRAMES_MS : SILENCE_MS);
   }
 
   #checkSilence(): void {
@@ -266,7 +289,7 @@ export class Reception {
   // What came before the target was erased waits in memory.
   #take(): void {
     if (this.#pipeline === undefined) return;
-    if (this.#stage === "waiting" && this.#receiver.hasSymbols) {
+    if (this.#stage === "waiting" && (this.#receiver.hasSymbols || this.#unicast.packs > 0)) {
       this.#enter("receiving");
       this.#reporter.say("receiving");
     }
@@ -320,7 +343,7 @@ export class Reception {
       asideWhy: this.#reporter.asideWhy,
       isFetching: this.#unicast.isBusy,
       unicastPacks: this.#unicast.packs,
-      areZerosWritten: this.#areZerosWritten,
+      areZerosWritten: this.#restore.isZeroed,
     });
   }
 

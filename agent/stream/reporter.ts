@@ -27,6 +27,11 @@ export type Reported = Pick<StreamReceiver, "datagramsReceived" | "datagramsLost
   isServedByUnicast?: boolean;
 };
 
+/** The server's word that the stream is another one in all but its content: its description is to be asked for again. */
+export function isDescribedAnew(error: unknown): error is Fault {
+  return error instanceof Fault && error.code === "STREAM_DESCRIBED_ANEW";
+}
+
 /** Tells the server every second how the restore is going, and hears from it what the stream does. */
 export class Reporter {
   readonly #control: StreamControl;
@@ -36,6 +41,7 @@ export class Reporter {
   readonly #log: Logger;
   #join: Join | undefined;
   #joined: Joined | undefined;
+  #joinedAt = 0;
   #state: ReportedState = "joined";
   #streamState: StreamState = "open";
   #waitingFor = "";
@@ -50,6 +56,10 @@ export class Reporter {
   #isStopped = false;
   /** Whether the group arrived before this machine asked for it; undefined: not known. */
   isFlooded: boolean | undefined;
+  /** Whether nothing comes of a stream of large frames. */
+  lacksFrames: () => boolean = () => false;
+  /** The stream goes by another description from now on; nothing more is reported. */
+  onDescribedAnew: (fault: Fault) => void = () => undefined;
   /** How the disk does since the last time; nothing before anything is written. */
   takeDiskUse: () => Pick<Progress, "waitsForDisk" | "writeBytesPerSecond"> = () => ({});
 
@@ -89,9 +99,20 @@ export class Reporter {
     return this.#joined;
   }
 
+  /** When it joined the last time, by `performance.now`. */
+  get joinedAt(): number {
+    return this.#joinedAt;
+  }
+
+  /** Whether the server says that what is missing is to be fetched. */
+  get isServedByUnicast(): boolean {
+    return this.#receiver.isServedByUnicast === true;
+  }
+
   /** Joins the stream; throws when the server cannot be reached. */
   async start(join: Join): Promise<void> {
     this.#joined = await this.#control.join(this.#streamId, join);
+    this.#joinedAt = performance.now();
     this.#join = join;
     await this.#report(this.#state);
     this.#schedule();
@@ -146,6 +167,7 @@ export class Reporter {
       });
       this.#lastFault = undefined;
     } catch (error) {
+      if (isDescribedAnew(error)) this.#onDescribedAnew(error);
       // The stream may go on without its control connection; the silence deadline decides.
       this.#lastFault = error instanceof Fault ? error : undefined;
       this.#log.debug({ error }, "the server could not be told the progress");
@@ -164,6 +186,7 @@ export class Reporter {
       ...(canary === undefined ? {} : { canary }),
       ...(this.isFlooded === undefined ? {} : { isFlooded: this.isFlooded }),
       ...(delayMs === undefined ? {} : { delayMs }),
+      ...(this.lacksFrames() ? { lacksFrames: true } : {}),
       ...this.takeDiskUse(),
       ...this.#map(state),
     });
@@ -176,6 +199,13 @@ export class Reporter {
     this.#waitingFor = answer.waitingFor;
     this.#receiver.isServedByUnicast = answer.isServedByUnicast === true;
     this.#asideWhy = answer.why ?? "";
+  }
+
+  // The receiver that the server knew is no more, so it gets no last word.
+  #onDescribedAnew(fault: Fault): void {
+    this.#isStopped = true;
+    this.#joined = undefined;
+    this.onDescribedAnew(fault);
   }
 
   // Every two seconds, and in the last word.
@@ -192,6 +222,7 @@ export class Reporter {
     const needs = this.#receiver.neededBlocks();
     const join = needs.length > MOST_NEEDS ? this.#join : { ...this.#join, needs };
     this.#joined = await this.#control.join(this.#streamId, join);
+    this.#joinedAt = performance.now();
     // What the new receiver counts begins with all that came so far.
     this.#receivedReported = 0;
     this.#lostReported = 0;

@@ -2,16 +2,18 @@ import type { Manifest } from "../../images/manifest.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 
-/** Blocks that are read before they are sent: 4.5 MB, 50 ms at 700 Mbit/s, so that a disk may take its time. */
-const BLOCKS_AHEAD = 24;
-/** Blocks that are kept after they were sent, for repairs: 46 MB, four seconds at 12 MB/s. */
-const BLOCKS_KEPT = 256;
+/** What is read before it is sent: 50 ms at 700 Mbit/s, so that a disk may take its time. */
+const AHEAD_BYTES = 4_500_000;
+/** What is kept after it was sent, for repairs: four seconds at 12 MB/s. */
+const KEPT_BYTES = 47_500_000;
 
 /** The content of a stream's blocks, read from the packs a little ahead of the sender, and kept for its repairs. */
 export class BlockFeed {
   readonly #layout: StreamLayout;
   readonly #manifest: Manifest;
   readonly #packs: PackReader;
+  readonly #blocksAhead: number;
+  readonly #blocksKept: number;
   readonly #blocks = new Map<number, Promise<Uint8Array>>();
   /** Memory of blocks that were let go, for the next ones. */
   readonly #free: ArrayBuffer[] = [];
@@ -23,6 +25,9 @@ export class BlockFeed {
     this.#layout = layout;
     this.#manifest = manifest;
     this.#packs = packs;
+    const blockBytes = layout.symbolsPerBlock * layout.symbolBytes;
+    this.#blocksAhead = Math.ceil(AHEAD_BYTES / blockBytes);
+    this.#blocksKept = Math.ceil(KEPT_BYTES / blockBytes);
   }
 
   /**
@@ -30,7 +35,7 @@ export class BlockFeed {
    * The next blocks of the stream are read ahead.
    */
   block(block: number): Promise<Uint8Array> {
-    const last = Math.min(block + BLOCKS_AHEAD, this.#layout.blockCount - 1);
+    const last = Math.min(block + this.#blocksAhead, this.#layout.blockCount - 1);
     for (let next = block; next <= last; next += 1) void this.#hold(next);
     return this.#blocks.get(block)!;
   }
@@ -45,7 +50,7 @@ export class BlockFeed {
     const held = this.#blocks.get(block) ?? this.#read(block);
     this.#blocks.delete(block);
     this.#blocks.set(block, held);
-    if (this.#blocks.size > BLOCKS_AHEAD + BLOCKS_KEPT) this.#letGo();
+    if (this.#blocks.size > this.#blocksAhead + this.#blocksKept) this.#letGo();
     return held;
   }
 

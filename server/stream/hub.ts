@@ -16,6 +16,7 @@ import { RunningStream, type StreamEvent } from "./running-stream.ts";
 import { sealedPacks } from "./sealed-packs.ts";
 import { openMulticastSender } from "./socket.ts";
 import { StreamRate } from "./stream-rate.ts";
+import type { StreamWire } from "./stream-wire.ts";
 
 export { RunningStream, type StreamEvent } from "./running-stream.ts";
 
@@ -65,6 +66,8 @@ export type StreamOptions = {
   readonly lan?: LanGuard;
   /** For tests: as if the optional package were not installed. */
   readonly withoutKoffi?: boolean;
+  /** Larger than SYMBOL_BYTES: where the network has such frames, and until a host shows that they do not reach it. */
+  readonly symbolBytes?: number;
   /** Starts of passes, changes of state and of receivers, the end. */
   readonly onEvent?: (event: StreamEvent) => void;
 };
@@ -91,54 +94,32 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
       checkGroup(asked.group);
       const lan = await prepareLan(asked);
       const wanted = lan === undefined ? asked : { ...asked, group: lan.group };
-      const description = describe(wanted);
-      const layout = new StreamLayout(description, wanted.manifest.packs);
-      const log = options.log.child({ stream: description.streamId, image: wanted.manifest.tag.name });
-      const opening = openMulticastSender({
-        group: wanted.group,
-        port: wanted.port,
-        interfaceAddress: wanted.interfaceAddress,
-        ttl: wanted.ttl ?? DEFAULT_TTL,
-        loopback: wanted.loopback ?? true,
-        format: packetFormat(description),
-        rateBytesPerSecond: wanted.rateBytesPerSecond,
-        log,
-        ...(wanted.withoutKoffi === undefined ? {} : { withoutKoffi: wanted.withoutKoffi }),
-      });
-      const socket = await opening.catch((error: unknown) => {
+      const streamId = wanted.streamId ?? randomBytes(8).toString("hex");
+      const log = options.log.child({ stream: streamId, image: wanted.manifest.tag.name });
+      const wireOf = (symbolBytes: number) => openWire({ ...wanted, streamId, symbolBytes }, log);
+      const wire = await wireOf(wanted.symbolBytes ?? SYMBOL_BYTES).catch((error: unknown) => {
         lan?.close();
         throw error;
-      });
-      const session = new SenderSession(layout, socket.pace, {
-        waitFor: wanted.waitFor,
-        maxWaitMs: wanted.maxWaitMs,
-        once: wanted.once,
-        idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
-        loopSuspend: wanted.loopSuspend ?? 0,
-        ...(lan === undefined ? {} : { burst: BURST }),
       });
       const rate = new StreamRate({
         mode: wanted.mode ?? "fixed",
         ceilingBytesPerSecond: wanted.rateBytesPerSecond,
-        pace: socket.pace,
+        pace: wire.socket.pace,
         budget: budgets.of(wanted.interfaceAddress),
         now: now(),
       });
       const { manifest, manifestBytes, encrypt } = wanted;
-      const sealed =
-        encrypt === undefined ? undefined : sealedPacks(wanted.packs, description.streamId, encrypt.secret);
+      const sealed = encrypt === undefined ? undefined : sealedPacks(wanted.packs, streamId, encrypt.secret);
       const signerPem = wanted.signer.export({ type: "spki", format: "pem" }).toString();
       const onEvent = wanted.onEvent ?? (() => undefined);
       const parts = {
-        description,
-        layout,
+        wire,
+        wireOf,
         manifest,
         manifestBytes,
         signerPem,
         packs: sealed?.packs ?? wanted.packs,
         sealed,
-        session,
-        socket,
         rate,
         now,
         onEvent,
@@ -182,15 +163,42 @@ async function prepareLan(wanted: StreamOptions): Promise<PreparedLan | undefine
   return lan?.prepare({ group, port, interfaceAddress, rateBytesPerSecond, ttl, isResumed });
 }
 
-function describe(wanted: StreamOptions): StreamDescription {
+type WiredStream = StreamOptions & { readonly streamId: string; readonly symbolBytes: number };
+
+async function openWire(wanted: WiredStream, log: Logger): Promise<StreamWire> {
+  const description = describe(wanted);
+  const layout = new StreamLayout(description, wanted.manifest.packs);
+  const socket = await openMulticastSender({
+    group: wanted.group,
+    port: wanted.port,
+    interfaceAddress: wanted.interfaceAddress,
+    ttl: wanted.ttl ?? DEFAULT_TTL,
+    loopback: wanted.loopback ?? true,
+    format: packetFormat(description),
+    rateBytesPerSecond: wanted.rateBytesPerSecond,
+    log,
+    ...(wanted.withoutKoffi === undefined ? {} : { withoutKoffi: wanted.withoutKoffi }),
+  });
+  const session = new SenderSession(layout, socket.pace, {
+    waitFor: wanted.waitFor,
+    maxWaitMs: wanted.maxWaitMs,
+    once: wanted.once,
+    idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
+    loopSuspend: wanted.loopSuspend ?? 0,
+    ...(wanted.lan === undefined ? {} : { burst: BURST }),
+  });
+  return { description, layout, session, socket };
+}
+
+function describe(wanted: WiredStream): StreamDescription {
   const { packs } = wanted.manifest;
   const sealBytes = wanted.encrypt === undefined ? 0 : SEAL_BYTES;
   return {
-    streamId: wanted.streamId ?? randomBytes(8).toString("hex"),
+    streamId: wanted.streamId,
     manifestDigest: createHash("sha256").update(wanted.manifestBytes).digest("hex"),
     group: wanted.group,
     port: wanted.port,
-    symbolBytes: SYMBOL_BYTES,
+    symbolBytes: wanted.symbolBytes,
     symbolsPerBlock: SYMBOLS_PER_BLOCK,
     packs: packs.length === 0 ? [] : [[0, packs.length]],
     ...(wanted.encrypt === undefined ? {} : { isSealed: true }),

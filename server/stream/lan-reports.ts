@@ -55,6 +55,16 @@ export function burstFinding(
   };
 }
 
+/** @param packetBytes how large the packets were until now */
+export function framesFinding(packetBytes: number, why: string): LanFinding {
+  return {
+    probe: "frames",
+    status: "warn",
+    detail: `The stream goes by packets of 1500 bytes, not of ${packetBytes}: ${why}.`,
+    fix: "For the large ones every card and every port of a switch on the way needs that MTU; --jumbo off does not try them.",
+  };
+}
+
 function percent(share: number): string {
   return `${(share * 100).toFixed(1)} %`;
 }

@@ -1,6 +1,15 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
 import { Type } from "typebox";
-import { FaultBody, Join, Joined, Progress, ProgressAnswer, StreamInfo, StreamList } from "../../agent/contract.ts";
+import {
+  DescriptionQuery,
+  FaultBody,
+  Join,
+  Joined,
+  Progress,
+  ProgressAnswer,
+  StreamInfo,
+  StreamList,
+} from "../../agent/contract.ts";
 import { checkToken } from "../host-token.ts";
 import type { Hosts } from "../hosts.ts";
 import type { StreamHub } from "./hub.ts";
@@ -25,8 +34,8 @@ export function streamRoutes(
 
     app.get(
       "/agent/v1/streams/:streamId",
-      { schema: { params: OneStream, response: { 200: StreamInfo, 404: FaultBody } } },
-      async (request) => hub.get(request.params.streamId).info(),
+      { schema: { params: OneStream, querystring: DescriptionQuery, response: { 200: StreamInfo, 404: FaultBody } } },
+      async ({ params, query }) => hub.get(params.streamId).infoFor(query.mostSymbolBytes),
     );
 
     app.get("/agent/v1/streams/:streamId/manifest", { schema: { params: OneStream } }, async (request, reply) =>
@@ -50,6 +59,7 @@ export function streamRoutes(
         if (stream.description.isSealed === true && isToken !== undefined) {
           await checkToken({ isToken }, body.hostId ?? "", headers.authorization);
         }
+        await stream.agreeOn(body);
         return stream.join(body.name, body.hostId, body.needs, body.publicKey);
       },
     );

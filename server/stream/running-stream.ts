@@ -1,14 +1,14 @@
 import { randomUUID } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Logger } from "pino";
-import type { Joined, StreamInfo } from "../../agent/contract.ts";
+import type { Join, Joined, StreamInfo } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
 import type { KeyParcel } from "../../images/key-parcel.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
-import type { StreamDescription } from "../../multicast/description.ts";
+import { type StreamDescription, SYMBOL_BYTES } from "../../multicast/description.ts";
 import { decodeFeedback } from "../../multicast/feedback.ts";
-import type { StreamLayout } from "../../multicast/layout.ts";
+import { packetBytesOfSymbol, symbolBytesOfMtu } from "../../multicast/frame-size.ts";
 import {
   FRAME_BYTES,
   PACKET_HEADER_BYTES,
@@ -24,10 +24,11 @@ import { asFault } from "./as-fault.ts";
 import { BlockFeed } from "./block-feed.ts";
 import { receiverFigures, type StreamFigures } from "./figures.ts";
 import type { LanFinding } from "./lan-finding.ts";
-import { burstFinding, FloodReports } from "./lan-reports.ts";
+import { burstFinding, FloodReports, framesFinding } from "./lan-reports.ts";
 import type { SealedPacks } from "./sealed-packs.ts";
 import type { MulticastSender } from "./socket.ts";
 import type { StreamRate } from "./stream-rate.ts";
+import type { StreamWire } from "./stream-wire.ts";
 
 /** What a stream tells its owner. "over": nothing more is sent. "problem": why it had to end. */
 export type StreamEvent =
@@ -42,9 +43,11 @@ const DATAGRAMS_PER_TURN = 64;
 
 const noBytes = new Uint8Array();
 
+/** Why nothing is sent, and how the session is told that it may again. */
+type Hold = { readonly reason: string; release: (now: number) => void };
+
 /** One stream that runs on this server: its session, and the socket that does what the session says. */
 export class RunningStream {
-  readonly description: StreamDescription;
   readonly manifestBytes: Uint8Array;
   /** The key that signed the manifest, SPKI as PEM, for receivers that know no site key yet. */
   readonly signerPem: string;
@@ -53,14 +56,20 @@ export class RunningStream {
   readonly #manifest: Manifest;
   readonly #packs: PackReader;
   readonly #sealed: SealedPacks | undefined;
-  readonly #blockCount: number;
   readonly #sent = new SentMeter();
   readonly #packOfDigest: ReadonlyMap<string, number>;
-  readonly #session: SenderSession;
-  readonly #feed: BlockFeed;
-  readonly #format: PacketFormat;
-  readonly #codec: ParityCodec;
-  readonly #socket: MulticastSender;
+  readonly #wireOf: (symbolBytes: number) => Promise<StreamWire>;
+  /** These seven go by the size of the symbols: see `#use`. */
+  #description!: StreamDescription;
+  #blockCount!: number;
+  #session!: SenderSession;
+  #feed!: BlockFeed;
+  #format!: PacketFormat;
+  #codec!: ParityCodec;
+  #socket!: MulticastSender;
+  /** While it is made one of ordinary frames. */
+  #fallingBack: Promise<void> | undefined;
+  readonly #holds = new Set<Hold>();
   readonly #rate: StreamRate;
   readonly #flooding = new FloodReports();
   readonly #now: () => number;
@@ -71,42 +80,40 @@ export class RunningStream {
   #wake: () => void = () => undefined;
 
   constructor(parts: {
-    readonly description: StreamDescription;
-    readonly layout: StreamLayout;
+    readonly wire: StreamWire;
+    /** Makes it anew, with symbols of this size. */
+    readonly wireOf: (symbolBytes: number) => Promise<StreamWire>;
     readonly manifest: Manifest;
     readonly manifestBytes: Uint8Array;
     readonly signerPem: string;
     /** Sealed where the stream is encrypted. */
     readonly packs: PackReader;
     readonly sealed: SealedPacks | undefined;
-    readonly session: SenderSession;
-    readonly socket: MulticastSender;
     readonly rate: StreamRate;
     readonly now: () => number;
     readonly onEvent: (event: StreamEvent) => void;
     readonly log: Logger;
   }) {
-    this.description = parts.description;
     this.manifestBytes = parts.manifestBytes;
     this.signerPem = parts.signerPem;
     this.#manifest = parts.manifest;
     this.#packs = parts.packs;
     this.#sealed = parts.sealed;
     this.#packOfDigest = new Map(
-      parts.layout.packNumbers.map((number) => [parts.manifest.packs[number]!.digest, number]),
+      parts.wire.layout.packNumbers.map((number) => [parts.manifest.packs[number]!.digest, number]),
     );
-    this.#blockCount = parts.layout.blockCount;
-    this.#session = parts.session;
-    this.#feed = new BlockFeed(parts.layout, parts.manifest, parts.packs);
-    this.#format = packetFormat(parts.description);
-    this.#codec = new ParityCodec(parts.description.symbolsPerBlock, parts.description.symbolBytes);
-    this.#socket = parts.socket;
+    this.#wireOf = parts.wireOf;
+    this.#use(parts.wire);
     this.#rate = parts.rate;
-    this.#socket.onDatagram((bytes) => this.#onFeedback(bytes));
     this.#now = parts.now;
     this.#onEvent = parts.onEvent;
     this.#log = parts.log;
     this.ended = this.#run();
+  }
+
+  /** Its `symbolBytes` may become less before the first symbol is sent. */
+  get description(): StreamDescription {
+    return this.#description;
   }
 
   get streamId(): string {
@@ -178,6 +185,36 @@ export class RunningStream {
   }
 
   /**
+   * The description for who understands symbols of so many bytes, and no larger ones: while the stream has not begun,
+   * it becomes one of ordinary frames for that.
+   */
+  async infoFor(mostSymbolBytes = SYMBOL_BYTES): Promise<StreamInfo> {
+    if (mostSymbolBytes < this.description.symbolBytes) await this.#fallBack("an older agent asked for it");
+    return this.info();
+  }
+
+  /**
+   * Before `join`: receiver and stream go by the same symbols. One whose card does not carry the stream's frames makes
+   * a stream that has not begun one of ordinary frames; one that has begun serves it by unicast, once it says so.
+   *
+   * @throws {Fault} STREAM_DESCRIBED_ANEW when the receiver goes by another description
+   */
+  async agreeOn({ name, symbolBytes = SYMBOL_BYTES, mtuBytes, needs }: Join): Promise<void> {
+    // Who needs nothing from the group goes by no description.
+    if (needs?.length === 0) return;
+    const { description } = this;
+    const carries = mtuBytes === undefined ? description.symbolBytes : symbolBytesOfMtu(mtuBytes);
+    if (carries < description.symbolBytes) await this.#fallBack(`the card of ${name} carries ${mtuBytes} bytes`);
+    else if (symbolBytes < description.symbolBytes) await this.#fallBack(`${name} goes by smaller ones`);
+    if (symbolBytes === this.description.symbolBytes) return;
+    throw new Fault("STREAM_DESCRIBED_ANEW", {
+      what: `The stream's symbols have ${this.description.symbolBytes} bytes, and ${name} goes by ${symbolBytes}.`,
+      why: "A host of this room gets no larger frames, the server was restarted, or this receiver is of an older version.",
+      fix: "Ask for its description again; an older agent needs a new boot image, or a stream with --jumbo off.",
+    });
+  }
+
+  /**
    * @param needs runs of blocks [first, count] that the receiver lacks; all unless told
    * @param publicKey who the key of an encrypted stream is packed for
    * @throws {Fault} STREAM_FULL; STREAM_ENCRYPTED, KEY_PARCEL_WRONG
@@ -227,6 +264,9 @@ export class RunningStream {
         fix: "Start the restore again.",
       });
     }
+    if (report.lacksFrames === true && this.description.symbolBytes > SYMBOL_BYTES) {
+      void this.#fallBack(`${this.#session.receiver(receiverId)?.name} gets nothing`);
+    }
     this.#tellLan(this.#flooding.onReport(this.#session.receiver(receiverId)?.name ?? "", report.isFlooded));
     // What a host loses that the room does not wait for says nothing about the rate.
     if (this.asideOf(receiverId) === undefined) this.#rate.onReport(receiverId, report, now);
@@ -245,10 +285,12 @@ export class RunningStream {
    * @returns lets go; nothing happens the second time
    */
   hold(reason: string): () => void {
-    const release = this.#session.hold(reason);
+    const hold = { reason, release: this.#session.hold(reason) };
+    this.#holds.add(hold);
     this.#afterWord();
     return () => {
-      release(this.#now());
+      this.#holds.delete(hold);
+      hold.release(this.#now());
       this.#afterWord();
     };
   }
@@ -257,6 +299,57 @@ export class RunningStream {
   stop(reason: string): void {
     this.#session.stop(reason);
     this.#afterWord();
+  }
+
+  #use({ description, layout, session, socket }: StreamWire): void {
+    this.#description = description;
+    this.#blockCount = layout.blockCount;
+    this.#session = session;
+    this.#feed = new BlockFeed(layout, this.#manifest, this.#packs);
+    this.#format = packetFormat(description);
+    this.#codec = new ParityCodec(description.symbolsPerBlock, description.symbolBytes);
+    this.#socket = socket;
+    socket.onDatagram((bytes) => this.#onFeedback(bytes));
+  }
+
+  /** Nothing of its blocks has been sent, or everybody who had any is gone. */
+  get #canFallBack(): boolean {
+    return this.#session.state === "open" && !this.isOver;
+  }
+
+  // All receivers are unknown to the new session: they join it anew, and learn of the new description by that.
+  #fallBack(why: string): Promise<void> {
+    if (!this.#canFallBack || this.description.symbolBytes === SYMBOL_BYTES) return Promise.resolve();
+    this.#fallingBack ??= this.#makeOrdinary(why).finally(() => {
+      this.#fallingBack = undefined;
+    });
+    return this.#fallingBack;
+  }
+
+  async #makeOrdinary(why: string): Promise<void> {
+    let wire: StreamWire;
+    try {
+      wire = await this.#wireOf(SYMBOL_BYTES);
+    } catch (error) {
+      // Whom the large ones do not reach is served by unicast.
+      this.#log.warn({ err: error }, "the stream keeps its large frames");
+      return;
+    }
+    // It began meanwhile: those who are ready get the large ones.
+    if (!this.#canFallBack) {
+      wire.socket.close();
+      return;
+    }
+    this.#emit();
+    const before = { session: this.#session, socket: this.#socket };
+    const finding = framesFinding(packetBytesOfSymbol(this.description.symbolBytes), why);
+    this.#use(wire);
+    this.#rate.pace = wire.socket.pace;
+    for (const hold of this.#holds) hold.release = this.#session.hold(hold.reason);
+    before.socket.close();
+    this.#log.info({ why, receivers: before.session.receivers.length }, "the stream has ordinary frames from now on");
+    this.#tellLan(finding);
+    this.#wake();
   }
 
   #groupKeyFor(publicKey: string | undefined): KeyParcel | undefined {
@@ -323,7 +416,6 @@ export class RunningStream {
   }
 
   async #sendAll(): Promise<string> {
-    const wireBytes = PACKET_HEADER_BYTES + this.description.symbolBytes + FRAME_BYTES;
     for (let inTurn = 0; ; inTurn += 1) {
       const now = this.#now();
       const action = this.#session.poll(now);
@@ -343,7 +435,7 @@ export class RunningStream {
       const payload = this.#payloadOf(action);
       // Most go at once: waiting for a promise for each would cost more than sending it.
       const sending = this.#socket.send({ kind, block, symbol, plannedParity, sequence, payload });
-      this.#sent.add(wireBytes, now);
+      this.#sent.add(PACKET_HEADER_BYTES + this.#description.symbolBytes + FRAME_BYTES, now);
       if (sending !== undefined) await sending;
       if (inTurn >= DATAGRAMS_PER_TURN) {
         await nextTurn();
@@ -354,7 +446,7 @@ export class RunningStream {
 
   #payloadOf({ kind, symbol }: SenderAction & { readonly type: "send" }): Uint8Array {
     if (kind === PacketKind.canary) return noBytes;
-    const { symbolBytes, symbolsPerBlock } = this.description;
+    const { symbolBytes, symbolsPerBlock } = this.#description;
     const { bytes } = this.#held!;
     if (symbol >= symbolsPerBlock) return this.#codec.encode(bytes, symbol);
     return bytes.subarray(symbol * symbolBytes, (symbol + 1) * symbolBytes);

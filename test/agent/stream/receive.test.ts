@@ -262,8 +262,8 @@ test("receive: a group that does not arrive erases nothing and says what came", 
         const stream = hub.get(streamId);
         return new Proxy(stream, {
           get: (_, key) => {
-            if (key === "info")
-              return () => ({ ...stream.info(), description: { ...stream.info().description, port: 1099 } });
+            if (key === "infoFor")
+              return async () => ({ ...stream.info(), description: { ...stream.info().description, port: 1099 } });
             const value: unknown = Reflect.get(stream, key, stream);
             return typeof value === "function" ? value.bind(stream) : value;
           },

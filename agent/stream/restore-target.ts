@@ -1,0 +1,71 @@
+import type { Manifest } from "../../images/manifest.ts";
+import type { PackSink } from "./pack-keeper.ts";
+import { PackWriter } from "./pack-writer.ts";
+import type { ReceiveOptions } from "./receive-options.ts";
+
+/**
+ * What a restore writes to, and what it has done there: it may receive by one description of the stream after another,
+ * and erases once and writes every pack once.
+ */
+export class RestoreTarget implements PackSink {
+  readonly #options: Pick<ReceiveOptions, "beforeWrite" | "keeper" | "target">;
+  readonly #manifest: Manifest;
+  readonly #sink: PackSink;
+  /** Packs of the manifest that were written. */
+  readonly #written = new Set<number>();
+  #isErased = false;
+  #isZeroed = false;
+
+  constructor(manifest: Manifest, options: Pick<ReceiveOptions, "beforeWrite" | "keeper" | "target">) {
+    this.#manifest = manifest;
+    this.#options = options;
+    this.#sink = options.keeper?.sink ?? new PackWriter(manifest, options.target);
+  }
+
+  /** Whether the target was given to this restore, and may have something of it. */
+  get isErased(): boolean {
+    return this.#isErased;
+  }
+
+  /** Whether nothing is left for `writeZeros`. */
+  get isZeroed(): boolean {
+    return this.#isZeroed;
+  }
+
+  /** Whether this pack of the manifest is there already. */
+  holds(number: number): boolean {
+    return this.#written.has(number) || this.#options.keeper?.holds(number) === true;
+  }
+
+  /** Whether what is there is to be said to the server. */
+  get mayHold(): boolean {
+    return this.#written.size > 0 || this.#options.keeper !== undefined;
+  }
+
+  /** Has the target erased. */
+  async erase(): Promise<void> {
+    const { isZeroed } = await this.#options.beforeWrite(this.#manifest);
+    this.#isErased = true;
+    this.#isZeroed = isZeroed;
+  }
+
+  unpack(number: number, stored: Uint8Array): readonly Uint8Array[] {
+    return this.#sink.unpack(number, stored);
+  }
+
+  async write(number: number, cells: readonly Uint8Array[]): Promise<void> {
+    await this.#sink.write(number, cells);
+    this.#written.add(number);
+  }
+
+  /** Where the image has zeros, unless that is done. */
+  async writeZeros(signal: AbortSignal): Promise<void> {
+    if (this.#isZeroed) return;
+    await this.#sink.writeZeros(signal);
+    this.#isZeroed = true;
+  }
+
+  finish(): Promise<void> {
+    return this.#sink.finish();
+  }
+}
