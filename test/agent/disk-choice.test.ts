@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import type { Disk } from "../../agent/contract.ts";
 import { changeOfDisk, chooseDisk, describeDisk, refusalOf } from "../../agent/disk-choice.ts";
+import { contentText } from "../../agent/disk-content.ts";
+import { parseDiskRule } from "../../agent/disk-rule.ts";
 import { LEAST_MEMORY_BYTES, preflight } from "../../agent/preflight.ts";
 import { Fault } from "../../fault.ts";
+import { diskCases } from "./disk-inventories.ts";
 
 const need = { imageBytes: 1_000_000_000, sectorBytes: 512 };
 
@@ -99,4 +103,79 @@ test("preflight refuses a battery, little memory, and a disk that does not fit",
   assert.throws(() => preflight({ ...facts, manifest: { diskBytes: 3e9, sectorBytes: 512 } }), {
     code: "DISK_REFUSED",
   });
+});
+
+assert(diskCases.length >= 60);
+
+for (const one of diskCases) {
+  test(`inventory: ${one.name}`, () => {
+    const asked = { imageBytes: one.imageBytes ?? 1e11, sectorBytes: one.sectorBytes ?? 512 };
+    const terms = {
+      rule: parseDiskRule(one.rule ?? "only"),
+      confirmed: one.confirmed ?? [],
+      known: one.known ?? "",
+    };
+    // In whatever order the kernel found them.
+    for (const disks of [one.disks, one.disks.toReversed()]) {
+      if (one.takes.startsWith("/")) {
+        assert.equal(chooseDisk(disks, asked, terms).path, one.takes);
+        continue;
+      }
+      assert.throws(
+        () => chooseDisk(disks, asked, terms),
+        (error) => {
+          assert(error instanceof Fault);
+          assert.equal(error.code, one.takes);
+          if (error.code === "DISK_UNEXPECTED") {
+            for (const why of one.why ?? []) assert.match(error.why, why);
+            return true;
+          }
+          assert.equal(one.why?.length ?? 0, one.disks.length, "each disk has its reason in the table");
+          const said = error.why.split("; ");
+          for (const [index, { path }] of one.disks.entries()) {
+            const line = said.find((words) => words.startsWith(`${path} `));
+            assert.match(line ?? "", one.why![index]!, error.why);
+          }
+          return true;
+        },
+      );
+    }
+  });
+}
+
+test("whatever the machine and the rule: what is taken was allowed, and every refusal names each disk", () => {
+  const anyDisk = fc.record({
+    path: fc.constantFrom("/dev/sda", "/dev/sdb", "/dev/nvme0n1", "/dev/mmcblk0"),
+    sizeBytes: fc.constantFrom(0, 1e9, 2e9, 3e9),
+    sectorBytes: fc.constantFrom(512, 4096),
+    model: fc.constantFrom("", "A", "B"),
+    serial: fc.constantFrom("", "S1", "S2"),
+    wwn: fc.constantFrom("", "naa.1", "eui.2"),
+    transport: fc.constantFrom("sata", "nvme", "usb", "mmc"),
+    isRemovable: fc.boolean(),
+    isReadOnly: fc.boolean(),
+    usedBy: fc.constantFrom([], [], ["/mnt"]),
+    holds: fc.constantFrom([], [{ number: 1, kind: "luks", label: "" }], [{ number: 1, kind: "ext4", label: "x" }]),
+    isBootMedium: fc.boolean(),
+  } as const);
+  const disks = fc.uniqueArray(anyDisk as fc.Arbitrary<Disk>, { maxLength: 4, selector: ({ path }) => path });
+  const rules = fc.constantFrom("only", "smallest", "largest", "transport=usb", "serial=S1", "allow=usb|encrypted");
+  fc.assert(
+    fc.property(disks, rules, (all, text) => {
+      const rule = parseDiskRule(text);
+      try {
+        const taken = chooseDisk(all, need, { rule, confirmed: [], known: "" });
+        assert(taken.sizeBytes >= need.imageBytes && !taken.isReadOnly && taken.usedBy.length === 0);
+        assert(taken.isBootMedium !== true && taken.sectorBytes === need.sectorBytes);
+        if (taken.transport === "usb") assert(/usb/.test(text));
+        if (taken.isRemovable) assert(taken.transport === "usb" && /usb/.test(text));
+        if (contentText(taken).includes("luks")) assert(/encrypted/.test(text));
+        if (text === "serial=S1") assert.equal(taken.serial, "S1");
+      } catch (error) {
+        assert(error instanceof Fault, String(error));
+        if (error.code === "DISK_REFUSED") for (const { path } of all) assert(error.why.includes(`${path} `));
+      }
+    }),
+    { numRuns: 500 },
+  );
 });
