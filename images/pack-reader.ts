@@ -1,14 +1,16 @@
 import { Fault } from "../fault.ts";
-import type { BlockSource } from "./block.ts";
+import { type BlockSource, readInto } from "./block.ts";
 import { CELL_BYTES, cellLength } from "./cell.ts";
 import { type Manifest, type PackEntry, packCellCount } from "./manifest.ts";
-import { encodePack } from "./pack.ts";
+import { packBodyAt, packDigest, writePackHead } from "./pack.ts";
 import { placesOfPack } from "./pack-places.ts";
 
 /** Where the stored bytes of packs come from. */
 export interface PackReader {
   /** The stored bytes of `pack`, which is number `number` of its manifest. */
   read(pack: PackEntry, number: number): Promise<Uint8Array>;
+  /** Reads it into memory that is there already and has its length, where the reader can. */
+  readInto?(pack: PackEntry, number: number, target: Uint8Array): Promise<void>;
 }
 
 /**
@@ -19,20 +21,24 @@ export interface PackReader {
  */
 export function rawFilePacks(source: BlockSource, manifest: Manifest): PackReader {
   const places = placesOfPack(manifest);
+  const readPackInto = async (pack: PackEntry, number: number, target: Uint8Array) => {
+    const bodyAt = packBodyAt(packCellCount(pack));
+    for (const { first, count, index } of stretchesOf(places.get(number))) {
+      const last = first + count - 1;
+      const length = (count - 1) * CELL_BYTES + cellLength(last, manifest.diskBytes);
+      const at = bodyAt + index * CELL_BYTES;
+      await readInto(source, first * CELL_BYTES, target.subarray(at, at + length));
+    }
+    writePackHead(target, { codec: "stored", cellIds: pack.cellIds, plainBytes: target.length - bodyAt });
+    if (packDigest(target) !== pack.digest) throw sourceChanged(places.get(number)[0]!.cell * CELL_BYTES);
+  };
   return {
     async read(pack, number) {
-      const cells = new Array<Uint8Array>(packCellCount(pack));
-      for (const { first, count, index } of stretchesOf(places.get(number))) {
-        const last = first + count - 1;
-        const length = (count - 1) * CELL_BYTES + cellLength(last, manifest.diskBytes);
-        const bytes = await source.read(first * CELL_BYTES, length);
-        for (let at = 0; at < count; at += 1)
-          cells[index + at] = bytes.subarray(at * CELL_BYTES, (at + 1) * CELL_BYTES);
-      }
-      const { digest, bytes } = await encodePack(cells, "stored", { cellIds: pack.cellIds });
-      if (digest !== pack.digest) throw sourceChanged(places.get(number)[0]!.cell * CELL_BYTES);
+      const bytes = Buffer.allocUnsafeSlow(pack.storedBytes);
+      await readPackInto(pack, number, bytes);
       return bytes;
     },
+    readInto: readPackInto,
   };
 }
 

@@ -98,18 +98,11 @@ function packOf(
   const plainBytes = lengthOf(cells);
   const isPacked = frame !== undefined && lengthOf(frame) < plainBytes;
   const body = isPacked ? frame : cells;
-  const bodyAt = PACK_HEADER_BYTES + cellIds.length;
+  const bodyAt = packBodyAt(cells.length);
   const length = bodyAt + lengthOf(body);
   const memory = options.memory?.(length) ?? Buffer.allocUnsafeSlow(length);
   const bytes = Buffer.from(memory.buffer, memory.byteOffset, length);
-  bytes.fill(0, 0, PACK_HEADER_BYTES);
-  MAGIC.copy(bytes);
-  bytes.writeUInt16BE(VERSION, 8);
-  bytes.writeUInt8(codecNumbers[isPacked ? "zstd" : "stored"], 10);
-  bytes.writeUInt32BE(cells.length, 12);
-  bytes.writeUInt32BE(plainBytes, 16);
-  bytes.writeUInt32BE(bytes.length - bodyAt, 20);
-  bytes.set(cellIds, PACK_HEADER_BYTES);
+  writePackHead(bytes, { codec: isPacked ? "zstd" : "stored", cellIds, plainBytes });
   let at = bodyAt;
   for (const part of body) {
     bytes.set(part, at);
@@ -117,6 +110,29 @@ function packOf(
   }
   for (const piece of frame ?? []) freeMemory(piece);
   return { digest: packDigest(bytes), bytes, cellIds };
+}
+
+/** Where the body of a pack of `cells` cells begins. */
+export function packBodyAt(cells: number): number {
+  return PACK_HEADER_BYTES + cells * ID_BYTES;
+}
+
+/** Writes all of a pack but its body. @param bytes as long as the pack */
+export function writePackHead(
+  bytes: Uint8Array,
+  head: { readonly codec: PackCodec; readonly cellIds: Uint8Array; readonly plainBytes: number },
+): void {
+  const { codec, cellIds, plainBytes } = head;
+  const pack = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const cells = cellIds.length / ID_BYTES;
+  pack.fill(0, 0, PACK_HEADER_BYTES);
+  MAGIC.copy(pack);
+  pack.writeUInt16BE(VERSION, 8);
+  pack.writeUInt8(codecNumbers[codec], 10);
+  pack.writeUInt32BE(cells, 12);
+  pack.writeUInt32BE(plainBytes, 16);
+  pack.writeUInt32BE(pack.length - packBodyAt(cells), 20);
+  pack.set(cellIds, PACK_HEADER_BYTES);
 }
 
 function zstdOptions(plain: Uint8Array, { level = 3 }: PackOptions): ZstdOptions {

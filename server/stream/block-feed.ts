@@ -20,6 +20,8 @@ export class BlockFeed {
   #reading: Promise<unknown> = Promise.resolve();
   /** The pack read last: it usually goes on in the next block. */
   #last: { readonly pack: number; readonly bytes: Uint8Array } | undefined;
+  /** The packs are read into it, one after the other. */
+  #packMemory = new ArrayBuffer(0);
 
   constructor(layout: StreamLayout, manifest: Manifest, packs: PackReader) {
     this.#layout = layout;
@@ -96,8 +98,18 @@ export class BlockFeed {
   async #readPack(pack: number): Promise<Uint8Array> {
     if (this.#last?.pack === pack) return this.#last.bytes;
     const number = this.#layout.packNumbers[pack]!;
-    const bytes = await this.#packs.read(this.#manifest.packs[number]!, number);
+    const entry = this.#manifest.packs[number]!;
+    this.#last = undefined;
+    const bytes =
+      this.#packs.readInto === undefined ? await this.#packs.read(entry, number) : this.#packView(entry.storedBytes);
+    await this.#packs.readInto?.(entry, number, bytes);
     this.#last = { pack, bytes };
     return bytes;
+  }
+
+  // Fresh memory for each pack would cost more than reading it: its pages, and that it has to be found again.
+  #packView(lengthBytes: number): Uint8Array {
+    if (this.#packMemory.byteLength < lengthBytes) this.#packMemory = new ArrayBuffer(lengthBytes);
+    return new Uint8Array(this.#packMemory, 0, lengthBytes);
   }
 }
