@@ -144,21 +144,25 @@ for (const one of diskCases) {
 }
 
 test("whatever the machine and the rule: what is taken was allowed, and every refusal names each disk", () => {
-  const anyDisk = fc.record({
+  const anyDisk: fc.Arbitrary<Disk> = fc.record({
     path: fc.constantFrom("/dev/sda", "/dev/sdb", "/dev/nvme0n1", "/dev/mmcblk0"),
     sizeBytes: fc.constantFrom(0, 1e9, 2e9, 3e9),
     sectorBytes: fc.constantFrom(512, 4096),
     model: fc.constantFrom("", "A", "B"),
     serial: fc.constantFrom("", "S1", "S2"),
     wwn: fc.constantFrom("", "naa.1", "eui.2"),
-    transport: fc.constantFrom("sata", "nvme", "usb", "mmc"),
+    transport: fc.constantFrom<Disk["transport"]>("sata", "nvme", "usb", "mmc"),
     isRemovable: fc.boolean(),
     isReadOnly: fc.boolean(),
-    usedBy: fc.constantFrom([], [], ["/mnt"]),
-    holds: fc.constantFrom([], [{ number: 1, kind: "luks", label: "" }], [{ number: 1, kind: "ext4", label: "x" }]),
+    usedBy: fc.constantFrom<string[]>([], [], ["/mnt"]),
+    holds: fc.constantFrom<Disk["holds"] & object>(
+      [],
+      [{ number: 1, kind: "luks", label: "" }],
+      [{ number: 1, kind: "ext4", label: "x" }],
+    ),
     isBootMedium: fc.boolean(),
-  } as const);
-  const disks = fc.uniqueArray(anyDisk as fc.Arbitrary<Disk>, { maxLength: 4, selector: ({ path }) => path });
+  });
+  const disks = fc.uniqueArray(anyDisk, { maxLength: 4, selector: ({ path }) => path });
   const rules = fc.constantFrom("only", "smallest", "largest", "transport=usb", "serial=S1", "allow=usb|encrypted");
   fc.assert(
     fc.property(disks, rules, (all, text) => {
