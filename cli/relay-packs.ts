@@ -126,8 +126,8 @@ export class RelayPacks implements PackReader {
   }
 }
 
-/** Faults that end when the origin is back. */
-const goesByItself: ReadonlySet<string> = new Set(["SERVER_UNREACHABLE", "STREAM_UNKNOWN"]);
+/** Faults that end when the origin is back, or has time. */
+const goesByItself: ReadonlySet<string> = new Set(["SERVER_UNREACHABLE", "STREAM_UNKNOWN", "UNICAST_BUSY"]);
 
 function damaged(number: number): Fault {
   return new Fault("PACK_DAMAGED", {

@@ -49,7 +49,7 @@ export class UnicastFetcher {
     return this.#running.size > 0;
   }
 
-  /** When the last right pack came; 0 before. */
+  /** When the last right pack came, or the server said that others come first; 0 before. */
   get heardAt(): number {
     return this.#heardAt;
   }
@@ -110,6 +110,8 @@ export class UnicastFetcher {
       if (this.#isStopped) return undefined;
       if (!(error instanceof Fault)) throw error;
       log.warn({ pack: number, code: error.code, why: error.why }, "a pack could not be fetched");
+      // The server answers, and says that our turn comes.
+      if (error.code === "UNICAST_BUSY") this.#heardAt = now();
       onUnreachable(error);
       this.#againAt = now() + RETRY_MS;
       return undefined;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Join, Joined, StreamInfo } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
@@ -29,6 +29,7 @@ import type { SealedPacks } from "./sealed-packs.ts";
 import type { MulticastSender } from "./socket.ts";
 import type { StreamRate } from "./stream-rate.ts";
 import type { StreamWire } from "./stream-wire.ts";
+import { UnicastPace } from "./unicast-pace.ts";
 
 /** What a stream tells its owner. "over": nothing more is sent. "problem": why it had to end. */
 export type StreamEvent =
@@ -40,6 +41,9 @@ export type StreamEvent =
 
 /** After so many datagrams in a row other work gets its turn, even when the rate asks for more than the machine can. */
 const DATAGRAMS_PER_TURN = 64;
+
+/** What goes by TCP is so much longer on the wire: 1448 bytes of 1514. */
+const TCP_SHARE = 1.05;
 
 const noBytes = new Uint8Array();
 
@@ -71,6 +75,7 @@ export class RunningStream {
   #fallingBack: Promise<void> | undefined;
   readonly #holds = new Set<Hold>();
   readonly #rate: StreamRate;
+  readonly #unicast = new UnicastPace();
   readonly #flooding = new FloodReports();
   readonly #now: () => number;
   readonly #onEvent: (event: StreamEvent) => void;
@@ -171,7 +176,11 @@ export class RunningStream {
     };
   }
 
-  /** @throws {Fault} PACK_UNKNOWN, or what the pack's source throws */
+  /**
+   * A pack for who fetches it by unicast, when the stream's rate allows it.
+   *
+   * @throws {Fault} PACK_UNKNOWN, UNICAST_BUSY, or what the pack's source throws
+   */
   async readPack(digest: string): Promise<Uint8Array> {
     const number = this.#packOfDigest.get(digest);
     if (number === undefined) {
@@ -181,7 +190,24 @@ export class RunningStream {
         fix: "Start the restore again.",
       });
     }
-    return this.#packs.read(this.#manifest.packs[number]!, number);
+    const pack = this.#manifest.packs[number]!;
+    await this.#awaitUnicast(pack.storedBytes * TCP_SHARE);
+    return this.#packs.read(pack, number);
+  }
+
+  /** @param bytes all headers counted */
+  async #awaitUnicast(bytes: number): Promise<void> {
+    const bytesPerSecond = this.#rate.onUnicast();
+    const waitMs = this.#unicast.admit({ bytes, bytesPerSecond, isGroupBusy: this.state === "streaming" }, this.#now());
+    if (waitMs === undefined) {
+      throw new Fault("UNICAST_BUSY", {
+        what: "The server sends packs to other hosts first.",
+        why: "Many fetch what the group did not bring them, and all of it together stays within the stream's rate.",
+        fix: "It is asked again by itself. If many hosts need it, see why the group does not reach them, or take a higher rate.",
+      });
+    }
+    if (waitMs > 0) await sleep(waitMs);
+    this.#unicast.onSent(bytes, bytesPerSecond, this.#now());
   }
 
   /**
@@ -418,6 +444,12 @@ export class RunningStream {
   async #sendAll(): Promise<string> {
     for (let inTurn = 0; ; inTurn += 1) {
       const now = this.#now();
+      const pauseMs = this.#session.isOver ? 0 : this.#unicast.groupPauseMs(now);
+      if (pauseMs > 0) {
+        await this.#sleep(pauseMs);
+        inTurn = 0;
+        continue;
+      }
       const action = this.#session.poll(now);
       this.#rate.limit(this.#session.rateCeilingBytesPerSecond);
       this.#emit();

@@ -7,6 +7,9 @@ import type { Budget, BudgetShare } from "./budget.ts";
 /** While nothing but canaries is sent. */
 const IDLE_BYTES_PER_SECOND = 256_000;
 
+/** After a pack that was fetched by unicast, the next one is expected for so long. */
+const FETCHED_MS = 2_000;
+
 /** How fast a stream goes now: what its receivers' reports allow, and what the streams beside it leave. */
 export class StreamRate {
   readonly mode: RateMode;
@@ -18,6 +21,9 @@ export class StreamRate {
   /** What those who are served can take. */
   #receiversMost = Number.POSITIVE_INFINITY;
   #isStreaming = false;
+  /** Packs went by unicast lately. */
+  #isFetched = false;
+  #fetchTimer: NodeJS.Timeout | undefined;
   #active = 0;
 
   constructor(options: {
@@ -88,13 +94,32 @@ export class StreamRate {
     this.#ask();
   }
 
-  /** Its share is for others. */
+  /**
+   * Somebody fetches a pack by unicast: that is of the same rate and the same budget, also while the group is quiet.
+   *
+   * @returns most bytes per second on the wire, now
+   */
+  onUnicast(): number {
+    clearTimeout(this.#fetchTimer);
+    this.#isFetched = true;
+    this.#fetchTimer = setTimeout(() => {
+      this.#isFetched = false;
+      this.#ask();
+    }, FETCHED_MS).unref();
+    this.#ask();
+    return this.#granted;
+  }
+
+  /** Its share is for others. What is still fetched afterwards is little. */
   close(): void {
+    clearTimeout(this.#fetchTimer);
+    this.#granted = this.#ceiling;
     this.#share.close();
   }
 
   #ask(): void {
     const idle = Math.min(this.#ceiling, IDLE_BYTES_PER_SECOND);
-    this.#share.want(this.#isStreaming ? Math.min(this.#control.rateBytesPerSecond, this.#receiversMost) : idle);
+    const isSending = this.#isStreaming || this.#isFetched;
+    this.#share.want(isSending ? Math.min(this.#control.rateBytesPerSecond, this.#receiversMost) : idle);
   }
 }

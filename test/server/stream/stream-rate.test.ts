@@ -34,6 +34,20 @@ test("rate: two streams share a budget, and one that only waits leaves it to the
   assert.equal(other.paced(), 10e6);
 });
 
+test("rate: what is fetched by unicast is of the budget, also while the group is quiet", () => {
+  const budget = new Budget(10e6);
+  const one = streamOf(budget, "fixed", 12e6);
+  const other = streamOf(budget, "fixed", 12e6);
+  one.rate.onState(true);
+  assert.equal(other.rate.onUnicast(), 5e6);
+  assert.deepEqual([one.paced(), other.paced()], [5e6, 5e6]);
+  other.rate.close();
+  assert.equal(one.paced(), 10e6);
+  assert.equal(other.rate.onUnicast(), 12e6, "it is nobody's share any more");
+  assert.equal(one.paced(), 10e6);
+  one.rate.close();
+});
+
 test("rate: reports change the pace, and what a stream gives up goes to the other", () => {
   const budget = new Budget(10e6);
   const polite = streamOf(budget, "background", 10e6);
