@@ -5,6 +5,7 @@ import {
   type AgentState,
   type Disk,
   type Order,
+  type OrderTerms,
   permitText,
   type Report,
   type ReportAnswer,
@@ -409,6 +410,79 @@ test("a second disk that appears after the choice makes it a person's: nothing i
   assert.equal(await runAgent(all.ports), "failed");
   assertUntouched(all);
   assert.deepEqual(all.failures, [{ code: "DISK_REFUSED", disk: "untouched" }]);
+});
+
+const terms: OrderTerms = { disk: "only", erase: "zeros", confirmed: [], known: "" };
+const encrypted: Disk["holds"] = [{ number: 2, kind: "luks", label: "" }];
+const holding = (holds: Disk["holds"]) => async (disks: readonly Disk[]) =>
+  disks.map((one) => ({ ...one, ...(holds === undefined ? {} : { holds }) }));
+
+test("an encrypted disk that nobody confirmed is not erased; the server is not even asked", async () => {
+  for (const orders of [[order], [{ ...order, terms }]]) {
+    const all = room({ orders, change: () => ({ examine: holding(encrypted) }) });
+    assert.equal(await runAgent(all.ports), "failed");
+    assertUntouched(all);
+    assert.deepEqual(all.failures, [{ code: "DISK_UNEXPECTED", disk: "untouched" }]);
+    assert(!all.happened.includes("permit"));
+  }
+});
+
+test("confirmed, it is erased in the way that was ordered, and the permit is for that", async () => {
+  const confirmed = { ...terms, confirmed: ["disk-7: 2 luks"] };
+  const asked: string[] = [];
+  const methods: string[] = [];
+  const all = room({
+    orders: [{ ...order, terms: confirmed }],
+    change: (ports) => ({
+      examine: holding(encrypted),
+      checkPermit: (text) => void asked.push(text),
+      erase: (request) => {
+        methods.push(request.method);
+        return ports.erase(request);
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "done");
+  const about = { challenge: "0".repeat(64), mac: "52:54:00:00:00:07", deployId: "12", image: "lab-debian" };
+  assert.deepEqual(asked, [permitText({ ...about, imageVersion: 3, terms: confirmed })]);
+  assert.deepEqual(methods, ["zeros"]);
+  assert.equal(all.reports.at(-1)?.holds, "disk-7: 2 luks", "the next order knows what was restored");
+});
+
+test("what appears on the disk after the choice, and before the erase, stops it", async () => {
+  const all = room({
+    orders: [{ ...order, terms }],
+    change: (_, { happened }) => ({
+      examine: (disks) => holding(happened.includes("permit") ? encrypted : [])(disks),
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "DISK_CHANGED", disk: "untouched" }]);
+});
+
+test("a rule of a newer server that is not understood stops it", async () => {
+  const all = room({ orders: [{ ...order, terms: { ...terms, disk: "quietest" } }] });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "DISK_RULE", disk: "untouched" }]);
+});
+
+test("with a rule the second disk is no question any more", async () => {
+  const larger: Disk = { ...disk, path: "/dev/vdb", serial: "disk-8", sizeBytes: 2 * disk.sizeBytes };
+  const erased: string[] = [];
+  const all = room({
+    orders: [{ ...order, terms: { ...terms, disk: "largest" } }],
+    change: (ports) => ({
+      inventory: (network) => ({ ...ports.inventory(network), disks: [disk, larger] }),
+      erase: (request) => {
+        erased.push(request.disk.path);
+        return ports.erase(request);
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "done");
+  assert.deepEqual(erased, ["/dev/vdb"]);
 });
 
 for (const step of ["verify", "name", "finish"] as const) {
