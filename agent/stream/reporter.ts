@@ -46,6 +46,7 @@ export class Reporter {
   #streamState: StreamState = "open";
   #waitingFor = "";
   #asideWhy = "";
+  #isServedByUnicast = false;
   #lastFault: Fault | undefined;
   #everyMs = REPORT_EVERY_MS;
   #mapSaidAt = Number.NEGATIVE_INFINITY;
@@ -106,7 +107,7 @@ export class Reporter {
 
   /** Whether the server says that what is missing is to be fetched. */
   get isServedByUnicast(): boolean {
-    return this.#receiver.isServedByUnicast === true;
+    return this.#isServedByUnicast;
   }
 
   /** Joins the stream; throws when the server cannot be reached. */
@@ -197,7 +198,8 @@ export class Reporter {
     this.#everyMs = answer.reportEveryMs ?? REPORT_EVERY_MS;
     this.#streamState = answer.streamState;
     this.#waitingFor = answer.waitingFor;
-    this.#receiver.isServedByUnicast = answer.isServedByUnicast === true;
+    this.#isServedByUnicast = answer.isServedByUnicast === true;
+    this.#receiver.isServedByUnicast = this.#isServedByUnicast;
     this.#asideWhy = answer.why ?? "";
   }
 

@@ -40,6 +40,8 @@ function detailOf(facts: StageFacts): string {
     case "erasing":
       return "The stream arrives; erasing the target.";
     case "waiting":
+      // Nothing is to come by the group then.
+      if (facts.asideWhy !== "") return receivingOf(facts);
       if (isSilent(facts)) return silenceOf(facts);
       return facts.streamWaitsFor === "" ? "The stream is about to start." : waitOf(facts);
     case "receiving":
