@@ -8,8 +8,19 @@ export function notArriving(seen: {
   readonly interfaceAddress: string;
   readonly arriveMs: number;
   readonly fates: ReadonlyMap<DatagramFate, number>;
+  /** Why the server could not be asked the last time. */
+  readonly lastFault: Fault | undefined;
 }): Fault {
   const came = [...seen.fates].map(([fate, count]) => `${count} ${fate}`).join(", ");
+  const { lastFault } = seen;
+  if (lastFault !== undefined && came === "") {
+    const what = `Nothing of the stream ${seen.group}:${seen.port} arrived within ${Math.round(seen.arriveMs / 1000)} s. Nothing was erased.`;
+    return new Fault(
+      "STREAM_NOT_ARRIVING",
+      { what, why: `${lastFault.what} ${lastFault.why}`, fix: lastFault.fix },
+      lastFault,
+    );
+  }
   return new Fault("STREAM_NOT_ARRIVING", {
     what: `No packet of the stream ${seen.group}:${seen.port} arrived at ${seen.interfaceAddress} within ${Math.round(seen.arriveMs / 1000)} s. Nothing was erased.`,
     why:

@@ -198,6 +198,7 @@ export class Reception {
           interfaceAddress: this.#interfaceAddress,
           arriveMs,
           fates: this.#receiver.fates,
+          lastFault: this.#reporter.lastFault,
         });
       }
       this.#show();

@@ -287,6 +287,47 @@ test("receive: a group that does not arrive erases nothing and says what came", 
   }
 });
 
+test("receive: a group that does not arrive erases nothing; a server that died meanwhile is the reason", async () => {
+  const site = await openSite({
+    // The server says another port than it sends to: as if a firewall took the group away.
+    hub: (hub) => ({
+      ...hub,
+      get: (streamId) => {
+        const stream = hub.get(streamId);
+        return new Proxy(stream, {
+          get: (_, key) => {
+            if (key === "infoFor")
+              return async () => ({ ...stream.info(), description: { ...stream.info().description, port: 1099 } });
+            const value: unknown = Reflect.get(stream, key, stream);
+            return typeof value === "function" ? value.bind(stream) : value;
+          },
+        });
+      },
+    }),
+  });
+  try {
+    let isErased = false;
+    const beforeWrite = async () => {
+      isErased = true;
+      return { isZeroed: false };
+    };
+    const target = dirtyDisk(site);
+    const stream = await site.open();
+    let isAway = false;
+    const onProgress = () => {
+      if (stream.receivers.length === 0 || isAway) return;
+      isAway = true;
+      void site.close();
+    };
+    const receiving = receiveStream(optionsFor(site, stream, target, { arriveMs: 4_000, beforeWrite, onProgress }));
+    await assert.rejects(receiving, { code: "STREAM_NOT_ARRIVING", why: /cannot be reached/ });
+    assert.equal(isErased, false);
+    assert.equal(target.done.length, 0);
+  } finally {
+    await site.close();
+  }
+});
+
 test("receive: a stream that falls silent for good is given up", async () => {
   const site = await openSite();
   try {
