@@ -7,9 +7,10 @@ import { buildBootImage } from "../scripts/boot-image/build.ts";
 import { type BootImage, readBootImages } from "../scripts/boot-image/description.ts";
 import { buildRaspberryFolder, raspberryFolder } from "../scripts/boot-image/raspberry.ts";
 import { loadSiteKey } from "../server/keys.ts";
-import { configOf, configOptions } from "./configuration.ts";
+import { configOptions } from "./configuration.ts";
 import { type NbiFlags, nbiBuildOptions, nbiListCommand, refuseFlagsOfTheOther, writeNbi } from "./nbi.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
+import { configOf } from "./read-configuration.ts";
 import { VERSION } from "./version.ts";
 
 /** `bootcast boot-image …`: the Linux that netbooted machines run. */

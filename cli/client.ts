@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { Client } from "undici";
 import { Fault } from "../fault.ts";
-import { configOf } from "./configuration.ts";
 import { controlSocketOf } from "./control-socket.ts";
+import { configOf } from "./read-configuration.ts";
 
 /** A local server answers at once; an answer that takes this long will not come. */
 const ANSWER_WITHIN_MS = 30_000;

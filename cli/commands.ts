@@ -4,7 +4,8 @@ import type { Command } from "commander";
 export type CommandEntry = {
   readonly name: string;
   readonly summary: string;
-  readonly load: () => Promise<Command>;
+  /** @param verb the word behind it, for a command that loads only what that needs; absent: everything */
+  readonly load: (verb?: string) => Promise<Command>;
 };
 
 /** Every command, in the order in which `bootcast --help` lists them. */
@@ -17,7 +18,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "image",
     summary: "import, list, check and export disk images",
-    load: async () => (await import("./image.ts")).imageCommand(),
+    load: async (verb) => (await import("./image.ts")).imageCommand(verb),
   },
   {
     name: "boot-image",

@@ -4,12 +4,13 @@ import type { Config } from "../server/config.ts";
 import { DEFAULT_TTL } from "../server/stream/hub.ts";
 import { isUnreachable, type ProbeResult, probeBootFiles } from "./boot-probes.ts";
 import { probeBsdpServers } from "./bsdp-probe.ts";
-import { configOf, configOptions } from "./configuration.ts";
+import { configOptions } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { probeFlooding, probeLan } from "./lan-probes.ts";
 import { probeBundles } from "./nbi-probes.ts";
 import { duration, parsePort } from "./option-values.ts";
 import { Exit, examples, fail, globalOptions, printResult, say } from "./output.ts";
+import { configOf } from "./read-configuration.ts";
 
 const DEFAULT_DEADLINE_MS = 4_000;
 

@@ -5,7 +5,6 @@ import { StoredDisk } from "../images/stored-disk.ts";
 import { ImageThreads } from "../server/images/image-threads.ts";
 import { isImageFile, openImageFile } from "./image-file.ts";
 import { imageReference } from "./image-reference.ts";
-import { readImageStore } from "./image-store.ts";
 import type { PassphraseFlags } from "./passphrase.ts";
 
 /** A disk to be read, wherever it comes from. */
@@ -41,6 +40,8 @@ export async function openImageDisk(
       close: () => file.close(),
     };
   }
+  // Its packages take longer to load than a small file takes to be read, which needs none of them.
+  const { readImageStore } = await import("./image-store.ts");
   const { store } = await readImageStore(command, "packs");
   const { name, version } = imageReference(image);
   const { manifest } = await store.readManifest(name, version);

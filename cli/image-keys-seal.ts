@@ -6,11 +6,12 @@ import { type ImageStore, openStore } from "../server/store.ts";
 import type { StoreKeyFile } from "../server/store-key-file.ts";
 import { changeSeal } from "../server/store-seal.ts";
 import { type PackForm, readSealState } from "../server/store-seal-state.ts";
-import { configOf, configOptions, storeKeyOption } from "./configuration.ts";
+import { configOptions, storeKeyOption } from "./configuration.ts";
 import { storeKeyFile } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
 import { confirm, examples, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
+import { configOf } from "./read-configuration.ts";
 
 /** `bootcast image keys seal`: from now on nobody reads the store without its key. */
 export function sealCommand(): Command {

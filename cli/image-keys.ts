@@ -10,9 +10,10 @@ import {
   type SitePublicKey,
   trustKey,
 } from "../server/keys.ts";
-import { configOf, configOptions, storeKeyOption } from "./configuration.ts";
+import { configOptions, storeKeyOption } from "./configuration.ts";
 import { resealCommand, sealCommand, sealOfStore, sealText, unsealCommand } from "./image-keys-seal.ts";
 import { confirm, examples, globalOptions, printResult } from "./output.ts";
+import { configOf } from "./read-configuration.ts";
 
 // Machines trust the keys that their boot image carries, and a server reads its key once.
 const NEXT_STEPS =

@@ -4,13 +4,14 @@ import { Fault } from "../fault.ts";
 import type { ImageStore, ImageVersion } from "../server/store.ts";
 import { removeVersions } from "../server/store-remove.ts";
 import { SWEEP_AFTER_MS, type SweepResult, sweepStore } from "../server/store-sweep.ts";
-import { configOf, configOptions } from "./configuration.ts";
+import { configOptions } from "./configuration.ts";
 import { refuseOrdered } from "./image-ordered.ts";
 import { imageReference } from "./image-reference.ts";
 import { writableImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
 import { confirm, examples, globalOptions, printResult } from "./output.ts";
 import { progressLine } from "./progress.ts";
+import { configOf } from "./read-configuration.ts";
 
 type RemoveFlags = { readonly confirm?: string; readonly now?: boolean };
 

@@ -9,7 +9,7 @@ import { findUnusedCells } from "../images/unused-cells.ts";
 import { ImageThreads } from "../server/images/image-threads.ts";
 import { changed, lookAtFile, scanIndexPath, writeScanIndex } from "../server/images/scan-index-file.ts";
 import { loadSiteKey } from "../server/keys.ts";
-import { configOf, configOptions } from "./configuration.ts";
+import { configOptions } from "./configuration.ts";
 import { tagOfFile } from "./file-tag.ts";
 import { type FreeSpaceFlags, freeSpaceOf, freeSpaceOptions } from "./free-space-flags.ts";
 import { openImageFile } from "./image-file.ts";
@@ -17,6 +17,7 @@ import { interruption } from "./interruption.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { type PassphraseFlags, passphraseOptions } from "./passphrase.ts";
 import { progressLine } from "./progress.ts";
+import { configOf } from "./read-configuration.ts";
 
 type ScanFlags = PassphraseFlags & FreeSpaceFlags & { readonly index?: string; readonly notes: string };
 

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { loadSiteKey, readSitePublicKey, type SiteKey, type SitePublicKey } from "../server/keys.ts";
 import { type ImageStore, openStore, readStore } from "../server/store.ts";
 import { StoreKeyFile } from "../server/store-key-file.ts";
-import { configOf } from "./configuration.ts";
+import { configOf } from "./read-configuration.ts";
 
 /** What a command does with the store. For packs the key of a sealed store must be there, before anything else is begun. */
 export type StoreNeed = "packs" | "manifests";

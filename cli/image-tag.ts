@@ -2,11 +2,12 @@ import { Command } from "commander";
 import { Fault } from "../fault.ts";
 import { renameImage } from "../server/image-rename.ts";
 import { removeAlias, setAlias, setNotes } from "../server/store-labels.ts";
-import { configOf, configOptions } from "./configuration.ts";
+import { configOptions } from "./configuration.ts";
 import { refuseOrdered } from "./image-ordered.ts";
 import { imageReference } from "./image-reference.ts";
 import { openImageStore } from "./image-store.ts";
 import { examples, globalOptions, printResult } from "./output.ts";
+import { configOf } from "./read-configuration.ts";
 
 type TagFlags = {
   readonly alias?: string;

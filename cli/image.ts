@@ -1,22 +1,31 @@
 import { Command } from "commander";
-import { imageCatCommand } from "./image-cat.ts";
-import { imageConvertCommand } from "./image-convert.ts";
-import { imageCreateCommand } from "./image-create.ts";
-import { imageDiffCommand } from "./image-diff.ts";
-import { imageExportCommand } from "./image-export.ts";
-import { imageImportCommand } from "./image-import.ts";
-import { imageInfoCommand } from "./image-info.ts";
-import { imageKeysCommand } from "./image-keys.ts";
-import { imageListCommand } from "./image-list.ts";
-import { imageMountCommand } from "./image-mount.ts";
-import { imageRemoveCommand, imageSweepCommand } from "./image-remove.ts";
-import { imageScanCommand } from "./image-scan.ts";
-import { imageTagCommand } from "./image-tag.ts";
-import { imageVerifyCommand } from "./image-verify.ts";
 import { examples } from "./output.ts";
 
-/** `bootcast image …`: works on the store in the data directory, with or without a running server. */
-export function imageCommand(): Command {
+/** In the order in which `bootcast image --help` lists them. */
+const verbs: Readonly<Record<string, () => Promise<Command>>> = {
+  import: async () => (await import("./image-import.ts")).imageImportCommand(),
+  scan: async () => (await import("./image-scan.ts")).imageScanCommand(),
+  create: async () => (await import("./image-create.ts")).imageCreateCommand(),
+  list: async () => (await import("./image-list.ts")).imageListCommand(),
+  info: async () => (await import("./image-info.ts")).imageInfoCommand(),
+  verify: async () => (await import("./image-verify.ts")).imageVerifyCommand(),
+  diff: async () => (await import("./image-diff.ts")).imageDiffCommand(),
+  tag: async () => (await import("./image-tag.ts")).imageTagCommand(),
+  remove: async () => (await import("./image-remove.ts")).imageRemoveCommand(),
+  sweep: async () => (await import("./image-remove.ts")).imageSweepCommand(),
+  export: async () => (await import("./image-export.ts")).imageExportCommand(),
+  convert: async () => (await import("./image-convert.ts")).imageConvertCommand(),
+  mount: async () => (await import("./image-mount.ts")).imageMountCommand(),
+  cat: async () => (await import("./image-cat.ts")).imageCatCommand(),
+  keys: async () => (await import("./image-keys.ts")).imageKeysCommand(),
+};
+
+/**
+ * `bootcast image …`: works on the store in the data directory, with or without a running server.
+ *
+ * @param verb the only one whose file is loaded, where there is such a one: all of them take longer than a short command works
+ */
+export async function imageCommand(verb?: string): Promise<Command> {
   const command = new Command("image").description("Makes, lists, checks and exports disk images.");
   examples(command, [
     "bootcast image import golden.raw --name lab-debian",
@@ -25,20 +34,7 @@ export function imageCommand(): Command {
     "bootcast image verify lab-debian",
     "bootcast image export lab-debian copy.raw",
   ]);
-  return command
-    .addCommand(imageImportCommand())
-    .addCommand(imageScanCommand())
-    .addCommand(imageCreateCommand())
-    .addCommand(imageListCommand())
-    .addCommand(imageInfoCommand())
-    .addCommand(imageVerifyCommand())
-    .addCommand(imageDiffCommand())
-    .addCommand(imageTagCommand())
-    .addCommand(imageRemoveCommand())
-    .addCommand(imageSweepCommand())
-    .addCommand(imageExportCommand())
-    .addCommand(imageConvertCommand())
-    .addCommand(imageMountCommand())
-    .addCommand(imageCatCommand())
-    .addCommand(imageKeysCommand());
+  const wanted = verb !== undefined && Object.hasOwn(verbs, verb) ? [verb] : Object.keys(verbs);
+  for (const name of wanted) command.addCommand(await verbs[name]!());
+  return command;
 }

@@ -21,9 +21,10 @@ export async function main(given: readonly string[]): Promise<void> {
     .addHelpText("before", firstExamples)
     .addHelpText("after", '\n"bootcast COMMAND --help" starts with examples of that command.');
   const plain = words.filter((word) => !word.startsWith("-"));
-  const wanted = plain[0] === "help" ? plain[1] : plain[0];
+  const [first, second] = plain;
+  const wanted = first === "help" ? second : first;
   for (const { name, summary, load } of commands) {
-    if (name === wanted) program.addCommand((await load()).summary(summary));
+    if (name === wanted) program.addCommand((await load(name === first ? second : undefined)).summary(summary));
     else program.command(name).summary(summary).description(summary).allowUnknownOption();
   }
   obey(program);

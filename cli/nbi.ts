@@ -9,10 +9,11 @@ import type { NbiBundle } from "../server/boot/nbi-folder.ts";
 import type { NbiLibrary } from "../server/boot/nbi-library.ts";
 import type { Config } from "../server/config.ts";
 import { servedInterfaces } from "../server/interfaces.ts";
-import { configOf, configOptions } from "./configuration.ts";
+import { configOptions } from "./configuration.ts";
 import { bundlesOf } from "./dhcp-wiring.ts";
 import { wholeNumber } from "./option-values.ts";
 import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
+import { configOf } from "./read-configuration.ts";
 import { VERSION } from "./version.ts";
 
 /** From 4096 on an image is the same one on every server that has it. */

@@ -2,8 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Logger, pino } from "pino";
-import { configOf, configOptions, setOption, storeKeyOption } from "./configuration.ts";
+import { configOptions, setOption, storeKeyOption } from "./configuration.ts";
 import { Exit, examples, globalOptions, printResult } from "./output.ts";
+import { configOf } from "./read-configuration.ts";
 import { startServer } from "./server.ts";
 
 /** After a signal everything has this long to end; then the process ends anyway. */

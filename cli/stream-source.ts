@@ -13,12 +13,12 @@ import type { DiskImage } from "../server/images/open-image.ts";
 import { changed, readScanIndex, scanIndexPath } from "../server/images/scan-index-file.ts";
 import { loadSiteKey, readSitePublicKey } from "../server/keys.ts";
 import { readStore } from "../server/store.ts";
-import { storeKeyOf } from "./configuration.ts";
 import { tagOfFile } from "./file-tag.ts";
 import { isImageFile, openImageFile } from "./image-file.ts";
 import { parseImageReference } from "./image-reference.ts";
 import { storeKeyFile } from "./image-store.ts";
 import type { PassphraseFlags } from "./passphrase.ts";
+import { storeKeyOf } from "./read-configuration.ts";
 
 /** An image that can be sent or written: from the store, or a file that stays where it is. */
 export type ImageSource = {

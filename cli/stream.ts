@@ -13,12 +13,13 @@ import { symbolBytesFor } from "../server/stream/jumbo.ts";
 import { openLanGuard } from "../server/stream/lan-guard.ts";
 import { metricsRoute } from "../server/stream/metrics.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
-import { dataDirOf, storeKeyOption } from "./configuration.ts";
+import { storeKeyOption } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { interruption } from "./interruption.ts";
 import { duration, parsePort, wholeNumber } from "./option-values.ts";
 import { Exit, examples, fail, globalOptions, outputOptions, say } from "./output.ts";
 import { passphraseOptions } from "./passphrase.ts";
+import { dataDirOf } from "./read-configuration.ts";
 import {
   DEFAULT_GROUP,
   DEFAULT_PORT,

@@ -48,10 +48,19 @@ test("a wrong word brings a suggestion and exit code 2", async () => {
   const required = await bootcast(["image", "import", "golden.raw", "--nmae", "lab"]);
   assert.equal(required.code, Exit.usage);
   assert.match(required.stderr, /Did you mean --name\? "bootcast image import --help"/);
+  // Only the verb that is asked for is loaded; one that does not exist is looked for among all.
+  const verb = await bootcast(["image", "convrt", "a.raw", "b.dmg"]);
+  assert.deepEqual([verb.code, /Did you mean convert\?/.test(verb.stderr)], [Exit.usage, true], verb.stderr);
   const argument = await bootcast(["host", "rename", "lab-01", "--json"]);
   assert.equal(argument.code, Exit.usage);
   assert.equal(JSON.parse(argument.stderr).error.code, "USAGE");
   assert.equal((await bootcast(["host"])).code, Exit.usage);
+});
+
+test("the list of a command's verbs is whole, however it is asked for", async () => {
+  const all = (await bootcast(["image", "--help"])).stdout;
+  for (const verb of ["import", "sweep", "keys"]) assert(all.includes(`\n  ${verb} `), verb);
+  assert.equal((await bootcast(["help", "image"])).stdout, all);
 });
 
 test("version prints one line, or one object", async () => {
