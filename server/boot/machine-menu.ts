@@ -162,7 +162,8 @@ export class MachineMenu {
     const { deploys, captures } = this.#options;
     if (choice.kind === "deploy") {
       const { name: image, version: imageVersion } = choice.image;
-      const order = { image, imageVersion, to: [host.id], orderedAt: ORDERED_AT_SCREEN };
+      // The menu shows nothing of what the disks hold, so nothing of it is confirmed.
+      const order = { image, imageVersion, to: [host.id], confirmed: [], orderedAt: ORDERED_AT_SCREEN };
       const { deployId } = await deploys.create(order);
       return { deployId, what: `${image}, version ${imageVersion}, for ${host.name}.` };
     }
