@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { RateMode } from "../../multicast/rate-control.ts";
@@ -101,10 +101,11 @@ async function alone(site: Site, folder: string, image: string): Promise<Figure>
 
 async function stream(site: Site, room: BenchRoom, folder: string, image: string, mode: RateMode): Promise<void> {
   const streams = [{ group: "239.192.66.9", waitFor: receivers.length, isLooping: true }];
+  const targets = mkdtempSync(join(folder, "targets-"));
   const sender = startSender(room, { path: image, rateBytesPerSecond, isFast: true, mode, streams });
   await sender.said("ready", 60_000);
   for (const number of receivers)
-    startReceiver(room, site.hostProgram, number, { path: join(folder, hostName(number)), isFast: true });
+    startReceiver(room, site.hostProgram, number, { path: join(targets, hostName(number)), isFast: true });
   if ((await sender.said("started", 30_000)) === undefined) throw new Error("The stream did not start.");
 }
 
