@@ -11,6 +11,8 @@ export type Pace = {
   readyAt(now: number): number;
   /** Takes one datagram; only when `readyAt(now)` says so. */
   take(now: number): void;
+  /** How many may go in a row then, without asking for each; one where it is not there. */
+  most?(): number;
   /** From now on so many bytes per second on the wire. */
   setRate(rateBytesPerSecond: number): void;
 };

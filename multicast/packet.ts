@@ -87,23 +87,30 @@ export function encodePacket(packet: Packet, format: PacketFormat): Uint8Array {
 /**
  * Puts a packet into `bytes`, which have its length, all but its time and its checksum: `stampPacket` does those, when
  * it is sent.
+ *
+ * @param at where it is in a row of packets that begins with `packet`, whose payload is then that of all, end to end
  */
 export function writePacket(
   bytes: Uint8Array,
   packet: Omit<Packet, "sendTimeTenthsMs">,
-  { stream }: PacketFormat,
+  { stream, symbolBytes }: PacketFormat,
+  at = 0,
 ): void {
   const { payload, block, sequence } = packet;
   bytes[0] = packet.kind;
-  bytes[1] = packet.symbol;
+  bytes[1] = packet.symbol + at;
   bytes[2] = packet.plannedParity;
   bytes[3] = 0;
   writeWord(bytes, 4, stream);
   writeWord(bytes, 8, block);
-  writeWord(bytes, 12, sequence);
-  bytes.set(payload, PACKET_HEADER_BYTES);
-  bytes.fill(0, PACKET_HEADER_BYTES + payload.length);
+  writeWord(bytes, 12, sequence + at);
+  const from = at * symbolBytes;
+  // Not by `set`: into memory that threads share it goes byte by byte, and takes four times as long.
+  const copied = copyBytes.call(payload, bytes, PACKET_HEADER_BYTES, from, from + symbolBytes);
+  if (copied < symbolBytes) bytes.fill(0, PACKET_HEADER_BYTES + copied);
 }
+
+const copyBytes = Buffer.prototype.copy;
 
 /** Completes what `writePacket` wrote. */
 export function stampPacket(bytes: Uint8Array, sendTimeTenthsMs: number, { checksumSeed }: PacketFormat): void {

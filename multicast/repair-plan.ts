@@ -81,6 +81,7 @@ export class RepairPlan {
 
   /** The next repair; the caller sends it now, as datagram `sequence`. */
   take(sequence: number, now: number): Repair | undefined {
+    if (this.#queue.length === 0) return undefined;
     for (; this.#at < this.#queue.length; this.#at += 1) {
       const block = this.#queue[this.#at]!;
       const plan = this.#plans.get(block)!;

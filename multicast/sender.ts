@@ -40,6 +40,8 @@ export type SenderAction =
       readonly symbol: number;
       readonly plannedParity: number;
       readonly sequence: number;
+      /** So many in a row: `symbol` and `sequence` are those of the first, and count on. One but for source symbols. */
+      readonly count: number;
     }
   /** Nothing to do before `until`, unless a receiver joins or reports. */
   | { readonly type: "wait"; readonly until: number }
@@ -371,9 +373,12 @@ export class SenderSession {
     if (block === undefined) return this.#tail(now);
     if (this.#symbol === 0) this.#needed[block] = 0;
     const plannedParity = this.#repairs.plannedFor(block);
-    const action = this.#send({ kind: PacketKind.symbol, block, symbol: this.#symbol, plannedParity }, now);
-    this.#symbol += 1;
-    if (this.#symbol === this.#layout.symbolsOfBlock(block)) this.#endBlock(block, now);
+    const symbol = this.#symbol;
+    const symbols = this.#layout.symbolsOfBlock(block);
+    const count = Math.min(symbols - symbol, this.#pacer.most?.() ?? 1);
+    const action = this.#send({ kind: PacketKind.symbol, block, symbol, plannedParity }, now, count);
+    this.#symbol += count;
+    if (this.#symbol === symbols) this.#endBlock(block, now);
     return action;
   }
 
@@ -460,11 +465,13 @@ export class SenderSession {
   #send(
     what: Pick<SenderAction & { type: "send" }, "kind" | "block" | "symbol" | "plannedParity">,
     now: number,
+    count = 1,
   ): SenderAction {
-    this.#pacer.take(now);
+    for (let taken = 0; taken < count; taken += 1) this.#pacer.take(now);
     const sequence = this.#sequence;
-    this.#sequence = (this.#sequence + 1) >>> 0;
-    return { type: "send", ...what, sequence };
+    this.#sequence = (this.#sequence + count) >>> 0;
+    const { kind, block, symbol, plannedParity } = what;
+    return { type: "send", kind, block, symbol, plannedParity, sequence, count };
   }
 
   #look(now: number): void {

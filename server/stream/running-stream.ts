@@ -442,7 +442,7 @@ export class RunningStream {
   }
 
   async #sendAll(): Promise<string> {
-    for (let inTurn = 0; ; inTurn += 1) {
+    for (let inTurn = 0; ; ) {
       const now = this.#now();
       const pauseMs = this.#session.isOver ? 0 : this.#unicast.groupPauseMs(now);
       if (pauseMs > 0) {
@@ -459,16 +459,17 @@ export class RunningStream {
         inTurn = 0;
         continue;
       }
-      const { kind, block, symbol, plannedParity, sequence } = action;
+      const { kind, block, symbol, plannedParity, sequence, count } = action;
       if (kind !== PacketKind.canary && this.#held?.block !== block) {
         const bytes = await (kind === PacketKind.symbol ? this.#feed.block(block) : this.#feed.again(block));
         this.#held = { block, bytes };
       }
       const payload = this.#payloadOf(action);
       // Most go at once: waiting for a promise for each would cost more than sending it.
-      const sending = this.#socket.send({ kind, block, symbol, plannedParity, sequence, payload });
-      this.#sent.add(PACKET_HEADER_BYTES + this.#description.symbolBytes + FRAME_BYTES, now);
+      const sending = this.#socket.send({ kind, block, symbol, plannedParity, sequence, payload }, count);
+      this.#sent.add(count * (PACKET_HEADER_BYTES + this.#description.symbolBytes + FRAME_BYTES), now);
       if (sending !== undefined) await sending;
+      inTurn += count;
       if (inTurn >= DATAGRAMS_PER_TURN) {
         await nextTurn();
         inTurn = 0;
@@ -476,12 +477,12 @@ export class RunningStream {
     }
   }
 
-  #payloadOf({ kind, symbol }: SenderAction & { readonly type: "send" }): Uint8Array {
+  #payloadOf({ kind, symbol, count }: SenderAction & { readonly type: "send" }): Uint8Array {
     if (kind === PacketKind.canary) return noBytes;
     const { symbolBytes, symbolsPerBlock } = this.#description;
     const { bytes } = this.#held!;
     if (symbol >= symbolsPerBlock) return this.#codec.encode(bytes, symbol);
-    return bytes.subarray(symbol * symbolBytes, (symbol + 1) * symbolBytes);
+    return bytes.subarray(symbol * symbolBytes, (symbol + count) * symbolBytes);
   }
 
   #sleep(ms: number): Promise<void> {

@@ -65,11 +65,11 @@ export class SendRing {
     Atomics.notify(this.#control, Word.isClosing);
   }
 
-  /** Writes one datagram; only when fewer than its capacity wait. */
-  add(write: (bytes: Uint8Array) => void): void {
+  /** Writes `count` datagrams, one after the other; only when there is room for so many. */
+  add(count: number, write: (bytes: Uint8Array, at: number) => void): void {
     const written = Atomics.load(this.#control, Word.written);
-    write(this.datagram(written));
-    Atomics.store(this.#control, Word.written, (written + 1) | 0);
+    for (let at = 0; at < count; at += 1) write(this.datagram(written + at), at);
+    Atomics.store(this.#control, Word.written, (written + count) | 0);
     Atomics.notify(this.#control, Word.written);
   }
 

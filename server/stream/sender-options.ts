@@ -31,11 +31,13 @@ export type DataSender = {
   /** When it takes the next datagram; times are those of `performance.now`. */
   readonly pace: Pace;
   /**
-   * Takes a datagram that is due. Never fails for the network's sake: what cannot be sent is counted as lost.
+   * Takes datagrams that are due. Never fails for the network's sake: what cannot be sent is counted as lost.
    *
+   * @param count one unless told; more only as its pace allows. Then their symbols and sequence numbers count on from
+   *   those of `packet`, and its payload is that of all, end to end
    * @returns when the next one may follow, if not at once
    */
-  send(packet: Omit<Packet, "sendTimeTenthsMs">): Promise<void> | undefined;
+  send(packet: Omit<Packet, "sendTimeTenthsMs">, count?: number): Promise<void> | undefined;
   /** Datagrams that the system refused to send, for instance while the link was down. */
   readonly refused: number;
   close(): void;

@@ -36,7 +36,7 @@ export async function openMulticastSender(
   requests.on("error", (error) => options.log.debug({ error: error.message }, "a request could not be received"));
   return {
     pace: data.pace,
-    send: (packet) => data.send(packet),
+    send: (packet, count) => data.send(packet, count),
     get refused() {
       return data.refused;
     },

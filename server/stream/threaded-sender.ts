@@ -54,14 +54,15 @@ export async function openThreadedSender(options: SenderOptions): Promise<DataSe
     pace: {
       readyAt: (now) => (ring.waiting >= ahead && !isBroken ? now + FULL_MS : now),
       take: () => undefined,
+      most: () => Math.max(1, ahead - ring.waiting),
       setRate(rateBytesPerSecond) {
         ahead = Math.min(ring.capacity, aheadAt(rateBytesPerSecond));
         ring.rateBytesPerSecond = rateBytesPerSecond;
       },
     },
-    send(packet) {
+    send(packet, count = 1) {
       if (isBroken) throw new Error("The thread that sends the stream ended by itself.");
-      ring.add((bytes) => writePacket(bytes, packet, format));
+      ring.add(count, (bytes, at) => writePacket(bytes, packet, format, at));
     },
     get refused() {
       return ring.refused;

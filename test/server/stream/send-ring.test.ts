@@ -5,7 +5,7 @@ import { SendRing } from "../../../server/stream/send-ring.ts";
 const BYTES = 3;
 
 function numbered(ring: SendRing, value: number): void {
-  ring.add((bytes) => bytes.fill(value));
+  ring.add(1, (bytes) => bytes.fill(value));
 }
 
 test("what is written is read in order, end to end up to the ring's end", () => {
@@ -15,7 +15,7 @@ test("what is written is read in order, end to end up to the ring's end", () => 
   assert.equal(ring.waiting, 3);
   assert.deepEqual(reader.first(), { number: 0, place: 0, count: 3 });
   reader.onSent(3, 1);
-  for (const value of [4, 5, 6, 7]) numbered(ring, value);
+  ring.add(4, (bytes, at) => bytes.fill(4 + at));
   assert.equal(ring.waiting, ring.capacity);
   assert.equal(ring.refused, 1);
   // Number 3 is the last place; those behind it begin anew.
