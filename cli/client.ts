@@ -29,6 +29,10 @@ export class ApiClient {
     return this.#request<T>("POST", path, body);
   }
 
+  put<T>(path: string, body: unknown): Promise<T> {
+    return this.#request<T>("PUT", path, body);
+  }
+
   patch<T>(path: string, body: unknown): Promise<T> {
     return this.#request<T>("PATCH", path, body);
   }
@@ -71,7 +75,7 @@ export class ApiClient {
   }
 
   /** @throws {Fault} the server's own, SERVER_UNREACHABLE, NOT_PERMITTED */
-  async #request<T>(method: "GET" | "POST" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<T> {
+  async #request<T>(method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE", path: string, body?: unknown): Promise<T> {
     let statusCode: number;
     let answer: unknown;
     try {

@@ -56,6 +56,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./host.ts")).hostCommand(),
   },
   {
+    name: "script",
+    summary: "run scripts of one's own on restored disks",
+    load: async () => (await import("./script.ts")).scriptCommand(),
+  },
+  {
     name: "session",
     summary: "follow what was ordered, or stop it",
     load: async () => (await import("./session.ts")).sessionCommand(),

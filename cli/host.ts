@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import type { ScriptResult } from "../agent/contract.ts";
 import { contentText, describeDisk } from "../agent/contract.ts";
 import { formatSize } from "../agent/sizes.ts";
 import type { EventBody, HostBody } from "../server/api/schemas.ts";
@@ -127,7 +128,16 @@ function hostText(host: HostBody, events: readonly EventBody[], nowMs: number): 
 }
 
 function eventText({ kind, deployId, data }: EventBody): string {
+  if (kind === "host.script") return scriptText(data);
   const session = deployId === null ? "" : `  session ${deployId}`;
   const state = data["state"] === undefined ? "" : `  ${data["from"]} -> ${data["state"]}  ${data["detail"] ?? ""}`;
   return `${kind}${session}${state}`.trimEnd();
+}
+
+/** How a script ended, with what it said below. */
+function scriptText(data: EventBody["data"]): string {
+  const { name, ended, code, seconds, output } = data as ScriptResult;
+  const how = ended === "exited" ? `code ${code ?? "none"}` : ended;
+  const said = output === "" ? [] : output.split("\n").slice(-20);
+  return [`host.script  ${name}: ${how} after ${seconds} s`, ...said.map((line) => `      | ${line}`)].join("\n");
 }

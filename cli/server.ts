@@ -8,6 +8,7 @@ import { bootScriptRoutes } from "../server/api/boot-script-routes.ts";
 import { captureOrderRoutes } from "../server/api/capture-routes.ts";
 import { hostBootRoutes } from "../server/api/host-boot-routes.ts";
 import { apiRoutes } from "../server/api/routes.ts";
+import { scriptRoutes } from "../server/api/script-routes.ts";
 import { BootTexts } from "../server/boot/boot-texts.ts";
 import { bootRoutes } from "../server/boot/routes.ts";
 import { tftpTexts } from "../server/boot/tftp-texts.ts";
@@ -37,6 +38,7 @@ import { readNameList } from "../server/name-list.ts";
 import { OrderReports } from "../server/order-reports.ts";
 import { Orders } from "../server/orders.ts";
 import { reverseName } from "../server/reverse-name.ts";
+import { Scripts } from "../server/scripts.ts";
 import { Sessions } from "../server/sessions.ts";
 import { openStore } from "../server/store.ts";
 import { StoreCells } from "../server/store-cells.ts";
@@ -133,7 +135,9 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const streams = new DeployStreams({ db, opener, log });
   const sign = (text: string) => signBytes(null, Buffer.from(text), key.privateKey).toString("base64");
   const reports = new OrderReports({ db, events, streams, sign, now });
+  const scripts = new Scripts({ db, events, hosts, sign });
   const orders = new Orders({
+    scripts,
     db,
     events,
     hosts,
@@ -286,6 +290,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   await api.register(metricsRoute(hub));
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   captureOrderRoutes(api, { captures });
+  scriptRoutes(api, { scripts });
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
   apiRoutes(api, {
     hosts,

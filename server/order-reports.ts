@@ -129,6 +129,14 @@ export class OrderReports {
         data: { from: before.state, state, detail, ...(fault && { fault }), ...(timings && { timings }) },
       });
     }
+    if (report.script !== undefined) {
+      await change.record({
+        kind: "host.script",
+        hostId,
+        deployId: Number.isInteger(deployId) ? deployId : undefined,
+        data: { ...report.script },
+      });
+    }
     return !isChange;
   }
 

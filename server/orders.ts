@@ -1,4 +1,4 @@
-import { CAPTURES_SINCE, DEFAULT_DISK_RULE, type Inventory, type Order } from "../agent/contract.ts";
+import { CAPTURES_SINCE, DEFAULT_DISK_RULE, type Inventory, type Order, SCRIPTS_SINCE } from "../agent/contract.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import { Fault } from "../fault.ts";
 import { bootImageTooOld } from "./capture-faults.ts";
@@ -12,6 +12,7 @@ import type { Hosts } from "./hosts.ts";
 import { factsOf, openHosts } from "./order-facts.ts";
 import { type KnownOrders, OrderMemory } from "./order-memory.ts";
 import { endOrder, type OrderReports } from "./order-reports.ts";
+import type { Scripts } from "./scripts.ts";
 
 type OrdersOptions = {
   readonly db: Database;
@@ -19,6 +20,8 @@ type OrdersOptions = {
   readonly hosts: Hosts;
   readonly reports: OrderReports;
   readonly streams: DeployStreams;
+  /** What runs on hosts when they are restored; nothing unless given. */
+  readonly scripts?: Pick<Scripts, "ofOrder">;
   /** Whether unknown machines are given the agent, so that they appear in the list. */
   readonly isRegistering: boolean;
   /** Whether a machine with nothing ordered shows a menu before it starts its disk. */
@@ -137,6 +140,10 @@ export class Orders {
       const cannot = "choose or erase a disk as ordered";
       return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, cannot));
     }
+    const scripts = await this.#options.scripts?.ofOrder({ hostId, deployId: deploy.id, image: deploy.image });
+    if (scripts !== undefined && ((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < SCRIPTS_SINCE) {
+      return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, "run scripts on what it restored"));
+    }
     let streamId: string;
     try {
       streamId = await streams.open({
@@ -163,6 +170,7 @@ export class Orders {
       imageVersion: deploy.image_version,
       hostName: deploy.host_name,
       streamId,
+      ...(scripts === undefined ? {} : { scripts }),
       ...(disk?.isUnderstood === true ? { terms: disk.terms } : {}),
       reason: `Session ${deploy.id}: ${deploy.image} version ${deploy.image_version}.`,
     };

@@ -12,6 +12,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0004-captures": { up: captures },
   "0005-stream-groups": { up: streamGroups },
   "0006-disk-terms": { up: diskTerms },
+  "0007-scripts": { up: scripts },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {
@@ -149,4 +150,17 @@ async function diskTerms(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable("deploy_hosts").addColumn("disk_rule", "text").execute();
   await db.schema.alterTable("deploy_hosts").addColumn("confirmed", "text").execute();
   await db.schema.alterTable("deploy_hosts").addColumn("known", "text").execute();
+}
+
+async function scripts(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable("hosts").addColumn("group_name", "text").execute();
+  await db.schema
+    .createTable("scripts")
+    .addColumn("owner_kind", "text", (column) => column.notNull())
+    .addColumn("owner", "text", (column) => column.notNull())
+    .addColumn("name", "text", (column) => column.notNull())
+    .addColumn("text", "text", (column) => column.notNull())
+    .addColumn("most_seconds", "integer", (column) => column.notNull())
+    .addPrimaryKeyConstraint("scripts_key", ["owner_kind", "owner", "name"])
+    .execute();
 }

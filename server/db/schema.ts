@@ -13,6 +13,17 @@ export type Tables = {
   deploy_streams: DeployStreamTable;
   leases: LeaseTable;
   host_boot: HostBootTable;
+  scripts: ScriptTable;
+};
+
+/** A person's script that runs when a disk is restored; ordered by owner_kind, owner and name. */
+export type ScriptTable = {
+  /** "image" or "group". */
+  owner_kind: string;
+  owner: string;
+  name: string;
+  text: string;
+  most_seconds: number;
 };
 
 /** What happened; only ever added to. */
@@ -47,6 +58,8 @@ export type HostTable = {
   percent: number | null;
   /** Fault as JSON while state is "failed". */
   fault: string | null;
+  /** The group that it is in, for scripts; null: none. */
+  group_name: Generated<string | null>;
   /** Since when it has nothing to do; the start of hosts.wait_minutes. */
   waiting_since_ms: number;
   first_seen_ms: number;

@@ -1,0 +1,57 @@
+import { Type } from "typebox";
+import { OrderScript } from "../../agent/contract.ts";
+import type { HttpServer } from "../http.ts";
+import type { Scripts } from "../scripts.ts";
+
+const Owner = { kind: Type.Unsafe<"image" | "group">({ type: "string", enum: ["image", "group"] }) };
+const OneOwner = Type.Object({ ...Owner, owner: Type.String({ minLength: 1, maxLength: 255 }) });
+const OneScript = Type.Object({ ...OneOwner.properties, script: Type.String({ minLength: 1, maxLength: 100 }) });
+const ScriptBody = Type.Object({
+  text: Type.String(),
+  mostSeconds: OrderScript.properties.mostSeconds,
+});
+const ScriptListBody = Type.Object({
+  scripts: Type.Array(Type.Object({ ...Owner, name: Type.String(), script: OrderScript })),
+});
+export type ScriptListBody = Type.Static<typeof ScriptListBody>;
+const Done = Type.Object({});
+
+/** Scripts that run on restored disks, and the groups that they are for: on the server's own socket only, as all orders. */
+export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: Scripts }): void {
+  http.get("/api/v1/scripts", { schema: { response: { 200: ScriptListBody } } }, async () => ({
+    scripts: await scripts.list(),
+  }));
+
+  http.put(
+    "/api/v1/scripts/:kind/:owner/:script",
+    { schema: { params: OneScript, body: ScriptBody, response: { 200: Done } } },
+    async ({ params, body }) => {
+      await scripts.set({ kind: params.kind, name: params.owner }, { name: params.script, ...body });
+      return {};
+    },
+  );
+
+  http.delete(
+    "/api/v1/scripts/:kind/:owner/:script",
+    { schema: { params: OneScript, response: { 200: Done } } },
+    async ({ params }) => {
+      await scripts.remove({ kind: params.kind, name: params.owner }, params.script);
+      return {};
+    },
+  );
+
+  http.put(
+    "/api/v1/hosts/:host/group",
+    {
+      schema: {
+        params: Type.Object({ host: Type.String() }),
+        body: Type.Object({ group: Type.Union([Type.String(), Type.Null()]) }),
+        response: { 200: Type.Object({ name: Type.String(), group: Type.Union([Type.String(), Type.Null()]) }) },
+      },
+    },
+    async ({ params, body }) => {
+      const { name } = await scripts.setGroup(params.host, body.group);
+      return { name, group: body.group };
+    },
+  );
+}
