@@ -24,6 +24,9 @@ const tools = [
   "ntfs-3g",
   "partclone",
   "efibootmgr",
+  "smartmontools",
+  "hdparm",
+  "nvme-cli",
 ] as const;
 
 /** Firmware of wired cards: taken where the machine's apt offers it (Debian's non-free-firmware). */
@@ -49,6 +52,8 @@ export const programs = [
   ...["partclone.ntfs", "partclone.hfsp", "partclone.hfs+", "partclone.hfsplus", "partclone.apfs"],
   ...["partclone.btrfs", "partclone.xfs", "partclone.dd", "partclone.info", "partclone.chkimg", "partclone.restore"],
   "efibootmgr",
+  // Whether a disk fails, and that it erases itself.
+  ...["smartctl", "hdparm", "nvme"],
 ] as const;
 
 /** A kernel without one of these (as a module or built in) makes a boot image that cannot do its work. */
