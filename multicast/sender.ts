@@ -144,6 +144,11 @@ export class SenderSession {
     return this.#overReason !== undefined;
   }
 
+  /** Datagrams sent so far, of all kinds; wraps at 32 bits. */
+  get sentDatagrams(): number {
+    return this.#sequence;
+  }
+
   /** Which pass goes on, or comes next: 1 is the first. */
   get pass(): number {
     return this.#pass;

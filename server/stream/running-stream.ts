@@ -17,6 +17,7 @@ import {
   packetFormat,
 } from "../../multicast/packet.ts";
 import { ParityCodec } from "../../multicast/parity.ts";
+import { PlausibleLoss } from "../../multicast/plausible-loss.ts";
 import { type Aside, MOST_RECEIVERS, type Receiver, type ReceiverReport } from "../../multicast/roster.ts";
 import type { SenderAction, SenderEvent, SenderSession } from "../../multicast/sender.ts";
 import { SentMeter } from "../../multicast/sent-meter.ts";
@@ -25,6 +26,7 @@ import { BlockFeed } from "./block-feed.ts";
 import { receiverFigures, type StreamFigures } from "./figures.ts";
 import type { LanFinding } from "./lan-finding.ts";
 import { burstFinding, FloodReports, framesFinding } from "./lan-reports.ts";
+import { isActive } from "./report-lateness.ts";
 import type { SealedPacks } from "./sealed-packs.ts";
 import type { MulticastSender } from "./socket.ts";
 import type { StreamRate } from "./stream-rate.ts";
@@ -76,6 +78,7 @@ export class RunningStream {
   readonly #holds = new Set<Hold>();
   readonly #rate: StreamRate;
   readonly #unicast = new UnicastPace();
+  readonly #plausible = new PlausibleLoss();
   readonly #flooding = new FloodReports();
   readonly #now: () => number;
   readonly #onEvent: (event: StreamEvent) => void;
@@ -281,9 +284,11 @@ export class RunningStream {
   }
 
   /** @throws {Fault} RECEIVER_UNKNOWN */
-  report(receiverId: string, report: ReceiverReport): void {
+  report(receiverId: string, said: ReceiverReport): void {
     const now = this.#now();
+    const report = this.#plausible.correct(receiverId, said, this.#session.sentDatagrams);
     if (!this.#session.report(receiverId, report, now)) {
+      this.#plausible.forget(receiverId);
       throw new Fault("RECEIVER_UNKNOWN", {
         what: "The server does not know this receiver.",
         why: "It never joined this stream, or the server was restarted since.",
@@ -389,7 +394,7 @@ export class RunningStream {
   }
 
   #active(): Receiver[] {
-    return this.#session.receivers.filter(({ state }) => ["joined", "ready", "receiving"].includes(state));
+    return this.#session.receivers.filter(isActive);
   }
 
   #onFeedback(bytes: Uint8Array): void {
@@ -414,7 +419,10 @@ export class RunningStream {
         continue;
       }
       if (event.type === "state") this.#rate.onState(event.state === "streaming");
-      if (event.type === "receiver") this.#rate.onReceiver(event.receiver, this.#active().length);
+      if (event.type === "receiver") {
+        this.#rate.onReceiver(event.receiver, this.#active().length);
+        if (!isActive(event.receiver)) this.#plausible.forget(event.receiver.id);
+      }
       this.#onEvent(event);
     }
   }
