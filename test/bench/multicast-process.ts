@@ -7,6 +7,7 @@ import { openImageSource } from "../../cli/stream-source.ts";
 import type { RateMode } from "../../multicast/rate-control.ts";
 import { createHttp, listenTcp } from "../../server/http.ts";
 import { openStreamHub } from "../../server/stream/hub.ts";
+import { symbolBytesFor } from "../../server/stream/jumbo.ts";
 import { streamRoutes } from "../../server/stream/routes.ts";
 import { Meter, say } from "./multicast-said.ts";
 
@@ -40,6 +41,7 @@ async function send(order: SendOrder): Promise<void> {
   const http = createHttp(log);
   await http.register(streamRoutes(hub));
   await listenTcp(http, order.address, order.port, "--port");
+  const symbolBytes = await symbolBytesFor("auto", { interfaceAddress: order.address, rateBytesPerSecond });
   const streams = order.streams.map(({ group, waitFor, streamId, isLooping }) =>
     hub.create({
       ...source,
@@ -49,6 +51,7 @@ async function send(order: SendOrder): Promise<void> {
       port: order.port,
       interfaceAddress: order.address,
       rateBytesPerSecond,
+      symbolBytes,
       waitFor,
       maxWaitMs: 0,
       once: isLooping !== true,

@@ -11,6 +11,8 @@ export type RoomOptions = {
   readonly loss: number;
   /** Whether the switch sends a group only where somebody asked for it, and asks itself; otherwise everywhere. */
   readonly isSnooping?: boolean;
+  /** What every card and port carries in one packet of IP; 1500 unless told. Without a limit on the ports only. */
+  readonly mtuBytes?: number;
 };
 
 /** What the server's card has sent, and when: seconds of `performance.now`. */
@@ -60,6 +62,7 @@ export class BenchRoom {
         // As cards do: what arrives in one go is given on together.
         await lab.run("ethtool", ["-K", "eth0", "gro", "on"], { netns: name });
       }
+      if (options.mtuBytes !== undefined) await setMtu(lab, options.hosts, options.mtuBytes);
       if (options.loss > 0) await lab.run("nft", ["-f", "-"], { input: lossRules(options) });
       const witness = lab.spawn("cat", [], { netns: "server" });
       return new BenchRoom(lab, options, witness, await pidOf(witness));
@@ -126,6 +129,14 @@ async function limit(
   const queueBytes = Math.round(megabitsPerSecond * 1e6 * (netns === undefined ? 0.04 : 0.1)) >> 3;
   const words = `qdisc ${how} dev ${device} root tbf rate ${megabitsPerSecond}mbit burst 2kb limit ${queueBytes}`;
   await lab.run("tc", words.split(" "), netns === undefined ? {} : { netns });
+}
+
+async function setMtu(lab: Namespace, hosts: number, mtuBytes: number): Promise<void> {
+  const names = ["server", ...Array.from({ length: hosts }, (_, at) => hostName(at + 1))];
+  for (const name of names) {
+    await lab.run("ip", ["link", "set", "dev", name, "mtu", String(mtuBytes)]);
+    await lab.run("ip", ["link", "set", "dev", "eth0", "mtu", String(mtuBytes)], { netns: name });
+  }
 }
 
 function lossRules({ hosts, loss }: RoomOptions): string {

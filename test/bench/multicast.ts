@@ -22,6 +22,7 @@ const help = `usage: node test/bench/multicast.ts [options]        (root; apt-ge
   --mbit 25                 what each port carries; 0: no limit
   --rate 25                 Mbit/s that ours and uftp are told to send at most (default: what the ports carry)
   --only bootcast,udpcast,uftp
+  --mtu 1500                what cards and ports carry in a packet: 9000 needs --mbit 0
   --fast-path on            on, off or on,off: whether ours may use what Node itself does not offer
 
 time       from the first data packet to the last host's end, in units of what the image takes with full frames at the rate
@@ -38,6 +39,7 @@ const { values } = parseArgs({
     mbit: { type: "string", default: "25" },
     rate: { type: "string" },
     only: { type: "string", default: "bootcast,udpcast,uftp" },
+    mtu: { type: "string", default: "1500" },
     "fast-path": { type: "string", default: "on" },
     help: { type: "boolean", default: false },
   },
@@ -69,7 +71,7 @@ try {
     }
   }
   const setting = { mebibytes: imageBytes / 1024 ** 2, "Mbit/s a port": megabitsPerSecond };
-  printBench("multicast", { ...setting, "Mbit/s told": (rateBytesPerSecond * 8) / 1e6 }, rows);
+  printBench("multicast", { ...setting, MTU: Number(values.mtu), "Mbit/s told": (rateBytesPerSecond * 8) / 1e6 }, rows);
 } finally {
   rmSync(directory, { recursive: true });
 }
@@ -88,7 +90,7 @@ async function measure(
   contender: Contender,
   { hosts, percent, image, digest }: { hosts: number; percent: number; image: string; digest: string },
 ): Promise<Row> {
-  const room = await BenchRoom.open({ hosts, megabitsPerSecond, loss: percent / 100 });
+  const room = await BenchRoom.open({ hosts, megabitsPerSecond, loss: percent / 100, mtuBytes: Number(values.mtu) });
   const targets = join(directory, "targets");
   mkdirSync(targets);
   try {
