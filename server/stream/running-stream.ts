@@ -47,6 +47,9 @@ const DATAGRAMS_PER_TURN = 64;
 /** What goes by TCP is so much longer on the wire: 1448 bytes of 1514. */
 const TCP_SHARE = 1.05;
 
+/** Of the rate, what the group takes when it has more to send than canaries. */
+const BUSY_SHARE = 0.1;
+
 const noBytes = new Uint8Array();
 
 /** Why nothing is sent, and how the session is told that it may again. */
@@ -201,7 +204,10 @@ export class RunningStream {
   /** @param bytes all headers counted */
   async #awaitUnicast(bytes: number): Promise<void> {
     const bytesPerSecond = this.#rate.onUnicast();
-    const waitMs = this.#unicast.admit({ bytes, bytesPerSecond, isGroupBusy: this.state === "streaming" }, this.#now());
+    const now = this.#now();
+    // At the end of a pass, and while it is held, canaries are nearly nothing.
+    const isGroupBusy = this.#sent.bytesPerSecond(now) > bytesPerSecond * BUSY_SHARE;
+    const waitMs = this.#unicast.admit({ bytes, bytesPerSecond, isGroupBusy }, now);
     if (waitMs === undefined) {
       throw new Fault("UNICAST_BUSY", {
         what: "The server sends packs to other hosts first.",
