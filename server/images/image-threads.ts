@@ -114,6 +114,8 @@ export class ImageThreads implements CellWork {
     shared.users -= 1;
     if (shared.users > 0) return;
     shared = undefined;
+    // Who closed it may still be remembered for long, for instance by a stream.
+    this.#memory.clear();
     await this.#pool.close();
   }
 

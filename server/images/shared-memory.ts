@@ -24,4 +24,9 @@ export class SharedMemory {
     // The large ones of strange images are let go.
     if (this.#spare.length < this.#mostSpare && piece.byteLength === UNIT_BYTES) this.#spare.push(piece);
   }
+
+  /** Lets go of what nobody has. */
+  clear(): void {
+    this.#spare.length = 0;
+  }
 }

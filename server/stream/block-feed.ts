@@ -4,8 +4,8 @@ import type { StreamLayout } from "../../multicast/layout.ts";
 
 /** What is read before it is sent: 50 ms at 700 Mbit/s, so that a disk may take its time. */
 const AHEAD_BYTES = 4_500_000;
-/** What is kept after it was sent, for repairs: four seconds at 12 MB/s. */
-const KEPT_BYTES = 47_500_000;
+/** What is kept after it was sent, for repairs: more than a second at 12 MB/s. What is older is read again. */
+const KEPT_BYTES = 16_000_000;
 
 /** The content of a stream's blocks, read from the packs a little ahead of the sender, and kept for its repairs. */
 export class BlockFeed {

@@ -12,6 +12,8 @@ import type { DataSender, SenderOptions } from "./sender-options.ts";
 const AHEAD_MS = 40;
 const LEAST_AHEAD = 16;
 const MOST_AHEAD = 8192;
+/** What it sends is not in its heap: there is little, and it should not be left to grow. */
+const THREAD_MEMORY = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
 /** How long a full ring is left alone. */
 const FULL_MS = 8;
 
@@ -33,7 +35,7 @@ export async function openThreadedSender(options: SenderOptions): Promise<DataSe
   const start: ThreadStart = { memory: ring.memory, format, datagramBytes, options: plain };
   // The package has the same file compiled.
   const file = import.meta.url.endsWith(".ts") ? "./send-thread.ts" : "./send-thread.js";
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: start });
+  const worker = new Worker(new URL(file, import.meta.url), { workerData: start, resourceLimits: THREAD_MEMORY });
   let isBroken = false;
   const ended = once(worker, "exit").then(() => {
     isBroken = !ring.isClosing;
