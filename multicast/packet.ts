@@ -64,6 +64,7 @@ export type PacketFormat = {
 export const dropReasons = ["wrong-size", "wrong-kind", "other-stream", "wrong-checksum"] as const;
 export type DropReason = (typeof dropReasons)[number];
 
+const timeAt = 16;
 const checksumAt = 18;
 
 /** The format of the stream with id `streamId` (16 hex digits, as in its description). */
@@ -79,45 +80,77 @@ export function packetFormat(description: { readonly streamId: string; readonly 
 /** Makes one datagram. A payload shorter than a symbol is padded with zeros; a longer one is a mistake of ours. */
 export function encodePacket(packet: Packet, format: PacketFormat): Uint8Array {
   const bytes = new Uint8Array(PACKET_HEADER_BYTES + format.symbolBytes);
-  writePacket(bytes, packet, format);
-  stampPacket(bytes, packet.sendTimeTenthsMs, format);
+  write(bytes, packet, packet.sendTimeTenthsMs, format, 0);
   return bytes;
 }
 
 /**
- * Puts a packet into `bytes`, which have its length, all but its time and its checksum: `stampPacket` does those, when
- * it is sent.
+ * Puts a packet into `bytes`, which have its length, as if it were sent at time 0: `PacketStamp` puts the time in.
  *
  * @param at where it is in a row of packets that begins with `packet`, whose payload is then that of all, end to end
  */
 export function writePacket(
   bytes: Uint8Array,
   packet: Omit<Packet, "sendTimeTenthsMs">,
-  { stream, symbolBytes }: PacketFormat,
+  format: PacketFormat,
   at = 0,
 ): void {
-  const { payload, block, sequence } = packet;
-  bytes[0] = packet.kind;
-  bytes[1] = packet.symbol + at;
-  bytes[2] = packet.plannedParity;
+  write(bytes, packet, 0, format, at);
+}
+
+function write(
+  bytes: Uint8Array,
+  { kind, symbol, plannedParity, block, sequence, payload }: Omit<Packet, "sendTimeTenthsMs">,
+  sendTimeTenthsMs: number,
+  { stream, symbolBytes, checksumSeed }: PacketFormat,
+  at: number,
+): void {
+  bytes[0] = kind;
+  bytes[1] = symbol + at;
+  bytes[2] = plannedParity;
   bytes[3] = 0;
   writeWord(bytes, 4, stream);
   writeWord(bytes, 8, block);
   writeWord(bytes, 12, sequence + at);
+  bytes[timeAt] = sendTimeTenthsMs >> 8;
+  bytes[timeAt + 1] = sendTimeTenthsMs;
+  writeWord(bytes, checksumAt, 0);
   const from = at * symbolBytes;
   // Not by `set`: into memory that threads share it goes byte by byte, and takes four times as long.
   const copied = copyBytes.call(payload, bytes, PACKET_HEADER_BYTES, from, from + symbolBytes);
   if (copied < symbolBytes) bytes.fill(0, PACKET_HEADER_BYTES + copied);
+  writeWord(bytes, checksumAt, crc32(bytes, checksumSeed));
 }
 
 const copyBytes = Buffer.prototype.copy;
 
-/** Completes what `writePacket` wrote. */
-export function stampPacket(bytes: Uint8Array, sendTimeTenthsMs: number, { checksumSeed }: PacketFormat): void {
-  bytes[16] = sendTimeTenthsMs >> 8;
-  bytes[17] = sendTimeTenthsMs;
-  writeWord(bytes, checksumAt, 0);
-  writeWord(bytes, checksumAt, crc32(bytes, checksumSeed));
+/**
+ * Puts the time into packets that `writePacket` wrote, without reading the rest of them: what bits of the time change in
+ * a CRC-32 is the same whatever the other bytes are.
+ */
+export class PacketStamp {
+  /** What the checksum is changed by, for each value of the time's high byte, then of its low byte. */
+  readonly #changes = new Uint32Array(512);
+
+  constructor({ symbolBytes }: PacketFormat) {
+    const bytes = new Uint8Array(PACKET_HEADER_BYTES + symbolBytes);
+    const without = crc32(bytes);
+    for (let at = 0; at < 512; at += 1) {
+      const place = timeAt + (at >> 8);
+      bytes[place] = at;
+      this.#changes[at] = crc32(bytes) ^ without;
+      bytes[place] = 0;
+    }
+  }
+
+  stamp(bytes: Uint8Array, sendTimeTenthsMs: number): void {
+    const high = (sendTimeTenthsMs >> 8) & 0xff;
+    const low = sendTimeTenthsMs & 0xff;
+    bytes[timeAt] = high;
+    bytes[timeAt + 1] = low;
+    const change = this.#changes[high]! ^ this.#changes[256 + low]!;
+    writeWord(bytes, checksumAt, readWord(bytes, checksumAt) ^ change);
+  }
 }
 
 // Without a DataView: one for each datagram costs more than the bytes.

@@ -1,7 +1,7 @@
 import { setPriority } from "node:os";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { Pacer } from "../../multicast/pacer.ts";
-import { FRAME_BYTES, type PacketFormat, stampPacket } from "../../multicast/packet.ts";
+import { FRAME_BYTES, type PacketFormat, PacketStamp } from "../../multicast/packet.ts";
 import { BatchSender } from "../../udp/batch-sender.ts";
 import { type IPv4Peer, ipv4Peer } from "../../udp/ipv4-peer.ts";
 import { openDescriptor } from "../../udp/open-descriptor.ts";
@@ -77,6 +77,7 @@ function send(
   group: IPv4Peer,
 ): void {
   const ring = new SendRing(memory, datagramBytes);
+  const packets = new PacketStamp(format);
   const dataAddress = calls.addressOf(new Uint8Array(memory.data));
   let rate = ring.rateBytesPerSecond;
   const pacer = new Pacer(rate, datagramBytes + FRAME_BYTES, performance.now());
@@ -96,7 +97,7 @@ function send(
     let due = 0;
     while (due < most && pacer.readyAt(now) <= now) {
       pacer.take(now);
-      stampPacket(ring.datagram(number + due), sendTimeTenthsMs, format);
+      packets.stamp(ring.datagram(number + due), sendTimeTenthsMs);
       due += 1;
     }
     if (due === 0) {

@@ -10,7 +10,9 @@ import {
   PACKET_HEADER_BYTES,
   type Packet,
   PacketKind,
+  PacketStamp,
   packetFormat,
+  writePacket,
 } from "../../multicast/packet.ts";
 
 const format = packetFormat({ streamId: "0123456789abcdef", symbolBytes: 8 });
@@ -145,5 +147,40 @@ test("packet: any bytes decode or are dropped for a reason", () => {
       const decoded = decodePacket(bytes, format);
       assert(typeof decoded === "object" || dropReasons.includes(decoded));
     }),
+  );
+});
+
+test("a row of packets that is written first and stamped later is what is made one by one, also in shared memory", () => {
+  fc.assert(
+    fc.property(
+      fc.integer({ min: 1, max: 40 }),
+      fc.integer({ min: 1, max: 9 }),
+      fc.nat(0xffff_ffff),
+      fc.array(fc.nat(0xffff), { minLength: 9, maxLength: 9 }),
+      fc.nat(255),
+      (symbolBytes, count, sequence, times, seed) => {
+        const rowFormat = packetFormat({ streamId: "0123456789abcdef", symbolBytes });
+        const stamp = new PacketStamp(rowFormat);
+        // The last one may be shorter.
+        const payload = Uint8Array.from({ length: count * symbolBytes - (seed % symbolBytes) }, (_, at) => at * seed);
+        const first = { kind: PacketKind.symbol, symbol: 3, plannedParity: 2, block: 70_000, sequence, payload };
+        for (let at = 0; at < count; at += 1) {
+          const bytes = new Uint8Array(new SharedArrayBuffer(PACKET_HEADER_BYTES + symbolBytes)).fill(0x55);
+          writePacket(bytes, first, rowFormat, at);
+          stamp.stamp(bytes, times[at]!);
+          const single = encodePacket(
+            {
+              ...first,
+              symbol: 3 + at,
+              sequence: (sequence + at) >>> 0,
+              sendTimeTenthsMs: times[at]!,
+              payload: payload.subarray(at * symbolBytes, (at + 1) * symbolBytes),
+            },
+            rowFormat,
+          );
+          assert.deepEqual(Buffer.from(bytes), Buffer.from(single));
+        }
+      },
+    ),
   );
 });
