@@ -9,6 +9,7 @@ import { receiveStream } from "../agent/stream/receive.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { differingCells } from "../images/verify.ts";
+import { ImageThreads } from "../server/images/image-threads.ts";
 import { unpackPacks } from "../server/images/unpack-packs.ts";
 import { type AsrUrl, parseAsrUrl, pickStream } from "./asr-url.ts";
 import { storeKeyOption } from "./configuration.ts";
@@ -257,12 +258,14 @@ async function verifyAndSettle(
 ): Promise<void> {
   if (flags.noverify !== true) {
     const source = await target.readBack();
+    const threads = new ImageThreads();
     try {
       const onProgress = ({ doneBytes, totalBytes }: { doneBytes: number; totalBytes: number }) =>
         output.progress("verify", doneBytes / totalBytes);
-      for await (const cell of differingCells(manifest, source, { onProgress, signal }))
+      for await (const cell of differingCells(manifest, source, { work: threads, onProgress, signal }))
         throw differs(flags.target, cell);
     } finally {
+      await threads.close();
       await source.close();
     }
     output.complete("verify");

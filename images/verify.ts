@@ -1,6 +1,7 @@
 import { Fault } from "../fault.ts";
-import type { BlockSource } from "./block.ts";
-import { CELL_BYTES, cellId, cellLength, isZero } from "./cell.ts";
+import { type BlockSource, readInto } from "./block.ts";
+import { CELL_BYTES, cellId, cellLength } from "./cell.ts";
+import { type CellWork, cellWorkHere } from "./cell-work.ts";
 import { type Manifest, storedCellId } from "./manifest.ts";
 
 export type VerifyProgress = {
@@ -9,7 +10,24 @@ export type VerifyProgress = {
   readonly totalBytes: number;
 };
 
+export type VerifyOptions = {
+  /** What computes the ids of cells; absent: the thread that asks. */
+  readonly work?: CellWork;
+  readonly onProgress?: (progress: VerifyProgress) => void;
+  readonly signal?: AbortSignal;
+};
+
 const READ_CELLS = 32;
+
+/** Cells of one state that follow each other, and the stored number of the first. */
+type Stretch = {
+  readonly isZero: boolean;
+  readonly first: number;
+  readonly count: number;
+  readonly firstStored: number;
+};
+
+type Compared = { readonly differing: readonly number[]; readonly lengthBytes: number };
 
 /**
  * The cells of `source` whose content is not what the manifest says, ascending.
@@ -21,27 +39,68 @@ const READ_CELLS = 32;
 export async function* differingCells(
   manifest: Manifest,
   source: BlockSource,
-  options: { readonly onProgress?: (progress: VerifyProgress) => void; readonly signal?: AbortSignal } = {},
+  { work = cellWorkHere(), onProgress, signal }: VerifyOptions = {},
 ): AsyncGenerator<number> {
   if (source.sizeBytes < manifest.diskBytes) throw tooSmall(source.sizeBytes, manifest.diskBytes);
   const totalBytes = usedBytes(manifest);
-  let doneBytes = 0;
+  const stretches = usedStretches(manifest);
+  const underWay: Promise<Compared>[] = [];
+  const begin = () => {
+    const { value } = stretches.next();
+    if (value === undefined) return;
+    const comparing = compare(manifest, source, work, value);
+    // Who waits for it gets the failure.
+    comparing.catch(() => {});
+    underWay.push(comparing);
+  };
+  try {
+    for (let ahead = 0; ahead < work.stretchesAtOnce; ahead += 1) begin();
+    for (let doneBytes = 0; underWay.length > 0; ) {
+      signal?.throwIfAborted();
+      const { differing, lengthBytes } = await underWay[0]!;
+      underWay.shift();
+      begin();
+      yield* differing;
+      doneBytes += lengthBytes;
+      onProgress?.({ doneBytes, totalBytes });
+    }
+  } finally {
+    // Nothing is read any more when the caller closes the disk.
+    await Promise.allSettled(underWay);
+  }
+}
+
+function* usedStretches(manifest: Manifest): Generator<Stretch, undefined> {
   for (const { state, firstCell, count, firstStored } of manifest.cells.runs()) {
     if (state === "unused") continue;
-    for (let first = firstCell; first < firstCell + count; first += READ_CELLS) {
-      options.signal?.throwIfAborted();
-      const cells = Math.min(READ_CELLS, firstCell + count - first);
-      const length = (cells - 1) * CELL_BYTES + cellLength(first + cells - 1, manifest.diskBytes);
-      const bytes = await source.read(first * CELL_BYTES, length);
-      for (let cell = first; cell < first + cells; cell += 1) {
-        const content = bytes.subarray((cell - first) * CELL_BYTES, (cell - first + 1) * CELL_BYTES);
-        const id = storedCellId(manifest, firstStored + cell - firstCell);
-        const isSame = state === "zero" ? isZero(content) : Buffer.compare(cellId(content), id) === 0;
-        if (!isSame) yield cell;
-      }
-      doneBytes += length;
-      options.onProgress?.({ doneBytes, totalBytes });
+    for (let done = 0; done < count; done += READ_CELLS) {
+      const place = { first: firstCell + done, firstStored: firstStored + done };
+      yield { isZero: state === "zero", count: Math.min(READ_CELLS, count - done), ...place };
     }
+  }
+  return undefined;
+}
+
+async function compare(
+  manifest: Manifest,
+  source: BlockSource,
+  work: CellWork,
+  { isZero, first, count, firstStored }: Stretch,
+): Promise<Compared> {
+  const lengthBytes = (count - 1) * CELL_BYTES + cellLength(first + count - 1, manifest.diskBytes);
+  const memory = work.take(lengthBytes);
+  try {
+    await readInto(source, first * CELL_BYTES, memory);
+    const cells = Array.from({ length: count }, (_, at) => memory.subarray(at * CELL_BYTES, (at + 1) * CELL_BYTES));
+    const ids = await work.identify(cells);
+    const isOther = (at: number) => {
+      if (isZero) return ids[at] !== undefined;
+      // Cells of zeros have no id here; a disk's table keeps some.
+      return Buffer.compare(ids[at] ?? cellId(cells[at]!), storedCellId(manifest, firstStored + at)) !== 0;
+    };
+    return { differing: cells.flatMap((_, at) => (isOther(at) ? [first + at] : [])), lengthBytes };
+  } finally {
+    work.giveBack(memory);
   }
 }
 

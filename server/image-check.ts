@@ -1,6 +1,6 @@
 import type { Fault } from "../fault.ts";
 import type { Manifest, PackEntry } from "../images/manifest.ts";
-import { decodePack } from "../images/pack.ts";
+import { ImageThreads } from "./images/image-threads.ts";
 import type { ImageStore } from "./store.ts";
 import { unreadablePack } from "./store-faults.ts";
 import { isPackFault } from "./store-packs.ts";
@@ -29,23 +29,40 @@ export async function checkImage(
 ): Promise<BadPack[]> {
   const totalBytes = manifest.packs.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
   const bad: BadPack[] = [];
+  const threads = new ImageThreads();
+  const packs = manifest.packs.entries();
   let doneBytes = 0;
-  for (const [number, pack] of manifest.packs.entries()) {
-    options.signal?.throwIfAborted();
-    if (options.isChecked?.(pack) !== true) {
-      const fault = await faultOf(store, pack);
-      if (fault !== undefined) bad.push({ pack: number, digest: pack.digest, fault });
+  let isOver = false;
+  // One reads while the others compute.
+  const lanes = Array.from({ length: threads.lanes + 1 }, async () => {
+    try {
+      for (const [number, pack] of packs) {
+        if (isOver) return;
+        options.signal?.throwIfAborted();
+        if (options.isChecked?.(pack) !== true) {
+          const fault = await faultOf(store, pack, threads);
+          if (fault !== undefined) bad.push({ pack: number, digest: pack.digest, fault });
+        }
+        doneBytes += pack.storedBytes;
+        options.onProgress?.({ doneBytes, totalBytes });
+      }
+    } finally {
+      isOver = true;
     }
-    doneBytes += pack.storedBytes;
-    options.onProgress?.({ doneBytes, totalBytes });
+  });
+  try {
+    await Promise.all(lanes);
+  } finally {
+    await Promise.allSettled(lanes);
+    await threads.close();
   }
-  return bad;
+  return bad.sort((a, b) => a.pack - b.pack);
 }
 
 /** Why a pack of the store cannot be used; undefined when it can. A disk that cannot be read is such a reason, too. */
-async function faultOf(store: ImageStore, pack: PackEntry): Promise<Fault | undefined> {
+async function faultOf(store: ImageStore, pack: PackEntry, threads: ImageThreads): Promise<Fault | undefined> {
   try {
-    decodePack(await store.readPack(pack.digest), pack);
+    (await threads.unpack(await store.readPack(pack.digest), pack)).free();
     return undefined;
   } catch (error) {
     if (isPackFault(error)) return error;
