@@ -171,6 +171,8 @@ export function machinePorts(options: MachineOptions): AgentPorts {
                 detail: `read back ${formatSize(doneBytes)} of ${formatSize(totalBytes)}`,
               });
             },
+            onWait: (reason) =>
+              onProgress({ detail: `writing again what was read back wrong${reason === "" ? "" : `. ${reason}`}` }),
           },
         );
         screen.raw(marks.endLine());

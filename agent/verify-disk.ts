@@ -4,10 +4,14 @@ import { CELL_BYTES, cellId, cellLength, isZero } from "../images/cell.ts";
 import { isTableCell, type Manifest, type PackEntry, packOfStored, storedCellId } from "../images/manifest.ts";
 import { decodePack } from "../images/pack.ts";
 import { differingCells, type VerifyProgress } from "../images/verify.ts";
+import { askAgain, type Patience } from "./stream/ask-again.ts";
 
 /** More wrong cells than this are no accident that writing again would cure: 64 MiB. */
 const MOST_REPAIRED_CELLS = 1024;
 const SHOWN_PLACES = 8;
+/** A room that the group did not reach fetches all by unicast, within the stream's rate: its row is long, and it moves. */
+const PATIENCE_MS = 10 * 60_000;
+const goesByItself: ReadonlySet<string> = new Set(["UNICAST_BUSY", "SERVER_UNREACHABLE"]);
 
 /** What the disk is read back with, and repaired with. */
 export type VerifyMachine = {
@@ -19,33 +23,38 @@ export type VerifyMachine = {
   fetchPack(pack: PackEntry): Promise<Uint8Array>;
 };
 
+export type VerifyDiskOptions = {
+  onProgress(progress: VerifyProgress): void;
+  /** Why a pack does not come yet, once for each wait; "" when it has come. */
+  onWait(reason: string): void;
+  readonly signal: AbortSignal;
+  /** For tests. */
+  readonly patienceMs?: number;
+};
+
 /**
  * Reads the disk back and compares every cell with the signed manifest. Cells
  * that are wrong are written once more and read again; what is wrong then is the
  * disk's own fault.
  *
  * @returns how many cells had to be written again
- * @throws {Fault} DISK_VERIFY with the places that are wrong
+ * @throws {Fault} DISK_VERIFY with the places that are wrong; REPAIR_MISSING when no pack came for too long
  */
 export async function verifyDisk(
   manifest: Manifest,
   machine: VerifyMachine,
-  options: { onProgress(progress: VerifyProgress): void; signal: AbortSignal },
+  options: VerifyDiskOptions,
 ): Promise<number> {
   const wrong = await wrongCells(manifest, machine, options);
   if (wrong.length === 0) return 0;
   if (wrong.length > MOST_REPAIRED_CELLS) throw verifyFault(wrong, "So many wrong places are not written again.");
-  await rewrite(manifest, wrong, machine, options.signal);
+  await rewrite(manifest, wrong, machine, options);
   const stillWrong = await stillDiffering(manifest, wrong, machine);
   if (stillWrong.length > 0) throw verifyFault(stillWrong, "They were written twice and read back wrong twice.");
   return wrong.length;
 }
 
-async function wrongCells(
-  manifest: Manifest,
-  machine: VerifyMachine,
-  options: { onProgress(progress: VerifyProgress): void; signal: AbortSignal },
-): Promise<number[]> {
+async function wrongCells(manifest: Manifest, machine: VerifyMachine, options: VerifyDiskOptions): Promise<number[]> {
   const source = await machine.openSource();
   try {
     const wrong: number[] = [];
@@ -63,8 +72,9 @@ async function rewrite(
   manifest: Manifest,
   cells: readonly number[],
   machine: VerifyMachine,
-  signal: AbortSignal,
+  { signal, onWait, patienceMs = PATIENCE_MS }: VerifyDiskOptions,
 ): Promise<void> {
+  const patience: Patience = { goesByItself, patienceMs, onWait, giveUp: repairMissing, signal };
   // The partition table last here too.
   const ordered = cells.toSorted(
     (a, b) => Number(isTableCell(manifest, a)) - Number(isTableCell(manifest, b)) || a - b,
@@ -80,7 +90,8 @@ async function rewrite(
         const pack = packOfStored(manifest.packs, place.stored);
         const entry = manifest.packs[pack]!;
         if (fetched?.pack !== pack) {
-          fetched = { pack, cells: decodePack(await machine.fetchPack(entry), entry) };
+          const stored = await askAgain(() => machine.fetchPack(entry), patience);
+          fetched = { pack, cells: decodePack(stored, entry) };
         }
         content = fetched.cells[place.stored - entry.firstStored]!;
       }
@@ -119,4 +130,16 @@ function verifyFault(cells: readonly number[], why: string): Fault {
     why,
     fix: "Replace the disk, or check its cable and the machine's memory, and deploy again.",
   });
+}
+
+function repairMissing(last: Fault, patienceMs: number): Fault {
+  return new Fault(
+    "REPAIR_MISSING",
+    {
+      what: `What the disk does not hold right could not be fetched again for ${Math.round(patienceMs / 60_000)} min.`,
+      why: `${last.what} ${last.why}`,
+      fix: "Deploy this host again when the others are done; a disk that is often read back wrong is to be replaced.",
+    },
+    last,
+  );
 }

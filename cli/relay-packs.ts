@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { StreamInfo } from "../agent/contract.ts";
+import { askAgain } from "../agent/stream/ask-again.ts";
 import type { StreamControl } from "../agent/stream/control.ts";
 import { Fault } from "../fault.ts";
 import type { PackEntry } from "../images/manifest.ts";
@@ -7,7 +7,6 @@ import type { PackReader } from "../images/pack-reader.ts";
 import type { RelayIntake } from "./relay-intake.ts";
 import { digestOf, type RelaySpool } from "./relay-spool.ts";
 
-const ASK_AGAIN_MS = 1_000;
 /** Its receivers wait as long without data before they give up: longer would serve nobody. */
 const PATIENCE_MS = 50_000;
 const WRONG_TRIES = 3;
@@ -86,27 +85,29 @@ export class RelayPacks implements PackReader {
   }
 
   async #fetch(pack: PackEntry, number: number): Promise<Uint8Array> {
-    const until = performance.now() + this.#patienceMs;
-    let wrong = 0;
-    for (let isWaiting = false; ; ) {
-      try {
-        const bytes = await this.#origin.pack(this.#streamId, pack);
-        if (isWaiting) this.#onWait("");
-        if (digestOf(bytes) === pack.digest) {
-          await this.#spool.write(number, bytes);
-          this.#fetched += 1;
-          return bytes;
-        }
-        wrong += 1;
-        if (wrong >= WRONG_TRIES) throw damaged(number);
-      } catch (error) {
-        if (!(error instanceof Fault) || !goesByItself.has(error.code)) throw error;
-        if (error.code === "STREAM_UNKNOWN" && (await this.#findAgain())) continue;
-        if (performance.now() > until) throw lost(error, this.#patienceMs);
-        if (!isWaiting) this.#onWait(error.what);
-        isWaiting = true;
-        await sleep(ASK_AGAIN_MS, undefined, { signal: this.#signal }).catch(() => this.#signal.throwIfAborted());
-      }
+    const patience = {
+      goesByItself,
+      patienceMs: this.#patienceMs,
+      onWait: this.#onWait,
+      giveUp: lost,
+      signal: this.#signal,
+    };
+    for (let tries = 0; tries < WRONG_TRIES; tries += 1) {
+      const bytes = await askAgain(() => this.#ask(pack), patience);
+      if (digestOf(bytes) !== pack.digest) continue;
+      await this.#spool.write(number, bytes);
+      this.#fetched += 1;
+      return bytes;
+    }
+    throw damaged(number);
+  }
+
+  async #ask(pack: PackEntry): Promise<Uint8Array> {
+    try {
+      return await this.#origin.pack(this.#streamId, pack);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== "STREAM_UNKNOWN" || !(await this.#findAgain())) throw error;
+      return this.#ask(pack);
     }
   }
 

@@ -11,6 +11,7 @@ import { DiskTarget } from "../../agent/disk-target.ts";
 import { eraseDisk, samplesAreZero, wipeEnds } from "../../agent/erase.ts";
 import type { Tools } from "../../agent/tools.ts";
 import { verifyDisk } from "../../agent/verify-disk.ts";
+import { Fault } from "../../fault.ts";
 import { CELL_BYTES } from "../../images/cell.ts";
 import { CellMapBuilder } from "../../images/cell-map.ts";
 import { type Manifest, rootOf } from "../../images/manifest.ts";
@@ -238,13 +239,22 @@ async function image() {
   return { manifest, content, stored };
 }
 
-async function verified(t: { after(end: () => void): void }, spoil: (disk: Buffer) => unknown, isStubborn = false) {
+async function verified(
+  t: { after(end: () => void): void },
+  spoil: (disk: Buffer) => unknown,
+  {
+    isStubborn = false,
+    refusals = [],
+    ...patience
+  }: { isStubborn?: boolean; refusals?: Fault[]; patienceMs?: number } = {},
+) {
   const { manifest, content, stored } = await image();
   const bytes = Buffer.concat(content);
   spoil(bytes);
   const disk = diskFile(t, bytes);
   const writes: number[] = [];
   const percents: number[] = [];
+  const waits: string[] = [];
   const run = verifyDisk(
     manifest,
     {
@@ -262,15 +272,21 @@ async function verified(t: { after(end: () => void): void }, spoil: (disk: Buffe
           },
         };
       },
-      fetchPack: async ({ digest }) => stored.get(digest)!,
+      async fetchPack({ digest }) {
+        const refusal = refusals.shift();
+        if (refusal !== undefined) throw refusal;
+        return stored.get(digest)!;
+      },
     },
     {
       signal: new AbortController().signal,
       onProgress: ({ doneBytes, totalBytes }) => void percents.push(doneBytes / totalBytes),
+      onWait: (reason) => void waits.push(reason),
+      ...patience,
     },
   );
   const repaired = await run.catch((error: unknown) => error as { code: string; what: string });
-  return { repaired, writes, percents, same: readFileSync(disk.path).equals(Buffer.concat(content)) };
+  return { repaired, waits, writes, percents, same: readFileSync(disk.path).equals(Buffer.concat(content)) };
 }
 
 test("verifying: a right disk is only read; unused cells may hold anything", async (t) => {
@@ -285,8 +301,30 @@ test("verifying: wrong data, zero and table cells are written once more, the tab
   assert.deepEqual([repaired, writes, same], [3, [0, 1, 4], true]);
 });
 
+const busy = () => new Fault("UNICAST_BUSY", { what: "Others come first.", why: "They are many.", fix: "Wait." });
+
+test("verifying: a server that sends to others first is asked again, and that is said", async (t) => {
+  const spoil = (disk: Buffer) => (disk[5]! ^= 1);
+  const { repaired, waits, same } = await verified(t, spoil, { refusals: [busy()] });
+  assert.deepEqual([repaired, waits, same], [1, ["Others come first.", ""], true]);
+});
+
+test("verifying: a pack is not waited for without end, and another fault ends it at once", async (t) => {
+  const spoil = (disk: Buffer) => (disk[5]! ^= 1);
+  const late = await verified(t, spoil, { refusals: [busy()], patienceMs: 0 });
+  assert.match(
+    `${(late.repaired as Fault).code}: ${(late.repaired as Fault).why}`,
+    /^REPAIR_MISSING: Others come first/,
+  );
+  const unknown = new Fault("STREAM_UNKNOWN", { what: "Gone.", why: "It ended.", fix: "Deploy again." });
+  const gone = await verified(t, spoil, { refusals: [unknown] });
+  assert.deepEqual([(gone.repaired as Fault).code, gone.waits], ["STREAM_UNKNOWN", []]);
+});
+
 test("verifying: a disk that stays wrong fails, with the places", async (t) => {
-  const { repaired } = await verified(t, (disk) => disk.fill(1, 3 * CELL_BYTES, 3 * CELL_BYTES + 9), true);
+  const { repaired } = await verified(t, (disk) => disk.fill(1, 3 * CELL_BYTES, 3 * CELL_BYTES + 9), {
+    isStubborn: true,
+  });
   assert.equal((repaired as { code: string }).code, "DISK_VERIFY");
   assert.match((repaired as { what: string }).what, new RegExp(`at byte ${3 * CELL_BYTES}\\.`));
 });
