@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
+import { refuseOpenFile } from "../server/images/open-files.ts";
 import type { DiskImage } from "../server/images/open-image.ts";
 import { bmapPath, writeImage } from "../server/images/write-image.ts";
 import { refuseSameFile } from "../server/images/write-output.ts";
@@ -37,6 +38,8 @@ export function imageConvertCommand(): Command {
         if (format === "sparse") await refuseSameFile(input, bmapPath(output));
         if (given.verify && hasChecksums(image)) await verify(image, signal);
         const progress = progressLine("converting");
+        await refuseOpenFile(input, output);
+        if (format === "sparse") await refuseOpenFile(input, bmapPath(output));
         const start = performance.now();
         await writeImage(image, output, {
           format,

@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { formatSize } from "../agent/sizes.ts";
+import { Fault } from "../fault.ts";
 import { dataBytes, type Manifest } from "../images/manifest.ts";
 import { usedBytes } from "../images/verify.ts";
 import { configOptions } from "./configuration.ts";
@@ -28,6 +30,7 @@ export function imageInfoCommand(): Command {
   return globalOptions(configOptions(passphraseOptions(command))).action(
     async (image: string, flags: PassphraseFlags) => {
       if (await isImageFile(image)) return showFile(image, flags);
+      if (existsSync(image)) throw noImage(image);
       const { store } = await readImageStore(command, "manifests");
       const { name, version } = imageReference(image);
       const { manifest, bytes } = await store.readManifest(name, version);
@@ -48,6 +51,15 @@ export function imageInfoCommand(): Command {
       printResult(info, infoText);
     },
   );
+}
+
+/** `isImageFile` has refused it: what is there is a folder. */
+function noImage(path: string): Fault {
+  return new Fault("FILE_KIND", {
+    what: `${path} is not a disk image.`,
+    why: "It is a folder, and no sparse bundle: it has no Info.plist that says so, and no bands.",
+    fix: `Give a file. "bootcast image create ${path} --name NAME" makes an image of a folder.`,
+  });
 }
 
 async function showFile(path: string, flags: PassphraseFlags): Promise<void> {

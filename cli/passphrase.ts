@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Command } from "commander";
 import { Fault } from "../fault.ts";
 import type { PassphraseSource } from "../server/images/passphrase.ts";
@@ -50,6 +50,7 @@ function firstLineOfFile(path: string): string {
     throw unreadable(`The passphrase file ${path} cannot be read.`, error);
   }
   try {
+    if (fstatSync(descriptor).isDirectory()) throw isFolder(path);
     return firstLine(descriptor);
   } finally {
     closeSync(descriptor);
@@ -108,6 +109,14 @@ function bothGiven(): Fault {
 function unreadable(what: string, cause: unknown): Fault {
   const why = cause instanceof Error ? cause.message : String(cause);
   return new Fault("PASSPHRASE_UNREADABLE", { what, why, fix: "Check its name and who may read it." }, cause);
+}
+
+function isFolder(path: string): Fault {
+  return new Fault("PASSPHRASE_UNREADABLE", {
+    what: `The passphrase file ${path} cannot be read.`,
+    why: "It is a folder.",
+    fix: "Give the file in it whose first line is the passphrase.",
+  });
 }
 
 function noPassphrase(length: number): Fault {

@@ -62,7 +62,7 @@ export async function checkImage(
 /** Why a pack of the store cannot be used; undefined when it can. A disk that cannot be read is such a reason, too. */
 async function faultOf(store: ImageStore, pack: PackEntry, threads: ImageThreads): Promise<Fault | undefined> {
   try {
-    (await threads.unpack(await store.readPack(pack.digest), pack)).free();
+    (await threads.unpack(await store.readPack(pack.digest), pack)).free?.();
     return undefined;
   } catch (error) {
     if (isPackFault(error)) return error;

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { sealed } from "../images/encrypted/sealed.ts";
+import { hasProgram } from "../images/free-space/made-volumes.ts";
 import { readSample, samplePath, samplesMissing } from "../images/shared-data.ts";
 import { bootcast, clean, ended, root } from "./program.ts";
 
@@ -111,4 +112,34 @@ test("nothing is left in the folder for temporary files, not even when the proce
   child.kill("SIGKILL");
   await ended(child);
   assert.deepEqual(execFileSync("ls", ["-A", path("tmp")], { encoding: "utf8" }), "");
+});
+
+test("a folder is no image, and no passphrase", async () => {
+  const folder = await bootcast(["image", "info", directory, "--data-dir", path("data")]);
+  assert.match(folder.stderr, /\[FILE_KIND\]\n {2}why: It is a folder, and no sparse bundle/);
+  const passphrase = await bootcast(["image", "info", path("sealed.dmg"), "--passphrase-file", directory]);
+  assert.match(passphrase.stderr, /\[PASSPHRASE_UNREADABLE\]\n {2}why: It is a folder\./);
+});
+
+test("a part of the image that is converted is not replaced", {
+  skip: hasProgram("qemu-img") ? false : "qemu-utils is not installed",
+}, async () => {
+  const rawDisk = path("flat.raw");
+  writeFileSync(rawDisk, disk);
+  execFileSync("qemu-img", [
+    "convert",
+    "-f",
+    "raw",
+    "-O",
+    "vmdk",
+    "-o",
+    "subformat=monolithicFlat",
+    rawDisk,
+    path("disk.vmdk"),
+  ]);
+  const extent = path("disk-flat.vmdk");
+  const before = readFileSync(extent);
+  const { stderr } = await bootcast(["image", "convert", path("disk.vmdk"), extent, "--format", "raw", "--force"]);
+  assert.match(stderr, /\[SAME_FILE\]\n {2}why: .*disk\.vmdk is made of it/);
+  assert(readFileSync(extent).equals(before));
 });
