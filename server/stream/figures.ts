@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { type Static, Type } from "typebox";
 import { StreamState } from "../../agent/contract.ts";
 import { type RateMode, rateModes } from "../../multicast/rate-control.ts";
@@ -7,6 +8,8 @@ const states: readonly ReceiverState[] = ["joined", "ready", "receiving", "done"
 
 /** One receiver of a stream as it is shown. */
 export const ReceiverFigures = Type.Object({
+  /** Tells apart receivers of one name: the registered host's id, otherwise one of this receiver alone. */
+  id: Type.String(),
   name: Type.String(),
   state: Type.Unsafe<ReceiverState>({ type: "string", enum: [...states] }),
   /** Why it is not served with the others, one sentence; empty when it is. */
@@ -51,6 +54,7 @@ export function receiverFigures(receiver: Receiver): ReceiverFigures {
   const { name, state, symbolsReceived, symbolsLost, packsDone, packsTotal, missing } = receiver;
   const sent = symbolsReceived + symbolsLost;
   return {
+    id: receiver.hostId ?? shownIdOf(receiver.id),
     name,
     state,
     why: receiver.aside?.why ?? "",
@@ -59,4 +63,9 @@ export function receiverFigures(receiver: Receiver): ReceiverFigures {
     packsTotal,
     missing: missing === undefined ? null : missing.map(([first, count]): [number, number] => [first, count]),
   };
+}
+
+// Whoever knows a receiver's own id can speak for it.
+function shownIdOf(receiverId: string): string {
+  return createHash("sha256").update(receiverId).digest("hex").slice(0, 12);
 }

@@ -98,8 +98,8 @@ export function streamMetrics(streams: readonly StreamFigures[]): string {
   for (const metric of ofReceiver) {
     lines.push(...head(metric));
     for (const stream of streams) {
-      for (const receiver of newestByName(stream.receivers)) {
-        const labels = { ...labelsOf(stream), receiver: receiver.name };
+      for (const receiver of newestById(stream.receivers)) {
+        const labels = { ...labelsOf(stream), id: receiver.id, receiver: receiver.name };
         lines.push(line(metric.name, labels, metric.value(receiver)));
       }
     }
@@ -107,9 +107,9 @@ export function streamMetrics(streams: readonly StreamFigures[]): string {
   return `${lines.join("\n")}\n`;
 }
 
-// A machine that joined twice has two entries, and a series may be there once.
-function newestByName(receivers: readonly ReceiverFigures[]): Iterable<ReceiverFigures> {
-  return new Map(receivers.map((receiver) => [receiver.name, receiver])).values();
+// A host that joined twice has two entries, and a series may be there once.
+function newestById(receivers: readonly ReceiverFigures[]): Iterable<ReceiverFigures> {
+  return new Map(receivers.map((receiver) => [receiver.id, receiver])).values();
 }
 
 function labelsOf({ streamId, image, imageVersion }: StreamFigures): Record<string, string> {

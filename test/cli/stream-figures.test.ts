@@ -4,6 +4,7 @@ import { figuresLine, receiversTable } from "../../cli/stream-figures.ts";
 import type { ReceiverFigures, StreamFigures } from "../../server/stream/figures.ts";
 
 const receiver: ReceiverFigures = {
+  id: "h-1",
   name: "lab-01",
   state: "receiving",
   why: "",

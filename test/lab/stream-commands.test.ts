@@ -155,7 +155,7 @@ describe("the commands around the stream", { skip: labProblem() ?? false, timeou
     assert.equal((await relayed).exitCode, 0, (await relayed).stderr);
     // The newest relay's word to the origin: what the one before had kept was not asked for again.
     const metrics = await figuresOf(server, "server");
-    const fetched = /receiver_done_ratio\{.*receiver="relay [^"]*"\} ([\d.]+)\n/.exec(metrics)?.[1];
+    const fetched = [...metrics.matchAll(/receiver_done_ratio\{.*receiver="relay [^"]*"\} ([\d.]+)\n/g)].at(-1)?.[1];
     assert(Number(fetched) < 1, `${fetched} of all packs were fetched after the restart`);
     sender.signal("SIGINT");
     assert.match((await sent).stderr, /relay \S+: done/);

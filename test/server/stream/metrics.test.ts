@@ -6,7 +6,15 @@ import type { StreamFigures } from "../../../server/stream/figures.ts";
 import { metricsRoute, streamMetrics } from "../../../server/stream/metrics.ts";
 import { openSite, silentLog } from "../../agent/stream/local-stream.ts";
 
-const receiver = { name: "lab-01", state: "receiving", why: "", lossShare: 0.25, packsDone: 1, packsTotal: 4 } as const;
+const receiver = {
+  id: "h-1",
+  name: "lab-01",
+  state: "receiving",
+  why: "",
+  lossShare: 0.25,
+  packsDone: 1,
+  packsTotal: 4,
+} as const;
 const figures: StreamFigures = {
   streamId: "00112233445566aa",
   image: "golden",
@@ -29,8 +37,8 @@ const figures: StreamFigures = {
         [7, 1],
       ],
     },
-    { ...receiver, name: "lab-02", state: "done", lossShare: 0, packsDone: 4, missing: [] },
-    { ...receiver, name: "lab-03", missing: null },
+    { ...receiver, id: "h-2", name: "lab-02", state: "done", lossShare: 0, packsDone: 4, missing: [] },
+    { ...receiver, id: "h-3", name: "lab-03", missing: null },
   ],
 };
 
@@ -46,19 +54,37 @@ test("the figures as Prometheus reads them", () => {
     `bootcast_stream_streaming{${stream}} 1`,
     `bootcast_stream_receivers{${stream},state="receiving"} 2`,
     `bootcast_stream_receivers{${stream},state="done"} 1`,
-    `bootcast_stream_receiver_loss_ratio{${stream},receiver="lab-01"} 0.25`,
-    `bootcast_stream_receiver_done_ratio{${stream},receiver="lab-02"} 1`,
-    `bootcast_stream_receiver_missing_blocks{${stream},receiver="lab-01"} 4`,
-    `bootcast_stream_receiver_missing_blocks{${stream},receiver="lab-03"} NaN`,
+    `bootcast_stream_receiver_loss_ratio{${stream},id="h-1",receiver="lab-01"} 0.25`,
+    `bootcast_stream_receiver_done_ratio{${stream},id="h-2",receiver="lab-02"} 1`,
+    `bootcast_stream_receiver_missing_blocks{${stream},id="h-1",receiver="lab-01"} 4`,
+    `bootcast_stream_receiver_missing_blocks{${stream},id="h-3",receiver="lab-03"} NaN`,
   ])
     assert(lines.includes(wanted), wanted);
+});
+
+test("two machines of one name are two series, one that joined again is one", async () => {
+  const site = await openSite();
+  try {
+    const stream = await site.open({ waitFor: 10 });
+    const ids = ["pc", "pc"].map((name) => stream.join(name, undefined).receiverId);
+    stream.join("lab-01", "h-1");
+    stream.join("lab-01", "h-1");
+    stream.join("lab-01", "h-2");
+    const text = streamMetrics([stream.figures()]);
+    const count = (name: string) => text.match(new RegExp(`_done_ratio\\{.*receiver="${name}"`, "g"))?.length;
+    assert.deepEqual([count("pc"), count("lab-01")], [2, 2]);
+    // Requests are signed with what begins a receiver's id.
+    for (const id of ids) assert(!text.includes(id.slice(0, 8)));
+  } finally {
+    await site.close();
+  }
 });
 
 test("any name gives lines of the format, every series once and every metric together", () => {
   const names = fc.array(fc.string({ maxLength: 8, unit: "binary" }), { maxLength: 5 });
   fc.assert(
     fc.property(names, (given) => {
-      const receivers = given.map((name) => ({ ...receiver, name, missing: null }));
+      const receivers = given.map((name) => ({ ...receiver, id: name, name, missing: null }));
       const text = streamMetrics([
         { ...figures, receivers },
         { ...figures, streamId: "b", receivers },
