@@ -4,7 +4,6 @@ import { checkGroup } from "../multicast/group.ts";
 import { formatRate, parseRate } from "../multicast/rate.ts";
 import type { RateMode } from "../multicast/rate-control.ts";
 import { type AsrConfig, decodeAsrConfig } from "./asr-config.ts";
-import { showLine } from "./stream-observer.ts";
 
 export const DEFAULT_GROUP = "239.192.66.1";
 export const DEFAULT_PORT = 7800;
@@ -52,21 +51,31 @@ export async function streamConfiguration(flags: {
   };
 }
 
-/** asr's list: each key with its value, then what is not in the file. */
-export function printConfiguration(
+/** asr's list, line by line: each key with its value, as the file has it, then what is not in the file. */
+export function configurationLines(
   { asr, rateBytesPerSecond, mode, group, port, ttl, isAdvertised }: StreamConfiguration,
   address: string,
-): void {
-  showLine("Multicast server configuration:");
-  showLine(`\tData Rate: ${rateBytesPerSecond} (${formatRate(rateBytesPerSecond)})`);
-  showLine(`\tMulticast Address: ${group}`);
-  showLine(`\tPort: ${port}`);
-  showLine(`\tMulticast TTL: ${ttl}`);
-  showLine(`\tDNS Service Discovery: ${isAdvertised}`);
+): string[] {
+  const dataRate = asr?.rateBytesPerSecond ?? rateBytesPerSecond;
+  const lines = [
+    "Multicast server configuration:",
+    `\tData Rate: ${withUnit(dataRate)}`,
+    `\tMulticast Address: ${group}`,
+    `\tPort: ${port}`,
+    `\tMulticast TTL: ${ttl}`,
+    `\tDNS Service Discovery: ${isAdvertised}`,
+  ];
   const shown = new Set(["Data Rate", "Multicast Address", "Port", "Multicast TTL", "DNS Service Discovery"]);
-  for (const [key, value] of asr?.entries ?? []) if (!shown.has(key)) showLine(`\t${key}: ${value}`);
-  showLine(`\tInterface: ${address}`);
-  if (asr === undefined) showLine(`\tMode: ${mode}`);
+  for (const [key, value] of asr?.entries ?? []) if (!shown.has(key)) lines.push(`\t${key}: ${value}`);
+  lines.push(`\tInterface: ${address}`);
+  // "Client Data Rate" or the command line made it another one.
+  if (rateBytesPerSecond !== dataRate) lines.push(`\tRate: ${withUnit(rateBytesPerSecond)}`);
+  if (asr === undefined) lines.push(`\tMode: ${mode}`);
+  return lines;
+}
+
+function withUnit(bytesPerSecond: number): string {
+  return `${bytesPerSecond} (${formatRate(bytesPerSecond)})`;
 }
 
 function rateOfAsr(asr: AsrConfig | undefined): number | undefined {

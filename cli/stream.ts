@@ -21,10 +21,10 @@ import { Exit, examples, fail, globalOptions, outputOptions, say } from "./outpu
 import { passphraseOptions } from "./passphrase.ts";
 import { dataDirOf } from "./read-configuration.ts";
 import {
+  configurationLines,
   DEFAULT_GROUP,
   DEFAULT_PORT,
   DEFAULT_RATE,
-  printConfiguration,
   streamConfiguration,
 } from "./stream-configuration.ts";
 import { keepIdentity, readIdentity, type StreamIdentity } from "./stream-identity.ts";
@@ -60,8 +60,8 @@ type StreamFlags = SourceFlags & {
 
 const jsonHelp = `
 With --json every line on stdout is an object. Lines of type "figures" come all the time: state, waitingFor,
-rateBytesPerSecond, sentBytes, pass, blocks, and of each receiver name, state, lossShare (0 to 1), packsDone, packsTotal
-and missing: runs [first, count] of the blocks that it lacks, 64 at most (short gaps between them are counted as missing
+rateBytesPerSecond, sentBytes, pass, blocks, and of each receiver id, name, state, lossShare (0 to 1), packsDone,
+packsTotal and missing: runs [first, count] of the blocks that it lacks, 64 at most (short gaps between them are counted as missing
 then), or null before it has said so. Lines of type "network" say what was found out about the network:
 probe, status (ok, warn), detail, fix. The last line has the type "result". The same figures are at
 http://INTERFACE:PORT/metrics for Prometheus.`;
@@ -189,7 +189,8 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
     });
     source.onOpen(stream);
     await remember(source.identityPath, { streamId: stream.streamId, group: stream.description.group, secret });
-    printConfiguration({ ...configuration, group: stream.description.group }, address);
+    for (const line of configurationLines({ ...configuration, group: stream.description.group }, address))
+      showLine(line);
     if (configuration.isAdvertised) {
       const { name, version } = source.manifest.tag;
       const key = keyFingerprint(source.signer);
