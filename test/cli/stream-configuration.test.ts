@@ -40,7 +40,7 @@ test("asr's list has no second rate where there is one, and its own without a fi
     const lines = configurationLines(await streamConfiguration({ config }), "10.0.0.1");
     assert.deepEqual(rates(lines), ["\tData Rate: 6000000 (6.0 MB/s)"]);
     const asked = configurationLines(await streamConfiguration({ config, rate: 1_000_000 }), "10.0.0.1");
-    assert.deepEqual(rates(asked), ["\tData Rate: 6000000 (6.0 MB/s)", "\tRate: 1000000 (1 MB/s)"]);
+    assert.deepEqual(rates(asked), ["\tData Rate: 6000000 (6.0 MB/s)", "\tRate: 1000000 (1.0 MB/s)"]);
   });
   const plain = configurationLines(await streamConfiguration({ rate: 1_000_000 }), "10.0.0.1");
   assert.deepEqual(rates(plain), ["\tData Rate: 1000000 (1.0 MB/s)"]);
