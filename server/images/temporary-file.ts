@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { type FileHandle, open, statfs, unlink } from "node:fs/promises";
+import { constants, type FileHandle, open, statfs, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { BlockSource } from "../../images/block.ts";
@@ -12,6 +12,8 @@ export type TemporarySpace = {
   readonly mostBytes?: number;
 };
 
+/** Node does not name it; open(2), include/uapi/asm-generic/fcntl.h. */
+const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 /** Left free for everybody else. */
 const RESERVE_BYTES = 1 << 28;
 /** Pieces of this size that hold only zeros become holes. */
@@ -46,10 +48,7 @@ export class TemporaryFile implements BlockSource {
     const freeBytes = await freeBytesOf(directory);
     const mostBytes = Math.min(space.mostBytes ?? Infinity, freeBytes - RESERVE_BYTES);
     if (mostBytes <= 0 || neededBytes > mostBytes) throw noSpace(directory, neededBytes, mostBytes);
-    const path = join(directory, `bootcast-${randomUUID()}`);
-    const file = await open(path, "wx+", 0o600);
-    await unlink(path);
-    return new TemporaryFile(file, directory, mostBytes);
+    return new TemporaryFile(await openNameless(directory), directory, mostBytes);
   }
 
   get sizeBytes(): number {
@@ -115,6 +114,20 @@ export class TemporaryFile implements BlockSource {
       if (code === "ENOSPC" || code === "EDQUOT") throw noSpace(this.#directory, this.#writtenBytes, 0, error);
       throw error;
     }
+  }
+}
+
+/** Where the file system cannot make one, it has a name for a moment. */
+async function openNameless(directory: string): Promise<FileHandle> {
+  try {
+    return await open(directory, O_TMPFILE | constants.O_RDWR | constants.O_EXCL, 0o600);
+  } catch (error) {
+    if (!["EOPNOTSUPP", "EISDIR", "ENOENT", "EINVAL"].includes((error as NodeJS.ErrnoException).code ?? ""))
+      throw error;
+    const path = join(directory, `bootcast-${randomUUID()}`);
+    const file = await open(path, "wx+", 0o600);
+    await unlink(path);
+    return file;
   }
 }
 

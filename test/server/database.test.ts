@@ -16,7 +16,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   hosts: [
     ...["id", "name", "mac", "uuid", "serial", "vendor", "model", "inventory", "token_hash", "state"],
     ...["state_since_ms", "detail", "percent", "fault", "waiting_since_ms", "first_seen_ms", "last_seen_ms"],
-    ...["disk_rule", "restored"],
+    ...["disk_rule", "restored", "group_name"],
   ],
   host_macs: ["mac", "host_id"],
   deploys: [
@@ -40,6 +40,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     ...["deploy_id", "host_id", "state", "attempts", "started_at_ms", "ended_at_ms", "fault"],
     ...["disk_rule", "confirmed", "known"],
   ],
+  scripts: ["owner_kind", "owner", "name", "text", "most_seconds"],
   deploy_streams: ["deploy_id", "group_address", "interface_address", "stream_id"],
   leases: ["address", "mac", "state", "until_ms"],
   host_boot: [
