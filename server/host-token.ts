@@ -17,11 +17,20 @@ export async function checkToken(
   hostId: string,
   authorization: string | undefined,
 ): Promise<void> {
-  const [, token] = /^Bearer (\S+)$/.exec(authorization ?? "") ?? [];
-  if (token !== undefined && (await hosts.isToken(hostId, token))) return;
+  if (await carriesToken(hosts, hostId, authorization)) return;
   throw new Fault("TOKEN_WRONG", {
     what: "The server does not know this host, or it has registered again since.",
     why: "The token of this request is not the last one that the host was given.",
     fix: "The agent registers again by itself. If this repeats, two machines may use the same MAC address.",
   });
+}
+
+/** Whether `authorization` carries the host's token. */
+export async function carriesToken(
+  hosts: Pick<Hosts, "isToken">,
+  hostId: string,
+  authorization: string | undefined,
+): Promise<boolean> {
+  const [, token] = /^Bearer (\S+)$/.exec(authorization ?? "") ?? [];
+  return token !== undefined && (await hosts.isToken(hostId, token));
 }

@@ -10,8 +10,9 @@ import {
   StreamInfo,
   StreamList,
 } from "../../agent/contract.ts";
-import { checkToken } from "../host-token.ts";
+import { carriesToken, checkToken } from "../host-token.ts";
 import type { Hosts } from "../hosts.ts";
+import { plainAddress } from "../http.ts";
 import type { StreamHub } from "./hub.ts";
 
 const OneStream = Type.Object({ streamId: Type.String() });
@@ -53,14 +54,26 @@ export function streamRoutes(
     app.post(
       "/agent/v1/streams/:streamId/receivers",
       { schema: { params: OneStream, body: Join, response: { 200: Joined, 404: FaultBody } } },
-      async ({ params, body, headers }) => {
+      async ({ params, body, headers, ip }) => {
         const stream = hub.get(params.streamId);
         // Who listens to the group alone cannot read it; nor can who only asks for its key.
         if (stream.description.isSealed === true && isToken !== undefined) {
           await checkToken({ isToken }, body.hostId ?? "", headers.authorization);
         }
+        const { hostId } = body;
+        const isProven =
+          hostId !== undefined &&
+          isToken !== undefined &&
+          (await carriesToken({ isToken }, hostId, headers.authorization));
         await stream.agreeOn(body);
-        return stream.join(body.name, body.hostId, body.needs, body.publicKey);
+        const address = plainAddress(ip) ?? ip;
+        const former = stream.joinLimit.admit({ address, hostId, isProven }, stream.receivers);
+        for (const { id, packsDone, packsTotal } of former) {
+          stream.report(id, { state: "left", packsDone, packsTotal, symbolsReceived: 0, symbolsLost: 0 });
+        }
+        const joined = stream.join(body.name, hostId, body.needs, body.publicKey);
+        stream.joinLimit.onJoined(joined.receiverId, address);
+        return joined;
       },
     );
 

@@ -24,6 +24,7 @@ import { SentMeter } from "../../multicast/sent-meter.ts";
 import { asFault } from "./as-fault.ts";
 import { BlockFeed } from "./block-feed.ts";
 import { receiverFigures, type StreamFigures } from "./figures.ts";
+import { JoinLimit } from "./join-limit.ts";
 import type { LanFinding } from "./lan-finding.ts";
 import { burstFinding, FloodReports, framesFinding } from "./lan-reports.ts";
 import { isActive } from "./report-lateness.ts";
@@ -60,6 +61,8 @@ export class RunningStream {
   readonly manifestBytes: Uint8Array;
   /** The key that signed the manifest, SPKI as PEM, for receivers that know no site key yet. */
   readonly signerPem: string;
+  /** Asked before `join`. */
+  readonly joinLimit = new JoinLimit();
   /** Resolves with the reason when the stream is over. */
   readonly ended: Promise<string>;
   readonly #manifest: Manifest;

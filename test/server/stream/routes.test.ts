@@ -5,7 +5,10 @@ import { Value } from "typebox/value";
 import { FaultBody, StreamInfo, StreamList } from "../../../agent/contract.ts";
 import { decodePack } from "../../../images/pack.ts";
 import { MOST_RECEIVERS } from "../../../multicast/roster.ts";
-import { openSite } from "../../agent/stream/local-stream.ts";
+import { createHttp } from "../../../server/http.ts";
+import { MOST_OF_AN_ADDRESS } from "../../../server/stream/join-limit.ts";
+import { streamRoutes } from "../../../server/stream/routes.ts";
+import { openSite, silentLog } from "../../agent/stream/local-stream.ts";
 
 test("stream routes: what the contract says, byte for byte", async () => {
   const site = await openSite();
@@ -112,6 +115,57 @@ test("stream routes: a stream that is full says so", async () => {
     const answer = await site.app.inject({ method: "POST", url, payload: { name: "one more" } });
     assert.deepEqual([answer.statusCode, answer.json().code], [409, "STREAM_FULL"]);
   } finally {
+    await site.close();
+  }
+});
+
+test("stream routes: one address takes its share of the places, and has it again when some are done", async () => {
+  const site = await openSite();
+  try {
+    const stream = await site.open({ waitFor: 1_000_000 });
+    const url = `/agent/v1/streams/${stream.streamId}/receivers`;
+    const join = async (remoteAddress: string) => {
+      const answer = await site.app.inject({ method: "POST", url, payload: { name: "pc" }, remoteAddress });
+      return { status: answer.statusCode, ...answer.json<{ code?: string; receiverId: string }>() };
+    };
+    const first = await join("10.0.0.9");
+    for (let joined = 1; joined < MOST_OF_AN_ADDRESS; joined += 1) await join("::ffff:10.0.0.9");
+    const refused = await join("10.0.0.9");
+    assert.deepEqual([refused.status, refused.code], [409, "ADDRESS_FULL"]);
+    assert.equal((await join("10.0.0.10")).status, 200);
+    assert.equal(stream.receivers.length, MOST_OF_AN_ADDRESS + 1);
+    const payload = { state: "done", packsDone: 3, packsTotal: 3, symbolsReceived: 0, symbolsLost: 0 };
+    await site.app.inject({ method: "POST", url: `${url}/${first.receiverId}`, payload });
+    assert.equal((await join("10.0.0.9")).status, 200);
+    assert.equal((await join("10.0.0.9")).code, "ADDRESS_FULL");
+  } finally {
+    await site.close();
+  }
+});
+
+test("stream routes: a host that joins again replaces its former self, and nobody else's", async () => {
+  const site = await openSite();
+  const app = createHttp(silentLog);
+  await app.register(streamRoutes(site.hub, { isToken: async (host, token) => host === "h-1" && token === "right" }));
+  try {
+    const stream = await site.open({ waitFor: 1_000_000 });
+    const url = `/agent/v1/streams/${stream.streamId}/receivers`;
+    const join = async (hostId: string, remoteAddress: string, token = "wrong") => {
+      const headers = { authorization: `Bearer ${token}` };
+      await app.inject({ method: "POST", url, payload: { name: "pc", hostId }, headers, remoteAddress });
+      return stream.receivers.map(({ state }) => state).join(" ");
+    };
+    assert.equal(await join("h-1", "10.0.0.1"), "joined");
+    assert.equal(await join("h-1", "10.0.0.1"), "left joined");
+    // Its id is no secret: who says it elsewhere is to show its token.
+    assert.equal(await join("h-1", "10.0.0.2"), "left joined joined");
+    assert.equal(await join("h-1", "10.0.0.3", "right"), "left left left joined");
+    assert.equal(await join("h-2", "10.0.0.3"), "left left left joined joined");
+    // A host that is full of itself is not.
+    for (let again = 0; again < MOST_OF_AN_ADDRESS; again += 1) await join("h-2", "10.0.0.3");
+    assert.equal(stream.info().receivers, 2);
+  } finally {
+    await app.close();
     await site.close();
   }
 });
