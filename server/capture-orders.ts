@@ -3,7 +3,8 @@ import { isImageName } from "../images/manifest.ts";
 import type { Database } from "./db/database.ts";
 import { addHost, refuseBusy } from "./deploys.ts";
 import type { EventLog } from "./events.ts";
-import type { Host, Hosts } from "./hosts.ts";
+import type { Host } from "./host-record.ts";
+import type { Hosts } from "./hosts.ts";
 import { badName } from "./store-faults.ts";
 
 /** What is ordered: the disk of `host` (name, id or MAC) becomes the next version of `image`. */

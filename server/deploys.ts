@@ -3,7 +3,8 @@ import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
 import { ruleOf } from "./disk-terms.ts";
 import type { Change, EventLog } from "./events.ts";
-import type { Host, Hosts } from "./hosts.ts";
+import type { Host } from "./host-record.ts";
+import type { Hosts } from "./hosts.ts";
 
 /** An image that is in the store, as far as an order needs it. */
 export type DeployImage = {

@@ -1,70 +1,24 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import type { Selectable } from "kysely";
-import { type AgentState, type Inventory, parseDiskRule, type Registration } from "../agent/contract.ts";
-import { Fault, type FaultText } from "../fault.ts";
+import { timingSafeEqual } from "node:crypto";
+import { type Inventory, parseDiskRule, type Registration } from "../agent/contract.ts";
+import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
-import type { HostTable } from "./db/schema.ts";
-import type { Change, EventLog } from "./events.ts";
-import { isGoodUuid, isHostName, type KnownHost, recognise } from "./host-identity.ts";
-import { type NameList, nameInList } from "./name-list.ts";
-import { type ChosenName, chooseName, type NameSource } from "./name-sources.ts";
+import type { EventLog } from "./events.ts";
+import { isHostName } from "./host-identity.ts";
+import { type Host, hostOf } from "./host-record.ts";
+import { type HostNaming, HostRegistration, hashOfToken } from "./host-registration.ts";
 import { nearest } from "./nearest.ts";
-
-/** A host as the API and the pages show it. */
-export type Host = {
-  readonly id: string;
-  readonly name: string;
-  readonly mac: string;
-  readonly vendor: string;
-  readonly model: string;
-  readonly serial: string;
-  readonly state: AgentState;
-  readonly stateSinceMs: number;
-  /** What it does or waits for, one sentence. */
-  readonly detail: string;
-  readonly percent: number | null;
-  /** With state "failed". */
-  readonly fault: (FaultText & { readonly code: string }) | null;
-  readonly waitingSinceMs: number;
-  readonly firstSeenMs: number;
-  readonly lastSeenMs: number;
-  readonly inventory: Inventory;
-  /** Which of its disks orders are for; null: as for every host. */
-  readonly diskRule: string | null;
-  /** What its disk held after its last restore; null: nothing is known. */
-  readonly restored: string | null;
-};
-
-/** How hosts get their names. */
-export type HostNaming = {
-  /** The pattern: "lab-{nn}". */
-  readonly names: string;
-  /** In which order sources are asked; the registry and then the pattern unless given. */
-  readonly nameSources?: readonly NameSource[] | undefined;
-  /** The list of names, read again for each registration. */
-  readonly nameList?: (() => Promise<NameList>) | undefined;
-  /** What reverse DNS calls an address. */
-  readonly reverseName?: ((address: string) => Promise<string | undefined>) | undefined;
-};
-
-const DEFAULT_SOURCES: readonly NameSource[] = ["registry", "pattern"];
-
-/** Far more than one server can boot. Every registration looks at all of them. */
-const MAX_HOSTS = 5_000;
 
 /** The hosts that this server has met: who they are, what they are called, when they were last heard of. */
 export class Hosts {
   readonly #db: Database;
   readonly #events: EventLog;
-  readonly #naming: HostNaming;
-  readonly #maxHosts: number;
+  readonly #registration: HostRegistration;
 
   /** @param options.maxHosts how many there may be; everybody on the network can add one */
   constructor(options: { db: Database; events: EventLog; maxHosts?: number } & HostNaming) {
     this.#db = options.db;
     this.#events = options.events;
-    this.#naming = options;
-    this.#maxHosts = options.maxHosts ?? MAX_HOSTS;
+    this.#registration = new HostRegistration(options);
   }
 
   /**
@@ -73,116 +27,14 @@ export class Hosts {
    * @param address where it spoke from, for reverse DNS
    * @throws {Fault} HOST_LIST_FULL for a new one
    */
-  async register(inventory: Inventory, address?: string): Promise<Registration> {
-    const token = randomBytes(32).toString("base64url");
-    const { offers, fault } = await this.#offers(inventory, address);
-    return this.#events.change(async (change) => {
-      const known = await knownHosts(change.tables);
-      const before = recognise(inventory, known, change.nowMs);
-      const id = before?.id ?? `h-${randomBytes(6).toString("hex")}`;
-      const seen = {
-        mac: inventory.mac,
-        uuid: inventory.uuid,
-        serial: inventory.serial,
-        vendor: inventory.vendor,
-        model: inventory.model,
-        inventory: JSON.stringify(inventory),
-        token_hash: hashOf(token),
-        state: "registering" satisfies AgentState,
-        state_since_ms: change.nowMs,
-        detail: "",
-        percent: null,
-        fault: null,
-        waiting_since_ms: change.nowMs,
-        last_seen_ms: change.nowMs,
-      };
-      const chosen = await this.#nameFor(change, inventory, before?.id, offers);
-      const { name } = chosen;
-      if (before === undefined) {
-        if (known.length >= this.#maxHosts) throw listFull(this.#maxHosts);
-        await change.tables
-          .insertInto("hosts")
-          .values({ id, name, first_seen_ms: change.nowMs, ...seen })
-          .execute();
-      } else {
-        await change.tables
-          .updateTable("hosts")
-          .set({ ...seen, name })
-          .where("id", "=", id)
-          .execute();
-        if (chosen.before !== name) {
-          const data = { from: chosen.before, to: name, source: chosen.source };
-          await change.record({ kind: "host.renamed", hostId: id, data });
-        }
-      }
-      // An address belongs to the machine that used it last.
-      await change.tables
-        .insertInto("host_macs")
-        .values({ mac: inventory.mac, host_id: id })
-        .onConflict((conflict) => conflict.column("mac").doUpdateSet({ host_id: id }))
-        .execute();
-      // Its other cards, so that firmware that goes on to the next one is told the same. Only where the UUID can tell a
-      // machine with a borrowed adapter from this one; an address that has a host keeps it.
-      const others = isGoodUuid(inventory.uuid) ? inventory.nics : [];
-      for (const { mac } of others) {
-        await change.tables
-          .insertInto("host_macs")
-          .values({ mac, host_id: id })
-          .onConflict((conflict) => conflict.column("mac").doNothing())
-          .execute();
-      }
-      await change.record({
-        kind: "host.registered",
-        hostId: id,
-        data: {
-          name,
-          mac: inventory.mac,
-          isNew: before === undefined,
-          agentVersion: inventory.agentVersion,
-          nameSource: chosen.source,
-          ...(chosen.refused.length === 0 ? {} : { namesRefused: chosen.refused }),
-          ...(fault === undefined ? {} : { fault }),
-        },
-      });
-      return { hostId: id, name, token };
-    });
-  }
-
-  /** What the sources outside say that are asked at all. A list that became unreadable names nobody, and is told. */
-  async #offers(
-    { dhcpName, ...machine }: Inventory,
-    address: string | undefined,
-  ): Promise<{ offers: Partial<Record<NameSource, string | undefined>>; fault?: Fault }> {
-    const { nameSources = DEFAULT_SOURCES, nameList, reverseName } = this.#naming;
-    const offers: Partial<Record<NameSource, string | undefined>> = { dhcp: dhcpName };
-    if (nameSources.includes("dns") && address !== undefined) offers.dns = await reverseName?.(address);
-    if (!nameSources.includes("csv") || nameList === undefined) return { offers };
-    try {
-      return { offers: { ...offers, csv: nameInList(await nameList(), machine) } };
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      return { offers, fault: error };
-    }
-  }
-
-  /** The name that a machine is to have, and the one that it had. */
-  async #nameFor(
-    change: Change,
-    machine: Inventory,
-    hostId: string | undefined,
-    offers: Partial<Record<NameSource, string | undefined>>,
-  ): Promise<ChosenName & { readonly before: string | undefined }> {
-    const rows = await change.tables.selectFrom("hosts").select(["id", "name"]).execute();
-    const before = rows.find(({ id }) => id === hostId)?.name;
-    const taken = new Set(rows.filter(({ id }) => id !== hostId).map(({ name }) => name.toLowerCase()));
-    const { names: pattern, nameSources: sources = DEFAULT_SOURCES } = this.#naming;
-    return { ...chooseName({ sources, pattern, machine, known: before, offers, taken }), before };
+  register(inventory: Inventory, address?: string): Promise<Registration> {
+    return this.#registration.register(inventory, address);
   }
 
   /** Whether `token` is the one that this host was given last. */
   async isToken(hostId: string, token: string): Promise<boolean> {
     const row = await this.#db.selectFrom("hosts").select("token_hash").where("id", "=", hostId).executeTakeFirst();
-    const given = Buffer.from(hashOf(token), "hex");
+    const given = Buffer.from(hashOfToken(token), "hex");
     return row !== undefined && timingSafeEqual(Buffer.from(row.token_hash, "hex"), given);
   }
 
@@ -331,57 +183,4 @@ export class Hosts {
   async touch(hostId: string, nowMs: number): Promise<void> {
     await this.#db.updateTable("hosts").set({ last_seen_ms: nowMs }).where("id", "=", hostId).execute();
   }
-}
-
-/** All hosts, as far as they are told apart by it. */
-export async function knownHosts(db: Pick<Database, "selectFrom">): Promise<KnownHost[]> {
-  const macs = await db.selectFrom("host_macs").selectAll().execute();
-  const rows = await db
-    .selectFrom("hosts")
-    .select(["id", "mac", "uuid", "serial", "model", "last_seen_ms", "inventory"])
-    .execute();
-  const macsOf = Map.groupBy(macs, ({ host_id }) => host_id);
-  return rows.map((row) => ({
-    id: row.id,
-    uuid: row.uuid,
-    serial: row.serial,
-    model: row.model,
-    lastSeenMs: row.last_seen_ms,
-    macs: (macsOf.get(row.id) ?? []).map(({ mac }) => mac),
-    nics: [row.mac, ...(JSON.parse(row.inventory) as Inventory).nics.map(({ mac }) => mac)],
-  }));
-}
-
-function listFull(maxHosts: number): Fault {
-  return new Fault("HOST_LIST_FULL", {
-    what: "This machine was not added to the list of hosts.",
-    why: `The list has ${maxHosts} hosts already; something on the network may register made-up ones.`,
-    fix: "Look at the newest (bootcast host list), and remove those that are no machines: bootcast host forget NAME",
-  });
-}
-
-function hashOf(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
-}
-
-function hostOf(row: Selectable<HostTable>): Host {
-  return {
-    id: row.id,
-    name: row.name,
-    mac: row.mac,
-    vendor: row.vendor,
-    model: row.model,
-    serial: row.serial,
-    state: row.state as AgentState,
-    stateSinceMs: row.state_since_ms,
-    detail: row.detail,
-    percent: row.percent,
-    fault: row.fault === null ? null : JSON.parse(row.fault),
-    waitingSinceMs: row.waiting_since_ms,
-    firstSeenMs: row.first_seen_ms,
-    lastSeenMs: row.last_seen_ms,
-    inventory: JSON.parse(row.inventory),
-    diskRule: row.disk_rule,
-    restored: row.restored,
-  };
 }

@@ -1,7 +1,7 @@
 import type { Database } from "./db/database.ts";
 import type { Facts, OrderState } from "./deploy-rules.ts";
 import { mayBeSame } from "./host-identity.ts";
-import { knownHosts } from "./hosts.ts";
+import { knownHosts } from "./host-record.ts";
 
 /** What the database knows that decides what a host is to do. A host that is unknown has the id "". */
 export async function factsOf(

@@ -2,7 +2,8 @@ import { type OrderScript, type OrderScripts, scriptsText } from "../agent/contr
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
 import type { EventLog } from "./events.ts";
-import type { Host, Hosts } from "./hosts.ts";
+import type { Host } from "./host-record.ts";
+import type { Hosts } from "./hosts.ts";
 import { nearest } from "./nearest.ts";
 
 /** What a script belongs to: it runs on each host that is given this image, or that is in this group. */

@@ -1,7 +1,8 @@
 import { Type } from "typebox";
 import type { BootPolicy } from "../../bsdp/policy.ts";
 import type { HostBoot, HostBootSettings } from "../host-boot-settings.ts";
-import type { Host, Hosts } from "../hosts.ts";
+import type { Host } from "../host-record.ts";
+import type { Hosts } from "../hosts.ts";
 import type { HttpServer } from "../http.ts";
 
 const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);

@@ -3,7 +3,8 @@ import { Type } from "typebox";
 import type { DeployStreams } from "../deploy-streams.ts";
 import type { Deploys } from "../deploys.ts";
 import type { EventLog, StoredEvent } from "../events.ts";
-import type { Host, Hosts } from "../hosts.ts";
+import type { Host } from "../host-record.ts";
+import type { Hosts } from "../hosts.ts";
 import type { HttpServer } from "../http.ts";
 import type { Sessions } from "../sessions.ts";
 import {
