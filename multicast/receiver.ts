@@ -293,16 +293,17 @@ export class StreamReceiver {
     this.#symbolAt = now;
     // The sequence number only counts and orders: what is needed is kept even when its number was forged.
     const fate = this.#store.add(packet.block, packet.symbol, packet.payload);
-    if (fate !== "out-of-range" && order === "newest") this.#follow(packet, now);
+    if (fate !== "out-of-range" && order === "newest") this.#follow(packet, fate, now);
     return fate;
   }
 
-  #follow(packet: Packet, now: number): void {
+  #follow(packet: Packet, fate: SymbolFate, now: number): void {
     const { symbolsPerBlock } = this.#layout;
     if (packet.kind === PacketKind.symbol) {
       this.#requests.onSymbol(packet.block, now);
       this.#followPass(packet.block * symbolsPerBlock + packet.symbol, now);
-    } else {
+    } else if (fate !== "not-needed") {
+      // What is here already says nothing about what comes: one repair over and over would put off every request.
       const number = packet.symbol - symbolsPerBlock + 1;
       this.#requests.onRepair(packet.block, number > 0 ? number : packet.plannedParity, packet.plannedParity, now);
     }

@@ -95,9 +95,11 @@ export class RepairRequests {
   /**
    * The sender has sent everything that it knows to be needed, and waits.
    *
-   * @param pauseMs over how long a room's requests are to be spread now: few lack anything by then
+   * @param askedPauseMs over how long a room's requests are to be spread now: few lack anything by then. Never longer
+   * than `everyMs`, which is enough for all of the room: anybody can send this, and would silence who believes it.
    */
-  onTail(pauseMs: number, now: number): void {
+  onTail(askedPauseMs: number, now: number): void {
+    const pauseMs = Math.min(askedPauseMs, this.#everyMs);
     // What is left of its wait becomes shorter or longer as the pause does: drawn anew, the soonest of many would win.
     const scale = pauseMs / this.#pauseMs();
     this.#restUntil = now + Math.max(0, this.#restUntil - now) * scale;
@@ -184,7 +186,9 @@ export class RepairRequests {
 
   #opened(block: number, now: number): void {
     if (this.#store.lackingOf(block) === 0) return;
-    this.#open.set(block, { askAt: now + REORDER_MS });
-    this.#earliest = Math.min(this.#earliest, now + REORDER_MS);
+    // Never later than before: forged passes may go by it again and again.
+    const askAt = Math.min(this.#open.get(block)?.askAt ?? Number.POSITIVE_INFINITY, now + REORDER_MS);
+    this.#open.set(block, { askAt });
+    this.#earliest = Math.min(this.#earliest, askAt);
   }
 }

@@ -246,3 +246,15 @@ test("receiver: a forged canary that tells it not to pause does not silence it",
   assert.notDeepEqual(wishes(2_000), [], "it asks again");
   assert(Number.isFinite(receiver.feedbackDueAt ?? 0));
 });
+
+test("receiver: a repair that it has, announcing more and more, does not put off its request", () => {
+  const { layout, send, repair, wishes } = start(hundred);
+  send(0, layout.symbolCount, (number) => number === 31 || number === 30);
+  repair(3, 8, 255);
+  let asked = 0;
+  for (let times = 0; times < 20; times += 1) {
+    repair(3, 8, 255);
+    asked += wishes(10).length;
+  }
+  assert(asked > 0);
+});

@@ -27,6 +27,8 @@ export type RoomPlan = {
   readonly jitterMs: number;
   /** Share of the datagrams that a stranger follows with a forged one of right checksum. */
   readonly forged: number;
+  /** A stranger says so often in this time that everything was sent, with sequence numbers and pauses of its own. */
+  readonly forgedTails?: { readonly fromMs: number; readonly untilMs: number; readonly everyMs: number };
   /** The last receiver joins so late; the first one is switched off then. Undefined: all are there from the start. */
   readonly changeAtMs: number | undefined;
   readonly rateBytesPerSecond: number;
@@ -394,6 +396,18 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
         pump(session);
       });
     });
+  }
+  if (plan.forgedTails !== undefined) {
+    const { fromMs, untilMs, everyMs } = plan.forgedTails;
+    const forge = () => {
+      const pause = Math.floor(random() * 0x10000);
+      const tail = { block: layout.blockCount, symbol: pause >> 8, plannedParity: pause & 0xff };
+      const sequence = Math.floor(random() * 2 ** 32);
+      const payload = new Uint8Array();
+      deliver(encodePacket({ kind: PacketKind.canary, ...tail, sequence, sendTimeTenthsMs: 0, payload }, format));
+      if (agenda.now + everyMs < untilMs) agenda.at(agenda.now + everyMs, forge);
+    };
+    agenda.at(fromMs, forge);
   }
   pump(session);
   const isOver = () =>

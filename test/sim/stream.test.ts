@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomOf } from "../multicast/streams.ts";
-import { type RoomPlan, simulateRoom } from "./room.ts";
+import { type RoomPlan, type RoomResult, simulateRoom } from "./room.ts";
 
 /**
  * Whole rooms on a bad network. The seed is printed and repeats a run:
@@ -195,6 +195,17 @@ test("hosts that hold most of it are sent what some of them lacks, and nothing t
 test("a flood of forged symbols: every host ends with right bytes", () => {
   const { receivers } = simulateRoom({ ...calm, receivers: 4, packs: 30, loss: 0.02, forged: 0.5, hasUnicast: true });
   assert(receivers.every(({ isRight }) => isRight));
+});
+
+test("a flood of forged ends of the pass with any pause: nobody stands still for it", () => {
+  const plan: RoomPlan = { ...calm, receivers: 8, packs: 40, loss: 0.02 };
+  const flooded = { ...plan, forgedTails: { fromMs: 300, untilMs: 20_000, everyMs: 2 } };
+  const endOf = ({ receivers }: RoomResult) => {
+    assert(receivers.every(({ isRight, unicastPacks }) => isRight && unicastPacks === 0));
+    return Math.max(...receivers.map(({ doneAtMs }) => doneAtMs));
+  };
+  const [calmMs, floodedMs] = [endOf(simulateRoom(plan)), endOf(simulateRoom(flooded))];
+  assert(floodedMs < 2 * calmMs, `${floodedMs} instead of ${calmMs} ms`);
 });
 
 test("bursts, loss that all share, reordering, a bad way back: all arrives, without unicast", () => {
