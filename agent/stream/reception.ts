@@ -1,4 +1,3 @@
-import { SYMBOL_BYTES } from "../../multicast/description.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import { coarseMap } from "../../multicast/missing-map.ts";
 import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
@@ -6,27 +5,23 @@ import { StreamReceiver } from "../../multicast/receiver.ts";
 import { linkMtu } from "../../udp/link-mtu.ts";
 import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
-import { keyMissing, notArriving, silent } from "./faults.ts";
+import { keyMissing } from "./faults.ts";
 import type { GroupKeys } from "./group-keys.ts";
 import type { GroupSocket } from "./group-socket.ts";
+import { Hearing } from "./hearing.ts";
 import { OVERHEAR_MS, overhear } from "./overhear.ts";
 import { PackPipeline } from "./pack-pipeline.ts";
-import type { Received, ReceiveOptions, ReceiveProgress } from "./receive-options.ts";
+import type { Received, ReceiveOptions } from "./receive-options.ts";
+import { ReceptionView } from "./reception-view.ts";
 import { type ReportedState, Reporter } from "./reporter.ts";
 import { Requester } from "./requester.ts";
 import type { RestoreTarget } from "./restore-target.ts";
 import { joinGroup, localAddressTowards, openRequestSocket } from "./socket.ts";
-import { SILENCE_MS, stageWords } from "./stage-words.ts";
+import { SILENCE_MS } from "./stage-words.ts";
 import { openThreadedUnpacker } from "./threaded-unpacker.ts";
 import { UnicastFetcher } from "./unicast.ts";
 import { openPlainUnpacker, type Unpacker } from "./unpacker.ts";
 
-/** Without the first canary for so long, the group does not arrive. */
-const ARRIVE_MS = 20_000;
-/** Without any data for so long, group or unicast, the restore is given up. */
-const TIMEOUT_MS = 60_000;
-/** Without the first canary of a stream of large frames for so long, they do not come through; four come a second. */
-const FRAMES_MS = 3_000;
 const TICK_MS = 200;
 const MEMORY_MIN_BYTES = 32 * 1024 * 1024;
 /** With all the rest below 200 MB. It is half a second of a gigabit: repairs take a part of that. */
@@ -44,16 +39,14 @@ export class Reception {
   readonly #reporter: Reporter;
   readonly #stopped = new AbortController();
   readonly #unicast: UnicastFetcher;
+  readonly #hearing: Hearing;
+  readonly #view: ReceptionView;
   #socket: GroupSocket | undefined;
-  #listensSince = Number.POSITIVE_INFINITY;
   #requester: Requester | undefined;
   #unpacker: Unpacker | undefined;
   #pipeline: PackPipeline | undefined;
-  #interfaceAddress = "";
-  #stage: ReceiveProgress["stage"] = "arriving";
   #lastState: ReportedState = "failed";
   #failure: unknown;
-  #shownAt = 0;
   #zeros: Promise<void> = Promise.resolve();
   #wake: () => void = () => undefined;
 
@@ -95,15 +88,20 @@ export class Reception {
       onEnd: (failure) => (failure === undefined ? this.#wake() : this.#fail(failure)),
       log: options.log,
     });
+    const parts = { receiver: this.#receiver, unicast: this.#unicast, reporter: this.#reporter, now };
+    const { timeoutMs, arriveMs } = options;
+    this.#hearing = new Hearing({ ...parts, symbolBytes: layout.symbolBytes, timeoutMs, arriveMs });
+    this.#view = new ReceptionView({ ...parts, options, description, layout, restore, hearing: this.#hearing });
   }
 
   async run(): Promise<Received> {
     const options = this.#options;
     const { description } = this.#described.info;
     const { hostname, port } = options.server;
-    this.#interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
+    const interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
+    this.#view.interfaceAddress = interfaceAddress;
     const { name, hostId } = options;
-    const mtuBytes = await linkMtu(this.#interfaceAddress);
+    const mtuBytes = await linkMtu(interfaceAddress);
     const join = {
       name,
       symbolBytes: description.symbolBytes,
@@ -111,14 +109,14 @@ export class Reception {
       ...(hostId === undefined ? {} : { hostId }),
       ...(this.#restore.mayHold ? { needs: coarseMap(this.#receiver.neededBlocks()) } : {}),
     };
-    this.#enter(this.#restore.isErased ? "waiting" : "arriving");
-    this.#reporter.lacksFrames = () => this.#lacksFrames();
+    this.#view.enter(this.#restore.isErased ? "waiting" : "arriving");
+    this.#reporter.lacksFrames = () => this.#hearing.lacksFrames;
     this.#reporter.onDescribedAnew = (fault) => this.#fail(fault);
     // From the join on canaries are sent. If they arrive before the group was asked for, a switch floods it.
     await this.#reporter.start(join);
     if (description.isSealed === true && this.#groupKeys.of(description.streamId) === undefined) throw keyMissing();
     this.#reporter.isFlooded = await overhear({
-      interfaceAddress: this.#interfaceAddress,
+      interfaceAddress,
       group: description.group,
       forMs: OVERHEAR_MS,
       signal: options.signal,
@@ -127,31 +125,31 @@ export class Reception {
     this.#socket = await joinGroup({
       group: description.group,
       port: description.port,
-      interfaceAddress: this.#interfaceAddress,
+      interfaceAddress,
       datagramBytes: PACKET_HEADER_BYTES + description.symbolBytes,
       onDatagram: (bytes) => this.#onDatagram(bytes),
       ...(options.withoutKoffi === undefined ? {} : { withoutKoffi: options.withoutKoffi }),
     });
-    this.#listensSince = now();
+    this.#hearing.listensSince = now();
     this.#requester = new Requester({
       description,
       receiver: this.#receiver,
-      socket: await openRequestSocket(this.#interfaceAddress),
+      socket: await openRequestSocket(interfaceAddress),
       joined: () => this.#reporter.joined,
       now,
     });
     try {
-      await this.#arrive();
+      await this.#arrive(interfaceAddress);
       const unpacker = await this.#openUnpacker();
       this.#unpacker = unpacker;
       if (!this.#restore.isErased) {
-        this.#enter("erasing");
+        this.#view.enter("erasing");
         await this.#restore.erase();
       }
-      this.#enter("waiting");
+      this.#view.enter("waiting");
       this.#reporter.say("ready");
       await this.#receive(unpacker);
-      this.#enter("finishing");
+      this.#view.enter("finishing");
       await this.#restore.finish();
       this.#lastState = "done";
     } catch (error) {
@@ -183,25 +181,14 @@ export class Reception {
     await this.#reporter.stop(this.#lastState);
   }
 
-  // The first canary or symbol shows that the group comes through; before it nothing is erased.
-  async #arrive(): Promise<void> {
+  // Before the group has arrived nothing is erased.
+  async #arrive(interfaceAddress: string): Promise<void> {
+    const { group, port } = this.#described.info.description;
+    const where = { group, port, interfaceAddress };
     const from = now();
-    const arriveMs = this.#options.arriveMs ?? ARRIVE_MS;
-    // Nothing is sent any more after the pass of a `once` stream: then everything is fetched.
-    // One whose frames do not come through here goes by unicast, when the server says so.
-    while (this.#receiver.datagramsReceived === 0 && !this.#comesByUnicast) {
-      if (!this.#restore.isErased && now() - from >= arriveMs) {
-        const { group, port } = this.#described.info.description;
-        throw notArriving({
-          group,
-          port,
-          interfaceAddress: this.#interfaceAddress,
-          arriveMs,
-          fates: this.#receiver.fates,
-          lastFault: this.#reporter.lastFault,
-        });
-      }
-      this.#show();
+    while (!this.#hearing.hasArrived) {
+      if (!this.#restore.isErased) this.#hearing.checkArrival(from, where);
+      this.#view.show();
       await this.#pause();
     }
   }
@@ -219,12 +206,12 @@ export class Reception {
       this.#requester?.look();
       this.#unicast.fetchWanted();
       this.#take();
-      this.#checkSilence();
-      this.#show();
+      this.#hearing.checkSilence();
+      this.#view.show();
       await this.#pause();
     }
-    this.#showMarks();
-    this.#enter("finishing");
+    this.#view.showMarks();
+    this.#view.enter("finishing");
     await this.#zeros;
   }
 
@@ -247,38 +234,12 @@ export class Reception {
       unpacker,
       writer: this.#restore,
       onPack: () => {
-        this.#show();
+        this.#view.show();
         if (this.#receiver.isComplete) this.#wake();
       },
       onFailure: (error) => this.#fail(error),
       log: this.#options.log,
     });
-  }
-
-  get #comesByUnicast(): boolean {
-    return this.#reporter.streamState === "ended" || this.#reporter.isServedByUnicast;
-  }
-
-  // The server has ordinary frames sent for it, or says that this host is served by unicast.
-  #lacksFrames(): boolean {
-    if (this.#layout.symbolBytes <= SYMBOL_BYTES || this.#reporter.streamState === "ended") return false;
-    const { heardAt, datagramsReceived } = this.#receiver;
-    const since = Math.max(heardAt, this.#listensSince, this.#reporter.joinedAt);
-    return now() - since >= (datagramsReceived === 0 ? FRAMES_MS : SILENCE_MS);
-  }
-
-  #checkSilence(): void {
-    const silentMs = this.#silentMs();
-    const timeoutMs = this.#timeoutMs();
-    if (timeoutMs > 0 && silentMs >= timeoutMs) throw silent(silentMs, this.#reporter.lastFault);
-  }
-
-  #silentMs(): number {
-    return now() - Math.max(this.#receiver.heardAt, this.#unicast.heardAt);
-  }
-
-  #timeoutMs(): number {
-    return this.#options.timeoutMs ?? TIMEOUT_MS;
   }
 
   #onDatagram(bytes: Uint8Array): void {
@@ -290,8 +251,8 @@ export class Reception {
   // What came before the target was erased waits in memory.
   #take(): void {
     if (this.#pipeline === undefined) return;
-    if (this.#stage === "waiting" && (this.#receiver.hasSymbols || this.#unicast.packs > 0)) {
-      this.#enter("receiving");
+    if (this.#view.stage === "waiting" && (this.#receiver.hasSymbols || this.#unicast.packs > 0)) {
+      this.#view.enter("receiving");
       this.#reporter.say("receiving");
     }
     if (this.#receiver.hasReady || this.#receiver.hasRepair) this.#pipeline.pump();
@@ -300,56 +261,6 @@ export class Reception {
   #fail(error: unknown): void {
     this.#failure ??= error;
     this.#wake();
-  }
-
-  #enter(stage: ReceiveProgress["stage"]): void {
-    this.#stage = stage;
-    this.#shownAt = 0;
-    this.#show();
-  }
-
-  #show(): void {
-    this.#showMarks();
-    if (now() < this.#shownAt + TICK_MS) return;
-    this.#shownAt = now();
-    const { packsDone, doneBytes, fullPasses, datagramsReceived, datagramsLost } = this.#receiver;
-    const totalBytes = this.#layout.streamBytes;
-    this.#options.onProgress?.({
-      stage: this.#stage,
-      ...this.#words(),
-      percent: totalBytes === 0 ? 100 : (doneBytes / totalBytes) * 100,
-      doneBytes,
-      totalBytes,
-      packsDone,
-      packsTotal: this.#layout.packCount,
-      passes: fullPasses,
-      symbolsReceived: datagramsReceived,
-      symbolsLost: datagramsLost,
-      unicastPacks: this.#unicast.packs,
-    });
-  }
-
-  #words(): { readonly detail: string; readonly waitingFor: string } {
-    const { group, port } = this.#described.info.description;
-    return stageWords({
-      stage: this.#stage,
-      group,
-      port,
-      interfaceAddress: this.#interfaceAddress,
-      silentMs: this.#silentMs(),
-      timeoutMs: this.#timeoutMs(),
-      streamWaitsFor: this.#reporter.waitingFor,
-      isHeld: this.#reporter.streamState === "open" && this.#reporter.waitingFor !== "",
-      lastFault: this.#reporter.lastFault,
-      asideWhy: this.#reporter.asideWhy,
-      isFetching: this.#unicast.isBusy,
-      unicastPacks: this.#unicast.packs,
-      areZerosWritten: this.#restore.isZeroed,
-    });
-  }
-
-  #showMarks(): void {
-    for (const mark of this.#receiver.takeMarks()) this.#options.onMark?.(mark);
   }
 
   async #pause(): Promise<void> {

@@ -1,0 +1,80 @@
+import { SYMBOL_BYTES } from "../../multicast/description.ts";
+import type { StreamReceiver } from "../../multicast/receiver.ts";
+import { notArriving, silent } from "./faults.ts";
+import type { Reporter } from "./reporter.ts";
+import { SILENCE_MS } from "./stage-words.ts";
+import type { UnicastFetcher } from "./unicast.ts";
+
+/** Without the first canary for so long, the group does not arrive. */
+const ARRIVE_MS = 20_000;
+/** Without any data for so long, group or unicast, the restore is given up. */
+const TIMEOUT_MS = 60_000;
+/** Without the first canary of a stream of large frames for so long, they do not come through; four come a second. */
+const FRAMES_MS = 3_000;
+
+export type HearingParts = {
+  readonly receiver: Pick<StreamReceiver, "heardAt" | "datagramsReceived" | "fates">;
+  readonly unicast: Pick<UnicastFetcher, "heardAt">;
+  readonly reporter: Pick<Reporter, "streamState" | "isServedByUnicast" | "joinedAt" | "lastFault">;
+  readonly symbolBytes: number;
+  readonly timeoutMs: number | undefined;
+  readonly arriveMs: number | undefined;
+  readonly now: () => number;
+};
+
+/** What a reception hears of its stream, since when it hears nothing, and when that is too long. */
+export class Hearing {
+  readonly #parts: HearingParts;
+  readonly #arriveMs: number;
+  /** The restore is given up after so much silence; 0 never. */
+  readonly timeoutMs: number;
+  /** When the group was asked for. */
+  listensSince = Number.POSITIVE_INFINITY;
+
+  constructor(parts: HearingParts) {
+    this.#parts = parts;
+    this.#arriveMs = parts.arriveMs ?? ARRIVE_MS;
+    this.timeoutMs = parts.timeoutMs ?? TIMEOUT_MS;
+  }
+
+  /** Since the last data, from the group or by unicast. */
+  get silentMs(): number {
+    const { receiver, unicast, now } = this.#parts;
+    return now() - Math.max(receiver.heardAt, unicast.heardAt);
+  }
+
+  /**
+   * The first canary or symbol shows that the group comes through. Nothing is sent any more after the pass of a `once`
+   * stream: then everything is fetched. One whose frames do not come through here goes by unicast, when the server says so.
+   */
+  get hasArrived(): boolean {
+    const { receiver, reporter } = this.#parts;
+    return receiver.datagramsReceived > 0 || reporter.streamState === "ended" || reporter.isServedByUnicast;
+  }
+
+  /** The server has ordinary frames sent for it, or says that this host is served by unicast. */
+  get lacksFrames(): boolean {
+    const { receiver, reporter, symbolBytes, now } = this.#parts;
+    if (symbolBytes <= SYMBOL_BYTES || reporter.streamState === "ended") return false;
+    const { heardAt, datagramsReceived } = receiver;
+    const since = Math.max(heardAt, this.listensSince, reporter.joinedAt);
+    return now() - since >= (datagramsReceived === 0 ? FRAMES_MS : SILENCE_MS);
+  }
+
+  /**
+   * @param from since when the first packet is waited for
+   * @throws {Fault} STREAM_NOT_ARRIVING
+   */
+  checkArrival(from: number, where: { group: string; port: number; interfaceAddress: string }): void {
+    const { receiver, reporter, now } = this.#parts;
+    const arriveMs = this.#arriveMs;
+    if (now() - from < arriveMs) return;
+    throw notArriving({ ...where, arriveMs, fates: receiver.fates, lastFault: reporter.lastFault });
+  }
+
+  /** @throws {Fault} STREAM_SILENT */
+  checkSilence(): void {
+    const { silentMs, timeoutMs } = this;
+    if (timeoutMs > 0 && silentMs >= timeoutMs) throw silent(silentMs, this.#parts.reporter.lastFault);
+  }
+}
