@@ -1,4 +1,4 @@
-import { MARKS_PER_PASS, type Mark } from "../multicast/receiver.ts";
+import { MARKS_PER_PASS, type Mark } from "../multicast/pass-marks.ts";
 
 const PERCENT_PER_MARK = 100 / MARKS_PER_PASS;
 

@@ -1,7 +1,7 @@
 import { PuppetStrings, RestoreScreen } from "../agent/screen.ts";
 import type { ReceiveProgress } from "../agent/stream/receive-options.ts";
 import type { Fault } from "../fault.ts";
-import type { Mark } from "../multicast/receiver.ts";
+import type { Mark } from "../multicast/pass-marks.ts";
 import { say } from "./output.ts";
 
 /** What a restore shows: asr's lines for people, puppet strings for programs, or nothing. */

@@ -13,20 +13,10 @@ import {
   packetFormat,
   TAIL_PAUSE_UNIT_MS,
 } from "./packet.ts";
+import { type Mark, PassMarks } from "./pass-marks.ts";
 import { RepairRequests } from "./repair-requests.ts";
 import { SequenceWindow } from "./sequence.ts";
 import { type BlockRepair, type ReadyPack, type SymbolFate, SymbolStore } from "./symbol-store.ts";
-
-/** A pass is shown as so many marks: one for every 2 %. */
-export const MARKS_PER_PASS = 50;
-
-/** As many marks are kept for who does not take them. */
-const MOST_MARKS = 4 * MARKS_PER_PASS;
-/** Passes that are shorter are not counted. */
-const LEAST_PASS_MS = 100;
-
-/** One fiftieth of a pass has gone by. `isMissing`: some of it has not arrived, in this pass or before. */
-export type Mark = { readonly pass: number; readonly mark: number; readonly isMissing: boolean };
 
 /** What a datagram was. */
 export type DatagramFate = DropReason | SymbolFate | "canary";
@@ -42,6 +32,7 @@ export class StreamReceiver {
   readonly #format: PacketFormat;
   readonly #store: SymbolStore;
   readonly #requests: RepairRequests;
+  readonly #passes: PassMarks;
   readonly #sequence = new SequenceWindow();
   readonly #delay = new DelayMeter();
   readonly #canaries = new CanaryMeter();
@@ -54,14 +45,6 @@ export class StreamReceiver {
   #symbolAt: number;
   #packsDone = 0;
   #doneBytes = 0;
-  /** The first symbol seen: passes are counted from there. */
-  #firstNumber: number | undefined;
-  /** How far the pass is, in symbols from `#firstNumber`. */
-  #reached = 0;
-  #fullPasses = 0;
-  #marksShown = 0;
-  #passUntil = 0;
-  #marks: Mark[] = [];
 
   /**
    * @param options.memoryBytes most memory for symbols
@@ -84,6 +67,7 @@ export class StreamReceiver {
     this.#format = packetFormat(description);
     this.#store = new SymbolStore(layout, options.memoryBytes, options.newMemory);
     this.#requests = new RepairRequests(layout, this.#store, options.random);
+    this.#passes = new PassMarks(layout, this.#store);
     this.#silenceMs = options.silenceMs;
     this.#heardAt = options.now;
     this.#symbolAt = options.now;
@@ -99,7 +83,7 @@ export class StreamReceiver {
   onStreamState(state: "open" | "streaming" | "ended", now: number): void {
     // The silence before a stream starts is not held against it.
     if (state === "streaming" && this.#streamState === "open") this.#heardAt = this.#symbolAt = now;
-    if (state === "ended" && this.#streamState !== "ended") this.#endPass();
+    if (state === "ended" && this.#streamState !== "ended") this.#passes.end();
     this.#streamState = state;
   }
 
@@ -199,9 +183,7 @@ export class StreamReceiver {
 
   /** Marks of the stretches that have gone by since the last call. */
   takeMarks(): readonly Mark[] {
-    const marks = this.#marks;
-    this.#marks = [];
-    return marks;
+    return this.#passes.take();
   }
 
   /** Every pack is done. */
@@ -219,12 +201,12 @@ export class StreamReceiver {
 
   /** Whole passes that have gone by since the first symbol. */
   get fullPasses(): number {
-    return this.#fullPasses;
+    return this.#passes.fullPasses;
   }
 
   /** True when at least one symbol has arrived, whether it was kept or not. */
   get hasSymbols(): boolean {
-    return this.#firstNumber !== undefined;
+    return this.#passes.hasBegun;
   }
 
   /** Of the canaries before the first symbol, since the last call; undefined when there were none. */
@@ -301,7 +283,7 @@ export class StreamReceiver {
     const { symbolsPerBlock } = this.#layout;
     if (packet.kind === PacketKind.symbol) {
       this.#requests.onSymbol(packet.block, now);
-      this.#followPass(packet.block * symbolsPerBlock + packet.symbol, now);
+      this.#passes.follow(packet.block * symbolsPerBlock + packet.symbol, now);
     } else if (fate !== "not-needed") {
       // What is here already says nothing about what comes: one repair over and over would put off every request.
       const number = packet.symbol - symbolsPerBlock + 1;
@@ -312,56 +294,6 @@ export class StreamReceiver {
   #onTail({ symbol, plannedParity }: Packet, now: number): void {
     // Never none, which no sender says: anybody could make a room speak at once by it.
     this.#requests.onTail(Math.max(1, symbol * 256 + plannedParity) * TAIL_PAUSE_UNIT_MS, now);
-    this.#endPass();
-  }
-
-  // Symbols go by in ascending order, so the newest one lying behind the one before means a new pass.
-  #followPass(number: number, now: number): void {
-    if (this.#firstNumber === undefined) {
-      this.#firstNumber = number;
-      return;
-    }
-    const count = this.#layout.symbolCount;
-    const reached = (number - this.#firstNumber + count) % count;
-    if (reached <= this.#reached) {
-      // Anybody can send symbols in any order; a pass is looked over as a whole when it ends.
-      if (now < this.#passUntil) return;
-      this.#passUntil = now + LEAST_PASS_MS;
-      this.#endPass();
-      this.#fullPasses += 1;
-      this.#marksShown = 0;
-    }
-    this.#reached = reached;
-    // A mark later: what was lost of a stretch has mostly been repaired by then.
-    this.#showMarks(Math.floor((reached * MARKS_PER_PASS) / count) - 1);
-  }
-
-  // Whole blocks at once where nothing of them is needed: a stretch of a large stream has a million symbols.
-  #isMissingIn(from: number, to: number): boolean {
-    const { symbolCount, symbolsPerBlock } = this.#layout;
-    for (let at = from; at < to; ) {
-      const number = (at + (this.#firstNumber ?? 0)) % symbolCount;
-      const block = Math.floor(number / symbolsPerBlock);
-      if (this.#store.lackingOf(block) === 0) {
-        at += this.#layout.symbolsOfBlock(block) - (number - block * symbolsPerBlock);
-      } else if (this.#store.has(number)) at += 1;
-      else return true;
-    }
-    return false;
-  }
-
-  #endPass(): void {
-    if (this.#firstNumber !== undefined) this.#showMarks(MARKS_PER_PASS);
-  }
-
-  #showMarks(until: number): void {
-    const count = this.#layout.symbolCount;
-    for (; this.#marksShown < until; this.#marksShown += 1) {
-      const from = Math.floor((this.#marksShown * count) / MARKS_PER_PASS);
-      const to = Math.floor(((this.#marksShown + 1) * count) / MARKS_PER_PASS);
-      const isMissing = this.#isMissingIn(from, to);
-      if (this.#marks.length < MOST_MARKS)
-        this.#marks.push({ pass: this.#fullPasses + 1, mark: this.#marksShown + 1, isMissing });
-    }
+    this.#passes.end();
   }
 }

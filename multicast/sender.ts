@@ -1,15 +1,20 @@
 import { Anticipation } from "./anticipation.ts";
-import { type BurstResult, CanaryBurst } from "./canary-burst.ts";
+import { CanaryBurst } from "./canary-burst.ts";
 import type { Feedback } from "./feedback.ts";
+import { Holds } from "./holds.ts";
 import type { StreamLayout } from "./layout.ts";
+import { NeededBlocks } from "./needed-blocks.ts";
 import type { Pace } from "./pacer.ts";
 import { FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind, TAIL_PAUSE_UNIT_MS } from "./packet.ts";
 import { type Asked, RepairPlan } from "./repair-plan.ts";
 import { Room } from "./room.ts";
 import { LOST_AFTER_MS, type Receiver, type ReceiverReport } from "./roster.ts";
+import type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
+import { reasonToStart } from "./start-decision.ts";
 import { TailPause } from "./tail-pause.ts";
 
 export type { Receiver } from "./roster.ts";
+export type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
 
 /** Before the stream starts: shows the receivers that the group arrives. */
 const CANARY_EVERY_MS = 250;
@@ -20,8 +25,6 @@ const TAIL_QUIET_MS = 1_500;
 /** The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. */
 const FEEDBACK_MS_A_HOST = 12;
 const FEEDBACK_LEAST_MS = 20;
-/** Hosts of a stream that was started again come back within this time; those that ended before do not. */
-const RETURN_MS = 3_000;
 /** What is lost of a block was asked for by then: by all in a small room, by enough to go by in a large one. */
 const JUDGED_AFTER_MS = 250;
 /** The canary after a burst shows the receivers whether its end was lost. */
@@ -29,45 +32,6 @@ const AFTER_BURST_MS = 50;
 const JUDGED_LATEST_MS = 1_500;
 
 const noEvents: readonly SenderEvent[] = [];
-
-export type SenderState = "open" | "streaming" | "ended";
-
-export type SenderAction =
-  | {
-      readonly type: "send";
-      readonly kind: PacketKind;
-      readonly block: number;
-      readonly symbol: number;
-      readonly plannedParity: number;
-      readonly sequence: number;
-      /** So many in a row: `symbol` and `sequence` are those of the first, and count on. One but for source symbols. */
-      readonly count: number;
-    }
-  /** Nothing to do before `until`, unless a receiver joins or reports. */
-  | { readonly type: "wait"; readonly until: number }
-  | { readonly type: "over"; readonly reason: string };
-
-export type SenderEvent =
-  | { readonly type: "state"; readonly state: SenderState; readonly reason: string }
-  | { readonly type: "pass"; readonly pass: number }
-  | { readonly type: "receiver"; readonly receiver: Receiver }
-  /** How the room took the burst of canaries before the first symbol. */
-  | { readonly type: "burst"; readonly result: BurstResult };
-
-export type SenderOptions = {
-  /** The stream starts when so many receivers are ready. */
-  readonly waitFor: number;
-  /** It starts so long after the first one is ready, with those who are; 0: waits for all without end. */
-  readonly maxWaitMs: number;
-  /** One pass only; then unicast until every receiver has reported its end. */
-  readonly once: boolean;
-  /** After the pass of a `once` stream: over when no receiver got any further for so long. */
-  readonly idleEndMs: number;
-  /** Passes that are sent to nobody after the last receiver, as asr's "Loop Suspend"; none unless told. */
-  readonly loopSuspend?: number;
-  /** So many canaries at the stream's rate show before the first symbol what the network loses; none unless told. */
-  readonly burst?: { readonly datagrams: number; readonly waitMs: number };
-};
 
 /**
  * Decides what a stream sends and when it starts, loops and ends.
@@ -104,23 +68,16 @@ export class SenderSession {
   readonly #repairs: RepairPlan;
   readonly #anticipation = new Anticipation();
   readonly #tailPause = new TailPause();
-  /** 1: this block is still to be sent as a whole. */
-  readonly #needed: Uint8Array;
-  /** The block that is being sent; undefined when none is needed any more. */
-  #block: number | undefined;
+  readonly #blocks: NeededBlocks;
+  /** The next one of the block that is being sent. */
   #symbol = 0;
-  #pass = 1;
-  #isPassOpen = false;
   /** Passes that were sent to nobody. */
   #idlePasses = 0;
-  /** A receiver ended without everything: some blocks may be needed by nobody any more. */
-  #isStale = false;
   /** Since when nothing but requests can give work. */
   #quietSince = 0;
   /** Goes on before the first symbol. */
   #burst: CanaryBurst | undefined;
-  /** Why nothing but canaries is sent now, each by who wants it so. */
-  readonly #holds = new Map<symbol, string>();
+  readonly #holds = new Holds();
 
   constructor(layout: StreamLayout, pacer: Pace, options: SenderOptions) {
     this.#layout = layout;
@@ -128,7 +85,7 @@ export class SenderSession {
     this.#options = options;
     this.#room = new Room(options.once, PACKET_HEADER_BYTES + layout.symbolBytes + FRAME_BYTES);
     this.#repairs = new RepairPlan(layout);
-    this.#needed = new Uint8Array(layout.blockCount);
+    this.#blocks = new NeededBlocks(layout.blockCount);
   }
 
   get state(): SenderState {
@@ -137,7 +94,7 @@ export class SenderSession {
 
   /** It has started, and somebody holds it. */
   get isHeld(): boolean {
-    return this.#state === "streaming" && this.#holds.size > 0;
+    return this.#state === "streaming" && this.#holds.isHeld;
   }
 
   get isOver(): boolean {
@@ -151,7 +108,7 @@ export class SenderSession {
 
   /** Which pass goes on, or comes next: 1 is the first. */
   get pass(): number {
-    return this.#pass;
+    return this.#blocks.pass;
   }
 
   get receivers(): readonly Receiver[] {
@@ -163,7 +120,7 @@ export class SenderSession {
     if (this.isOver) return "";
     if (this.#state === "streaming") {
       const burst = this.#burst === undefined ? [] : ["a burst of canaries shows what the network loses"];
-      return [...new Set([...this.#holds.values(), ...burst])].join("; ");
+      return [...new Set([...this.#holds.reasons, ...burst])].join("; ");
     }
     if (this.#state === "ended") {
       const { active, size } = this.#room;
@@ -222,7 +179,7 @@ export class SenderSession {
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#furtherAt = now;
     if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
     if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
-    if (!this.#room.isActive(id)) this.#isStale = true;
+    if (!this.#room.isActive(id)) this.#blocks.onReceiverLeft();
     return true;
   }
 
@@ -262,10 +219,9 @@ export class SenderSession {
    * @returns lets go; nothing happens the second time
    */
   hold(reason: string): (now: number) => void {
-    const key = Symbol();
-    this.#holds.set(key, reason);
+    const letGo = this.#holds.add(reason);
     return (now) => {
-      if (this.#holds.delete(key) && this.#holds.size === 0) this.#quietSince = now;
+      if (letGo()) this.#quietSince = now;
     };
   }
 
@@ -292,16 +248,10 @@ export class SenderSession {
   }
 
   #startWhenReady(now: number): void {
-    const ready = this.#readyCount();
-    if (ready === 0) return;
     const { waitFor, maxWaitMs } = this.#options;
-    if (ready >= waitFor) this.#start(`${ready} of ${waitFor} hosts are ready`);
-    else if (this.#hasStreamed) this.#start("a host wants it again");
-    else if (this.#room.count("receiving") > 0 && now >= (this.#firstReadyAt ?? now) + RETURN_MS)
-      this.#start("hosts go on where they were when the stream broke off");
-    else if (maxWaitMs > 0 && now >= (this.#firstReadyAt ?? now) + maxWaitMs) {
-      this.#start(`${ready} of ${waitFor} hosts are ready and the longest wait is over`);
-    }
+    const before = { ready: this.#readyCount(), receiving: this.#room.count("receiving"), waitFor, maxWaitMs };
+    const reason = reasonToStart({ ...before, firstReadyAt: this.#firstReadyAt, hasStreamed: this.#hasStreamed }, now);
+    if (reason !== undefined) this.#start(reason);
   }
 
   // Before its only pass a receiver is done at once when the image has nothing to send: it does not wait for the others.
@@ -323,12 +273,11 @@ export class SenderSession {
     }
     const { once, loopSuspend = 0 } = this.#options;
     if (!once && this.#idlePasses < loopSuspend && this.#layout.symbolCount > 0) {
-      if (this.#block === undefined) this.#needed.fill(1);
+      if (this.#blocks.current === undefined) this.#blocks.needAll();
       return;
     }
     this.#burst = undefined;
-    this.#needed.fill(0);
-    this.#block = undefined;
+    this.#blocks.clear();
     this.#symbol = 0;
     if (once) this.#enter("ended", "no receiver is left");
     else this.#enter("open", "no receiver is left");
@@ -363,7 +312,7 @@ export class SenderSession {
 
   #nextSymbol(now: number): SenderAction {
     // An image of nothing but zeros has no packs and no symbols; its receivers need none.
-    if (this.#layout.symbolCount === 0 || this.#holds.size > 0) return this.#canary(now);
+    if (this.#layout.symbolCount === 0 || this.#holds.isHeld) return this.#canary(now);
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
     if (this.#burst !== undefined) {
@@ -373,10 +322,10 @@ export class SenderSession {
     this.#anticipation.judge(now, (block) => this.#repairs.plannedFor(block));
     const repair = this.#repairs.take(this.#sequence, now);
     if (repair !== undefined) return this.#send({ kind: PacketKind.repair, ...repair }, now);
-    if (this.#block === undefined) this.#nextBlock();
-    const block = this.#block;
+    if (this.#blocks.current === undefined) this.#nextBlock();
+    const block = this.#blocks.current;
     if (block === undefined) return this.#tail(now);
-    if (this.#symbol === 0) this.#needed[block] = 0;
+    if (this.#symbol === 0) this.#blocks.begin();
     const plannedParity = this.#repairs.plannedFor(block);
     const symbol = this.#symbol;
     const symbols = this.#layout.symbolsOfBlock(block);
@@ -398,26 +347,14 @@ export class SenderSession {
     this.#symbol = 0;
     this.#quietSince = now;
     this.#nextBlock(block + 1);
-    if (this.#block === undefined) this.#tailPause.start(this.feedbackEveryMs, now);
+    if (this.#blocks.current === undefined) this.#tailPause.start(this.feedbackEveryMs, now);
   }
 
-  /** The next block that is needed, from `from` on and then from the beginning: that is a new pass. */
   #nextBlock(from = 0): void {
-    const next = this.#needed.indexOf(1, from);
-    if (next === -1) this.#endPass();
-    // Rather than send a pass for somebody who left, ask those who are here: the canaries of the tail do.
-    if (next === -1 && this.#isStale) this.#needed.fill(0);
-    this.#block = next === -1 ? found(this.#needed.indexOf(1)) : next;
-    if (this.#block === undefined) this.#isStale = false;
-    else this.#isPassOpen = true;
-  }
-
-  #endPass(): void {
-    if (!this.#isPassOpen) return;
-    this.#isPassOpen = false;
+    const ended = this.#blocks.advance(from);
+    if (ended === undefined) return;
     if (this.#room.active === 0) this.#idlePasses += 1;
-    this.#events.push({ type: "pass", pass: this.#pass });
-    this.#pass += 1;
+    this.#events.push({ type: "pass", pass: ended });
   }
 
   // Everything was sent: who still lacks something says so, or all are done soon.
@@ -437,22 +374,23 @@ export class SenderSession {
 
   // A `once` stream goes through its blocks once: who comes too late for one fetches it by unicast.
   #need(block: number): boolean {
-    if (this.#options.once && this.#hasStreamed && (this.#block === undefined || block <= this.#block)) return false;
-    this.#needed[block] = 1;
+    const { current } = this.#blocks;
+    if (this.#options.once && this.#hasStreamed && (current === undefined || block <= current)) return false;
+    this.#blocks.need(block);
     return true;
   }
 
   /** False when nothing is sent for it. */
   #ask(block: number, asked: Asked): boolean {
-    if (block === this.#block) return true;
+    if (block === this.#blocks.current) return true;
     if (asked.lacking > this.#layout.symbolsOfBlock(block) / 2) {
-      if (this.#needed[block] === 0) this.#repairs.drop(block);
+      if (!this.#blocks.isNeeded(block)) this.#repairs.drop(block);
       return this.#need(block);
     }
     // Also when the whole block will be sent again for somebody else: who lacks little does not wait for that.
     this.#anticipation.onRequest(block);
     // In the tail one more, because each further round costs all who wait.
-    this.#repairs.ask(block, asked, this.#block === undefined ? 1 : 0);
+    this.#repairs.ask(block, asked, this.#blocks.current === undefined ? 1 : 0);
     return true;
   }
 
@@ -481,7 +419,7 @@ export class SenderSession {
 
   #look(now: number): void {
     for (const receiver of this.#room.look(now)) {
-      if (!this.#room.isActive(receiver.id)) this.#isStale = true;
+      if (!this.#room.isActive(receiver.id)) this.#blocks.onReceiverLeft();
       else this.#anticipation.forget();
       this.#events.push({ type: "receiver", receiver });
     }
@@ -492,8 +430,4 @@ export class SenderSession {
     this.#state = state;
     this.#events.push({ type: "state", state, reason });
   }
-}
-
-function found(index: number): number | undefined {
-  return index === -1 ? undefined : index;
 }

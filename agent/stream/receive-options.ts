@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import type { Logger } from "pino";
 import type { BlockTarget } from "../../images/block.ts";
 import type { Manifest } from "../../images/manifest.ts";
-import type { Mark } from "../../multicast/receiver.ts";
+import type { Mark } from "../../multicast/pass-marks.ts";
 import type { DescribedStream } from "./describe.ts";
 import type { GroupKeys } from "./group-keys.ts";
 import type { PackKeeper } from "./pack-keeper.ts";

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StreamLayout } from "../../multicast/layout.ts";
 import { encodePacket, PacketKind, packetFormat } from "../../multicast/packet.ts";
-import { MARKS_PER_PASS, StreamReceiver } from "../../multicast/receiver.ts";
+import { MARKS_PER_PASS } from "../../multicast/pass-marks.ts";
+import { StreamReceiver } from "../../multicast/receiver.ts";
 import { descriptionOf } from "./streams.ts";
 
 function start(sizes: readonly number[], shape: { symbolBytes?: number; symbolsPerBlock?: number } = {}) {
