@@ -25,7 +25,10 @@ export async function asrWords(given: readonly string[]): Promise<readonly strin
   if (isDebug) process.env["BOOTCAST_DEBUG"] = "1";
   for (const note of notes) say(note);
   if (words.length === 0) {
-    asrCommand().outputHelp();
+    const command = asrCommand();
+    // Help names a command by those that it is under.
+    new Command("bootcast").addCommand(command);
+    command.outputHelp();
     return undefined;
   }
   if (words[0] === "asr-config") {
