@@ -64,6 +64,11 @@ export class StreamLayout {
     return this.packNumbers.length;
   }
 
+  /** A whole block; the last one of the stream may be shorter. */
+  get blockBytes(): number {
+    return this.symbolsPerBlock * this.symbolBytes;
+  }
+
   packStart(pack: number): number {
     return this.#starts[pack]!;
   }
@@ -80,6 +85,12 @@ export class StreamLayout {
     };
   }
 
+  /** The first and the last block that carry bytes of `pack`. */
+  blocksOfPack(pack: number): { readonly first: number; readonly last: number } {
+    const { first, last } = this.symbolsOfPack(pack);
+    return { first: Math.floor(first / this.symbolsPerBlock), last: Math.floor(last / this.symbolsPerBlock) };
+  }
+
   /** The first and the last pack that have bytes in stream bytes `from` (inclusive) to `to` (exclusive). */
   packsOfBytes(from: number, to: number): { readonly first: number; readonly last: number } {
     return { first: this.#packAt(from), last: this.#packAt(Math.min(to, this.streamBytes) - 1) };
@@ -87,6 +98,10 @@ export class StreamLayout {
 
   packsOfSymbol(symbol: number): { readonly first: number; readonly last: number } {
     return this.packsOfBytes(symbol * this.symbolBytes, (symbol + 1) * this.symbolBytes);
+  }
+
+  packsOfBlock(block: number): { readonly first: number; readonly last: number } {
+    return this.packsOfBytes(block * this.blockBytes, (block + 1) * this.blockBytes);
   }
 
   /** How many symbols of `block` are sent: all, or fewer in the last one. */

@@ -5,13 +5,14 @@ import { Holds } from "./holds.ts";
 import type { StreamLayout } from "./layout.ts";
 import { NeededBlocks } from "./needed-blocks.ts";
 import type { Pace } from "./pacer.ts";
-import { FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind, TAIL_PAUSE_UNIT_MS } from "./packet.ts";
+import { FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind } from "./packet.ts";
 import { type Asked, RepairPlan } from "./repair-plan.ts";
 import { Room } from "./room.ts";
 import { LOST_AFTER_MS, type Receiver, type ReceiverReport } from "./roster.ts";
 import type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
 import { reasonToStart } from "./start-decision.ts";
-import { TailPause } from "./tail-pause.ts";
+import { Tail } from "./tail.ts";
+import { wordsAfterEnd, wordsBeforeStart, wordsWhileStreaming } from "./waiting-words.ts";
 
 export type { Receiver } from "./roster.ts";
 export type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
@@ -20,8 +21,6 @@ export type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./se
 const CANARY_EVERY_MS = 250;
 /** After everything was sent: shows them that the sender waits for requests. */
 const TAIL_CANARY_EVERY_MS = 40;
-/** A pass of a `once` stream is over when nobody has asked for so long after it. */
-const TAIL_QUIET_MS = 1_500;
 /** The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. */
 const FEEDBACK_MS_A_HOST = 12;
 const FEEDBACK_LEAST_MS = 20;
@@ -67,14 +66,12 @@ export class SenderSession {
   #sequence = 0;
   readonly #repairs: RepairPlan;
   readonly #anticipation = new Anticipation();
-  readonly #tailPause = new TailPause();
+  readonly #tail = new Tail();
   readonly #blocks: NeededBlocks;
   /** The next one of the block that is being sent. */
   #symbol = 0;
   /** Passes that were sent to nobody. */
   #idlePasses = 0;
-  /** Since when nothing but requests can give work. */
-  #quietSince = 0;
   /** Goes on before the first symbol. */
   #burst: CanaryBurst | undefined;
   readonly #holds = new Holds();
@@ -118,18 +115,9 @@ export class SenderSession {
   /** What the stream waits for, for people: "1 of 2 hosts ready", why it is held; empty when it waits for nothing. */
   get waitingFor(): string {
     if (this.isOver) return "";
-    if (this.#state === "streaming") {
-      const burst = this.#burst === undefined ? [] : ["a burst of canaries shows what the network loses"];
-      return [...new Set([...this.#holds.reasons, ...burst])].join("; ");
-    }
-    if (this.#state === "ended") {
-      const { active, size } = this.#room;
-      const hosts = size === 1 ? "host has" : "hosts have";
-      return active === 0 ? "" : `${active} of ${size} ${hosts} still to report the end`;
-    }
-    const ready = this.#readyCount();
-    const hosts = this.#options.waitFor === 1 ? "host" : "hosts";
-    return ready >= this.#options.waitFor ? "" : `${ready} of ${this.#options.waitFor} ${hosts} ready`;
+    if (this.#state === "streaming") return wordsWhileStreaming(this.#holds.reasons, this.#burst !== undefined);
+    if (this.#state === "ended") return wordsAfterEnd(this.#room.active, this.#room.size);
+    return wordsBeforeStart(this.#readyCount(), this.#options.waitFor);
   }
 
   /** Undefined when there is no such receiver. */
@@ -186,14 +174,14 @@ export class SenderSession {
   /** A receiver's request for repairs. False when nobody asked who takes part and is served now. */
   onFeedback({ receiver, newest, wishes }: Feedback, now: number): boolean {
     if (this.#state !== "streaming" || !this.#room.hears(receiver)) return false;
-    this.#tailPause.onRequest();
+    this.#tail.onRequest();
     // No request names a block twice: so none costs more than a look at every block.
     let left = this.#layout.blockCount;
     for (const { block: first, count, lacking } of wishes) {
       const end = Math.min(first + Math.min(count, left), this.#layout.blockCount);
       left -= Math.min(count, left);
       for (let block = first; block < end; block += 1) {
-        if (this.#ask(block, { lacking, newest, now })) this.#quietSince = now;
+        if (this.#ask(block, { lacking, newest, now })) this.#tail.onWork(now);
       }
     }
     return true;
@@ -221,7 +209,7 @@ export class SenderSession {
   hold(reason: string): (now: number) => void {
     const letGo = this.#holds.add(reason);
     return (now) => {
-      if (letGo()) this.#quietSince = now;
+      if (letGo()) this.#tail.onWork(now);
     };
   }
 
@@ -324,7 +312,7 @@ export class SenderSession {
     if (repair !== undefined) return this.#send({ kind: PacketKind.repair, ...repair }, now);
     if (this.#blocks.current === undefined) this.#nextBlock();
     const block = this.#blocks.current;
-    if (block === undefined) return this.#tail(now);
+    if (block === undefined) return this.#nextOfTail(now);
     if (this.#symbol === 0) this.#blocks.begin();
     const plannedParity = this.#repairs.plannedFor(block);
     const symbol = this.#symbol;
@@ -345,9 +333,9 @@ export class SenderSession {
       now + Math.min(JUDGED_LATEST_MS, JUDGED_AFTER_MS + 2 * this.feedbackEveryMs),
     );
     this.#symbol = 0;
-    this.#quietSince = now;
+    this.#tail.onWork(now);
     this.#nextBlock(block + 1);
-    if (this.#blocks.current === undefined) this.#tailPause.start(this.feedbackEveryMs, now);
+    if (this.#blocks.current === undefined) this.#tail.start(this.feedbackEveryMs, now);
   }
 
   #nextBlock(from = 0): void {
@@ -358,18 +346,15 @@ export class SenderSession {
   }
 
   // Everything was sent: who still lacks something says so, or all are done soon.
-  #tail(now: number): SenderAction {
-    if (this.#options.once && now - this.#quietSince >= TAIL_QUIET_MS + this.feedbackEveryMs) {
+  #nextOfTail(now: number): SenderAction {
+    if (this.#options.once && this.#tail.isQuiet(this.feedbackEveryMs, now)) {
       this.#furtherAt = now;
       this.#enter("ended", "the pass is over");
       return this.#lastWords(now);
     }
     if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
     this.#canaryAt = now + TAIL_CANARY_EVERY_MS;
-    this.#tailPause.look(now);
-    const pause = Math.ceil(this.#tailPause.ms / TAIL_PAUSE_UNIT_MS);
-    const what = { block: this.#layout.blockCount, symbol: pause >> 8, plannedParity: pause & 0xff };
-    return this.#send({ kind: PacketKind.canary, ...what }, now);
+    return this.#send({ kind: PacketKind.canary, ...this.#tail.canary(this.#layout.blockCount, now) }, now);
   }
 
   // A `once` stream goes through its blocks once: who comes too late for one fetches it by unicast.

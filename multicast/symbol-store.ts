@@ -1,4 +1,4 @@
-import { HeldBlock } from "./held-block.ts";
+import { BlockRoom } from "./block-room.ts";
 import type { StreamLayout } from "./layout.ts";
 import { MOST_SYMBOLS } from "./parity.ts";
 
@@ -25,15 +25,6 @@ const State = { waiting: 0, admitted: 1, ready: 2, taken: 3, gone: 4, rejected: 
 /** A pack that was wrong so often is never taken from symbols again: somebody forges them. */
 const MOST_WRONG = 2;
 
-/** A block of which something is held. */
-type Block = {
-  readonly symbols: HeldBlock;
-  /** Where its memory begins, counted in blocks. */
-  readonly slot: number;
-  /** Some packs of it may not have been promised room yet. */
-  mayWait: boolean;
-};
-
 /**
  * Holds the symbols that have arrived until the packs they belong to are
  * complete, within a fixed amount of memory. When as many symbols of a block
@@ -49,18 +40,10 @@ type Block = {
  */
 export class SymbolStore {
   readonly #layout: StreamLayout;
-  /** All blocks that fit. A part that was never used costs nothing. */
-  readonly #memory: Uint8Array;
-  readonly #maxBlocks: number;
-  readonly #blocks = new Map<number, Block>();
-  /** Places in the memory that blocks have left, the last one first: so it is not larger than what was held at once. */
-  readonly #freeSlots: number[] = [];
-  #slotsUsed = 0;
-  /** How many packs that have room, and repairs, use each block; room is reserved for the blocks that have any. */
-  readonly #users: Uint16Array;
+  /** Used by the packs that have room, and by repairs. */
+  readonly #room: BlockRoom;
   /** How many packs that touch each block still need symbols: those that wait or are admitted. */
   readonly #needers: Uint16Array;
-  #reservedBlocks = 0;
   readonly #states: Uint8Array;
   /** How often each pack was wrong. */
   readonly #wrongTimes: Uint8Array;
@@ -78,7 +61,6 @@ export class SymbolStore {
    */
   constructor(layout: StreamLayout, memoryBytes: number, newMemory: (bytes: number) => Uint8Array = newBytes) {
     this.#layout = layout;
-    this.#users = new Uint16Array(layout.blockCount);
     this.#needers = new Uint16Array(layout.blockCount);
     this.#states = new Uint8Array(layout.packCount);
     this.#wrongTimes = new Uint8Array(layout.packCount);
@@ -86,28 +68,27 @@ export class SymbolStore {
     this.#missingBytes = layout.streamBytes;
     let largestSpan = 1;
     for (let pack = 0; pack < layout.packCount; pack += 1) {
-      const { first, last } = this.#blocksOf(pack);
+      const { first, last } = this.#layout.blocksOfPack(pack);
       largestSpan = Math.max(largestSpan, last - first + 1);
       for (let block = first; block <= last; block += 1) this.#needers[block]! += 1;
     }
-    const maxBlocks = Math.max(Math.floor(memoryBytes / this.#blockBytes), largestSpan);
-    this.#maxBlocks = Math.min(maxBlocks, Math.max(1, layout.blockCount));
-    this.#memory = newMemory(this.#maxBlocks * this.#blockBytes);
+    const maxBlocks = Math.max(Math.floor(memoryBytes / layout.blockBytes), largestSpan);
+    this.#room = new BlockRoom(layout, Math.min(maxBlocks, Math.max(1, layout.blockCount)), newMemory);
   }
 
   /** Where all symbols lie: pieces and blocks are views into it. */
   get memory(): Uint8Array {
-    return this.#memory;
+    return this.#room.memory;
   }
 
   /** Memory that holds symbols now. */
   get heldBytes(): number {
-    return this.#blocks.size * this.#blockBytes;
+    return this.#room.heldBytes;
   }
 
   /** The most that `heldBytes` can become. */
   get limitBytes(): number {
-    return this.#maxBlocks * this.#blockBytes;
+    return this.#room.limitBytes;
   }
 
   /** Bytes of the packs that are neither complete here nor taken; rejected ones included. */
@@ -133,7 +114,7 @@ export class SymbolStore {
   /** How many symbols, whichever, would complete `block`; 0 when nothing of it is needed. */
   lackingOf(block: number): number {
     if (this.#needers[block] === 0) return 0;
-    return this.#layout.symbolsOfBlock(block) - (this.#blocks.get(block)?.symbols.count ?? 0);
+    return this.#layout.symbolsOfBlock(block) - (this.#room.get(block)?.symbols.count ?? 0);
   }
 
   /** Whether symbols of `block` would be kept now. */
@@ -148,11 +129,11 @@ export class SymbolStore {
     const isParity = symbol >= layout.symbolsPerBlock;
     if (!isParity && symbol >= layout.symbolsOfBlock(block)) return "out-of-range";
     if (this.#needers[block] === 0) return "not-needed";
-    let held = this.#blocks.get(block);
+    let held = this.#room.get(block);
     if (held === undefined || held.mayWait) {
       // Where a block has memory already, its symbols are kept: the packs that wait may get room when the others go.
       if (!this.#admitPacksOf(block) && held === undefined) return "no-room";
-      held ??= this.#newBlock(block);
+      held ??= this.#room.hold(block);
       held.mayWait = this.#hasWaiting(block);
     }
     const { symbols } = held;
@@ -165,7 +146,7 @@ export class SymbolStore {
       this.#setPresent(block, symbol);
     }
     if (symbols.isFull && symbols.missing.length > 0) {
-      this.#users[block]! += 1;
+      this.#room.useToo(block);
       this.#repairable.push(block);
     }
     return "kept";
@@ -175,18 +156,18 @@ export class SymbolStore {
   takeRepair(): BlockRepair | undefined {
     const block = this.#repairable.shift();
     if (block === undefined) return undefined;
-    const { bytes, missing, parity } = this.#blocks.get(block)!.symbols;
+    const { bytes, missing, parity } = this.#room.get(block)!.symbols;
     return { block, bytes, missing, parity };
   }
 
   /** All source symbols of the block are in their places now. */
   onRepaired(block: number): void {
-    const { symbols } = this.#blocks.get(block)!;
+    const { symbols } = this.#room.get(block)!;
     const computed = [...symbols.missing];
     symbols.onRepaired();
     for (const symbol of computed) this.#setPresent(block, symbol);
     this.#repairedSymbols += computed.length;
-    this.#unuse(block);
+    this.#room.leave(block);
   }
 
   /** The next complete pack. Its pieces stay as they are, and its room is not free, until `release`. */
@@ -203,7 +184,7 @@ export class SymbolStore {
   release(pack: number): void {
     if (this.#states[pack] !== State.taken) return;
     this.#states[pack] = State.gone;
-    this.#unuseBlocksOf(pack);
+    this.#leaveBlocksOf(pack);
   }
 
   /** The pack came another way; what is held of it is let go. False when it was taken before. */
@@ -213,7 +194,7 @@ export class SymbolStore {
     if (state === State.waiting || state === State.admitted) this.#needsNoMore(pack);
     if (state !== State.ready) this.#missingBytes -= this.#layout.packBytes(pack);
     this.#states[pack] = State.gone;
-    if (state === State.admitted || state === State.ready) this.#unuseBlocksOf(pack);
+    if (state === State.admitted || state === State.ready) this.#leaveBlocksOf(pack);
     return true;
   }
 
@@ -231,7 +212,7 @@ export class SymbolStore {
     const isPoisoned = this.#wrongTimes[pack]! >= MOST_WRONG;
     this.#states[pack] = isPoisoned ? State.rejected : State.waiting;
     const again: number[] = [];
-    const { first, last } = this.#blocksOf(pack);
+    const { first, last } = this.#layout.blocksOfPack(pack);
     for (let block = first; block <= last; block += 1) {
       this.#clear(block);
       if (!isPoisoned) this.#needers[block]! += 1;
@@ -251,7 +232,7 @@ export class SymbolStore {
   /** True when this symbol (counted through the stream) is held or can be computed, or nothing needs it any more. */
   has(number: number): boolean {
     const { symbolsPerBlock } = this.#layout;
-    const symbols = this.#blocks.get(Math.floor(number / symbolsPerBlock))?.symbols;
+    const symbols = this.#room.get(Math.floor(number / symbolsPerBlock))?.symbols;
     if (symbols?.isFull || symbols?.hasSource(number % symbolsPerBlock)) return true;
     const packs = this.#layout.packsOfSymbol(number);
     for (let pack = packs.first; pack <= packs.last; pack += 1) {
@@ -263,7 +244,7 @@ export class SymbolStore {
 
   // Packs that are complete, or in hands, are checked by themselves; whoever still collects begins anew.
   #clear(block: number): void {
-    const held = this.#blocks.get(block);
+    const held = this.#room.get(block);
     if (held === undefined) return;
     held.mayWait = true;
     // It is being repaired: what comes of that is checked like everything.
@@ -279,33 +260,9 @@ export class SymbolStore {
     held.symbols.clear();
   }
 
-  get #blockBytes(): number {
-    return this.#layout.symbolsPerBlock * this.#layout.symbolBytes;
-  }
-
-  #blocksOf(pack: number): { first: number; last: number } {
-    const { first, last } = this.#layout.symbolsOfPack(pack);
-    const perBlock = this.#layout.symbolsPerBlock;
-    return { first: Math.floor(first / perBlock), last: Math.floor(last / perBlock) };
-  }
-
-  #packsOf(block: number): { readonly first: number; readonly last: number } {
-    return this.#layout.packsOfBytes(block * this.#blockBytes, (block + 1) * this.#blockBytes);
-  }
-
-  #newBlock(block: number): Block {
-    const slot = this.#freeSlots.pop() ?? this.#slotsUsed++;
-    const from = slot * this.#blockBytes;
-    const { symbolBytes } = this.#layout;
-    const bytes = this.#memory.subarray(from, from + this.#layout.symbolsOfBlock(block) * symbolBytes);
-    const held: Block = { slot, symbols: new HeldBlock(bytes, symbolBytes), mayWait: true };
-    this.#blocks.set(block, held);
-    return held;
-  }
-
   // A symbol is kept as long as any pack of its block has room: all of them are needed to repair the block.
   #admitPacksOf(block: number): boolean {
-    const { first, last } = this.#packsOf(block);
+    const { first, last } = this.#layout.packsOfBlock(block);
     let hasRoom = false;
     for (let pack = first; pack <= last; pack += 1) {
       if (this.#states[pack] === State.waiting) this.#admit(pack);
@@ -315,19 +272,15 @@ export class SymbolStore {
   }
 
   #hasWaiting(block: number): boolean {
-    const { first, last } = this.#packsOf(block);
+    const { first, last } = this.#layout.packsOfBlock(block);
     for (let pack = first; pack <= last; pack += 1) if (this.#states[pack] === State.waiting) return true;
     return false;
   }
 
   // A pack may share its first and last block with others, which may hold symbols of it already.
   #admit(pack: number): void {
-    const { first, last } = this.#blocksOf(pack);
-    let more = 0;
-    for (let block = first; block <= last; block += 1) if (this.#users[block] === 0) more += 1;
-    if (this.#reservedBlocks + more > this.#maxBlocks) return;
-    this.#reservedBlocks += more;
-    for (let block = first; block <= last; block += 1) this.#users[block]! += 1;
+    const { first, last } = this.#layout.blocksOfPack(pack);
+    if (!this.#room.useAll(first, last)) return;
     this.#states[pack] = State.admitted;
     const symbols = this.#layout.symbolsOfPack(pack);
     let lacking = 0;
@@ -338,7 +291,7 @@ export class SymbolStore {
 
   #isHeld(number: number): boolean {
     const { symbolsPerBlock } = this.#layout;
-    const held = this.#blocks.get(Math.floor(number / symbolsPerBlock));
+    const held = this.#room.get(Math.floor(number / symbolsPerBlock));
     return held?.symbols.hasSource(number % symbolsPerBlock) === true;
   }
 
@@ -359,40 +312,29 @@ export class SymbolStore {
   }
 
   #needsNoMore(pack: number): void {
-    const { first, last } = this.#blocksOf(pack);
+    const { first, last } = this.#layout.blocksOfPack(pack);
     for (let block = first; block <= last; block += 1) this.#needers[block]! -= 1;
   }
 
-  #unuseBlocksOf(pack: number): void {
-    const { first, last } = this.#blocksOf(pack);
-    for (let block = first + 1; block < last; block += 1) this.#unuse(block);
+  #leaveBlocksOf(pack: number): void {
+    const { first, last } = this.#layout.blocksOfPack(pack);
+    for (let block = first + 1; block < last; block += 1) this.#room.leave(block);
     for (const block of first === last ? [first] : [first, last]) {
       // Another pack that got no room so far may have symbols in it: now there may be some, and they are not lost.
-      if (this.#users[block] === 1 && this.#needers[block]! > 0) this.#admitPacksOf(block);
-      this.#unuse(block);
+      if (this.#room.usersOf(block) === 1 && this.#needers[block]! > 0) this.#admitPacksOf(block);
+      this.#room.leave(block);
     }
   }
 
-  #unuse(block: number): void {
-    this.#users[block]! -= 1;
-    if (this.#users[block] !== 0) return;
-    const held = this.#blocks.get(block);
-    if (held !== undefined) this.#freeSlots.push(held.slot);
-    this.#blocks.delete(block);
-    this.#reservedBlocks -= 1;
-  }
-
   #piecesOf(pack: number): Uint8Array[] {
-    const blockBytes = this.#blockBytes;
+    const { blockBytes } = this.#layout;
     const start = this.#layout.packStart(pack);
     const end = start + this.#layout.packBytes(pack);
-    const { first, last } = this.#blocksOf(pack);
+    const { first, last } = this.#layout.blocksOfPack(pack);
     const pieces: Uint8Array[] = [];
     for (let block = first; block <= last; block += 1) {
       const from = Math.max(start - block * blockBytes, 0);
-      pieces.push(
-        this.#blocks.get(block)!.symbols.bytes.subarray(from, Math.min(end - block * blockBytes, blockBytes)),
-      );
+      pieces.push(this.#room.get(block)!.symbols.bytes.subarray(from, Math.min(end - block * blockBytes, blockBytes)));
     }
     return pieces;
   }
