@@ -125,6 +125,15 @@ export function sealUnknown(digest: string, id: string): Fault {
   });
 }
 
+/** A pack was cut off, or something was added to it. */
+export function packLength(digest: string, foundBytes: number, wantedBytes: number): Fault {
+  return new Fault("PACK_LENGTH", {
+    what: `Pack ${digest} has ${foundBytes} bytes instead of ${wantedBytes}.`,
+    why: "Its file in the store was cut off or changed.",
+    fix: '"bootcast image verify" says which images it hurts, and repairs it from another copy.',
+  });
+}
+
 /** The disk of the store reports an error. */
 export function unreadablePack(digest: string, cause: unknown): Fault {
   return new Fault(

@@ -6,7 +6,7 @@ import type { PackReader } from "../images/pack-reader.ts";
 import { SEAL_BYTES, SEALED_HEADER_BYTES, sealOf } from "../images/sealed-pack.ts";
 import { PackSealer } from "./pack-sealer.ts";
 import { type StoreDisk, tellingFull } from "./store-disk.ts";
-import { diskFull, missingPack } from "./store-faults.ts";
+import { diskFull, missingPack, packLength } from "./store-faults.ts";
 import { isMissing, readdirOrNone, writeWhole } from "./store-files.ts";
 import type { StoreKeyFile } from "./store-key-file.ts";
 import type { PackForm } from "./store-seal-state.ts";
@@ -61,6 +61,14 @@ export class PackStore implements PackReader {
   /** For streams: the same as `readPack`. */
   read(pack: { readonly digest: string }): Promise<Uint8Array> {
     return this.readPack(pack.digest);
+  }
+
+  /** The same, into memory that is there. @throws {Fault} those of `readPack`; PACK_LENGTH when it does not fit */
+  async readInto({ digest }: { readonly digest: string }, _number: number, target: Uint8Array): Promise<void> {
+    if (await this.#readPlainInto(digest, target)) return;
+    const bytes = await this.readPack(digest);
+    if (bytes.length !== target.length) throw packLength(digest, bytes.length, target.length);
+    target.set(bytes);
   }
 
   /**
@@ -168,6 +176,23 @@ export class PackStore implements PackReader {
       }
     })();
     return this.#syncing;
+  }
+
+  /** False when it is missing, sealed or of another length: then nothing in `target` counts. */
+  async #readPlainInto(digest: string, target: Uint8Array): Promise<boolean> {
+    const file = await open(this.packPath(digest)).catch(() => undefined);
+    if (file === undefined) return false;
+    try {
+      if ((await file.stat()).size !== target.length) return false;
+      for (let at = 0; at < target.length; ) {
+        const { bytesRead } = await file.read(target, at, target.length - at, at);
+        if (bytesRead === 0) return false;
+        at += bytesRead;
+      }
+      return sealOf(target) === undefined;
+    } finally {
+      await file.close();
+    }
   }
 
   async #readStart(digest: string, lengthBytes: number) {

@@ -437,3 +437,28 @@ test("a file that does not say how the store is sealed stops writers, and is wri
   await changeSeal(store, await firstKey(keyFile));
   assert.deepEqual(await sealOf(directory), { target: await firstKey(keyFile), former: [] });
 });
+
+test("a pack is read into memory that is there, plain or sealed; one that was cut off, or is gone, is told", async (t) => {
+  const { directory, keyFile, plain, open } = await place(t);
+  const { manifest } = await addImage(plain, "debian", "?".repeat(40));
+  const pack = manifest.packs[0]!;
+  const wanted = await plain.readPack(pack.digest);
+  const target = Buffer.alloc(pack.storedBytes);
+  await plain.readInto(pack, 0, target);
+  assert.deepEqual(target, Buffer.from(wanted));
+
+  await keyFile.make();
+  const store = await open();
+  await changeSeal(store, await firstKey(keyFile));
+  target.fill(0);
+  await store.readInto(pack, 0, target);
+  assert.deepEqual(target, Buffer.from(wanted));
+  await assert.rejects(plain.readInto(pack, 0, target), { code: "STORE_KEY_MISSING" });
+
+  await changeSeal(store, "plain");
+  const path = join(directory, "packs", pack.digest.slice(0, 2), `${pack.digest}.pack`);
+  await writeFile(path, wanted.subarray(0, -1));
+  await assert.rejects(plain.readInto(pack, 0, target), { code: "PACK_LENGTH", what: /has \d+ bytes instead of \d+/ });
+  await rm(path);
+  await assert.rejects(plain.readInto(pack, 0, target), { code: "PACK_MISSING" });
+});
