@@ -260,11 +260,11 @@ export class StreamReceiver {
     const packet = decodePacket(bytes, this.#format);
     if (typeof packet === "string") return packet;
     this.#heardAt = now;
-    const before = this.#sequence.newest;
+    const { restarts } = this.#sequence;
     const order = this.#sequence.note(packet.sequence);
     if (order === "newest") {
       // A sender that counts anew was started again: its clock is another one.
-      if (before !== undefined && ((packet.sequence - before) | 0) < 0) this.#delay.restart();
+      if (this.#sequence.restarts > restarts) this.#delay.restart();
       this.#delay.note(packet.sendTimeTenthsMs, now);
     }
     if (packet.kind === PacketKind.canary) {

@@ -27,6 +27,11 @@ export type SenderEvent =
   | { readonly type: "burst"; readonly result: BurstResult };
 
 export type SenderOptions = {
+  /**
+   * The number of the first datagram, 32 bits by chance: so receivers notice that a sender was started again, and do
+   * not take its first datagrams for late ones of the sender before (as RFC 3550, 5.1).
+   */
+  readonly firstSequence: number;
   /** The stream starts when so many receivers are ready. */
   readonly waitFor: number;
   /** It starts so long after the first one is ready, with those who are; 0: waits for all without end. */

@@ -63,7 +63,7 @@ export class SenderSession {
   #canaryAt = 0;
   /** The last time that a receiver of an ended stream got further. */
   #furtherAt = 0;
-  #sequence = 0;
+  #sequence: number;
   readonly #repairs: RepairPlan;
   readonly #anticipation = new Anticipation();
   readonly #tail = new Tail();
@@ -80,6 +80,7 @@ export class SenderSession {
     this.#layout = layout;
     this.#pacer = pacer;
     this.#options = options;
+    this.#sequence = options.firstSequence;
     this.#room = new Room(options.once, PACKET_HEADER_BYTES + layout.symbolBytes + FRAME_BYTES);
     this.#repairs = new RepairPlan(layout);
     this.#blocks = new NeededBlocks(layout.blockCount);
@@ -100,7 +101,7 @@ export class SenderSession {
 
   /** Datagrams sent so far, of all kinds; wraps at 32 bits. */
   get sentDatagrams(): number {
-    return this.#sequence;
+    return (this.#sequence - this.#options.firstSequence) >>> 0;
   }
 
   /** Which pass goes on, or comes next: 1 is the first. */

@@ -17,10 +17,16 @@ export class SequenceWindow {
   #strangeNext: number | undefined;
   #received = 0;
   #lost = 0;
+  #restarts = 0;
 
   /** The newest number seen; undefined before the first datagram. */
   get newest(): number | undefined {
     return this.#newest;
+  }
+
+  /** How often the sender began to count anew. */
+  get restarts(): number {
+    return this.#restarts;
   }
 
   /** Different datagrams that arrived. */
@@ -43,7 +49,10 @@ export class SequenceWindow {
     if (this.#newest === undefined) return this.#restart(sequence);
     const ahead = (sequence - this.#newest) | 0;
     if (ahead > LARGEST_JUMP || ahead <= -WINDOW) {
-      if (sequence === this.#strangeNext) return this.#restart(sequence);
+      if (sequence === this.#strangeNext) {
+        this.#restarts += 1;
+        return this.#restart(sequence);
+      }
       this.#strangeNext = (sequence + 1) >>> 0;
       return "strange";
     }

@@ -180,6 +180,7 @@ async function openWire(wanted: WiredStream, log: Logger): Promise<StreamWire> {
     ...(wanted.withoutKoffi === undefined ? {} : { withoutKoffi: wanted.withoutKoffi }),
   });
   const session = new SenderSession(layout, socket.pace, {
+    firstSequence: randomBytes(4).readUInt32BE(),
     waitFor: wanted.waitFor,
     maxWaitMs: wanted.maxWaitMs,
     once: wanted.once,

@@ -259,3 +259,25 @@ test("receiver: a repair that it has, announcing more and more, does not put off
   }
   assert(asked > 0);
 });
+
+test("receiver: a sender that was started again has another clock: that is no delay, whichever way its numbers went", () => {
+  for (const [restartedAt, clockMs] of [
+    [3_000_000_000, -858],
+    [100_000_000, 400],
+  ] as const) {
+    const description = descriptionOf([400_000], {});
+    const layout = new StreamLayout(description, [{ storedBytes: 400_000 }]);
+    const options = { memoryBytes: 1 << 20, silenceMs: 5_000, now: 0, random: () => 0.5 };
+    const receiver = new StreamReceiver(description, layout, options);
+    const format = packetFormat(description);
+    const send = (sequence: number, sentMs: number, now: number) => {
+      const sendTimeTenthsMs = Math.floor(sentMs * 10) & 0xffff;
+      const what = { kind: PacketKind.canary, symbol: 0, plannedParity: 0, block: 0, payload: new Uint8Array(0) };
+      receiver.onDatagram(encodePacket({ ...what, sequence, sendTimeTenthsMs }, format), now);
+    };
+    for (let number = 0; number < 400; number += 1) send(2_000_000_000 + number, number * 5, number * 5);
+    for (let number = 0; number < 400; number += 1)
+      send(restartedAt + number, 5_000 + number * 5 + clockMs, 5_000 + number * 5);
+    assert(receiver.delayMs! < 1, `${receiver.delayMs} ms`);
+  }
+});

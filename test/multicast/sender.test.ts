@@ -14,6 +14,7 @@ function start(options: Partial<SenderOptions> = {}, sizes: readonly number[] = 
     sizes.map((storedBytes) => ({ storedBytes })),
   );
   const session = new SenderSession(layout, new Pacer(150_000, 134, 0), {
+    firstSequence: 0,
     waitFor: 1,
     maxWaitMs: 0,
     once: false,

@@ -110,6 +110,7 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   const pacer = new Pacer(plan.rateBytesPerSecond, datagramBytes, 0);
   const newSession = () =>
     new SenderSession(layout, pacer, {
+      firstSequence: Math.floor(random() * 2 ** 32),
       waitFor: atFirst,
       maxWaitMs: 10_000,
       once: plan.once,
