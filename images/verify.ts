@@ -58,7 +58,7 @@ export async function* differingCells(
     for (let doneBytes = 0; underWay.length > 0; ) {
       signal?.throwIfAborted();
       const { differing, lengthBytes } = await underWay[0]!;
-      underWay.shift();
+      void underWay.shift();
       begin();
       yield* differing;
       doneBytes += lengthBytes;
