@@ -43,7 +43,10 @@ export function ataOffer(identity: string): SecureErase | undefined {
   return has("OVERWRITE_EXT") ? "ata-sanitize-overwrite" : undefined;
 }
 
-/** From "nvme id-ctrl" as JSON (NVMe Base 2.0, figure 275): SANICAP, OACS, NN. */
+/**
+ * From "nvme id-ctrl" as JSON (NVMe Base 2.0, figure 275): SANICAP, OACS, NN. A controller that can have more than one
+ * namespace is left alone: one that is not attached is not seen here, and would be lost with the others.
+ */
 export function nvmeOffer(identity: string): SecureErase | undefined {
   let fields: { sanicap?: unknown; oacs?: unknown; nn?: unknown };
   try {
@@ -51,6 +54,7 @@ export function nvmeOffer(identity: string): SecureErase | undefined {
   } catch {
     return undefined;
   }
+  if (fields.nn !== 1) return undefined;
   const [sanicap, oacs] = [Number(fields.sanicap) | 0, Number(fields.oacs) | 0];
   if ((sanicap & 2) !== 0) return "nvme-sanitize-block";
   if ((sanicap & 1) !== 0) return "nvme-sanitize-crypto";

@@ -36,16 +36,19 @@ test("what an ATA disk offers: the feature set and a command of it, both enabled
 });
 
 test("what an NVMe controller offers, by its bits", () => {
-  const offer = (sanicap: number, oacs: number) => nvmeOffer(JSON.stringify({ sanicap, oacs }));
+  const offer = (sanicap: number, oacs: number) => nvmeOffer(JSON.stringify({ sanicap, oacs, nn: 1 }));
   assert.equal(offer(3, 2), "nvme-sanitize-block");
   assert.equal(offer(1, 2), "nvme-sanitize-crypto");
   assert.equal(offer(0x80000000, 2), "nvme-format");
   assert.equal(offer(0, 0), undefined);
+  // A second namespace may be there without being attached; and who does not say how many there can be is not believed.
+  for (const nn of [0, 2, 128, "1", undefined])
+    assert.equal(nvmeOffer(JSON.stringify({ sanicap: 3, oacs: 2, nn })), undefined);
   for (const text of ["", "null", "[]", "{", "nvme: no such device"]) assert.equal(nvmeOffer(text), undefined);
 });
 
 test("a controller with a second disk behind it is not sanitized", async () => {
-  const tools = { run: async () => JSON.stringify({ sanicap: 2 }) };
+  const tools = { run: async () => JSON.stringify({ sanicap: 2, nn: 1 }) };
   const [one, two, other] = [disk("/dev/nvme0n1", "nvme"), disk("/dev/nvme0n2", "nvme"), disk("/dev/nvme1n1", "nvme")];
   assert.equal(await secureEraseOf(one, [one, other], tools), "nvme-sanitize-block");
   assert.equal(await secureEraseOf(one, [one, two, other], tools), undefined);
