@@ -43,7 +43,8 @@ const OWN_DELAY_MS = 6;
 /** What was too much counts for so long. */
 const REMEMBERED_MS = 8_000;
 const NEAR = 0.85;
-const CARRIED_MS = 60_000;
+/** Long, so that a queue of others that stands for minutes does not make "normal" fall from share to share. */
+const CARRIED_MS = 600_000;
 
 /** Reports are about the last fifth of a second (delay) or about all the time since the last one (loss). */
 const DELAY_WINDOW_MS = 200;
