@@ -50,7 +50,10 @@ const utf8 = new TextDecoder("utf-8", { fatal: true });
 function strictly<T>(parsing: () => T): T {
   const said: string[] = [];
   const { error, warn } = console;
-  console.error = console.warn = (text: unknown) => said.push(String(text).replace(/@#.*$/s, ""));
+  console.error = console.warn = (text: unknown) => {
+    // The bytes were read strictly: a replacement character is one that somebody wrote.
+    if (!/replacement character/.test(String(text))) said.push(String(text).replace(/@#.*$/s, ""));
+  };
   let value: T;
   try {
     value = parsing();

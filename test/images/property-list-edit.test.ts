@@ -78,6 +78,7 @@ for (const [form, made] of forms) {
         assert.deepEqual(parsePropertyList(edited), parsePropertyList(made({ ...value, [name]: text })));
         assert.equal(editPropertyList(edited, [{ keys: [name], text }]), edited);
       }),
+      { examples: [[{ a: "\u{FFFD}" }, "b", "\u{FFFD}"]] },
     );
   });
 
