@@ -64,7 +64,7 @@ async function examine(flags: DoctorFlags, config: Config): Promise<void> {
       probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
       probeBsdpServers({ server, deadlineMs }),
       probeBundles(config),
-      probeFlooding({ server, httpPort }),
+      probeFlooding({ server, httpPort, deadlineMs }),
     ]);
     files.push(...found);
     others.push(...(bsdp === undefined ? [] : [bsdp]), ...bundles, ...flooding);

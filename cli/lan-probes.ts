@@ -42,9 +42,11 @@ export async function probeLan(stream: {
 export async function probeFlooding(target: {
   readonly server: string;
   readonly httpPort: number;
+  readonly deadlineMs: number;
 }): Promise<ProbeResult[]> {
-  const { server, httpPort } = target;
-  const control = new StreamControl({ server: new URL(`http://${server}:${httpPort}`) });
+  const { server, httpPort, deadlineMs } = target;
+  const signal = AbortSignal.timeout(deadlineMs);
+  const control = new StreamControl({ server: new URL(`http://${server}:${httpPort}`), signal });
   try {
     const { streams } = await control.streams();
     const sent = streams.filter(({ state, receivers }) => state !== "ended" && receivers > 0).slice(0, MOST_STREAMS);
@@ -59,7 +61,7 @@ export async function probeFlooding(target: {
     );
   } catch (error) {
     // That nothing answers there is told by the probes of the boot files.
-    if (error instanceof Fault) return [];
+    if (error instanceof Fault || signal.aborted) return [];
     throw error;
   } finally {
     await control.close();
