@@ -60,12 +60,13 @@ async function examine(flags: DoctorFlags, config: Config): Promise<void> {
   const others: ProbeResult[] = [];
   if (server !== undefined) {
     say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
-    const [found, bsdp, bundles, flooding] = await Promise.all([
+    const [found, bsdp, bundles] = await Promise.all([
       probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
       probeBsdpServers({ server, deadlineMs }),
       probeBundles(config),
-      probeFlooding({ server, httpPort, deadlineMs }),
     ]);
+    // Who is not there is not asked once more.
+    const flooding = isUnreachable(found) ? [] : await probeFlooding({ server, httpPort, deadlineMs });
     files.push(...found);
     others.push(...(bsdp === undefined ? [] : [bsdp]), ...bundles, ...flooding);
   }
