@@ -72,10 +72,15 @@ export class Lines {
   }
 
   /** The first line that holds all of `texts`; an error with all lines when none comes within ten seconds. */
-  async until(...texts: readonly string[]): Promise<string> {
+  until(...texts: readonly string[]): Promise<string> {
+    return this.untilAfter(0, ...texts);
+  }
+
+  /** The same, of the lines from number `from` on: not of what was said before. */
+  async untilAfter(from: number, ...texts: readonly string[]): Promise<string> {
     const deadline = AbortSignal.timeout(10_000);
     for (;;) {
-      const found = this.#seen.find((line) => texts.every((text) => line.includes(text)));
+      const found = this.#seen.slice(from).find((line) => texts.every((text) => line.includes(text)));
       if (found !== undefined) return found;
       if (this.#hasEnded || deadline.aborted) {
         const when = deadline.aborted ? "within 10 s" : "before the end";
