@@ -1,0 +1,38 @@
+import { type Static, Type } from "typebox";
+import { Disk } from "../disk.ts";
+
+const Nic = Type.Object({
+  name: Type.String(),
+  mac: Type.String(),
+  /** Mbit/s; absent when the driver does not say. */
+  linkMegabits: Type.Optional(Type.Number()),
+});
+
+export const Inventory = Type.Object({
+  /** The address of the card the machine booted from, lower case with colons. */
+  mac: Type.String({ pattern: "^([0-9a-f]{2}:){5}[0-9a-f]{2}$" }),
+  /** SMBIOS system UUID in lower case; empty when the firmware has none. */
+  uuid: Type.String(),
+  serial: Type.String(),
+  vendor: Type.String(),
+  model: Type.String(),
+  firmware: Type.Union([Type.Literal("bios"), Type.Literal("uefi")]),
+  memoryBytes: Type.Number(),
+  cpuCount: Type.Number(),
+  nics: Type.Array(Nic),
+  disks: Type.Array(Disk),
+  agentVersion: Type.String(),
+  /** What a DHCP server called this machine (option 12). */
+  dhcpName: Type.Optional(Type.String({ maxLength: 255 })),
+  /** CONTRACT_VERSION of the agent. */
+  contract: Type.Optional(Type.Integer({ minimum: 1 })),
+});
+export type Inventory = Static<typeof Inventory>;
+
+export const Registration = Type.Object({
+  hostId: Type.String(),
+  /** The name the server gave this host, "lab-01". */
+  name: Type.String(),
+  token: Type.String(),
+});
+export type Registration = Static<typeof Registration>;

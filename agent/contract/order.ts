@@ -1,0 +1,65 @@
+import { type Static, Type } from "typebox";
+import { oneOf } from "../disk.ts";
+
+/** How a disk is erased before it is written: agent/erase-plan.ts. */
+export const eraseMethods = ["quick", "discard", "zeros", "secure", "none"] as const;
+export type EraseMethod = (typeof eraseMethods)[number];
+
+/** What an order says of the disk. */
+export const OrderTerms = Type.Object({
+  /** Which one: agent/disk-rule.ts. */
+  disk: Type.String(),
+  erase: oneOf(eraseMethods),
+  /** What a person saw on this host's disks when the order was given; texts of agent/disk-content.ts. */
+  confirmed: Type.Array(Type.String()),
+  /** What its disk held after its last restore; empty: there was none. */
+  known: Type.String(),
+});
+export type OrderTerms = Static<typeof OrderTerms>;
+
+/** A person's own script, which runs on the client when its disk is restored and named. */
+export const OrderScript = Type.Object({
+  name: Type.String({ maxLength: 100 }),
+  /** For /bin/sh of the boot image. */
+  text: Type.String(),
+  /** It is ended then. */
+  mostSeconds: Type.Number({ minimum: 1, maximum: 86_400 }),
+});
+export type OrderScript = Static<typeof OrderScript>;
+
+/** The scripts of an order, and the site key's signature of `scriptsText`: nobody on the way may put in others. */
+export const OrderScripts = Type.Object({ list: Type.Array(OrderScript, { maxItems: 32 }), permit: Type.String() });
+export type OrderScripts = Static<typeof OrderScripts>;
+
+/** What the host is to do now. `reason` is shown on the client's screen. */
+export const Order = Type.Union([
+  Type.Object({ kind: Type.Literal("wait"), reason: Type.String() }),
+  Type.Object({ kind: Type.Literal("boot-disk"), reason: Type.String() }),
+  Type.Object({
+    kind: Type.Literal("deploy"),
+    deployId: Type.String(),
+    /** "lab-debian" and its version, for the screen. */
+    image: Type.String(),
+    imageVersion: Type.Number(),
+    hostName: Type.String(),
+    streamId: Type.String(),
+    /** Since SCRIPTS_SINCE. They run in this order; the first that fails ends the order as failed. */
+    scripts: Type.Optional(OrderScripts),
+    /** Since DISK_TERMS_SINCE. */
+    terms: Type.Optional(OrderTerms),
+    reason: Type.String(),
+  }),
+  Type.Object({
+    kind: Type.Literal("capture"),
+    deployId: Type.String(),
+    /** What the image is to be called; its version is known when it is made. */
+    image: Type.String(),
+    hostName: Type.String(),
+    /** A larger disk than the one that was ordered is not captured. */
+    mostDiskBytes: Type.Number(),
+    /** Keep also what lies in free blocks of a file system: deleted files. */
+    keepFreeBlocks: Type.Boolean(),
+    reason: Type.String(),
+  }),
+]);
+export type Order = Static<typeof Order>;
