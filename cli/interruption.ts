@@ -7,6 +7,8 @@ import { Fault } from "../fault.ts";
  */
 export function interruption(what = "The command was interrupted."): {
   readonly signal: AbortSignal;
+  /** Calls `action` at the interruption, or at once when it was before: an aborted signal has no more events. */
+  readonly whenReceived: (action: () => void) => void;
   readonly dispose: () => void;
 } {
   const controller = new AbortController();
@@ -26,5 +28,10 @@ export function interruption(what = "The command was interrupted."): {
   };
   process.on("SIGINT", onSignal);
   process.on("SIGTERM", onSignal);
-  return { signal: controller.signal, dispose };
+  const { signal } = controller;
+  const whenReceived = (action: () => void) => {
+    if (signal.aborted) action();
+    else signal.addEventListener("abort", action, { once: true });
+  };
+  return { signal, whenReceived, dispose };
 }

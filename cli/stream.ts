@@ -198,7 +198,7 @@ async function runStream(flags: StreamFlags): Promise<Exit> {
     }
     observer.start(flags.figuresEvery ?? (outputOptions().json ? JSON_FIGURES_MS : TEXT_FIGURES_MS));
     showLine("Ready to start accepting clients");
-    interrupted.signal.addEventListener("abort", () => stream.stop("interrupted"), { once: true });
+    interrupted.whenReceived(() => stream.stop("interrupted"));
     await stream.ended;
     if (interrupted.signal.aborted) return Exit.interrupted;
     if (observer.problem !== undefined) throw observer.problem;

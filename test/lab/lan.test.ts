@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -88,6 +89,8 @@ describe("streams and their network", { skip: labProblem() ?? false, timeout: 18
 
   test("a group that somebody else sends to is refused when it was asked for, else the next is taken", async () => {
     const rival = lab.spawn(node, ["-e", rivalProgram], { netns: "rival" });
+    // Who listens before it sends finds the group free.
+    await once(rival.stdout, "data");
     const refused = result(stream(7801, "--group", "239.192.66.1"));
     const moved = stream(7802);
     const finding = await found(moved, ({ probe }) => probe === "group");
@@ -142,7 +145,7 @@ const rivalProgram = `
 const socket = require("node:dgram").createSocket("udp4");
 socket.bind(0, "10.68.0.9", () => {
   socket.setMulticastInterface("10.68.0.9");
-  setInterval(() => socket.send("rival", 9, "239.192.66.1"), 100);
+  setInterval(() => socket.send("rival", 9, "239.192.66.1", () => console.log("sent")), 100);
 });`;
 
 async function result(process: LabProcess) {
