@@ -1,14 +1,9 @@
+import { Extreme } from "./extreme.ts";
+import { type HostReport, RoomReports } from "./room-reports.ts";
+
 /** "fixed": always the ceiling. "normal": shares. "background": leaves everything to others. */
 export const rateModes = ["fixed", "normal", "background"] as const;
 export type RateMode = (typeof rateModes)[number];
-
-/** What one receiver said of the time since its last report. */
-export type HostReport = {
-  readonly symbolsReceived: number;
-  readonly symbolsLost: number;
-  /** How long datagrams waited on their way: see DelayMeter. Receivers of older versions do not say. */
-  readonly delayMs?: number | undefined;
-};
 
 type Manners = {
   /** The share of the ceiling that is begun with. */
@@ -46,37 +41,18 @@ const NEAR = 0.85;
 /** Long, so that a queue of others that stands for minutes does not make "normal" fall from share to share. */
 const CARRIED_MS = 600_000;
 
-/** Reports are about the last fifth of a second (delay) or about all the time since the last one (loss). */
-const DELAY_WINDOW_MS = 200;
-/** What arrives was sent, and the change of a rate heard of, a little before. */
-const ON_THE_WAY_MS = 50;
-const FRESH_MS = 3_000;
-/** So many hosts make a judgement; all, where there are fewer. */
-const ENOUGH_HOSTS = 3;
-
 /** Loss above that of the last minute at its best, plus what is chance among so many symbols. */
 const EXCESS_LOSS = 0.02;
 const LOSS_FALL = 0.7;
-const LEAST_SYMBOLS = 200;
 /** A fall that the least rate made so much smaller tells nothing. */
 const TELLING_FALL = 0.9;
 const BASE_LOSS_MS = 60_000;
-
-type Host = {
-  readonly at: number;
-  readonly delayMs: number | undefined;
-  readonly hasHeard: boolean;
-  /** Since the last fall, or the last judgement of loss. */
-  readonly symbols: number;
-  readonly lost: number;
-};
 
 /**
  * How fast a stream may go now, by what its receivers report: the delay that datagrams have on their way, and their
  * loss. Pure: reports and times come in (milliseconds), a rate comes out (bytes per second on the wire).
  *
- * A room's word is that of its median host, the better one of two: what all have at the same time happens on the way
- * that they share, and one bad link is its own trouble.
+ * It goes by the room's word, that of its median host (RoomReports).
  *
  *   * A standing queue (4 ms) makes it fall, first by so much that a queue of its own runs empty. What still stands
  *     then is somebody else's: "background" falls on, to a fiftieth; "normal" to a bit less than half of what the
@@ -89,11 +65,10 @@ export class RateControl {
   readonly #mode: RateMode;
   readonly #ceiling: number;
   readonly #least: number;
-  readonly #hosts = new Map<string, Host>();
+  readonly #reports: RoomReports;
   #rate: number;
   #limit = Number.POSITIVE_INFINITY;
   #changedAt: number;
-  #fellAt: number;
   /** The rate that was too much, and when. */
   #tooMuch: { readonly rate: number; readonly at: number } | undefined;
   #hasFallenForDelay = false;
@@ -117,7 +92,7 @@ export class RateControl {
     this.#least = Math.min(this.#ceiling, Math.max(LEAST_BYTES_PER_SECOND, this.#ceiling * LEAST_SHARE));
     this.#rate = mode === "fixed" ? this.#ceiling : this.#within(this.#ceiling * manners[mode].start);
     this.#changedAt = now;
-    this.#fellAt = now;
+    this.#reports = new RoomReports(now);
     this.#usualLoss.add(usualLoss, now);
   }
 
@@ -138,24 +113,18 @@ export class RateControl {
 
   /** The host is finished, or lost. */
   forget(host: string): void {
-    this.#hosts.delete(host);
+    this.#reports.forget(host);
   }
 
-  onReport(host: string, { symbolsReceived, symbolsLost, delayMs }: HostReport, now: number): void {
+  onReport(host: string, report: HostReport, now: number): void {
     if (this.#mode === "fixed") return;
-    const before = this.#hosts.get(host);
-    const heard = symbolsReceived + symbolsLost;
-    // What was lost before the fall is not held against the rate since.
-    const isSince = before !== undefined && before.at >= this.#fellAt + ON_THE_WAY_MS;
-    const symbols = isSince ? before.symbols + heard : 0;
-    const lost = isSince ? before.lost + symbolsLost : 0;
-    this.#hosts.set(host, { at: now, delayMs, hasHeard: heard > 0, symbols, lost });
+    this.#reports.add(host, report, now);
     this.#judge(now, manners[this.#mode]);
   }
 
   #judge(now: number, mine: Manners): void {
-    const delayMs = this.#delay(now);
-    const loss = this.#loss(now);
+    const delayMs = this.#reports.delayMs(this.#changedAt, now);
+    const loss = this.#reports.loss(this.#usualLoss.value(now), now);
     if (loss !== undefined) {
       const isTooMuch = loss.share > this.#usualLoss.value(now) + EXCESS_LOSS + loss.chance;
       if (this.#trial !== undefined) this.#judgeTrial(this.#trial, loss.share, now);
@@ -170,7 +139,7 @@ export class RateControl {
   }
 
   #noteCarried(lossShare: number, now: number): void {
-    this.#countLossAnew();
+    this.#reports.countLossAnew();
     this.#usualLoss.add(lossShare, now);
     this.#carried.add(this.#sent * (1 - lossShare), now);
   }
@@ -228,7 +197,7 @@ export class RateControl {
     now: number,
   ): void {
     this.#trial = undefined;
-    this.#countLossAnew();
+    this.#reports.countLossAnew();
     const ofCongestion = Math.max(0, 1 - ((1 - lossBefore) * rateBefore) / this.#sent);
     const isTelling = this.#sent <= rateBefore * TELLING_FALL;
     if (isTelling && share <= (ofCongestion + lossBefore) / 2) return;
@@ -239,12 +208,7 @@ export class RateControl {
 
   #fall(rate: number, now: number): void {
     this.#change(this.#within(rate), now);
-    this.#fellAt = now;
-    this.#countLossAnew();
-  }
-
-  #countLossAnew(): void {
-    for (const [id, host] of this.#hosts) this.#hosts.set(id, { ...host, symbols: 0, lost: 0 });
+    this.#reports.onFall(now);
   }
 
   #change(rate: number, now: number): void {
@@ -256,65 +220,4 @@ export class RateControl {
   #within(rate: number): number {
     return Math.max(this.#least, Math.min(this.#ceiling, rate));
   }
-
-  /** The median of those who speak about the rate as it is now; undefined when too few do. */
-  #delay(now: number): number | undefined {
-    const from = this.#changedAt + ON_THE_WAY_MS + DELAY_WINDOW_MS;
-    // Who hears the stream and says nothing of a delay cannot measure it: then loss alone decides.
-    const delays = this.#fresh(now)
-      .filter(({ at, delayMs, hasHeard }) => at >= from && (delayMs !== undefined || hasHeard))
-      .map(({ delayMs = 0 }) => delayMs);
-    return this.#isEnough(delays.length, now) ? median(delays) : undefined;
-  }
-
-  #loss(now: number): { readonly share: number; readonly chance: number } | undefined {
-    const hosts = this.#fresh(now).filter(({ symbols }) => symbols >= LEAST_SYMBOLS);
-    if (!this.#isEnough(hosts.length, now)) return undefined;
-    const usual = Math.max(0.01, this.#usualLoss.value(now));
-    const symbols = median(hosts.map((host) => host.symbols));
-    const share = median(hosts.map((host) => host.lost / host.symbols));
-    return { share, chance: 3 * Math.sqrt((usual * (1 - usual)) / symbols) };
-  }
-
-  #isEnough(count: number, now: number): boolean {
-    return count > 0 && count >= Math.min(ENOUGH_HOSTS, this.#fresh(now).length);
-  }
-
-  #fresh(now: number): Host[] {
-    return [...this.#hosts.values()].filter(({ at }) => at >= now - FRESH_MS);
-  }
-}
-
-/** The least or the greatest value of a time, in tenths of it. */
-class Extreme {
-  readonly #ms: number;
-  readonly #of: (one: number, other: number) => number;
-  #kept: { readonly at: number; readonly value: number }[] = [];
-
-  constructor(ms: number, of: (one: number, other: number) => number) {
-    this.#ms = ms;
-    this.#of = of;
-  }
-
-  add(value: number, now: number): void {
-    const last = this.#kept.at(-1);
-    if (last === undefined || now >= last.at + this.#ms / 10) this.#kept.push({ at: now, value });
-    else this.#kept[this.#kept.length - 1] = { at: last.at, value: this.#of(last.value, value) };
-  }
-
-  restart(value: number, now: number): void {
-    this.#kept = [{ at: now, value }];
-  }
-
-  /** 0 when there is none. The last one stays however old it is. */
-  value(now: number): number {
-    while (this.#kept.length > 1 && this.#kept[0]!.at < now - this.#ms) this.#kept.shift();
-    return this.#kept.reduce((extreme, { value }) => this.#of(extreme, value), this.#kept[0]?.value ?? 0);
-  }
-}
-
-/** The lower one of the two in the middle. */
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((one, other) => one - other);
-  return sorted[(sorted.length - 1) >> 1]!;
 }

@@ -1,6 +1,7 @@
 import type { Pace } from "../../multicast/pacer.ts";
-import { type HostReport, RateControl, type RateMode } from "../../multicast/rate-control.ts";
+import { RateControl, type RateMode } from "../../multicast/rate-control.ts";
 import { reportIntervalMs } from "../../multicast/report-interval.ts";
+import type { HostReport } from "../../multicast/room-reports.ts";
 import type { Receiver } from "../../multicast/roster.ts";
 import type { Budget, BudgetShare } from "./budget.ts";
 
