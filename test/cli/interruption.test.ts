@@ -6,7 +6,7 @@ import { interruption } from "../../cli/interruption.ts";
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   test(`${name} is told to who asked before it and to who asks after it, once each`, async () => {
     const { signal, whenReceived, dispose } = interruption();
-    const calls: string[] = [];
+    const calls: ("before" | "after")[] = [];
     try {
       whenReceived(() => calls.push("before"));
       assert.deepEqual(calls, []);
