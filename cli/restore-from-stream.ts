@@ -1,0 +1,76 @@
+import { hostname } from "node:os";
+import { resolveLocal } from "../agent/mdns-name.ts";
+import { StreamControl } from "../agent/stream/control.ts";
+import { describeStream } from "../agent/stream/describe.ts";
+import { receiveStream } from "../agent/stream/receive.ts";
+import { type AsrUrl, pickStream } from "./asr-url.ts";
+import { interfaceAddress } from "./interface-address.ts";
+import { type Job, noteErase, type Restored, verifyAndSettle } from "./restore-job.ts";
+import { askToErase } from "./restore-question.ts";
+import { refuseSource } from "./restore-refusals.ts";
+import { acceptServer, sameStream, signerOfStream, streamsOf } from "./restore-stream.ts";
+import { checkTarget } from "./restore-target.ts";
+import { trustedKeys } from "./trust.ts";
+
+/** How long a server that does not answer yet is asked again. */
+const SERVER_PATIENCE_MS = 20_000;
+
+/** Restores from a running stream. */
+export async function restoreStream(job: Job, given: AsrUrl): Promise<Restored> {
+  const { flags, output, log, signal } = job;
+  const url = { ...given, server: await resolveLocal(given.server, log) };
+  const ownAddress = flags.interface === undefined ? undefined : interfaceAddress(flags.interface);
+  const control = new StreamControl({ server: url.server, signal });
+  try {
+    const checked = await output.step("Validating target", "validate", async () => {
+      await refuseSource(flags.source, flags.target, flags.dataDir);
+      return checkTarget(flags.target, log);
+    });
+    const { streamId, trusted, described } = await output.step("Validating source", "validate", async () => {
+      const patienceMs = Math.min(SERVER_PATIENCE_MS, flags.timeout || SERVER_PATIENCE_MS);
+      const picked = pickStream(await streamsOf(control, url, { patienceMs, signal }), url);
+      const keys = trustedKeys(flags.trust, flags.dataDir) ?? [await acceptServer(control, picked, url)];
+      return { streamId: picked, trusted: keys, described: await describeStream(control, picked, keys) };
+    });
+    const { manifest, info } = described;
+    const { manifestDigest } = info.description;
+    const signedBy = await signerOfStream(control, streamId, manifestDigest, trusted);
+    const target = await checked.fit(manifest);
+    try {
+      await askToErase(flags, output, checked.title);
+      await receiveStream({
+        server: url.server,
+        streamId,
+        trusted,
+        described,
+        target: target.blocks,
+        name: hostname(),
+        interfaceAddress: ownAddress,
+        ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout }),
+        beforeWrite: async () => {
+          const erased = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
+            target.erase(() => noteErase(job)),
+          );
+          // What was checked before the erase must still be so.
+          await output.step("Retrieving scan information", "validate", () =>
+            sameStream(control, streamId, manifestDigest),
+          );
+          await output.step("Validating sizes", "validate", () => checked.fit(manifest));
+          return erased;
+        },
+        onProgress: (progress) => output.received(progress),
+        onMark: (mark) => output.mark(mark),
+        signal,
+        log,
+      });
+      output.complete("restore");
+      job.progress.target = "written";
+      await verifyAndSettle(job, manifest, target);
+    } finally {
+      await target.close();
+    }
+    return { manifest, signedBy };
+  } finally {
+    await control.close();
+  }
+}

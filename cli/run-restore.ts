@@ -1,0 +1,48 @@
+import { pino } from "pino";
+import { parseAsrUrl } from "./asr-url.ts";
+import { interruption } from "./interruption.ts";
+import { outputOptions, print } from "./output.ts";
+import { restoreLocal } from "./restore-from-local.ts";
+import { restoreStream } from "./restore-from-stream.ts";
+import type { RestoreFlags } from "./restore-job.ts";
+import { eraseMissing } from "./restore-refusals.ts";
+import type { RestoreOutput } from "./restore-screen.ts";
+import { type TargetState, withTargetState } from "./restore-target-state.ts";
+
+/**
+ * One restore from its first check to the target that the system sees again.
+ *
+ * @throws {Fault} ERASE_NOT_ORDERED; those of each source and target, which say what state the target is in
+ */
+export async function runRestore(flags: RestoreFlags, output: RestoreOutput): Promise<void> {
+  if (flags.erase !== true) throw eraseMissing(flags.source);
+  const interrupted = interruption();
+  const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
+  try {
+    output.start();
+    const progress: TargetState = { target: "untouched" };
+    const job = { flags, output, log, signal: interrupted.signal, progress };
+    const url = parseAsrUrl(flags.source);
+    const restored = url === undefined ? restoreLocal(job) : restoreStream(job, url);
+    const { manifest, signedBy } = await restored.catch((error: unknown) => {
+      throw withTargetState(error, flags.target, progress);
+    });
+    output.finish();
+    const { tag } = manifest;
+    if (outputOptions().json) {
+      const isVerified = flags.noverify !== true;
+      print(
+        JSON.stringify({
+          image: tag.name,
+          imageVersion: tag.version,
+          target: flags.target,
+          diskBytes: manifest.diskBytes,
+          isVerified,
+          signedBy,
+        }),
+      );
+    }
+  } finally {
+    interrupted.dispose();
+  }
+}
