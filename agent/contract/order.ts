@@ -5,7 +5,15 @@ import { oneOf } from "../disk.ts";
 export const eraseMethods = ["quick", "discard", "zeros", "secure", "none"] as const;
 export type EraseMethod = (typeof eraseMethods)[number];
 
-/** What an order says of the disk. */
+/** What becomes of a disk that is larger than the image: its last partition takes it, or everything stays as large as it was. */
+export const growths = ["last", "keep"] as const;
+export type Growth = (typeof growths)[number];
+
+/** The numbers by which disk, partitions and file systems are found: those of the image, or new ones. */
+export const diskIds = ["keep", "renew"] as const;
+export type DiskIds = (typeof diskIds)[number];
+
+/** What an order says of the disk. All of it is in the permit. */
 export const OrderTerms = Type.Object({
   /** Which one: agent/disk-rule.ts. */
   disk: Type.String(),
@@ -14,6 +22,10 @@ export const OrderTerms = Type.Object({
   confirmed: Type.Array(Type.String()),
   /** What its disk held after its last restore; empty: there was none. */
   known: Type.String(),
+  /** Since FIT_SINCE; absent: "keep". */
+  grow: Type.Optional(oneOf(growths)),
+  /** Since FIT_SINCE; absent: "keep". */
+  ids: Type.Optional(oneOf(diskIds)),
 });
 export type OrderTerms = Static<typeof OrderTerms>;
 

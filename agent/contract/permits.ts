@@ -17,8 +17,13 @@ export function permitText(permit: {
   const { challenge, mac, deployId, image, imageVersion, terms } = permit;
   const about = [challenge, mac, deployId, image, imageVersion];
   if (terms === undefined) return `bootcast erase permit 1\n${JSON.stringify(about)}`;
-  const { disk, erase, confirmed, known } = terms;
-  return `bootcast erase permit 2\n${JSON.stringify([...about, disk, erase, confirmed, known])}`;
+  const { disk, erase, confirmed, known, ...later } = terms;
+  const said = [...about, disk, erase, confirmed, known];
+  // By their names, so that the order in which they were written down does not count, and none is ever left out.
+  const added = Object.entries(later).filter(([, value]) => value !== undefined);
+  if (added.length === 0) return `bootcast erase permit 2\n${JSON.stringify(said)}`;
+  added.sort(([one], [other]) => (one < other ? -1 : 1));
+  return `bootcast erase permit 3\n${JSON.stringify([...said, added])}`;
 }
 
 export const SCRIPTS_PERMIT = "bootcast scripts permit 1\n";

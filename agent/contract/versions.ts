@@ -1,11 +1,13 @@
 /**
  * What an agent understands, said in its Inventory: 1 or nothing, deploys; 2, captures too; 3, what an order says of
- * the disk. A server gives an agent no order that it would not understand.
+ * the disk; 4, what becomes of the disk afterwards. A server gives an agent no order that it would not understand.
  */
-export const CONTRACT_VERSION = 3;
+export const CONTRACT_VERSION = 4;
 export const CAPTURES_SINCE = 2;
 /** Rules for choosing a disk, ways to erase it, and what it may hold. */
 export const DISK_TERMS_SINCE = 3;
+/** Partitions that grow to the disk, and new numbers for disk and file systems. */
+export const FIT_SINCE = 4;
 
 /** Scripts that run when the disk is restored. */
 export const SCRIPTS_SINCE = 3;
