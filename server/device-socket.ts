@@ -1,6 +1,18 @@
 import { createSocket, type Socket } from "node:dgram";
 import { networkInterfaces } from "node:os";
 import { Fault } from "../fault.ts";
+import {
+  AF_INET,
+  SO_BINDTODEVICE,
+  SO_BROADCAST,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_REUSEADDR,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+} from "../udp/socket-constants.ts";
 
 /** Where a packet came from. */
 export type PacketSource = { readonly address: string; readonly port: number };
@@ -120,17 +132,6 @@ type SystemCalls = {
   close(descriptor: number): void;
 };
 
-// Linux on every architecture that Node runs on (include/uapi/asm-generic/socket.h).
-const AF_INET = 2;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const SOCK_NONBLOCK = 0o4000;
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
-const SO_BROADCAST = 6;
-const SO_RCVBUF = 8;
-const SO_BINDTODEVICE = 25;
-const SO_RCVBUFFORCE = 33;
 const errorNames: Readonly<Record<number, string>> = { 1: "EPERM", 13: "EACCES", 19: "ENODEV", 98: "EADDRINUSE" };
 
 let loaded: Promise<SystemCalls | undefined> | undefined;

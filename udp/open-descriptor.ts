@@ -1,16 +1,18 @@
+import {
+  AF_INET,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_REUSEADDR,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+} from "./socket-constants.ts";
 import type { SystemCalls } from "./system-calls.ts";
 
-// Linux on every architecture that Node runs on (include/uapi/asm-generic/socket.h, linux/in.h, linux/udp.h).
-const AF_INET = 2;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const SOCK_NONBLOCK = 0o4000;
-const SOL_SOCKET = 1;
-const SO_REUSEADDR = 2;
-const SO_SNDBUF = 7;
-const SO_RCVBUF = 8;
-const SO_SNDBUFFORCE = 32;
-const SO_RCVBUFFORCE = 33;
+// linux/in.h, linux/udp.h.
 const IPPROTO_IP = 0;
 const IP_TOS = 1;
 const IP_MULTICAST_IF = 32;

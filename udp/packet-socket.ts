@@ -1,14 +1,16 @@
 import { Memory, MSG_DONTWAIT } from "./memory.ts";
+import {
+  AF_PACKET,
+  SO_ATTACH_FILTER,
+  SO_RCVBUF,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_NONBLOCK,
+  SOL_SOCKET,
+} from "./socket-constants.ts";
 import type { SystemCalls } from "./system-calls.ts";
 
-// linux/if_packet.h, linux/if_ether.h, linux/filter.h, linux/sockios.h.
-const AF_PACKET = 17;
-const SOCK_DGRAM = 2;
-const SOCK_CLOEXEC = 0o2000000;
-const SOCK_NONBLOCK = 0o4000;
-const SOL_SOCKET = 1;
-const SO_RCVBUF = 8;
-const SO_ATTACH_FILTER = 26;
+// linux/if_packet.h, linux/if_ether.h, linux/sockios.h.
 const SOL_PACKET = 263;
 const PACKET_ADD_MEMBERSHIP = 1;
 const PACKET_MR_ALLMULTI = 2;
