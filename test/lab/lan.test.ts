@@ -5,9 +5,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { type LabProcess, labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
+import { result } from "./said.ts";
 
 /**
  * What a stream finds out about its network and does for it: on a switch with snooping and a querier, with a gateway, a
@@ -147,15 +147,6 @@ socket.bind(0, "10.68.0.9", () => {
   socket.setMulticastInterface("10.68.0.9");
   setInterval(() => socket.send("rival", 9, "239.192.66.1", () => console.log("sent")), 100);
 });`;
-
-async function result(process: LabProcess) {
-  const [stdout, stderr, { exitCode }] = await Promise.all([
-    text(process.stdout),
-    text(process.stderr),
-    process.exited,
-  ]);
-  return { stdout, stderr, exitCode };
-}
 
 /** The first such line of type "network" on stdout; all that come go to `all`. */
 function found(process: LabProcess, isIt: (finding: Finding) => boolean, all: Finding[] = []): Promise<Finding> {

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
-import { open, readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { type LabProcess, labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
+import { digestOf, result, until } from "./said.ts";
 
 /**
  * The commands around the stream: asr's own server and client, live figures, DNS-SD, and a relay between two networks
@@ -181,28 +181,6 @@ describe("the commands around the stream", { skip: labProblem() ?? false, timeou
   });
 });
 
-type Result = { readonly exitCode: number | null; readonly stdout: string; readonly stderr: string };
-
-async function result(process: LabProcess): Promise<Result> {
-  process.stdin.end();
-  const [stdout, stderr, exit] = await Promise.all([text(process.stdout), text(process.stderr), process.exited]);
-  return { exitCode: exit.exitCode, stdout, stderr };
-}
-
-/** All that a process has written on stdout until it wrote this. */
-function until(process: LabProcess, words: string | RegExp): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let heard = "";
-    const timer = setTimeout(() => reject(new Error(`not said within 60 s: ${words}; only: ${heard}`)), 60_000);
-    process.stdout.on("data", (bytes: Buffer) => {
-      heard += bytes.toString();
-      if (typeof words === "string" ? !heard.includes(words) : !words.test(heard)) return;
-      clearTimeout(timer);
-      resolve(heard);
-    });
-  });
-}
-
 type Line = {
   readonly type: string;
   readonly state: string;
@@ -245,10 +223,4 @@ function lines(process: LabProcess) {
       }
     },
   };
-}
-
-async function digestOf(path: string): Promise<string> {
-  return createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
 }

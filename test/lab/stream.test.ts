@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { text } from "node:stream/consumers";
 import { after, before, describe, test } from "node:test";
 import { type LabProcess, labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
+import { digestOf, result, until } from "./said.ts";
 
 /**
  * `bootcast stream` and `bootcast restore` as people use them: a server and two
@@ -65,7 +65,7 @@ describe("stream and restore in three networks", { skip: labProblem() ?? false, 
   test("two receivers get the right bytes, and asr's screen", async () => {
     const sender = stream("--once");
     const sent = result(sender);
-    await said(sender, "Ready to start accepting clients");
+    await until(sender, "Ready to start accepting clients");
     const results = await Promise.all([result(restore("alpha", "a.raw")), result(restore("beta", "b.raw"))]);
     for (const { exitCode, stdout, stderr } of results) {
       assert.equal(exitCode, 0, stderr);
@@ -97,7 +97,7 @@ describe("stream and restore in three networks", { skip: labProblem() ?? false, 
     });
     const sender = stream("--once");
     const sent = result(sender);
-    await said(sender, "Ready to start accepting clients");
+    await until(sender, "Ready to start accepting clients");
     const [a, b] = await Promise.all([result(restore("alpha", "a.raw")), result(restore("beta", "b.raw"))]);
     const dropped = await lab.run("nft", ["list", "table", "ip", "lossy"], { netns: "beta" });
     await lab.run("nft", ["delete", "table", "ip", "lossy"], { netns: "beta" });
@@ -113,11 +113,11 @@ describe("stream and restore in three networks", { skip: labProblem() ?? false, 
   test("a receiver that is killed half-way does not hold up the other one", async () => {
     const sender = stream("--once");
     const sent = result(sender);
-    await said(sender, "Ready to start accepting clients");
+    await until(sender, "Ready to start accepting clients");
     const killed = restore("beta", "killed.raw", "--puppetstrings");
     const killedResult = result(killed);
     const other = result(restore("alpha", "a.raw"));
-    await said(killed, /PINF\t[3-6]\d\t/);
+    await until(killed, /PINF\t[3-6]\d\t/);
     killed.signal("SIGKILL");
     const { exitCode, stderr } = await other;
     assert.equal(exitCode, 0, stderr);
@@ -140,7 +140,7 @@ describe("stream and restore in three networks", { skip: labProblem() ?? false, 
     });
     const sender = stream();
     const sent = result(sender);
-    await said(sender, "Ready to start accepting clients");
+    await until(sender, "Ready to start accepting clients");
     const { exitCode, stderr } = await result(restore("alpha", "never.raw"));
     await lab.run("nft", ["delete", "table", "ip", "deaf"], { netns: "alpha" });
     assert.equal(exitCode, 5);
@@ -150,28 +150,6 @@ describe("stream and restore in three networks", { skip: labProblem() ?? false, 
     await sent;
   });
 });
-
-type Result = { readonly exitCode: number | null; readonly stdout: string; readonly stderr: string };
-
-async function result(process: LabProcess): Promise<Result> {
-  process.stdin.end();
-  const [stdout, stderr, exit] = await Promise.all([text(process.stdout), text(process.stderr), process.exited]);
-  return { exitCode: exit.exitCode, stdout, stderr };
-}
-
-/** Waits until the process has written this on stdout. */
-function said(process: LabProcess, words: string | RegExp): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let heard = "";
-    const timer = setTimeout(() => reject(new Error(`not said within 60 s: ${words}; only: ${heard}`)), 60_000);
-    process.stdout.on("data", (bytes: Buffer) => {
-      heard += bytes.toString();
-      if (typeof words === "string" ? !heard.includes(words) : !words.test(heard)) return;
-      clearTimeout(timer);
-      resolve();
-    });
-  });
-}
 
 /** A small disk: an MBR with one partition, 16 MiB that do not compress, and zeros. */
 async function writeGolden(path: string): Promise<void> {
@@ -185,10 +163,4 @@ async function writeGolden(path: string): Promise<void> {
   await file.write(sector, 0, 512, 0);
   await file.write(randomBytes(16 * 1024 * 1024), 0, 16 * 1024 * 1024, 3 * 1024 * 1024);
   await file.close();
-}
-
-async function digestOf(path: string): Promise<string> {
-  return createHash("sha256")
-    .update(await readFile(path))
-    .digest("hex");
 }

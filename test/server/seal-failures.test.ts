@@ -5,17 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Fault } from "../../fault.ts";
-import { encodeManifest } from "../../images/manifest-codec.ts";
-import { scan } from "../../images/scan.ts";
 import { checkImage } from "../../server/image-check.ts";
 import { type ImageStore, openStore } from "../../server/store.ts";
 import type { StoreDisk } from "../../server/store-disk.ts";
 import { StoreKeyFile } from "../../server/store-key-file.ts";
 import { changeSeal } from "../../server/store-seal.ts";
 import { readSealState } from "../../server/store-seal-state.ts";
-import { sampleDisk } from "../images/sample-disk.ts";
 import { testKey } from "../images/test-keys.ts";
 import { ageLeftovers, atEveryStep } from "./every-step.ts";
+import { addImage } from "./store-image.ts";
 
 // A store is sealed, gets an image and another key, and is opened again, with a failure at each step of it.
 
@@ -33,23 +31,9 @@ before(async () => {
   await keys.addKeyAfter((await keys.keys())[0]!.id);
   [second, first] = (await keys.keys()).map(({ id }) => id) as [string, string];
   const store = await openStore(join(directory, "before"), [site.publicKey]);
-  await addImage(store, "kiosk", "?ab");
+  await addImage(store, "kiosk", "?ab", site.privateKey);
 });
 after(() => rm(directory, { recursive: true }));
-
-async function addImage(store: ImageStore, name: string, cells: string): Promise<void> {
-  const { version, release } = await store.reserveVersion(name);
-  try {
-    const manifest = await scan(sampleDisk(cells), {
-      tag: { name, version, builder: "test", createdAtMs: 0, notes: "" },
-      codec: "zstd",
-      onPack: async ({ digest, bytes }) => void (await store.writePack(digest, bytes)),
-    });
-    await store.writeManifest(encodeManifest(manifest, site.privateKey));
-  } finally {
-    await release();
-  }
-}
 
 /** What held before the step that failed. */
 type Promised = { images: number; doneForm: string; nextForm: string; error?: unknown };
@@ -64,7 +48,7 @@ async function evening(path: string, disk: StoreDisk): Promise<Promised> {
   const steps = async () => {
     const store = await openStore(path, [site.publicKey], { disk, keys });
     await changeTo(store, first, first);
-    await addImage(store, "later", "?d");
+    await addImage(store, "later", "?d", site.privateKey);
     promised.images = 2;
     await changeTo(store, second, second);
     await changeTo(store, "plain", "plain");

@@ -7,8 +7,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Fault } from "../../fault.ts";
-import { encodeManifest } from "../../images/manifest-codec.ts";
-import { scan } from "../../images/scan.ts";
 import { checkImage } from "../../server/image-check.ts";
 import { renameImage } from "../../server/image-rename.ts";
 import { ownMark } from "../../server/process-mark.ts";
@@ -17,9 +15,9 @@ import type { StoreDisk } from "../../server/store-disk.ts";
 import { setAlias, setNotes } from "../../server/store-labels.ts";
 import { removeVersions } from "../../server/store-remove.ts";
 import { sweepStore } from "../../server/store-sweep.ts";
-import { sampleDisk } from "../images/sample-disk.ts";
 import { testKey } from "../images/test-keys.ts";
 import { ageLeftovers, atEveryStep } from "./every-step.ts";
+import { addImage } from "./store-image.ts";
 
 // Everything that changes a store, in one evening, with a failure at each of its steps.
 
@@ -31,24 +29,10 @@ before(async () => {
   // In memory where there is some: thousands of files are synced here.
   directory = await mkdtemp(join(existsSync("/dev/shm") ? "/dev/shm" : tmpdir(), "bootcast-"));
   const store = await openStore(join(directory, "before"), siteKey.trusted);
-  await addImage(store, "kiosk", "?ab");
-  await addImage(store, "debian", "a?c");
+  await addImage(store, "kiosk", "?ab", siteKey.privateKey);
+  await addImage(store, "debian", "a?c", siteKey.privateKey);
 });
 after(() => rm(directory, { recursive: true }));
-
-async function addImage(store: ImageStore, name: string, cells: string): Promise<void> {
-  const { version, release } = await store.reserveVersion(name);
-  try {
-    const manifest = await scan(sampleDisk(cells), {
-      tag: { name, version, builder: "test", createdAtMs: 0, notes: "" },
-      codec: "zstd",
-      onPack: async ({ digest, bytes }) => void (await store.writePack(digest, bytes)),
-    });
-    await store.writeManifest(encodeManifest(manifest, siteKey.privateKey));
-  } finally {
-    await release();
-  }
-}
 
 /** What the store said that it did: that must hold after a power cut. */
 type Promised = { has: Set<string>; gone: Set<string>; alias: string | undefined; error?: unknown };
@@ -57,7 +41,7 @@ async function evening(path: string, disk: StoreDisk): Promise<Promised> {
   const promised: Promised = { has: new Set(["kiosk:1"]), gone: new Set(), alias: undefined };
   const steps = async () => {
     const store = await openStore(path, siteKey.trusted, { disk });
-    await addImage(store, "debian", "a?d");
+    await addImage(store, "debian", "a?d", siteKey.privateKey);
     promised.has.add("debian:2");
     await setAlias(store, "stable", { name: "debian", version: 2 });
     promised.alias = "debian:2";
@@ -121,7 +105,7 @@ for (const isLost of [true, false]) {
       const store = await openStore(path, siteKey.trusted);
       assert.deepEqual(await readdir(join(path, "temp")), [], "nothing is left of what was under way");
       await checkPromises(store, promised);
-      await addImage(store, "next", "?xyz");
+      await addImage(store, "next", "?xyz", siteKey.privateKey);
       await sweepStore(store, { now: Date.now() + 1000, afterMs: 0 });
       await checkPromises(store, promised);
       await checkOnlyNamed(store);
@@ -143,7 +127,7 @@ for (const code of ["EIO", "ENOSPC"] as const) {
       if (!/^unlink/.test(disk.failed!)) assert.deepEqual(left, []);
       // There is room again: the same evening ends well.
       const opened = await openStore(path, siteKey.trusted);
-      await addImage(opened, "next", "?xyz");
+      await addImage(opened, "next", "?xyz", siteKey.privateKey);
       await checkPromises(opened, promised);
     });
     assert(steps > 40, `${steps} steps were tried`);

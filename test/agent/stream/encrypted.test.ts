@@ -11,7 +11,7 @@ import { PACKET_HEADER_BYTES } from "../../../multicast/packet.ts";
 import { createHttp } from "../../../server/http.ts";
 import type { StreamOptions } from "../../../server/stream/hub.ts";
 import { streamRoutes } from "../../../server/stream/routes.ts";
-import { loopback, MemoryDisk, openSite, type Site, silentLog } from "./local-stream.ts";
+import { dirtyDisk, loopback, openSite, optionsFor, type Site, silentLog } from "./local-stream.ts";
 
 const SAMPLE_BYTES = 24;
 const SAMPLE_EVERY_BYTES = 1024;
@@ -30,18 +30,8 @@ async function restored(site: Site, options: Partial<StreamOptions>, withoutThre
     onDatagram: (bytes) => heard.push(Buffer.from(bytes.subarray(PACKET_HEADER_BYTES))),
   });
   try {
-    const target = new MemoryDisk(new Uint8Array(site.manifest.diskBytes).fill(0xee));
-    const received = await receiveStream({
-      server: site.server,
-      streamId: stream.streamId,
-      trusted: site.trusted,
-      target,
-      name: "test",
-      interfaceAddress: loopback,
-      beforeWrite: async () => ({ isZeroed: false }),
-      withoutThreads,
-      log: silentLog,
-    });
+    const target = dirtyDisk(site);
+    const received = await receiveStream(optionsFor(site, stream, target, { withoutThreads }));
     assert.equal(Buffer.compare(target.bytes, site.golden.bytes), 0, "every byte is right");
     assert.equal(received.wrongPacks, 0);
     return Buffer.concat(heard);
@@ -83,17 +73,9 @@ test("encrypted: a stream whose key does not come erases nothing", async () => {
     await control.close();
     const streamBytes = manifest.packs.reduce((sum, { storedBytes }) => sum + storedBytes + SEAL_BYTES, 0);
     const description = { ...info.description, isSealed: true, streamBytes };
-    const receiving = receiveStream({
-      server: site.server,
-      streamId: stream.streamId,
-      trusted: site.trusted,
-      described: { info: { ...info, description }, manifest },
-      target: new MemoryDisk(new Uint8Array(site.manifest.diskBytes)),
-      name: "test",
-      interfaceAddress: loopback,
-      beforeWrite: async () => assert.fail("the target was erased"),
-      log: silentLog,
-    });
+    const described = { info: { ...info, description }, manifest };
+    const beforeWrite = async () => assert.fail("the target was erased");
+    const receiving = receiveStream(optionsFor(site, stream, dirtyDisk(site), { described, beforeWrite }));
     await assert.rejects(receiving, { code: "STREAM_KEY_MISSING" });
   } finally {
     await site.close();

@@ -1,13 +1,14 @@
 import { type createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { AddressInfo } from "node:net";
 import { pino } from "pino";
+import type { ReceiveOptions } from "../../../agent/stream/receive-options.ts";
 import type { BlockSource, BlockTarget } from "../../../images/block.ts";
 import type { Manifest } from "../../../images/manifest.ts";
 import { encodeManifest } from "../../../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../../../images/pack-reader.ts";
 import { scan } from "../../../images/scan.ts";
 import { createHttp } from "../../../server/http.ts";
-import { openStreamHub, type StreamHub, type StreamOptions } from "../../../server/stream/hub.ts";
+import { openStreamHub, type RunningStream, type StreamHub, type StreamOptions } from "../../../server/stream/hub.ts";
 import { streamRoutes } from "../../../server/stream/routes.ts";
 import { randomOf } from "../../multicast/streams.ts";
 
@@ -66,17 +67,17 @@ export type Site = {
   close(): Promise<void>;
 };
 
+export type SiteOptions = {
+  readonly golden?: MemoryDisk;
+  readonly packs?: (right: PackReader) => PackReader;
+  readonly hub?: (hub: StreamHub) => StreamHub;
+  readonly budgetBytesPerSecond?: number;
+};
+
 let nextPort = 20_000 + (process.pid % 20_000);
 
 /** A server on the loopback interface with one image. `packs` may replace where its packs come from. */
-export async function openSite(
-  change: {
-    readonly golden?: MemoryDisk;
-    readonly packs?: (right: PackReader) => PackReader;
-    readonly hub?: (hub: StreamHub) => StreamHub;
-    readonly budgetBytesPerSecond?: number;
-  } = {},
-): Promise<Site> {
+export async function openSite(change: SiteOptions = {}): Promise<Site> {
   const golden = change.golden ?? goldenDisk();
   const { privateKey, publicKey } = generateKeyPairSync("ed25519");
   const manifest = await scan(golden, {
@@ -126,4 +127,29 @@ export async function openSite(
       await app.close();
     },
   };
+}
+
+/** What a restore from `stream` of a site is called with. */
+export function optionsFor(
+  site: Site,
+  stream: RunningStream,
+  target: MemoryDisk,
+  more: Partial<ReceiveOptions> = {},
+): ReceiveOptions {
+  return {
+    server: site.server,
+    streamId: stream.streamId,
+    trusted: site.trusted,
+    target,
+    name: "test",
+    interfaceAddress: loopback,
+    beforeWrite: async () => ({ isZeroed: false }),
+    log: silentLog,
+    ...more,
+  };
+}
+
+/** A disk that holds something else, `more` bytes larger than the image. */
+export function dirtyDisk(site: Site, more = 0): MemoryDisk {
+  return new MemoryDisk(new Uint8Array(site.manifest.diskBytes + more).fill(0xee));
 }

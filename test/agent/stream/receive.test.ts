@@ -5,38 +5,14 @@ import { test } from "node:test";
 import { StreamControl } from "../../../agent/stream/control.ts";
 import { describeStream } from "../../../agent/stream/describe.ts";
 import { receiveStream } from "../../../agent/stream/receive.ts";
-import type { ReceiveOptions, ReceiveProgress } from "../../../agent/stream/receive-options.ts";
+import type { ReceiveProgress } from "../../../agent/stream/receive-options.ts";
 import { CELL_BYTES } from "../../../images/cell.ts";
 import { encodePacket, PacketKind, packetFormat } from "../../../multicast/packet.ts";
-import type { RunningStream } from "../../../server/stream/hub.ts";
-import { goldenDisk, loopback, MemoryDisk, openSite, type Site, silentLog } from "./local-stream.ts";
-
-function optionsFor(
-  site: Site,
-  stream: RunningStream,
-  target: MemoryDisk,
-  more: Partial<ReceiveOptions> = {},
-): ReceiveOptions {
-  return {
-    server: site.server,
-    streamId: stream.streamId,
-    trusted: site.trusted,
-    target,
-    name: "test",
-    interfaceAddress: loopback,
-    beforeWrite: async () => ({ isZeroed: false }),
-    log: silentLog,
-    ...more,
-  };
-}
+import { dirtyDisk, goldenDisk, loopback, MemoryDisk, openSite, optionsFor, type SiteOptions } from "./local-stream.ts";
 
 // Comparing megabytes element by element takes seconds.
 function assertSame(actual: Uint8Array, expected: Uint8Array): void {
   assert.equal(Buffer.compare(actual, expected), 0, "the bytes are the same");
-}
-
-function dirtyDisk(site: Site, more = 0): MemoryDisk {
-  return new MemoryDisk(new Uint8Array(site.manifest.diskBytes + more).fill(0xee));
 }
 
 for (const [name, way] of [
@@ -253,24 +229,24 @@ test("receive: a server whose packs stay wrong is given up, and the disk does no
   }
 });
 
-test("receive: a group that does not arrive erases nothing and says what came", async () => {
-  const site = await openSite({
-    // The server says another port than it sends to: as if a firewall took the group away.
-    hub: (hub) => ({
-      ...hub,
-      get: (streamId) => {
-        const stream = hub.get(streamId);
-        return new Proxy(stream, {
-          get: (_, key) => {
-            if (key === "infoFor")
-              return async () => ({ ...stream.info(), description: { ...stream.info().description, port: 1099 } });
-            const value: unknown = Reflect.get(stream, key, stream);
-            return typeof value === "function" ? value.bind(stream) : value;
-          },
-        });
+/** A server that says another port than it sends to: as if a firewall took the group away. */
+const toAnotherPort: SiteOptions["hub"] = (hub) => ({
+  ...hub,
+  get: (streamId) => {
+    const stream = hub.get(streamId);
+    return new Proxy(stream, {
+      get: (_, key) => {
+        if (key === "infoFor")
+          return async () => ({ ...stream.info(), description: { ...stream.info().description, port: 1099 } });
+        const value: unknown = Reflect.get(stream, key, stream);
+        return typeof value === "function" ? value.bind(stream) : value;
       },
-    }),
-  });
+    });
+  },
+});
+
+test("receive: a group that does not arrive erases nothing and says what came", async () => {
+  const site = await openSite({ hub: toAnotherPort });
   try {
     let isErased = false;
     const beforeWrite = async () => {
@@ -288,23 +264,7 @@ test("receive: a group that does not arrive erases nothing and says what came", 
 });
 
 test("receive: a group that does not arrive erases nothing; a server that died meanwhile is the reason", async () => {
-  const site = await openSite({
-    // The server says another port than it sends to: as if a firewall took the group away.
-    hub: (hub) => ({
-      ...hub,
-      get: (streamId) => {
-        const stream = hub.get(streamId);
-        return new Proxy(stream, {
-          get: (_, key) => {
-            if (key === "infoFor")
-              return async () => ({ ...stream.info(), description: { ...stream.info().description, port: 1099 } });
-            const value: unknown = Reflect.get(stream, key, stream);
-            return typeof value === "function" ? value.bind(stream) : value;
-          },
-        });
-      },
-    }),
-  });
+  const site = await openSite({ hub: toAnotherPort });
   try {
     let isErased = false;
     const beforeWrite = async () => {
