@@ -12,13 +12,15 @@ import type { RateMode } from "../../multicast/rate-control.ts";
 import { SenderSession } from "../../multicast/sender.ts";
 import { InterfaceBudgets } from "./interface-budgets.ts";
 import type { LanGuard, PreparedLan } from "./lan-guard.ts";
-import { RunningStream, type StreamEvent } from "./running-stream.ts";
+import { RunningStream } from "./running-stream.ts";
 import { sealedPacks } from "./sealed-packs.ts";
 import { openMulticastSender } from "./socket.ts";
+import type { StreamEvent } from "./stream-event.ts";
 import { StreamRate } from "./stream-rate.ts";
 import type { StreamWire } from "./stream-wire.ts";
 
-export { RunningStream, type StreamEvent } from "./running-stream.ts";
+export { RunningStream } from "./running-stream.ts";
+export type { StreamEvent } from "./stream-event.ts";
 
 export const DEFAULT_TTL = 3;
 

@@ -2,6 +2,7 @@ import { generateKeyPairSync, hkdfSync } from "node:crypto";
 import { type KeyParcel, packKey } from "../../images/key-parcel.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
 import { sealPack, storeKeyOf } from "../../images/sealed-pack.ts";
+import { streamEncrypted } from "./stream-faults.ts";
 
 /**
  * The packs of an encrypted stream: each is sealed on its own with the stream's key (images/sealed-pack.ts has the
@@ -24,4 +25,10 @@ export function sealedPacks(packs: PackReader, streamId: string, secret: Uint8Ar
     packs: { read: async (pack, number) => sealPack(pack.digest, await packs.read(pack, number), key) },
     keyFor: (publicKey) => packKey(groupSecret, publicKey, generateKeyPairSync("x25519"), streamId),
   };
+}
+
+/** @throws {Fault} STREAM_ENCRYPTED for who knows no encrypted streams; KEY_PARCEL_WRONG */
+export function groupKeyFor(sealed: SealedPacks, publicKey: string | undefined): KeyParcel {
+  if (publicKey === undefined) throw streamEncrypted();
+  return sealed.keyFor(publicKey);
 }

@@ -1,0 +1,73 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Manifest } from "../../images/manifest.ts";
+import type { PackReader } from "../../images/pack-reader.ts";
+import type { StreamLayout } from "../../multicast/layout.ts";
+import type { SentMeter } from "../../multicast/sent-meter.ts";
+import { packUnknown, unicastBusy } from "./stream-faults.ts";
+import type { StreamRate } from "./stream-rate.ts";
+import { UnicastPace } from "./unicast-pace.ts";
+
+/** What goes by TCP is so much longer on the wire: 1448 bytes of 1514. */
+const TCP_SHARE = 1.05;
+
+/** Of the rate, what the group takes when it has more to send than canaries. */
+const BUSY_SHARE = 0.1;
+
+/** The packs of a stream for who fetches them by unicast: within the rate of the stream, which pauses for them. */
+export class UnicastPacks {
+  readonly #manifest: Manifest;
+  readonly #packs: PackReader;
+  readonly #numberOf: ReadonlyMap<string, number>;
+  readonly #rate: StreamRate;
+  readonly #sent: SentMeter;
+  readonly #now: () => number;
+  readonly #pace = new UnicastPace();
+
+  constructor(parts: {
+    readonly layout: Pick<StreamLayout, "packNumbers">;
+    readonly manifest: Manifest;
+    readonly packs: PackReader;
+    readonly rate: StreamRate;
+    /** What the group was sent. */
+    readonly sent: SentMeter;
+    readonly now: () => number;
+  }) {
+    const { layout, manifest } = parts;
+    this.#manifest = manifest;
+    this.#packs = parts.packs;
+    this.#numberOf = new Map(layout.packNumbers.map((number) => [manifest.packs[number]!.digest, number]));
+    this.#rate = parts.rate;
+    this.#sent = parts.sent;
+    this.#now = parts.now;
+  }
+
+  /**
+   * A pack, when the stream's rate allows it.
+   *
+   * @throws {Fault} PACK_UNKNOWN, UNICAST_BUSY, or what the pack's source throws
+   */
+  async read(digest: string): Promise<Uint8Array> {
+    const number = this.#numberOf.get(digest);
+    if (number === undefined) throw packUnknown(digest);
+    const pack = this.#manifest.packs[number]!;
+    await this.#awaitTurn(pack.storedBytes * TCP_SHARE);
+    return this.#packs.read(pack, number);
+  }
+
+  /** How long the group leaves the wire to packs; 0 when it need not. */
+  groupPauseMs(now: number): number {
+    return this.#pace.groupPauseMs(now);
+  }
+
+  /** @param bytes all headers counted */
+  async #awaitTurn(bytes: number): Promise<void> {
+    const bytesPerSecond = this.#rate.onUnicast();
+    const now = this.#now();
+    // At the end of a pass, and while it is held, canaries are nearly nothing.
+    const isGroupBusy = this.#sent.bytesPerSecond(now) > bytesPerSecond * BUSY_SHARE;
+    const waitMs = this.#pace.admit({ bytes, bytesPerSecond, isGroupBusy }, now);
+    if (waitMs === undefined) throw unicastBusy();
+    if (waitMs > 0) await sleep(waitMs);
+    this.#pace.onSent(bytes, bytesPerSecond, this.#now());
+  }
+}
