@@ -1,5 +1,6 @@
 import { BlockRoom } from "./block-room.ts";
 import type { StreamLayout } from "./layout.ts";
+import { PackLedger } from "./pack-ledger.ts";
 import { MOST_SYMBOLS } from "./parity.ts";
 
 /** What became of a symbol. "no-room": the memory limit was reached; it comes again later. */
@@ -19,12 +20,6 @@ export type BlockRepair = {
   readonly parity: readonly number[];
 };
 
-/** A pack's way: waiting ► admitted ► ready ► taken ► gone; waiting again, or rejected, when its content was wrong. */
-const State = { waiting: 0, admitted: 1, ready: 2, taken: 3, gone: 4, rejected: 5 } as const;
-
-/** A pack that was wrong so often is never taken from symbols again: somebody forges them. */
-const MOST_WRONG = 2;
-
 /**
  * Holds the symbols that have arrived until the packs they belong to are
  * complete, within a fixed amount of memory. When as many symbols of a block
@@ -42,17 +37,9 @@ export class SymbolStore {
   readonly #layout: StreamLayout;
   /** Used by the packs that have room, and by repairs. */
   readonly #room: BlockRoom;
-  /** How many packs that touch each block still need symbols: those that wait or are admitted. */
-  readonly #needers: Uint16Array;
-  readonly #states: Uint8Array;
-  /** How often each pack was wrong. */
-  readonly #wrongTimes: Uint8Array;
-  /** Symbols that an admitted pack still lacks. */
-  readonly #lacking: Uint32Array;
-  readonly #ready: number[] = [];
+  readonly #packs: PackLedger;
   /** Blocks that can be repaired. */
   readonly #repairable: number[] = [];
-  #missingBytes: number;
   #repairedSymbols = 0;
 
   /**
@@ -61,16 +48,11 @@ export class SymbolStore {
    */
   constructor(layout: StreamLayout, memoryBytes: number, newMemory: (bytes: number) => Uint8Array = newBytes) {
     this.#layout = layout;
-    this.#needers = new Uint16Array(layout.blockCount);
-    this.#states = new Uint8Array(layout.packCount);
-    this.#wrongTimes = new Uint8Array(layout.packCount);
-    this.#lacking = new Uint32Array(layout.packCount);
-    this.#missingBytes = layout.streamBytes;
+    this.#packs = new PackLedger(layout);
     let largestSpan = 1;
     for (let pack = 0; pack < layout.packCount; pack += 1) {
-      const { first, last } = this.#layout.blocksOfPack(pack);
+      const { first, last } = layout.blocksOfPack(pack);
       largestSpan = Math.max(largestSpan, last - first + 1);
-      for (let block = first; block <= last; block += 1) this.#needers[block]! += 1;
     }
     const maxBlocks = Math.max(Math.floor(memoryBytes / layout.blockBytes), largestSpan);
     this.#room = new BlockRoom(layout, Math.min(maxBlocks, Math.max(1, layout.blockCount)), newMemory);
@@ -93,7 +75,7 @@ export class SymbolStore {
 
   /** Bytes of the packs that are neither complete here nor taken; rejected ones included. */
   get missingBytes(): number {
-    return this.#missingBytes;
+    return this.#packs.missingBytes;
   }
 
   /** Source symbols that were computed from parity. */
@@ -103,7 +85,7 @@ export class SymbolStore {
 
   /** Whether a complete pack waits to be taken. */
   get hasReady(): boolean {
-    return this.#ready.length > 0;
+    return this.#packs.hasReady;
   }
 
   /** Whether a block waits to be repaired. */
@@ -113,7 +95,7 @@ export class SymbolStore {
 
   /** How many symbols, whichever, would complete `block`; 0 when nothing of it is needed. */
   lackingOf(block: number): number {
-    if (this.#needers[block] === 0) return 0;
+    if (!this.#packs.needs(block)) return 0;
     return this.#layout.symbolsOfBlock(block) - (this.#room.get(block)?.symbols.count ?? 0);
   }
 
@@ -128,7 +110,7 @@ export class SymbolStore {
     if (block >= layout.blockCount || symbol >= MOST_SYMBOLS) return "out-of-range";
     const isParity = symbol >= layout.symbolsPerBlock;
     if (!isParity && symbol >= layout.symbolsOfBlock(block)) return "out-of-range";
-    if (this.#needers[block] === 0) return "not-needed";
+    if (!this.#packs.needs(block)) return "not-needed";
     let held = this.#room.get(block);
     if (held === undefined || held.mayWait) {
       // Where a block has memory already, its symbols are kept: the packs that wait may get room when the others go.
@@ -172,30 +154,20 @@ export class SymbolStore {
 
   /** The next complete pack. Its pieces stay as they are, and its room is not free, until `release`. */
   takeReady(): ReadyPack | undefined {
-    for (let pack = this.#ready.shift(); pack !== undefined; pack = this.#ready.shift()) {
-      if (this.#states[pack] !== State.ready) continue;
-      this.#states[pack] = State.taken;
-      return { pack, pieces: this.#piecesOf(pack) };
-    }
-    return undefined;
+    const pack = this.#packs.takeReady();
+    return pack === undefined ? undefined : { pack, pieces: this.#piecesOf(pack) };
   }
 
   /** The pieces of a pack that was taken are not used any more. */
   release(pack: number): void {
-    if (this.#states[pack] !== State.taken) return;
-    this.#states[pack] = State.gone;
-    this.#leaveBlocksOf(pack);
+    if (this.#packs.release(pack)) this.#leaveBlocksOf(pack);
   }
 
   /** The pack came another way; what is held of it is let go. False when it was taken before. */
   takeElsewhere(pack: number): boolean {
-    const state = this.#states[pack];
-    if (state === State.taken || state === State.gone) return false;
-    if (state === State.waiting || state === State.admitted) this.#needsNoMore(pack);
-    if (state !== State.ready) this.#missingBytes -= this.#layout.packBytes(pack);
-    this.#states[pack] = State.gone;
-    if (state === State.admitted || state === State.ready) this.#leaveBlocksOf(pack);
-    return true;
+    const taken = this.#packs.takeElsewhere(pack);
+    if (taken?.hadRoom) this.#leaveBlocksOf(pack);
+    return taken !== undefined;
   }
 
   /**
@@ -206,27 +178,19 @@ export class SymbolStore {
    */
   reject(pack: number): readonly number[] {
     this.release(pack);
-    if (this.#states[pack] !== State.gone) return [];
-    this.#missingBytes += this.#layout.packBytes(pack);
-    this.#wrongTimes[pack]! += 1;
-    const isPoisoned = this.#wrongTimes[pack]! >= MOST_WRONG;
-    this.#states[pack] = isPoisoned ? State.rejected : State.waiting;
+    if (!this.#packs.onWrong(pack)) return [];
     const again: number[] = [];
     const { first, last } = this.#layout.blocksOfPack(pack);
     for (let block = first; block <= last; block += 1) {
       this.#clear(block);
-      if (!isPoisoned) this.#needers[block]! += 1;
-      if (this.#needers[block]! > 0) again.push(block);
+      if (this.#packs.needs(block)) again.push(block);
     }
     return again;
   }
 
   /** The packs that are not complete, ascending; only the rejected ones when `onlyRejected`. */
-  *missing(onlyRejected: boolean): Generator<number> {
-    for (let pack = 0; pack < this.#states.length; pack += 1) {
-      const state = this.#states[pack]!;
-      if (state === State.rejected || (!onlyRejected && state <= State.admitted)) yield pack;
-    }
+  missing(onlyRejected: boolean): Generator<number> {
+    return this.#packs.missing(onlyRejected);
   }
 
   /** True when this symbol (counted through the stream) is held or can be computed, or nothing needs it any more. */
@@ -235,10 +199,7 @@ export class SymbolStore {
     const symbols = this.#room.get(Math.floor(number / symbolsPerBlock))?.symbols;
     if (symbols?.isFull || symbols?.hasSource(number % symbolsPerBlock)) return true;
     const packs = this.#layout.packsOfSymbol(number);
-    for (let pack = packs.first; pack <= packs.last; pack += 1) {
-      const state = this.#states[pack]!;
-      if (state < State.ready || state === State.rejected) return false;
-    }
+    for (let pack = packs.first; pack <= packs.last; pack += 1) if (!this.#packs.isComplete(pack)) return false;
     return true;
   }
 
@@ -253,9 +214,7 @@ export class SymbolStore {
     for (let symbol = 0; symbol < this.#layout.symbolsOfBlock(block); symbol += 1) {
       if (!held.symbols.hasSource(symbol)) continue;
       const packs = this.#layout.packsOfSymbol(block * symbolsPerBlock + symbol);
-      for (let other = packs.first; other <= packs.last; other += 1) {
-        if (this.#states[other] === State.admitted) this.#lacking[other]! += 1;
-      }
+      for (let other = packs.first; other <= packs.last; other += 1) this.#packs.onSymbolLost(other);
     }
     held.symbols.clear();
   }
@@ -265,15 +224,15 @@ export class SymbolStore {
     const { first, last } = this.#layout.packsOfBlock(block);
     let hasRoom = false;
     for (let pack = first; pack <= last; pack += 1) {
-      if (this.#states[pack] === State.waiting) this.#admit(pack);
-      if (this.#states[pack] === State.admitted) hasRoom = true;
+      if (this.#packs.isWaiting(pack)) this.#admit(pack);
+      if (this.#packs.isAdmitted(pack)) hasRoom = true;
     }
     return hasRoom;
   }
 
   #hasWaiting(block: number): boolean {
     const { first, last } = this.#layout.packsOfBlock(block);
-    for (let pack = first; pack <= last; pack += 1) if (this.#states[pack] === State.waiting) return true;
+    for (let pack = first; pack <= last; pack += 1) if (this.#packs.isWaiting(pack)) return true;
     return false;
   }
 
@@ -281,12 +240,10 @@ export class SymbolStore {
   #admit(pack: number): void {
     const { first, last } = this.#layout.blocksOfPack(pack);
     if (!this.#room.useAll(first, last)) return;
-    this.#states[pack] = State.admitted;
     const symbols = this.#layout.symbolsOfPack(pack);
     let lacking = 0;
     for (let number = symbols.first; number <= symbols.last; number += 1) if (!this.#isHeld(number)) lacking += 1;
-    this.#lacking[pack] = lacking;
-    if (lacking === 0) this.#setReady(pack);
+    this.#packs.admit(pack, lacking);
   }
 
   #isHeld(number: number): boolean {
@@ -297,23 +254,7 @@ export class SymbolStore {
 
   #setPresent(block: number, symbol: number): void {
     const packs = this.#layout.packsOfSymbol(block * this.#layout.symbolsPerBlock + symbol);
-    for (let pack = packs.first; pack <= packs.last; pack += 1) {
-      if (this.#states[pack] !== State.admitted) continue;
-      this.#lacking[pack]! -= 1;
-      if (this.#lacking[pack] === 0) this.#setReady(pack);
-    }
-  }
-
-  #setReady(pack: number): void {
-    this.#states[pack] = State.ready;
-    this.#missingBytes -= this.#layout.packBytes(pack);
-    this.#needsNoMore(pack);
-    this.#ready.push(pack);
-  }
-
-  #needsNoMore(pack: number): void {
-    const { first, last } = this.#layout.blocksOfPack(pack);
-    for (let block = first; block <= last; block += 1) this.#needers[block]! -= 1;
+    for (let pack = packs.first; pack <= packs.last; pack += 1) this.#packs.onSymbol(pack);
   }
 
   #leaveBlocksOf(pack: number): void {
@@ -321,7 +262,7 @@ export class SymbolStore {
     for (let block = first + 1; block < last; block += 1) this.#room.leave(block);
     for (const block of first === last ? [first] : [first, last]) {
       // Another pack that got no room so far may have symbols in it: now there may be some, and they are not lost.
-      if (this.#room.usersOf(block) === 1 && this.#needers[block]! > 0) this.#admitPacksOf(block);
+      if (this.#room.usersOf(block) === 1 && this.#packs.needs(block)) this.#admitPacksOf(block);
       this.#room.leave(block);
     }
   }
