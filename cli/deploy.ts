@@ -1,5 +1,13 @@
 import { Command, Option } from "commander";
-import { DEFAULT_DISK_RULE, type EraseMethod, eraseMethods } from "../agent/contract.ts";
+import {
+  DEFAULT_DISK_RULE,
+  type DiskIds,
+  diskIds,
+  type EraseMethod,
+  eraseMethods,
+  type Growth,
+  growths,
+} from "../agent/contract.ts";
 import { formatDuration, formatSize } from "../agent/sizes.ts";
 import { Fault } from "../fault.ts";
 import type { DeployPlanBody, DeployRequestBody } from "../server/api/schemas.ts";
@@ -20,6 +28,8 @@ type DeployOptions = {
   readonly maxWait?: number;
   readonly disk?: string;
   readonly erase?: EraseMethod;
+  readonly grow?: Growth;
+  readonly ids?: DiskIds;
   readonly plan?: boolean;
   readonly confirm?: string;
 };
@@ -55,6 +65,17 @@ export function deployCommand(): Command {
       'which disk, where a host has several: "smallest", "serial=S21*", "size=200G..2T transport=nvme" (default: the only one that fits)',
     )
     .addOption(new Option("--erase <method>", "how it is erased (default: quick)").choices(eraseMethods))
+    .addOption(
+      new Option(
+        "--grow <what>",
+        "of a larger disk: the last partition and its file system, or keep all (default: last)",
+      ).choices(growths),
+    )
+    .addOption(
+      new Option("--ids <what>", "keep the image's disk numbers and UUIDs, or renew them (default: keep)").choices(
+        diskIds,
+      ),
+    )
     .option("--plan", "show what would be erased, and order nothing")
     .option("--confirm <name>", "the name that would have to be typed, for scripts")
     .action((image: string, options: DeployOptions) => deploy(command, image, options));
@@ -78,6 +99,8 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
     ...(options.maxWait === undefined ? {} : { maxWaitMs: options.maxWait }),
     ...(options.disk === undefined ? {} : { disk: options.disk }),
     ...(options.erase === undefined ? {} : { erase: options.erase }),
+    ...(options.grow === undefined ? {} : { grow: options.grow }),
+    ...(options.ids === undefined ? {} : { ids: options.ids }),
   };
   await withServer(command, async (api) => {
     const plan = await api.post<DeployPlanBody>("/api/v1/deploys/plan", request);
@@ -125,13 +148,22 @@ function planText(plan: DeployPlanBody, nowMs: number = Date.now()): string {
       "LVM, or something else than after its last restore, is left alone unless the rule allows it.",
       `Disk: ${plan.disk ?? "as is set for each host"}`,
       erase,
+      ...fitOf(plan),
       wait,
     ].join("\n");
   }
   const count = plan.hosts.length === 1 ? "1 host" : `${plan.hosts.length} hosts`;
   const rows = table(plan.hosts.map((host) => rowOf(host, nowMs))).split("\n");
   const lines = plan.hosts.flatMap((host, index) => [rows[index]!, ...notesOf(host)]);
-  return [`${count} will be ERASED and receive ${image}:`, ...lines, erase, wait].join("\n");
+  return [`${count} will be ERASED and receive ${image}:`, ...lines, erase, ...fitOf(plan), wait].join("\n");
+}
+
+/** What becomes of the disk afterwards, where it is not what nobody has to think about. */
+function fitOf({ grow, ids }: Pick<DeployPlanBody, "grow" | "ids">): string[] {
+  return [
+    ...(grow === "keep" ? ["A larger disk: every partition stays as large as in the image."] : []),
+    ...(ids === "renew" ? ["Disk, partitions and file systems get new numbers (UUIDs)."] : []),
+  ];
 }
 
 const eraseWords: Readonly<Record<EraseMethod, string>> = {

@@ -1,7 +1,7 @@
 import { Fault } from "../fault.ts";
 import { isImageName } from "../images/manifest.ts";
 import type { Database } from "./db/database.ts";
-import { addHost, refuseBusy } from "./deploys.ts";
+import { addHost, refuseBusy } from "./deploy-hosts.ts";
 import type { EventLog } from "./events.ts";
 import type { Host } from "./host-record.ts";
 import type { Hosts } from "./hosts.ts";

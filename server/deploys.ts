@@ -1,72 +1,12 @@
-import { chooseDisk, contentText, DEFAULT_DISK_RULE, type EraseMethod, parseDiskRule } from "../agent/contract.ts";
+import { DEFAULT_DISK_RULE, parseDiskRule } from "../agent/contract.ts";
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
-import { ruleOf } from "./disk-terms.ts";
-import type { Change, EventLog } from "./events.ts";
+import { addHost, refuseConflicts, unknownDeploy } from "./deploy-hosts.ts";
+import { type DeployPlan, type DeployRequest, type FindImage, planned } from "./deploy-plan.ts";
+import { DEFAULT_GROWTH, DEFAULT_IDS, ruleOf } from "./disk-terms.ts";
+import type { EventLog } from "./events.ts";
 import type { Host } from "./host-record.ts";
 import type { Hosts } from "./hosts.ts";
-
-/** An image that is in the store, as far as an order needs it. */
-export type DeployImage = {
-  readonly name: string;
-  readonly version: number;
-  readonly diskBytes: number;
-  /** The logical sector size that its partition table counts in. */
-  readonly sectorBytes: number;
-  /** What the stream carries. */
-  readonly storedBytes: number;
-};
-
-/** Where images are looked up. @throws {Fault} IMAGE_UNKNOWN */
-export type FindImage = (name: string, version: number | undefined) => Promise<DeployImage>;
-
-/** What is ordered. `to` names hosts (name, id or MAC), or is the word "any": each host that appears, once. */
-export type DeployRequest = {
-  readonly image: string;
-  readonly imageVersion?: number | undefined;
-  readonly to: readonly string[] | "any";
-  /** The stream starts when this many hosts are ready: all named ones, or 1 for any, unless given. */
-  readonly waitFor?: number | undefined;
-  /** … or when this long has passed since the first was. */
-  readonly maxWaitMs?: number | undefined;
-  /** Which disk of each host (agent/disk-rule.ts); as is set for the host unless given. */
-  readonly disk?: string | undefined;
-  /** How it is erased; "quick" unless given. */
-  readonly erase?: EraseMethod | undefined;
-  /** What a person was shown of the hosts' disks, `contents` of a plan; all that is known now unless given. */
-  readonly confirmed?: readonly string[] | undefined;
-  /** Where it was ordered, for its event; absent for the command line. */
-  readonly orderedAt?: string;
-};
-
-/** What an order would do: nothing is changed by making a plan. */
-export type DeployPlan = {
-  readonly image: DeployImage;
-  readonly to: "any" | "named";
-  /** Every disk of these hosts that qualifies is erased. */
-  readonly hosts: readonly PlannedHost[];
-  readonly waitFor: number;
-  readonly maxWaitMs: number;
-  readonly erase: EraseMethod;
-  /** The order's own rule for the disk; null: what is set for each host. */
-  readonly disk: string | null;
-};
-
-export type PlannedHost = {
-  readonly id: string;
-  readonly name: string;
-  readonly mac: string;
-  readonly model: string;
-  readonly lastSeenMs: number;
-  /** Those that the rule leaves to choose from, and only the one that it takes when that is clear. */
-  readonly disks: readonly { readonly path: string; readonly sizeBytes: number; readonly model: string }[];
-  /** What its disks hold, as far as anybody has looked; giving the order confirms it. */
-  readonly contents: readonly string[];
-  /** Which disk is meant. */
-  readonly rule: string;
-  /** What the person should know before; empty when nothing stands out. */
-  readonly warning: string;
-};
 
 const DEFAULT_MAX_WAIT_MS = 10 * 60_000;
 
@@ -117,6 +57,8 @@ export class Deploys {
       waitFor,
       maxWaitMs: request.maxWaitMs ?? DEFAULT_MAX_WAIT_MS,
       erase: request.erase ?? "quick",
+      grow: request.grow ?? DEFAULT_GROWTH,
+      ids: request.ids ?? DEFAULT_IDS,
       disk: request.disk ?? null,
     };
   }
@@ -140,6 +82,9 @@ export class Deploys {
           ended_at_ms: null,
           disk_rule: plan.disk,
           erase: plan.erase,
+          // What nobody asked for may not refuse an older agent.
+          grow: request.grow ?? null,
+          ids: request.ids ?? null,
         })
         .returning("id")
         .executeTakeFirstOrThrow();
@@ -152,6 +97,8 @@ export class Deploys {
           to: plan.to,
           ...(plan.disk === null ? {} : { disk: plan.disk }),
           ...(plan.erase === "quick" ? {} : { erase: plan.erase }),
+          ...(plan.grow === DEFAULT_GROWTH ? {} : { grow: plan.grow }),
+          ...(plan.ids === DEFAULT_IDS ? {} : { ids: plan.ids }),
           ...(request.orderedAt === undefined ? {} : { orderedAt: request.orderedAt }),
         },
       });
@@ -199,110 +146,6 @@ export class Deploys {
       await change.record({ kind: "deploy.cancelled", deployId });
     });
   }
-}
-
-type Readable = Pick<Database, "selectFrom">;
-
-/** @throws {Fault} DEPLOY_EXISTS, HOST_BUSY */
-async function refuseConflicts(
-  db: Readable,
-  isAny: boolean,
-  hosts: readonly Pick<Host, "id" | "name">[],
-): Promise<void> {
-  if (!isAny) return refuseBusy(db, hosts);
-  const other = await db
-    .selectFrom("deploys")
-    .select("id")
-    .where("state", "=", "active")
-    .where("to_any", "=", 1)
-    .executeTakeFirst();
-  if (other === undefined) return;
-  throw new Fault("DEPLOY_EXISTS", {
-    what: "There is already an order for any host that appears.",
-    why: `Session ${other.id} is active, and a host can be given only one of them.`,
-    fix: `Stop it first: bootcast session stop ${other.id}`,
-  });
-}
-
-/** A host has one order at a time, whatever its kind. @throws {Fault} HOST_BUSY */
-export async function refuseBusy(db: Readable, hosts: readonly Pick<Host, "id" | "name">[]): Promise<void> {
-  for (const host of hosts) {
-    const open = await db
-      .selectFrom("deploy_hosts")
-      .select("deploy_id")
-      .where("host_id", "=", host.id)
-      .where("state", "in", ["pending", "running"])
-      .executeTakeFirst();
-    if (open === undefined) continue;
-    throw new Fault("HOST_BUSY", {
-      what: `${host.name} already has an order.`,
-      why: `Session ${open.deploy_id} has not finished with it.`,
-      fix: `Wait for it (bootcast session watch ${open.deploy_id}) or stop it (bootcast session stop ${open.deploy_id}).`,
-    });
-  }
-}
-
-/**
- * Adds a host to an order, with the event that says so.
- *
- * @param disk of a deploy: which disk, and what a person saw on the host's disks
- */
-export async function addHost(
-  change: Change,
-  deployId: number,
-  hostId: string,
-  disk?: { readonly rule: string; readonly confirmed: readonly string[] },
-): Promise<void> {
-  await change.tables
-    .insertInto("deploy_hosts")
-    .values({
-      deploy_id: deployId,
-      host_id: hostId,
-      state: "pending",
-      attempts: 0,
-      started_at_ms: null,
-      ended_at_ms: null,
-      fault: null,
-      ...(disk === undefined ? {} : { disk_rule: disk.rule, confirmed: JSON.stringify(disk.confirmed) }),
-    })
-    .execute();
-  await change.record({ kind: "deploy.host-added", deployId, hostId });
-}
-
-/** For people a deploy is a session, by its number. */
-export function unknownDeploy(deployId: number | string): Fault {
-  return new Fault("DEPLOY_UNKNOWN", {
-    what: `There is no session ${deployId}.`,
-    why: "Sessions are numbered from 1 in the order they were ordered.",
-    fix: '"bootcast session list" shows all.',
-  });
-}
-
-function planned(host: Host, image: DeployImage, rule: string): PlannedHost {
-  const { disks } = host.inventory;
-  const contents = disks.filter(({ holds }) => holds !== undefined).map(contentText);
-  const need = { imageBytes: image.diskBytes, sectorBytes: image.sectorBytes };
-  const erasable = disks.filter((disk) => !disk.isRemovable && !disk.isReadOnly && disk.transport !== "usb");
-  let listed: readonly (typeof disks)[number][] = erasable;
-  let warning = "";
-  try {
-    // The host decides in its own preflight; this only says early what it will say.
-    listed = [chooseDisk(disks, need, { rule: parseDiskRule(rule), confirmed: contents, known: "" })];
-  } catch (error) {
-    if (!(error instanceof Fault)) throw error;
-    warning = `it will refuse: ${error.why.replace(/\.$/, "")}`;
-  }
-  return {
-    id: host.id,
-    name: host.name,
-    mac: host.mac,
-    model: host.model,
-    lastSeenMs: host.lastSeenMs,
-    disks: listed.map(({ path, sizeBytes, model }) => ({ path, sizeBytes, model })),
-    contents,
-    rule,
-    warning,
-  };
 }
 
 function invalid(why: string, fix: string): Fault {

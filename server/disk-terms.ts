@@ -1,14 +1,29 @@
-import { DEFAULT_DISK_RULE, DISK_TERMS_SINCE, type Inventory, type OrderTerms } from "../agent/contract.ts";
+import {
+  DEFAULT_DISK_RULE,
+  DISK_TERMS_SINCE,
+  type DiskIds,
+  FIT_SINCE,
+  type Growth,
+  type Inventory,
+  type OrderTerms,
+} from "../agent/contract.ts";
 import type { Database } from "./db/database.ts";
 
 /** What an order says of one host's disk. */
 export type HostTerms = {
-  readonly terms: OrderTerms;
-  /** Whether the host's agent reads them at all. */
-  readonly isUnderstood: boolean;
-  /** Whether they say no more than what every agent does by itself. */
-  readonly isPlain: boolean;
+  /** As far as the host's agent reads them; absent: it reads none. */
+  readonly terms?: OrderTerms;
+  /** What was ordered in so many words and its agent cannot do, to go behind "cannot". */
+  readonly cannot?: string;
 };
+
+/**
+ * A larger disk is used to its end: what nobody can see of a disk is the first thing that people miss, and no file is
+ * touched by it.
+ */
+export const DEFAULT_GROWTH: Growth = "last";
+/** Boot loaders, fstab and Windows find their partitions by these numbers, and clones do not see each other's. */
+export const DEFAULT_IDS: DiskIds = "keep";
 
 /** As it was written down when the order was given to the host; what it signs is the same. */
 export async function termsOf(
@@ -20,23 +35,28 @@ export async function termsOf(
     .selectFrom("deploy_hosts")
     .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
     .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
-    .select(["deploy_hosts.disk_rule", "confirmed", "known", "erase", "hosts.inventory"])
+    .select(["deploy_hosts.disk_rule", "confirmed", "known", "erase", "grow", "ids", "hosts.inventory"])
     .where("deploy_id", "=", deployId)
     .where("host_id", "=", hostId)
     .executeTakeFirst();
   if (row === undefined) return undefined;
+  const { contract = 1 } = JSON.parse(row.inventory) as Inventory;
   const terms: OrderTerms = {
     disk: row.disk_rule ?? DEFAULT_DISK_RULE,
     erase: (row.erase ?? "quick") as OrderTerms["erase"],
     confirmed: row.confirmed === null ? [] : (JSON.parse(row.confirmed) as string[]),
     known: row.known ?? "",
+    ...(contract < FIT_SINCE
+      ? {}
+      : { grow: (row.grow ?? DEFAULT_GROWTH) as Growth, ids: (row.ids ?? DEFAULT_IDS) as DiskIds }),
   };
-  const { contract = 1 } = JSON.parse(row.inventory) as Inventory;
-  return {
-    terms,
-    isUnderstood: contract >= DISK_TERMS_SINCE,
-    isPlain: terms.disk === DEFAULT_DISK_RULE && terms.erase === "quick",
-  };
+  const isPlain = terms.disk === DEFAULT_DISK_RULE && terms.erase === "quick";
+  if (contract < DISK_TERMS_SINCE && !isPlain) return { cannot: "choose or erase a disk as ordered" };
+  // What nobody asked for is not missed: an older agent leaves everything as large as it was.
+  if (contract < FIT_SINCE && (row.grow === "last" || row.ids === "renew")) {
+    return { cannot: "grow partitions or renew numbers as ordered" };
+  }
+  return contract < DISK_TERMS_SINCE ? {} : { terms };
 }
 
 /**

@@ -91,10 +91,9 @@ export class OrderReports {
     const about = { challenge, mac, deployId: String(deployId), image };
     if (kind === "deploy" && state === "erasing") {
       const disk = await termsOf(change.tables, hostId, deployId);
-      const terms = disk?.isUnderstood === true ? disk.terms : undefined;
       // From here on nobody knows what is on it, until it says that it is done.
       await change.tables.updateTable("hosts").set({ restored: null }).where("id", "=", hostId).execute();
-      return this.#options.sign(permitText({ ...about, imageVersion: image_version, terms }));
+      return this.#options.sign(permitText({ ...about, imageVersion: image_version, terms: disk?.terms }));
     }
     if (kind === "capture" && state === "capturing") return this.#options.sign(capturePermitText(about));
     return undefined;

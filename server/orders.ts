@@ -3,9 +3,9 @@ import type { BootPolicy } from "../bsdp/policy.ts";
 import { Fault } from "../fault.ts";
 import { bootImageTooOld } from "./capture-faults.ts";
 import type { Database } from "./db/database.ts";
+import { addHost } from "./deploy-hosts.ts";
 import { decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
-import { addHost } from "./deploys.ts";
 import { ruleOf, termsOf } from "./disk-terms.ts";
 import type { Change, EventLog } from "./events.ts";
 import type { Hosts } from "./hosts.ts";
@@ -136,9 +136,8 @@ export class Orders {
       };
     }
     const disk = await termsOf(db, hostId, deploy.id);
-    if (disk !== undefined && !disk.isUnderstood && !disk.isPlain) {
-      const cannot = "choose or erase a disk as ordered";
-      return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, cannot));
+    if (disk?.cannot !== undefined) {
+      return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, disk.cannot));
     }
     const scripts = await this.#options.scripts?.ofOrder({ hostId, deployId: deploy.id, image: deploy.image });
     if (scripts !== undefined && ((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < SCRIPTS_SINCE) {
@@ -171,7 +170,7 @@ export class Orders {
       hostName: deploy.host_name,
       streamId,
       ...(scripts === undefined ? {} : { scripts }),
-      ...(disk?.isUnderstood === true ? { terms: disk.terms } : {}),
+      ...(disk?.terms === undefined ? {} : { terms: disk.terms }),
       reason: `Session ${deploy.id}: ${deploy.image} version ${deploy.image_version}.`,
     };
   }

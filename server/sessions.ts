@@ -1,9 +1,9 @@
 import type { AgentState } from "../agent/contract.ts";
 import type { FaultText } from "../fault.ts";
 import type { Database } from "./db/database.ts";
+import { unknownDeploy } from "./deploy-hosts.ts";
 import type { OrderState } from "./deploy-rules.ts";
 import type { DeployStreams, StreamNow } from "./deploy-streams.ts";
-import { unknownDeploy } from "./deploys.ts";
 import type { EventLog, StoredEvent } from "./events.ts";
 
 /** The hosts of one deploy at work, as the API and the command line show them. */

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import { agentStates, Disk, eraseMethods, FaultBody, StreamState } from "../../agent/contract.ts";
+import { agentStates, Disk, diskIds, eraseMethods, FaultBody, growths, StreamState } from "../../agent/contract.ts";
 import { StreamFigures } from "../stream/figures.ts";
 import { RecentBootsBody } from "./boot-schemas.ts";
 
@@ -101,6 +101,10 @@ export const DeployRequestBody = Type.Object(
     maxWaitMs: Type.Optional(Type.Integer({ minimum: 0 })),
     disk: Type.Optional(Type.String()),
     erase: Type.Optional(oneOf(eraseMethods)),
+    /** What becomes of a disk that is larger than the image's. */
+    grow: Type.Optional(oneOf(growths)),
+    /** The numbers by which disk, partitions and file systems are found. */
+    ids: Type.Optional(oneOf(diskIds)),
     /** `contents` of the plan that a person was shown. */
     confirmed: Type.Optional(Type.Array(Type.String())),
   },
@@ -131,6 +135,8 @@ export const DeployPlanBody = Type.Object({
   waitFor: Type.Number(),
   maxWaitMs: Type.Number(),
   erase: oneOf(eraseMethods),
+  grow: oneOf(growths),
+  ids: oneOf(diskIds),
   disk: Nullable(Type.String()),
 });
 

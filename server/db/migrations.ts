@@ -1,5 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
+import { diskFit } from "./disk-fit.ts";
 
 /**
  * The steps from an empty file to the tables of `schema.ts`, by name in their
@@ -13,6 +14,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0005-stream-groups": { up: streamGroups },
   "0006-disk-terms": { up: diskTerms },
   "0007-scripts": { up: scripts },
+  "0008-disk-fit": { up: diskFit },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

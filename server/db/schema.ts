@@ -98,6 +98,9 @@ export type DeployTable = {
   /** Of a deploy: which disk (null: as is set for the host) and how it is erased (null: "quick"). */
   disk_rule: Generated<string | null>;
   erase: Generated<string | null>;
+  /** Of a deploy: "last" or "keep", "keep" or "renew"; null: nobody said so. */
+  grow: Generated<string | null>;
+  ids: Generated<string | null>;
 };
 
 export type DeployHostTable = {

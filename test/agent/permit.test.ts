@@ -17,6 +17,20 @@ test("the text that is signed", () => {
   assert.equal(permitText({ ...erase, challenge: "00" }), text);
 });
 
+test("the text that is signed of the disk: what came later follows by name, whatever order it was written in", () => {
+  const plain = { disk: "only", erase: "quick", confirmed: [], known: "" } as const;
+  const about = { ...erase, challenge: "00" };
+  const start = '["00","52:54:00:00:00:07","12","lab",3,"only","quick",[],""';
+  assert.equal(permitText({ ...about, terms: { ...plain, confirmed: [] } }), `bootcast erase permit 2\n${start}]`);
+  for (const terms of [
+    { ...plain, confirmed: [], grow: "last", ids: "renew" },
+    { ids: "renew", grow: "last", ...plain, confirmed: [] },
+  ] as const) {
+    const text = `bootcast erase permit 3\n${start},[["grow","last"],["ids","renew"]]]`;
+    assert.equal(permitText({ ...about, terms: { ...terms, confirmed: [] } }), text);
+  }
+});
+
 test("a key of the site permits, also when there are several", () => {
   checkPermit(permitText(erase), signed(permitText(erase)), [site.publicKey]);
   checkPermit(permitText(erase), signed(permitText(erase)), [other.publicKey, site.publicKey]);

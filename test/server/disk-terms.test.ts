@@ -26,7 +26,14 @@ test("an order carries the rule, the way to erase, what was seen, and what was r
   const { plan } = await core.deploys.create({ image: "lab-debian", to: [hostId], disk: "smallest", erase: "zeros" });
   assert.deepEqual(plan.hosts[0]?.contents, ["S1: 2 luks"]);
   const { terms } = deployOf(await core.orders.orderFor(hostId, NETWORK));
-  assert.deepEqual(terms, { disk: "smallest", erase: "zeros", confirmed: ["S1: 2 luks"], known: "" });
+  assert.deepEqual(terms, {
+    disk: "smallest",
+    erase: "zeros",
+    confirmed: ["S1: 2 luks"],
+    known: "",
+    grow: "last",
+    ids: "keep",
+  });
 });
 
 test("only what a person was shown is confirmed", async () => {
@@ -89,6 +96,33 @@ test("an older agent is not given a rule that it would not obey, and plain order
   }
 });
 
+test("an agent of before grows nothing by itself, and is refused only what was asked for", async () => {
+  for (const [request, terms] of [
+    [{}, { disk: "only", erase: "quick", confirmed: [], known: "" }],
+    [{ grow: "keep", ids: "keep" }, { disk: "only", erase: "quick", confirmed: [], known: "" }],
+    [{ grow: "last" }, undefined],
+    [{ ids: "renew" }, undefined],
+  ] as const) {
+    const core = await opened();
+    const { hostId } = await core.hosts.register(machine(1, { contract: 3 }));
+    await core.deploys.create({ image: "lab-debian", to: [hostId], ...request });
+    const order = await core.orders.orderFor(hostId, NETWORK);
+    if (terms === undefined) assert.match(order.reason, /cannot grow partitions or renew numbers/);
+    else assert.deepEqual(deployOf(order).terms, terms);
+  }
+});
+
+test("what becomes of the disk is in the plan and in the order", async () => {
+  const core = await opened();
+  const { hostId } = await core.hosts.register(machine(1, { contract }));
+  const usual = await core.deploys.plan({ image: "lab-debian", to: [hostId] });
+  assert.deepEqual([usual.grow, usual.ids], ["last", "keep"]);
+  const { plan } = await core.deploys.create({ image: "lab-debian", to: [hostId], grow: "keep", ids: "renew" });
+  assert.deepEqual([plan.grow, plan.ids], ["keep", "renew"]);
+  const { terms } = deployOf(await core.orders.orderFor(hostId, NETWORK));
+  assert.deepEqual([terms?.grow, terms?.ids], ["keep", "renew"]);
+});
+
 test("the permit is for the terms of the order: one that was changed on the way erases nothing", async () => {
   const core = await opened();
   const { hostId } = await core.hosts.register(machine(1, { contract, disks: [luks] }));
@@ -112,6 +146,9 @@ test("the permit is for the terms of the order: one that was changed on the way 
     { ...terms, erase: "none" as const },
     { ...terms, confirmed: [...terms.confirmed, "S2: nothing"] },
     { ...terms, known: "S1: nothing" },
+    { ...terms, grow: "keep" as const },
+    { ...terms, ids: "renew" as const },
+    { disk: terms.disk, erase: terms.erase, confirmed: terms.confirmed, known: terms.known },
   ]) {
     assert.throws(() => check(permitText({ ...about, terms: changed })), { code: "ERASE_NOT_PERMITTED" });
   }
