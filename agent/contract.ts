@@ -9,6 +9,7 @@
  *   POST /agent/v1/hosts/:hostId/captures/:deployId/packs              a parcel ► KeptPack
  *   PUT  /agent/v1/hosts/:hostId/captures/:deployId/manifest/:offset   a piece, in order ► ManifestPiece
  *   POST /agent/v1/hosts/:hostId/captures/:deployId/finish    FinishCapture ► CaptureState (answers within 20 s)
+ *   POST /agent/v1/hosts/:hostId/alive                  Alive          ► AliveAnswer (the restored system; its own token)
  *   GET  /agent/v1/streams                                             ► StreamList
  *   GET  /agent/v1/streams/:streamId?mostSymbolBytes=N                 ► StreamInfo
  *   GET  /agent/v1/streams/:streamId/manifest                          ► bytes of the signed manifest
@@ -21,6 +22,7 @@
  * An error answer is the Fault as JSON: { code, what, why, fix }.
  */
 
+export * from "./contract/alive.ts";
 export * from "./contract/capture.ts";
 export * from "./contract/host.ts";
 export * from "./contract/order.ts";
@@ -34,3 +36,4 @@ export { Disk, Held } from "./disk.ts";
 export { chooseDisk, type DiskNeed, describeDisk } from "./disk-choice.ts";
 export { contentText } from "./disk-content.ts";
 export { DEFAULT_DISK_RULE, parseDiskRule } from "./disk-rule.ts";
+export { parseVerifyRule, type VerifyRule, verifyRuleText } from "./verify-plan.ts";

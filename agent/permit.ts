@@ -1,6 +1,6 @@
 import { type KeyObject, randomBytes, verify } from "node:crypto";
 import { Fault } from "../fault.ts";
-import { CAPTURE_PERMIT, SCRIPTS_PERMIT } from "./contract.ts";
+import { ALIVE_PERMIT, CAPTURE_PERMIT, SCRIPTS_PERMIT } from "./contract.ts";
 
 /** A question that no server has answered before. */
 export function newChallenge(): string {
@@ -10,9 +10,9 @@ export function newChallenge(): string {
 /**
  * Checks that one of the site's keys signed the permit.
  *
- * @param text `permitText`, `capturePermitText` or `scriptsText` of what is about to be done
+ * @param text `permitText`, `capturePermitText`, `scriptsText` or `aliveText` of what is about to be done
  * @param permit the signature as base64, if one came
- * @throws {Fault} ERASE_NOT_PERMITTED, CAPTURE_NOT_PERMITTED, SCRIPTS_NOT_PERMITTED
+ * @throws {Fault} ERASE_NOT_PERMITTED, CAPTURE_NOT_PERMITTED, SCRIPTS_NOT_PERMITTED, ALIVE_NOT_PERMITTED
  */
 export function checkPermit(text: string, permit: string | undefined, trusted: readonly KeyObject[]): void {
   const signature = Buffer.from(permit ?? "", "base64");
@@ -35,6 +35,13 @@ export function checkPermit(text: string, permit: string | undefined, trusted: r
       what: "The server did not prove that the order's scripts are its own.",
       why,
       fix: `Nothing was run, and nothing was erased. ${fix}`,
+    });
+  }
+  if (text.startsWith(ALIVE_PERMIT)) {
+    throw new Fault("ALIVE_NOT_PERMITTED", {
+      what: "The server did not prove that the restored system is to call it.",
+      why,
+      fix: `Nothing was erased. ${fix}`,
     });
   }
   throw new Fault("ERASE_NOT_PERMITTED", {

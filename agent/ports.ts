@@ -101,7 +101,7 @@ export type AgentPorts = {
   describe(server: URL, streamId: string): Promise<DescribedStream>;
   /** A new random question to the server, 64 hex digits. */
   challenge(): string;
-  /** Throws Fault ERASE_NOT_PERMITTED, CAPTURE_NOT_PERMITTED or SCRIPTS_NOT_PERMITTED unless a key of the site signed `text`. */
+  /** Throws Fault …_NOT_PERMITTED unless a key of the site signed `text`: permit.ts. */
   checkPermit(text: string, permit: string | undefined): void;
   localDisk(disk: Disk): LocalDisk;
   erase(request: EraseRequest): Promise<Erased>;

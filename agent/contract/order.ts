@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { oneOf } from "../disk.ts";
+import { OrderAlive } from "./alive.ts";
 
 /** How a disk is erased before it is written: agent/erase-plan.ts. */
 export const eraseMethods = ["quick", "discard", "zeros", "secure", "none"] as const;
@@ -12,6 +13,10 @@ export type Growth = (typeof growths)[number];
 /** The numbers by which disk, partitions and file systems are found: those of the image, or new ones. */
 export const diskIds = ["keep", "renew"] as const;
 export type DiskIds = (typeof diskIds)[number];
+
+/** What a machine does when its disk is restored: starts it, switches itself off, starts its kernel at once, or stays. */
+export const afterwards = ["reboot", "power-off", "kexec", "wait"] as const;
+export type Afterwards = (typeof afterwards)[number];
 
 /** What an order says of the disk. All of it is in the permit. */
 export const OrderTerms = Type.Object({
@@ -26,6 +31,15 @@ export const OrderTerms = Type.Object({
   grow: Type.Optional(oneOf(growths)),
   /** Since FIT_SINCE; absent: "keep". */
   ids: Type.Optional(oneOf(diskIds)),
+  /** Since AFTERWARDS_SINCE; absent: "reboot". */
+  afterwards: Type.Optional(oneOf(afterwards)),
+  /** Since RESUME_SINCE. How much of the disk is read back: agent/verify-plan.ts; absent: "whole". */
+  verify: Type.Optional(Type.String({ maxLength: 100 })),
+  /**
+   * Since RESUME_SINCE. This order has erased the disk of this identity (agent/disk-identity.ts) and begun to write it:
+   * on that disk it goes on, without another erase.
+   */
+  resumes: Type.Optional(Type.String({ maxLength: 1000 })),
 });
 export type OrderTerms = Static<typeof OrderTerms>;
 
@@ -57,6 +71,8 @@ export const Order = Type.Union([
     streamId: Type.String(),
     /** Since SCRIPTS_SINCE. They run in this order; the first that fails ends the order as failed. */
     scripts: Type.Optional(OrderScripts),
+    /** Since ALIVE_SINCE. Absent: nothing that calls home is put into the restored system. */
+    alive: Type.Optional(OrderAlive),
     /** Since DISK_TERMS_SINCE. */
     terms: Type.Optional(OrderTerms),
     reason: Type.String(),

@@ -8,6 +8,12 @@ export const CAPTURES_SINCE = 2;
 export const DISK_TERMS_SINCE = 3;
 /** Partitions that grow to the disk, and new numbers for disk and file systems. */
 export const FIT_SINCE = 4;
+/** What a machine does when its disk is restored. */
+export const AFTERWARDS_SINCE = 4;
+/** Restored systems that say that they are up. */
+export const ALIVE_SINCE = 4;
+/** A restore that goes on after a power cut, "none" as a restore of what differs, and how much is read back. */
+export const RESUME_SINCE = 4;
 
 /** Scripts that run when the disk is restored. */
 export const SCRIPTS_SINCE = 3;
