@@ -8,78 +8,8 @@ import { StreamReceiver } from "../../multicast/receiver.ts";
 import { type ReceiverReport, signerOf } from "../../multicast/roster.ts";
 import { SenderSession } from "../../multicast/sender.ts";
 import { descriptionOf, randomOf } from "../multicast/streams.ts";
-
-/** What happens in a simulated room; everything follows from the seed. */
-export type RoomPlan = {
-  readonly seed: number;
-  readonly receivers: number;
-  readonly packs: number;
-  readonly once: boolean;
-  /** Share of the datagrams that each receiver loses by itself, and that arrive twice. */
-  readonly loss: number;
-  readonly duplicates: number;
-  /** Datagrams are lost in bursts of so many on average; 1: each by itself. */
-  readonly burst: number;
-  /** Share of the datagrams that all lose together, and of the requests that do not reach the sender. */
-  readonly sharedLoss: number;
-  readonly feedbackLoss: number;
-  /** Datagrams take up to so much longer than others: that is what reorders them. */
-  readonly jitterMs: number;
-  /** Share of the datagrams that a stranger follows with a forged one of right checksum. */
-  readonly forged: number;
-  /** A stranger says so often in this time that everything was sent, with sequence numbers and pauses of its own. */
-  readonly forgedTails?: { readonly fromMs: number; readonly untilMs: number; readonly everyMs: number };
-  /** The last receiver joins so late; the first one is switched off then. Undefined: all are there from the start. */
-  readonly changeAtMs: number | undefined;
-  readonly rateBytesPerSecond: number;
-  readonly memoryBytes: number;
-  /** How long one pack takes to be written. */
-  readonly writeMs: number;
-  /** False: what is missing comes only with repairs and further passes. */
-  readonly hasUnicast: boolean;
-  /** What the first receivers can less than the others, `slowHosts` of them (1); undefined: nothing. */
-  readonly slow?: SlowHost;
-  readonly slowHosts?: number;
-  /** Share of the packs that each receiver holds when it joins, at random. */
-  readonly held?: number;
-  /** The sender is killed then, and starts again under the same stream id after so long; undefined: never. */
-  readonly senderCrash?: { readonly atMs: number; readonly forMs: number };
-  readonly symbolsPerBlock: number;
-  /** Largest pack. */
-  readonly packBytes: number;
-};
-
-export type SlowHost = {
-  /** Datagrams that it loses besides. */
-  readonly loss?: number;
-  /** Its link takes no more, and has a buffer of 20 ms. */
-  readonly linkBytesPerSecond?: number;
-  /** How long one pack takes to be written. */
-  readonly writeMs?: number;
-};
-
-export type RoomResult = {
-  readonly sendTimes: readonly number[];
-  readonly datagramBytes: number;
-  /** Datagrams of symbols and repairs; canaries are not counted. */
-  readonly symbolsSent: number;
-  /** What the stream has: the least that can be sent. */
-  readonly symbolCount: number;
-  /** When each request reached the sender. */
-  readonly feedbackTimes: readonly number[];
-  readonly startedAtMs: number;
-  readonly endedAtMs: number;
-  readonly receivers: readonly {
-    readonly isRight: boolean;
-    readonly isDead: boolean;
-    readonly mostHeldBytes: number;
-    readonly unicastPacks: number;
-    readonly doneAtMs: number;
-    /** How it was served, each as the sender said. */
-    readonly words: readonly string[];
-  }[];
-  readonly overReason: string;
-};
+import { Agenda } from "./agenda.ts";
+import type { RoomPlan, RoomResult, SlowHost } from "./room-plan.ts";
 
 const SYMBOL_BYTES = 32;
 const REPORT_MS = 1_000;
@@ -434,58 +364,4 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
       words: servedHow,
     })),
   };
-}
-
-/** Things to do at their times: the fake clock. */
-class Agenda {
-  now = 0;
-  #order = 0;
-  // A binary heap of [time, order, what].
-  readonly #heap: [number, number, () => void][] = [];
-
-  at(time: number, what: () => void): void {
-    this.#heap.push([Math.max(time, this.now), this.#order, what]);
-    this.#order += 1;
-    for (let child = this.#heap.length - 1; child > 0; ) {
-      const parent = (child - 1) >> 1;
-      if (this.#isBefore(parent, child)) break;
-      this.#swap(parent, child);
-      child = parent;
-    }
-  }
-
-  runWhile(isGoingOn: () => boolean): void {
-    while (this.#heap.length > 0 && isGoingOn()) {
-      const [time, , what] = this.#heap[0]!;
-      const last = this.#heap.pop()!;
-      if (this.#heap.length > 0) {
-        this.#heap[0] = last;
-        this.#sink();
-      }
-      this.now = time;
-      what();
-    }
-  }
-
-  #sink(): void {
-    for (let parent = 0; ; ) {
-      let least = parent;
-      for (const child of [parent * 2 + 1, parent * 2 + 2]) {
-        if (child < this.#heap.length && this.#isBefore(child, least)) least = child;
-      }
-      if (least === parent) return;
-      this.#swap(parent, least);
-      parent = least;
-    }
-  }
-
-  #isBefore(left: number, right: number): boolean {
-    const [leftTime, leftOrder] = this.#heap[left]!;
-    const [rightTime, rightOrder] = this.#heap[right]!;
-    return leftTime < rightTime || (leftTime === rightTime && leftOrder < rightOrder);
-  }
-
-  #swap(left: number, right: number): void {
-    [this.#heap[left], this.#heap[right]] = [this.#heap[right]!, this.#heap[left]!];
-  }
 }

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomOf } from "../multicast/streams.ts";
-import { type RoomPlan, type RoomResult, simulateRoom } from "./room.ts";
+import { simulateRoom } from "./room.ts";
+import type { RoomPlan, RoomResult } from "./room-plan.ts";
 
 /**
  * Whole rooms on a bad network. The seed is printed and repeats a run:
