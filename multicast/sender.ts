@@ -1,17 +1,15 @@
-import { Anticipation } from "./anticipation.ts";
 import { CanaryBurst } from "./canary-burst.ts";
 import type { Feedback } from "./feedback.ts";
 import { Holds } from "./holds.ts";
+import { LastWords } from "./last-words.ts";
 import type { StreamLayout } from "./layout.ts";
-import { NeededBlocks } from "./needed-blocks.ts";
 import type { Pace } from "./pacer.ts";
 import { FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind } from "./packet.ts";
-import { type Asked, RepairPlan } from "./repair-plan.ts";
 import { Room } from "./room.ts";
 import { LOST_AFTER_MS, type Receiver, type ReceiverReport } from "./roster.ts";
 import type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
 import { reasonToStart } from "./start-decision.ts";
-import { Tail } from "./tail.ts";
+import { type NextSymbols, SymbolOrder } from "./symbol-order.ts";
 import { wordsAfterEnd, wordsBeforeStart, wordsWhileStreaming } from "./waiting-words.ts";
 
 export type { Receiver } from "./roster.ts";
@@ -24,11 +22,11 @@ const TAIL_CANARY_EVERY_MS = 40;
 /** The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. */
 const FEEDBACK_MS_A_HOST = 12;
 const FEEDBACK_LEAST_MS = 20;
-/** What is lost of a block was asked for by then: by all in a small room, by enough to go by in a large one. */
-const JUDGED_AFTER_MS = 250;
 /** The canary after a burst shows the receivers whether its end was lost. */
 const AFTER_BURST_MS = 50;
-const JUDGED_LATEST_MS = 1_500;
+
+/** Shows that the group arrives, and nothing else. */
+const canary: NextSymbols = { kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0, count: 1 };
 
 const noEvents: readonly SenderEvent[] = [];
 
@@ -39,11 +37,8 @@ const noEvents: readonly SenderEvent[] = [];
  *       ▲                            │
  *       └── (loop) nobody is left ───┘
  *
- * A pass goes through the blocks that some receiver needs, in ascending order,
- * and round again for those who came later. Repairs that receivers ask for go
- * before new blocks; a block that is missing by more than half is sent again as
- * a whole, after the pass, so that one bad link does not set the pace of all.
- * When nothing is left to send, canaries ask who still lacks something.
+ * What goes in which order is SymbolOrder's. When nothing is left to send,
+ * canaries ask who still lacks something.
  *
  * Nothing is sent before the first receiver has joined and after the last one
  * is finished. A receiver that is done costs nothing. It owns no socket and no
@@ -61,15 +56,9 @@ export class SenderSession {
   #hasStreamed = false;
   #firstReadyAt: number | undefined;
   #canaryAt = 0;
-  /** The last time that a receiver of an ended stream got further. */
-  #furtherAt = 0;
+  readonly #lastWords: LastWords;
   #sequence: number;
-  readonly #repairs: RepairPlan;
-  readonly #anticipation = new Anticipation();
-  readonly #tail = new Tail();
-  readonly #blocks: NeededBlocks;
-  /** The next one of the block that is being sent. */
-  #symbol = 0;
+  readonly #order: SymbolOrder;
   /** Passes that were sent to nobody. */
   #idlePasses = 0;
   /** Goes on before the first symbol. */
@@ -81,9 +70,9 @@ export class SenderSession {
     this.#pacer = pacer;
     this.#options = options;
     this.#sequence = options.firstSequence;
+    this.#lastWords = new LastWords(options.idleEndMs);
     this.#room = new Room(options.once, PACKET_HEADER_BYTES + layout.symbolBytes + FRAME_BYTES);
-    this.#repairs = new RepairPlan(layout);
-    this.#blocks = new NeededBlocks(layout.blockCount);
+    this.#order = new SymbolOrder(layout, { once: options.once, onPassEnd: (pass) => this.#onPassEnd(pass) });
   }
 
   get state(): SenderState {
@@ -106,7 +95,7 @@ export class SenderSession {
 
   /** Which pass goes on, or comes next: 1 is the first. */
   get pass(): number {
-    return this.#blocks.pass;
+    return this.#order.pass;
   }
 
   get receivers(): readonly Receiver[] {
@@ -150,11 +139,8 @@ export class SenderSession {
   ): boolean {
     const receiver = this.#room.join({ id, name, hostId, packsTotal: this.#layout.packCount }, now);
     if (receiver === undefined) return false;
-    for (const [first, count] of needs) {
-      const end = Math.min(first + count, this.#layout.blockCount);
-      for (let block = first; block < end; block += 1) this.#need(block);
-    }
-    this.#furtherAt = now;
+    this.#order.needRuns(needs);
+    this.#lastWords.onFurther(now);
     this.#events.push({ type: "receiver", receiver });
     return true;
   }
@@ -165,26 +151,17 @@ export class SenderSession {
     if (change === undefined) return false;
     const { before, receiver } = change;
     if (report.canary !== undefined) this.#burst?.onReport(id, report.canary);
-    if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#furtherAt = now;
+    if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#lastWords.onFurther(now);
     if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
     if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
-    if (!this.#room.isActive(id)) this.#blocks.onReceiverLeft();
+    if (!this.#room.isActive(id)) this.#order.onReceiverLeft();
     return true;
   }
 
   /** A receiver's request for repairs. False when nobody asked who takes part and is served now. */
   onFeedback({ receiver, newest, wishes }: Feedback, now: number): boolean {
     if (this.#state !== "streaming" || !this.#room.hears(receiver)) return false;
-    this.#tail.onRequest();
-    // No request names a block twice: so none costs more than a look at every block.
-    let left = this.#layout.blockCount;
-    for (const { block: first, count, lacking } of wishes) {
-      const end = Math.min(first + Math.min(count, left), this.#layout.blockCount);
-      left -= Math.min(count, left);
-      for (let block = first; block < end; block += 1) {
-        if (this.#ask(block, { lacking, newest, now })) this.#tail.onWork(now);
-      }
-    }
+    this.#order.onWishes(wishes, newest, now);
     return true;
   }
 
@@ -210,7 +187,7 @@ export class SenderSession {
   hold(reason: string): (now: number) => void {
     const letGo = this.#holds.add(reason);
     return (now) => {
-      if (letGo()) this.#tail.onWork(now);
+      if (letGo()) this.#order.onPause(now);
     };
   }
 
@@ -232,7 +209,7 @@ export class SenderSession {
       case "streaming":
         return this.#nextSymbol(now);
       case "ended":
-        return this.#lastWords(now);
+        return this.#end(now);
     }
   }
 
@@ -262,12 +239,11 @@ export class SenderSession {
     }
     const { once, loopSuspend = 0 } = this.#options;
     if (!once && this.#idlePasses < loopSuspend && this.#layout.symbolCount > 0) {
-      if (this.#blocks.current === undefined) this.#blocks.needAll();
+      if (this.#order.isBetweenPasses) this.#order.needAll();
       return;
     }
     this.#burst = undefined;
-    this.#blocks.clear();
-    this.#symbol = 0;
+    this.#order.clear();
     if (once) this.#enter("ended", "no receiver is left");
     else this.#enter("open", "no receiver is left");
   }
@@ -278,7 +254,7 @@ export class SenderSession {
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
     this.#canaryAt = now + CANARY_EVERY_MS;
-    return this.#send({ kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0 }, now);
+    return this.#send(canary, now);
   }
 
   /** Undefined when it is over. */
@@ -286,7 +262,7 @@ export class SenderSession {
     if (!burst.isSent) {
       burst.onSent(now);
       this.#canaryAt = now + AFTER_BURST_MS;
-      return this.#send({ kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0 }, now);
+      return this.#send(canary, now);
     }
     const asked = this.receivers.filter(({ state }) => state === "ready" || state === "receiving");
     const result = burst.result(
@@ -308,105 +284,45 @@ export class SenderSession {
       const action = this.#nextOfBurst(this.#burst, now);
       if (action !== undefined) return action;
     }
-    this.#anticipation.judge(now, (block) => this.#repairs.plannedFor(block));
-    const repair = this.#repairs.take(this.#sequence, now);
-    if (repair !== undefined) return this.#send({ kind: PacketKind.repair, ...repair }, now);
-    if (this.#blocks.current === undefined) this.#nextBlock();
-    const block = this.#blocks.current;
-    if (block === undefined) return this.#nextOfTail(now);
-    if (this.#symbol === 0) this.#blocks.begin();
-    const plannedParity = this.#repairs.plannedFor(block);
-    const symbol = this.#symbol;
-    const symbols = this.#layout.symbolsOfBlock(block);
-    const count = Math.min(symbols - symbol, this.#pacer.most?.() ?? 1);
-    const action = this.#send({ kind: PacketKind.symbol, block, symbol, plannedParity }, now, count);
-    this.#symbol += count;
-    if (this.#symbol === symbols) this.#endBlock(block, now);
-    return action;
+    const most = this.#pacer.most?.() ?? 1;
+    const next = this.#order.next(this.#sequence, most, this.feedbackEveryMs, now);
+    return next === undefined ? this.#nextOfTail(now) : this.#send(next, now);
   }
 
-  #endBlock(block: number, now: number): void {
-    const unasked = this.#anticipation.count;
-    this.#repairs.add(block, unasked);
-    this.#anticipation.onBlock(
-      block,
-      unasked,
-      now + Math.min(JUDGED_LATEST_MS, JUDGED_AFTER_MS + 2 * this.feedbackEveryMs),
-    );
-    this.#symbol = 0;
-    this.#tail.onWork(now);
-    this.#nextBlock(block + 1);
-    if (this.#blocks.current === undefined) this.#tail.start(this.feedbackEveryMs, now);
-  }
-
-  #nextBlock(from = 0): void {
-    const ended = this.#blocks.advance(from);
-    if (ended === undefined) return;
+  #onPassEnd(pass: number): void {
     if (this.#room.active === 0) this.#idlePasses += 1;
-    this.#events.push({ type: "pass", pass: ended });
+    this.#events.push({ type: "pass", pass });
   }
 
   // Everything was sent: who still lacks something says so, or all are done soon.
   #nextOfTail(now: number): SenderAction {
-    if (this.#options.once && this.#tail.isQuiet(this.feedbackEveryMs, now)) {
-      this.#furtherAt = now;
+    if (this.#options.once && this.#order.isQuiet(this.feedbackEveryMs, now)) {
+      this.#lastWords.onFurther(now);
       this.#enter("ended", "the pass is over");
-      return this.#lastWords(now);
+      return this.#end(now);
     }
     if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
     this.#canaryAt = now + TAIL_CANARY_EVERY_MS;
-    return this.#send({ kind: PacketKind.canary, ...this.#tail.canary(this.#layout.blockCount, now) }, now);
+    return this.#send(this.#order.tailCanary(now), now);
   }
 
-  // A `once` stream goes through its blocks once: who comes too late for one fetches it by unicast.
-  #need(block: number): boolean {
-    const { current } = this.#blocks;
-    if (this.#options.once && this.#hasStreamed && (current === undefined || block <= current)) return false;
-    this.#blocks.need(block);
-    return true;
+  #end(now: number): SenderAction {
+    const action = this.#lastWords.next(this.#room.active, now);
+    if (action.type === "over") this.#overReason = action.reason;
+    return action;
   }
 
-  /** False when nothing is sent for it. */
-  #ask(block: number, asked: Asked): boolean {
-    if (block === this.#blocks.current) return true;
-    if (asked.lacking > this.#layout.symbolsOfBlock(block) / 2) {
-      if (!this.#blocks.isNeeded(block)) this.#repairs.drop(block);
-      return this.#need(block);
-    }
-    // Also when the whole block will be sent again for somebody else: who lacks little does not wait for that.
-    this.#anticipation.onRequest(block);
-    // In the tail one more, because each further round costs all who wait.
-    this.#repairs.ask(block, asked, this.#blocks.current === undefined ? 1 : 0);
-    return true;
-  }
-
-  #lastWords(now: number): SenderAction {
-    if (this.#room.active === 0) {
-      this.#overReason = "every receiver has reported its end";
-      return { type: "over", reason: this.#overReason };
-    }
-    const until = this.#furtherAt + this.#options.idleEndMs;
-    if (now < until) return { type: "wait", until: Math.min(until, now + 1_000) };
-    this.#overReason = "the receivers that are left got no further";
-    return { type: "over", reason: this.#overReason };
-  }
-
-  #send(
-    what: Pick<SenderAction & { type: "send" }, "kind" | "block" | "symbol" | "plannedParity">,
-    now: number,
-    count = 1,
-  ): SenderAction {
-    for (let taken = 0; taken < count; taken += 1) this.#pacer.take(now);
+  #send(next: NextSymbols, now: number): SenderAction {
+    for (let taken = 0; taken < next.count; taken += 1) this.#pacer.take(now);
     const sequence = this.#sequence;
-    this.#sequence = (this.#sequence + count) >>> 0;
-    const { kind, block, symbol, plannedParity } = what;
-    return { type: "send", kind, block, symbol, plannedParity, sequence, count };
+    this.#sequence = (this.#sequence + next.count) >>> 0;
+    return { type: "send", ...next, sequence };
   }
 
   #look(now: number): void {
     for (const receiver of this.#room.look(now)) {
-      if (!this.#room.isActive(receiver.id)) this.#blocks.onReceiverLeft();
-      else this.#anticipation.forget();
+      if (!this.#room.isActive(receiver.id)) this.#order.onReceiverLeft();
+      else this.#order.onOthersServed();
       this.#events.push({ type: "receiver", receiver });
     }
   }

@@ -1,3 +1,5 @@
+import type { Ledger } from "./ledger.ts";
+
 /** What happens in a simulated room; everything follows from the seed. */
 export type RoomPlan = {
   readonly seed: number;
@@ -21,6 +23,8 @@ export type RoomPlan = {
   /** The last receiver joins so late; the first one is switched off then. Undefined: all are there from the start. */
   readonly changeAtMs: number | undefined;
   readonly rateBytesPerSecond: number;
+  /** Datagrams wait so long in a ring before they are sent, as with a thread that sends; none unless told. */
+  readonly aheadMs?: number;
   readonly memoryBytes: number;
   /** How long one pack takes to be written. */
   readonly writeMs: number;
@@ -54,6 +58,7 @@ export type RoomResult = {
   readonly symbolsSent: number;
   /** What the stream has: the least that can be sent. */
   readonly symbolCount: number;
+  readonly ledger: Ledger;
   /** When each request reached the sender. */
   readonly feedbackTimes: readonly number[];
   readonly startedAtMs: number;
