@@ -1,5 +1,7 @@
 import { Command, Option } from "commander";
 import {
+  type Afterwards,
+  afterwards,
   DEFAULT_DISK_RULE,
   type DiskIds,
   diskIds,
@@ -30,6 +32,8 @@ type DeployOptions = {
   readonly erase?: EraseMethod;
   readonly grow?: Growth;
   readonly ids?: DiskIds;
+  readonly then?: Afterwards;
+  readonly alive?: boolean;
   readonly plan?: boolean;
   readonly confirm?: string;
 };
@@ -76,6 +80,11 @@ export function deployCommand(): Command {
         diskIds,
       ),
     )
+    .addOption(
+      new Option("--then <what>", "what the machines do when they are restored (default: reboot)").choices(afterwards),
+    )
+    .option("--alive", "the restored systems say that they are up; a small job of their first start calls this server")
+    .option("--no-alive", "they do not, whatever is set (hosts.alive)")
     .option("--plan", "show what would be erased, and order nothing")
     .option("--confirm <name>", "the name that would have to be typed, for scripts")
     .action((image: string, options: DeployOptions) => deploy(command, image, options));
@@ -101,6 +110,8 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
     ...(options.erase === undefined ? {} : { erase: options.erase }),
     ...(options.grow === undefined ? {} : { grow: options.grow }),
     ...(options.ids === undefined ? {} : { ids: options.ids }),
+    ...(options.then === undefined ? {} : { afterwards: options.then }),
+    ...(options.alive === undefined ? {} : { alive: options.alive }),
   };
   await withServer(command, async (api) => {
     const plan = await api.post<DeployPlanBody>("/api/v1/deploys/plan", request);
@@ -158,11 +169,22 @@ function planText(plan: DeployPlanBody, nowMs: number = Date.now()): string {
   return [`${count} will be ERASED and receive ${image}:`, ...lines, erase, ...fitOf(plan), wait].join("\n");
 }
 
-/** What becomes of the disk afterwards, where it is not what nobody has to think about. */
-function fitOf({ grow, ids }: Pick<DeployPlanBody, "grow" | "ids">): string[] {
+const afterwardsWords: Readonly<Record<Afterwards, string>> = {
+  reboot: "the machines restart",
+  "power-off": "the machines switch themselves off",
+  kexec: "the restored Linux starts at once, without the firmware",
+  wait: "the machines stay as they are until somebody presses Enter there",
+};
+
+/** What becomes of disk and machine afterwards, where it is not what nobody has to think about. */
+function fitOf({ grow, ids, ...after }: Pick<DeployPlanBody, "grow" | "ids" | "afterwards" | "alive">): string[] {
   return [
     ...(grow === "keep" ? ["A larger disk: every partition stays as large as in the image."] : []),
     ...(ids === "renew" ? ["Disk, partitions and file systems get new numbers (UUIDs)."] : []),
+    ...(after.afterwards === "reboot" ? [] : [`Afterwards: ${afterwardsWords[after.afterwards]}.`]),
+    ...(after.alive
+      ? ["A job of the first start is put into each system; a host is done when its system has called this server."]
+      : []),
   ];
 }
 

@@ -1,5 +1,4 @@
-import { sign as signBytes } from "node:crypto";
-import { chmod, statfs } from "node:fs/promises";
+import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { agentRoutes } from "../server/agent-api.ts";
@@ -15,30 +14,21 @@ import { tftpTexts } from "../server/boot/tftp-texts.ts";
 import { BootClients } from "../server/boot-clients.ts";
 import { BootTraceService } from "../server/boot-trace-service.ts";
 import { CaptureManifests } from "../server/capture-manifests.ts";
-import { CaptureOrders } from "../server/capture-orders.ts";
 import { captureRoutes } from "../server/capture-routes.ts";
 import { CaptureUploads } from "../server/capture-uploads.ts";
 import type { Config } from "../server/config.ts";
 import { openDatabase } from "../server/db/database.ts";
 import { databaseLeases } from "../server/db/leases.ts";
-import { DeployStreams } from "../server/deploy-streams.ts";
-import { Deploys } from "../server/deploys.ts";
 import { startDhcp } from "../server/dhcp.ts";
 import type { DhcpServer } from "../server/dhcp-settings.ts";
 import { advertise } from "../server/dnssd.ts";
 import { EventLog, type NewEvent } from "../server/events.ts";
 import { HostBoot } from "../server/host-boot-settings.ts";
-import { Hosts } from "../server/hosts.ts";
 import { createHttp, listenTcp, onlyAt, plainAddress } from "../server/http.ts";
 import { limitConnections } from "../server/http-connections.ts";
 import { InterfaceWatch } from "../server/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../server/interfaces.ts";
 import { loadSiteKey } from "../server/keys.ts";
-import { readNameList } from "../server/name-list.ts";
-import { OrderReports } from "../server/order-reports.ts";
-import { Orders } from "../server/orders.ts";
-import { reverseName } from "../server/reverse-name.ts";
-import { Scripts } from "../server/scripts.ts";
 import { Sessions } from "../server/sessions.ts";
 import { openStore } from "../server/store.ts";
 import { StoreCells } from "../server/store-cells.ts";
@@ -52,6 +42,7 @@ import { freeControlSocket, makeDirectories } from "./data-directory.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { storeKeyFile } from "./image-store.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
+import { hostsOf, ordersOf } from "./order-wiring.ts";
 import { sweptAtStart } from "./store-sweep.ts";
 import { streamOpener } from "./stream-opener.ts";
 import { tftpLimitsOf } from "./tftp-wiring.ts";
@@ -120,49 +111,13 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     ...(budgetBytesPerSecond === undefined ? {} : { budgetBytesPerSecond }),
   });
   parts.defer(() => hub.close());
-  const listPath = values["hosts.names_csv"];
-  // Once at the start, so that a list that cannot be read is told where a person sees it.
-  if (listPath !== undefined) await readNameList(listPath);
-  const hosts = new Hosts({
-    db,
-    events,
-    names: values["hosts.names"],
-    nameSources: values["hosts.name_sources"],
-    nameList: listPath === undefined ? undefined : () => readNameList(listPath),
-    reverseName,
-  });
+  const hosts = await hostsOf({ config, db, events });
   const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }), tell });
-  const streams = new DeployStreams({ db, opener, log });
-  const sign = (text: string) => signBytes(null, Buffer.from(text), key.privateKey).toString("base64");
-  const reports = new OrderReports({ db, events, streams, sign, now });
-  const scripts = new Scripts({ db, events, hosts, sign });
-  const orders = new Orders({
-    scripts,
-    db,
-    events,
-    hosts,
-    reports,
-    streams,
-    isRegistering: values["network.register"],
-    hasMenu: values["boot.menu"],
-    diskRule: values["hosts.disk"],
-    waitMs: values["hosts.wait_minutes"] * 60_000,
-    now,
-  });
+  let httpPort = values["http.port"];
+  const wired = ordersOf({ config, db, events, store, key, opener, hosts, httpPort: () => httpPort, log, now });
+  const { streams, reports, alive, scripts, orders, deploys, captures, findImage, freeBytes } = wired;
+  parts.defer(alive.watch(log.child({ part: "alive" })));
   await streams.resume();
-  const findImage = async (name: string, version: number | undefined) => {
-    const { manifest } = await store.readManifest(name, version);
-    const storedBytes = manifest.packs.reduce((sum, pack) => sum + pack.storedBytes, 0);
-    const { tag, diskBytes, sectorBytes } = manifest;
-    return { name: tag.name, version: tag.version, diskBytes, sectorBytes, storedBytes };
-  };
-  const deploys = new Deploys({ db, events, hosts, findImage, diskRule: values["hosts.disk"] });
-  const freeBytes = async () => {
-    const { bavail, bsize } = await statfs(store.directory);
-    return bavail * bsize;
-  };
-  const versionsOf = (image: string) => store.versions(image);
-  const captures = new CaptureOrders({ db, events, hosts, versionsOf, freeBytes });
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
   const secureBoot = values["boot.secure_boot"];
   const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, { secureBoot });
@@ -177,6 +132,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     hosts,
     orders,
     reports,
+    alive,
     events,
     now,
     interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,
@@ -186,7 +142,6 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const uploads = new CaptureUploads({ store, cells: new StoreCells(store, captureLog), freeBytes });
   const manifests = new CaptureManifests({ db, events, store, siteKey: key, log: captureLog, now });
   await http.register(captureRoutes({ db, hosts, events, uploads, manifests }));
-  let httpPort = values["http.port"];
   const bundles = bundlesOf(config, { httpPort: () => httpPort, now, log: log.child({ part: "nbi" }) });
   parts.defer(() => bundles.stop());
   const menu = machineMenuOf(values, {

@@ -1,5 +1,14 @@
 import { Type } from "typebox";
-import { Inventory, Order, Registration, Report, ReportAnswer } from "../agent/contract.ts";
+import {
+  AliveAnswer,
+  Alive as AliveBody,
+  Inventory,
+  Order,
+  Registration,
+  Report,
+  ReportAnswer,
+} from "../agent/contract.ts";
+import type { Alive } from "./alive.ts";
 import type { EventLog } from "./events.ts";
 import { ofOneHost } from "./host-token.ts";
 import type { Hosts } from "./hosts.ts";
@@ -11,6 +20,7 @@ type AgentApiOptions = {
   readonly hosts: Hosts;
   readonly orders: Orders;
   readonly reports: OrderReports;
+  readonly alive: Pick<Alive, "heard">;
   readonly events: EventLog;
   readonly now: () => number;
   /** Which of our served addresses is in the network of a client that reached us at this one. */
@@ -25,7 +35,7 @@ const Wait = Type.Object({ waitSeconds: Type.Number({ minimum: 0, maximum: MAX_W
 
 /** The routes of agent/contract.ts that are about one host: register, ask for an order, report. */
 export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
-  const { hosts, orders, reports, events, now } = options;
+  const { hosts, orders, reports, alive, events, now } = options;
   const stopping = new AbortController();
   http.addHook("preClose", async () => stopping.abort());
 
@@ -69,6 +79,17 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
     "/agent/v1/hosts/:hostId/reports",
     { ...ofHost, schema: { params: OneHost, body: Report, response: { 200: ReportAnswer } } },
     async (request) => reports.report(request.params.hostId, request.body),
+  );
+
+  // Of the restored system, which has a token of its own and nothing else.
+  http.post(
+    "/agent/v1/hosts/:hostId/alive",
+    { schema: { params: OneHost, body: AliveBody, response: { 200: AliveAnswer, 409: AliveAnswer } } },
+    async (request, reply) => {
+      const [, token = ""] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "") ?? [];
+      const isNamed = await alive.heard(request.params.hostId, token, request.body.name);
+      return reply.code(isNamed ? 200 : 409).send({ isNamed });
+    },
   );
 }
 

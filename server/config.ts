@@ -90,6 +90,10 @@ const settings = {
   "hosts.names_csv": setting(kind.file),
   /** Which disk of a host is erased where neither the order nor the host says: agent/disk-rule.ts. */
   "hosts.disk": setting(kind.diskRule, "only"),
+  /** Whether restored systems are to say that they are up, where the order does not say. */
+  "hosts.alive": setting(kind.boolean, false),
+  /** How long they have. */
+  "hosts.alive_minutes": setting(kind.integer(1, 1440), 15),
   /** How long a host with nothing ordered waits for an order before it is told to boot its disk. */
   "hosts.wait_minutes": setting(kind.integer(0, 100_000), 30),
   "dnssd.enabled": setting(kind.boolean, true),

@@ -1,4 +1,5 @@
 import {
+  type Afterwards,
   chooseDisk,
   contentText,
   type DiskIds,
@@ -40,6 +41,10 @@ export type DeployRequest = {
   readonly grow?: Growth | undefined;
   /** Whether disk and file systems get new numbers; as `DEFAULT_IDS` unless given. */
   readonly ids?: DiskIds | undefined;
+  /** What the machines do when their disks are restored; "reboot" unless given. */
+  readonly afterwards?: Afterwards | undefined;
+  /** Whether the restored systems are to say that they are up; the setting hosts.alive unless given. */
+  readonly alive?: boolean | undefined;
   /** What a person was shown of the hosts' disks, `contents` of a plan; all that is known now unless given. */
   readonly confirmed?: readonly string[] | undefined;
   /** Where it was ordered, for its event; absent for the command line. */
@@ -57,6 +62,8 @@ export type DeployPlan = {
   readonly erase: EraseMethod;
   readonly grow: Growth;
   readonly ids: DiskIds;
+  readonly afterwards: Afterwards;
+  readonly alive: boolean;
   /** The order's own rule for the disk; null: what is set for each host. */
   readonly disk: string | null;
 };

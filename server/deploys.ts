@@ -17,14 +17,26 @@ export class Deploys {
   readonly #hosts: Hosts;
   readonly #findImage: FindImage;
   readonly #diskRule: string;
+  readonly #isAlive: boolean;
 
-  /** @param options.diskRule the setting hosts.disk; "only" unless given */
-  constructor(options: { db: Database; events: EventLog; hosts: Hosts; findImage: FindImage; diskRule?: string }) {
+  /**
+   * @param options.diskRule the setting hosts.disk; "only" unless given
+   * @param options.isAlive the setting hosts.alive; false unless given
+   */
+  constructor(options: {
+    db: Database;
+    events: EventLog;
+    hosts: Hosts;
+    findImage: FindImage;
+    diskRule?: string;
+    isAlive?: boolean;
+  }) {
     this.#db = options.db;
     this.#events = options.events;
     this.#hosts = options.hosts;
     this.#findImage = options.findImage;
     this.#diskRule = options.diskRule ?? DEFAULT_DISK_RULE;
+    this.#isAlive = options.isAlive ?? false;
   }
 
   /**
@@ -47,6 +59,14 @@ export class Deploys {
     if (request.to !== "any" && waitFor > hosts.length) {
       throw invalid(`It would wait for ${waitFor} hosts, but names ${hosts.length}.`, "Wait for fewer.");
     }
+    const { afterwards = "reboot" } = request;
+    const startsItself = afterwards === "reboot" || afterwards === "kexec";
+    if (request.alive === true && !startsItself) {
+      throw invalid(
+        "A machine that does not start its restored system cannot say that it is up.",
+        "Let it restart, or do not wait for its word.",
+      );
+    }
     await refuseConflicts(this.#db, request.to === "any", hosts);
     const planOf = async (host: Host) =>
       planned(host, image, await ruleOf(this.#db, host.id, request.disk, this.#diskRule));
@@ -59,6 +79,8 @@ export class Deploys {
       erase: request.erase ?? "quick",
       grow: request.grow ?? DEFAULT_GROWTH,
       ids: request.ids ?? DEFAULT_IDS,
+      afterwards,
+      alive: (request.alive ?? this.#isAlive) && startsItself,
       disk: request.disk ?? null,
     };
   }
@@ -85,6 +107,8 @@ export class Deploys {
           // What nobody asked for may not refuse an older agent.
           grow: request.grow ?? null,
           ids: request.ids ?? null,
+          afterwards: plan.afterwards === "reboot" ? null : plan.afterwards,
+          alive: plan.alive ? 1 : null,
         })
         .returning("id")
         .executeTakeFirstOrThrow();
@@ -99,6 +123,8 @@ export class Deploys {
           ...(plan.erase === "quick" ? {} : { erase: plan.erase }),
           ...(plan.grow === DEFAULT_GROWTH ? {} : { grow: plan.grow }),
           ...(plan.ids === DEFAULT_IDS ? {} : { ids: plan.ids }),
+          ...(plan.afterwards === "reboot" ? {} : { afterwards: plan.afterwards }),
+          ...(plan.alive ? { alive: true } : {}),
           ...(request.orderedAt === undefined ? {} : { orderedAt: request.orderedAt }),
         },
       });

@@ -1,4 +1,6 @@
 import {
+  AFTERWARDS_SINCE,
+  type Afterwards,
   DEFAULT_DISK_RULE,
   DISK_TERMS_SINCE,
   type DiskIds,
@@ -35,7 +37,7 @@ export async function termsOf(
     .selectFrom("deploy_hosts")
     .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
     .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
-    .select(["deploy_hosts.disk_rule", "confirmed", "known", "erase", "grow", "ids", "hosts.inventory"])
+    .select(["deploy_hosts.disk_rule", "confirmed", "known", "erase", "grow", "ids", "afterwards", "hosts.inventory"])
     .where("deploy_id", "=", deployId)
     .where("host_id", "=", hostId)
     .executeTakeFirst();
@@ -50,6 +52,11 @@ export async function termsOf(
       ? {}
       : { grow: (row.grow ?? DEFAULT_GROWTH) as Growth, ids: (row.ids ?? DEFAULT_IDS) as DiskIds }),
   };
+  const { afterwards } = row;
+  if (afterwards !== null && contract < AFTERWARDS_SINCE) {
+    return { cannot: "do after the restore what was ordered" };
+  }
+  if (afterwards !== null) terms.afterwards = afterwards as Afterwards;
   const isPlain = terms.disk === DEFAULT_DISK_RULE && terms.erase === "quick";
   if (contract < DISK_TERMS_SINCE && !isPlain) return { cannot: "choose or erase a disk as ordered" };
   // What nobody asked for is not missed: an older agent leaves everything as large as it was.

@@ -60,7 +60,18 @@ async function hadTwin(
   return known.some((other) => met.some(({ host_id }) => host_id === other.id) && mayBeSame(self, other));
 }
 
-/** How many hosts of a deploy are not through with it. */
+/** How many hosts of a deploy are not through with it, those among them whose restored systems are waited for. */
+export async function unfinishedHosts(db: Pick<Database, "selectFrom">, deployId: number): Promise<number> {
+  const awaited = await db
+    .selectFrom("deploy_hosts")
+    .select("host_id")
+    .where("deploy_id", "=", deployId)
+    .where("alive_until_ms", "is not", null)
+    .execute();
+  return awaited.length + (await openHosts(db, deployId));
+}
+
+/** How many hosts of a deploy are not through with their disks. */
 export async function openHosts(db: Pick<Database, "selectFrom">, deployId: number): Promise<number> {
   const open = await db
     .selectFrom("deploy_hosts")

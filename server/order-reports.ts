@@ -1,10 +1,11 @@
 import { capturePermitText, permitText, type Report, type ReportAnswer } from "../agent/contract.ts";
+import { DEFAULT_ALIVE_MS } from "./alive-rules.ts";
 import type { Database } from "./db/database.ts";
 import { LOST_AFTER_MS, type OrderState } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { termsOf } from "./disk-terms.ts";
 import type { Change, EventLog } from "./events.ts";
-import { openHosts } from "./order-facts.ts";
+import { unfinishedHosts } from "./order-facts.ts";
 import { hear, lostFault, type StandingOrder } from "./report-rules.ts";
 
 type OrderReportsOptions = {
@@ -13,6 +14,8 @@ type OrderReportsOptions = {
   readonly streams: DeployStreams;
   /** Signs with the site's key: Ed25519, base64. */
   readonly sign: (text: string) => string;
+  /** How long a restored system has to say that it is up, where that was ordered. */
+  readonly aliveWithinMs?: number;
   readonly now: () => number;
 };
 
@@ -59,9 +62,11 @@ export class OrderReports {
     const deployId = Number(report.deployId ?? Number.NaN);
     await this.endLost();
     const answer = await this.#options.events.change(async (change) => {
-      const isRepeated = await this.#noteState(change, hostId, report, deployId);
+      const isAwaited = await isToCall(change, hostId, report, deployId);
+      const shown = isAwaited ? { ...report, state: "rebooting" as const, detail: AWAITED } : report;
+      const isRepeated = await this.#noteState(change, hostId, shown, deployId);
       if (report.deployId === undefined) return { proceed: true, reason: "" };
-      const word = await this.#noteOrder(change, hostId, report, deployId, isRepeated);
+      const word = await this.#noteOrder(change, hostId, report, deployId, { isRepeated, isAwaited });
       const { state, challenge } = report;
       if (!word.proceed || challenge === undefined) return word;
       const permit = await this.#permit(change, hostId, deployId, state, challenge);
@@ -144,7 +149,7 @@ export class OrderReports {
     hostId: string,
     report: Report,
     deployId: number,
-    isRepeated: boolean,
+    { isRepeated, isAwaited }: { readonly isRepeated: boolean; readonly isAwaited: boolean },
   ): Promise<ReportAnswer> {
     const row = await change.tables
       .selectFrom("deploy_hosts")
@@ -183,9 +188,38 @@ export class OrderReports {
       .where("deploy_id", "=", deployId)
       .where("host_id", "=", hostId)
       .execute();
-    if (hasEnded) await endOrder(change, hostId, deployId, next.state);
+    if (isAwaited) await this.#awaitCall(change, hostId, deployId);
+    else if (hasEnded) await endOrder(change, hostId, deployId, next.state);
     return answer;
   }
+
+  /** The work on the disk is over; the order ends when the restored system says that it is up, or when it does not. */
+  async #awaitCall(change: Change, hostId: string, deployId: number): Promise<void> {
+    await change.tables
+      .updateTable("deploy_hosts")
+      .set({ alive_until_ms: change.nowMs + (this.#options.aliveWithinMs ?? DEFAULT_ALIVE_MS) })
+      .where("deploy_id", "=", deployId)
+      .where("host_id", "=", hostId)
+      .execute();
+    await change.tables.updateTable("hosts").set({ waiting_since_ms: change.nowMs }).where("id", "=", hostId).execute();
+    await change.record({ kind: "deploy.host-restored", hostId, deployId });
+  }
+}
+
+const AWAITED = "restored; its system is to say that it is up";
+
+/** Whether the restored system itself is to have the last word, and not the agent. */
+async function isToCall(change: Change, hostId: string, report: Report, deployId: number): Promise<boolean> {
+  if (report.callsWhenUp !== true || (report.state !== "rebooting" && report.state !== "done")) return false;
+  const row = await change.tables
+    .selectFrom("deploy_hosts")
+    .select(["alive_hash", "state", "alive_until_ms"])
+    .where("deploy_id", "=", Number.isInteger(deployId) ? deployId : -1)
+    .where("host_id", "=", hostId)
+    .executeTakeFirst();
+  if (row === undefined || row.alive_hash === null) return false;
+  // An order that ended otherwise does not begin to wait; nor one whose system was faster than the agent's last word.
+  return row.state === "running" || row.alive_until_ms !== null;
 }
 
 /** The order of one host is over: it waits for something new, and the deploy ends with its last host. */
@@ -200,7 +234,7 @@ export async function endOrder(change: Change, hostId: string, deployId: number,
     .executeTakeFirstOrThrow();
   // An order to any host ends only when a person stops it.
   if (deploy.to_any === 1 || deploy.state !== "active") return;
-  if ((await openHosts(change.tables, deployId)) > 0) return;
+  if ((await unfinishedHosts(change.tables, deployId)) > 0) return;
   await change.tables
     .updateTable("deploys")
     .set({ state: "done", ended_at_ms: change.nowMs })

@@ -1,6 +1,14 @@
-import { CAPTURES_SINCE, DEFAULT_DISK_RULE, type Inventory, type Order, SCRIPTS_SINCE } from "../agent/contract.ts";
+import {
+  ALIVE_SINCE,
+  CAPTURES_SINCE,
+  DEFAULT_DISK_RULE,
+  type Inventory,
+  type Order,
+  SCRIPTS_SINCE,
+} from "../agent/contract.ts";
 import type { BootPolicy } from "../bsdp/policy.ts";
 import { Fault } from "../fault.ts";
+import type { Alive } from "./alive.ts";
 import { bootImageTooOld } from "./capture-faults.ts";
 import type { Database } from "./db/database.ts";
 import { addHost } from "./deploy-hosts.ts";
@@ -22,6 +30,8 @@ type OrdersOptions = {
   readonly streams: DeployStreams;
   /** What runs on hosts when they are restored; nothing unless given. */
   readonly scripts?: Pick<Scripts, "ofOrder">;
+  /** What restored systems say when they are up; nothing unless given. */
+  readonly alive?: Pick<Alive, "ofOrder">;
   /** Whether unknown machines are given the agent, so that they appear in the list. */
   readonly isRegistering: boolean;
   /** Whether a machine with nothing ordered shows a menu before it starts its disk. */
@@ -143,6 +153,10 @@ export class Orders {
     if (scripts !== undefined && ((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < SCRIPTS_SINCE) {
       return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, "run scripts on what it restored"));
     }
+    const alive = await this.#options.alive?.ofOrder({ hostId, deployId: deploy.id, interfaceAddress });
+    if (alive !== undefined && ((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < ALIVE_SINCE) {
+      return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, "let a restored system call"));
+    }
     let streamId: string;
     try {
       streamId = await streams.open({
@@ -170,6 +184,7 @@ export class Orders {
       hostName: deploy.host_name,
       streamId,
       ...(scripts === undefined ? {} : { scripts }),
+      ...(alive === undefined ? {} : { alive }),
       ...(disk?.terms === undefined ? {} : { terms: disk.terms }),
       reason: `Session ${deploy.id}: ${deploy.image} version ${deploy.image_version}.`,
     };

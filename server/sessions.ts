@@ -68,25 +68,28 @@ export class Sessions {
       .selectFrom("deploy_hosts")
       .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
       .select(["hosts.id", "hosts.name", "hosts.state as agent_state", "hosts.detail", "hosts.percent"])
-      .select(["deploy_hosts.state", "deploy_hosts.fault", "started_at_ms", "ended_at_ms"])
+      .select(["deploy_hosts.state", "deploy_hosts.fault", "started_at_ms", "ended_at_ms", "alive_until_ms"])
       .where("deploy_id", "=", deployId)
       .orderBy("hosts.name")
       .execute();
     const events = (await this.#events.list({ deployId, limit: 100_000 })).filter(({ kind }) => kind === "host.state");
     const hosts = rows.map((row): SessionHost => {
       const own = events.filter(({ hostId }) => hostId === row.id);
-      const endMs = row.ended_at_ms ?? (deploy.state === "active" ? this.#now() : deploy.ended_at_ms);
-      const isAtWork = row.state === "running";
+      // Restored, and its system is waited for: to people that is not the end.
+      const isAwaited = row.alive_until_ms !== null;
+      const endMs =
+        (isAwaited ? null : row.ended_at_ms) ?? (deploy.state === "active" ? this.#now() : deploy.ended_at_ms);
+      const isAtWork = row.state === "running" || isAwaited;
       return {
         id: row.id,
         name: row.name,
-        order: row.state as OrderState,
+        order: isAwaited ? "running" : (row.state as OrderState),
         state: isAtWork ? (row.agent_state as AgentState) : lastStateOf(own),
         detail: isAtWork ? row.detail : "",
         percent: isAtWork ? row.percent : null,
         fault: row.fault === null ? null : JSON.parse(row.fault),
         startedAtMs: row.started_at_ms,
-        endedAtMs: row.ended_at_ms,
+        endedAtMs: isAwaited ? null : row.ended_at_ms,
         timings: timingsOf(own, endMs ?? this.#now()),
         totalMs: row.started_at_ms === null ? 0 : (endMs ?? this.#now()) - row.started_at_ms,
       };

@@ -1,5 +1,14 @@
 import { Type } from "typebox";
-import { agentStates, Disk, diskIds, eraseMethods, FaultBody, growths, StreamState } from "../../agent/contract.ts";
+import {
+  afterwards,
+  agentStates,
+  Disk,
+  diskIds,
+  eraseMethods,
+  FaultBody,
+  growths,
+  StreamState,
+} from "../../agent/contract.ts";
 import { StreamFigures } from "../stream/figures.ts";
 import { RecentBootsBody } from "./boot-schemas.ts";
 
@@ -105,6 +114,10 @@ export const DeployRequestBody = Type.Object(
     grow: Type.Optional(oneOf(growths)),
     /** The numbers by which disk, partitions and file systems are found. */
     ids: Type.Optional(oneOf(diskIds)),
+    /** What the machines do when their disks are restored. */
+    afterwards: Type.Optional(oneOf(afterwards)),
+    /** Whether the restored systems are to say that they are up. */
+    alive: Type.Optional(Type.Boolean()),
     /** `contents` of the plan that a person was shown. */
     confirmed: Type.Optional(Type.Array(Type.String())),
   },
@@ -137,6 +150,8 @@ export const DeployPlanBody = Type.Object({
   erase: oneOf(eraseMethods),
   grow: oneOf(growths),
   ids: oneOf(diskIds),
+  afterwards: oneOf(afterwards),
+  alive: Type.Boolean(),
   disk: Nullable(Type.String()),
 });
 

@@ -1,5 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
+import { alive } from "./alive.ts";
 import { diskFit } from "./disk-fit.ts";
 
 /**
@@ -15,6 +16,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0006-disk-terms": { up: diskTerms },
   "0007-scripts": { up: scripts },
   "0008-disk-fit": { up: diskFit },
+  "0009-alive": { up: alive },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

@@ -101,6 +101,9 @@ export type DeployTable = {
   /** Of a deploy: "last" or "keep", "keep" or "renew"; null: nobody said so. */
   grow: Generated<string | null>;
   ids: Generated<string | null>;
+  /** Of a deploy: what comes after the restore (null: "reboot"); 1: its systems are to say that they are up. */
+  afterwards: Generated<string | null>;
+  alive: Generated<number | null>;
 };
 
 export type DeployHostTable = {
@@ -117,6 +120,14 @@ export type DeployHostTable = {
   disk_rule: Generated<string | null>;
   confirmed: Generated<string | null>;
   known: Generated<string | null>;
+  /**
+   * Of a restored system that is to say that it is up: the hash of its token, the name that it is to have, until when
+   * it is waited for (null: not now), and the last name that it called itself.
+   */
+  alive_hash: Generated<string | null>;
+  alive_name: Generated<string | null>;
+  alive_until_ms: Generated<number | null>;
+  alive_heard: Generated<string | null>;
 };
 
 /** The last stream of a deploy in one network: after a restart it goes on under the same id. */

@@ -15,8 +15,16 @@ let port: number;
 before(async () => {
   core = await Core.open();
   http = createHttp(core.log);
-  const { hosts, orders, reports, events } = core;
-  agentRoutes(http, { hosts, orders, reports, events, now: () => core.nowMs, interfaceAddressOf: () => NETWORK });
+  const { hosts, orders, reports, alive, events } = core;
+  agentRoutes(http, {
+    hosts,
+    orders,
+    reports,
+    alive,
+    events,
+    now: () => core.nowMs,
+    interfaceAddressOf: () => NETWORK,
+  });
   port = await listenTcp(http, "127.0.0.1", 0);
 });
 after(async () => {
@@ -150,8 +158,16 @@ test("a long poll ends by itself with the reason to wait", async () => {
 test("closing the server ends long polls, and a port that is taken is named", async () => {
   const { hostId, name, token } = await register(8);
   const second = createHttp(core.log);
-  const { hosts, orders, reports, events } = core;
-  agentRoutes(second, { hosts, orders, reports, events, now: () => core.nowMs, interfaceAddressOf: () => NETWORK });
+  const { hosts, orders, reports, alive, events } = core;
+  agentRoutes(second, {
+    hosts,
+    orders,
+    reports,
+    alive,
+    events,
+    now: () => core.nowMs,
+    interfaceAddressOf: () => NETWORK,
+  });
   await assert.rejects(listenTcp(second, "127.0.0.1", port), (error: Error & { code: string }) => {
     return error.code === "PORT_TAKEN" && error.message.includes(String(port));
   });

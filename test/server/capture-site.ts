@@ -67,12 +67,12 @@ export class CaptureSite {
 
   async start(port = 0): Promise<void> {
     const { core, store, siteKey } = this;
-    const { db, hosts, orders, reports, events, log } = core;
+    const { db, hosts, orders, reports, alive, events, log } = core;
     const now = () => core.nowMs;
     const freeBytes = async () => this.freeBytes;
     this.captures = new CaptureOrders({ db, events, hosts, versionsOf: (name) => store.versions(name), freeBytes });
     this.http = createHttp(log);
-    agentRoutes(this.http, { hosts, orders, reports, events, now, interfaceAddressOf: () => NETWORK });
+    agentRoutes(this.http, { hosts, orders, reports, alive, events, now, interfaceAddressOf: () => NETWORK });
     const uploads = new CaptureUploads({ store, cells: new StoreCells(store, log), freeBytes });
     const manifests = new CaptureManifests({ db, events, store, siteKey, log, now });
     await this.http.register(captureRoutes({ db, hosts, events, uploads, manifests }));

@@ -2,6 +2,7 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { pino } from "pino";
 import type { Inventory, Report } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
+import { Alive } from "../../server/alive.ts";
 import { type Database, openDatabase } from "../../server/db/database.ts";
 import { DeployStreams, type StreamNow, type StreamOpener, type StreamWanted } from "../../server/deploy-streams.ts";
 import { Deploys } from "../../server/deploys.ts";
@@ -27,6 +28,7 @@ export class Core {
   readonly hosts: Hosts;
   readonly streams: DeployStreams;
   readonly reports: OrderReports;
+  readonly alive: Alive;
   readonly orders: Orders;
   readonly deploys: Deploys;
   readonly sessions: Sessions;
@@ -38,13 +40,10 @@ export class Core {
     this.events = new EventLog(db, now);
     this.hosts = new Hosts({ db, events: this.events, names: "lab-{nn}" });
     this.streams = new DeployStreams({ db, opener: this.#opener(), log: this.log });
-    this.reports = new OrderReports({
-      db,
-      events: this.events,
-      streams: this.streams,
-      sign: (text) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64"),
-      now,
-    });
+    const signed = (text: string) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64");
+    this.reports = new OrderReports({ db, events: this.events, streams: this.streams, sign: signed, now });
+    const urlOf = (address: string) => `http://${address}:8440`;
+    this.alive = new Alive({ db, events: this.events, sign: signed, now, urlOf });
     this.orders = new Orders({
       db,
       events: this.events,
@@ -53,6 +52,7 @@ export class Core {
       isRegistering: options.isRegistering ?? true,
       hasMenu: options.hasMenu ?? false,
       reports: this.reports,
+      alive: this.alive,
       waitMs: 30 * 60_000,
       now,
     });

@@ -19,8 +19,16 @@ let url: URL;
 before(async () => {
   core = await Core.open();
   http = createHttp(core.log);
-  const { hosts, orders, reports, events } = core;
-  agentRoutes(http, { hosts, orders, reports, events, now: () => core.nowMs, interfaceAddressOf: () => NETWORK });
+  const { hosts, orders, reports, alive, events } = core;
+  agentRoutes(http, {
+    hosts,
+    orders,
+    reports,
+    alive,
+    events,
+    now: () => core.nowMs,
+    interfaceAddressOf: () => NETWORK,
+  });
   url = new URL(`http://127.0.0.1:${await listenTcp(http, "127.0.0.1", 0)}`);
 });
 after(async () => {
