@@ -1,10 +1,12 @@
 import { PackWriter } from "../agent/stream/pack-writer.ts";
+import type { Manifest } from "../images/manifest.ts";
+import type { PackReader } from "../images/pack-reader.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { unpackPacks } from "../server/images/unpack-packs.ts";
 import { type Job, noteErase, type Restored, verifyAndSettle } from "./restore-job.ts";
 import { askToErase } from "./restore-question.ts";
 import { refuseSource } from "./restore-refusals.ts";
-import { checkTarget } from "./restore-target.ts";
+import { type CheckedTarget, checkTarget, needOf } from "./restore-target.ts";
 import { openImageSource } from "./stream-source.ts";
 
 /** Restores an image of the store, or a disk image file. */
@@ -19,29 +21,40 @@ export async function restoreLocal(job: Job): Promise<Restored> {
     openImageSource(flags.source, { dataDir, storeKey, onScan: () => undefined, passphrase: flags, signal }),
   );
   try {
-    const { manifest, packs } = source;
-    const target = await checked.fit(manifest);
-    try {
-      await askToErase(flags, output, checked.title);
-      const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
-        target.erase(() => noteErase(job)),
-      );
-      await output.step("Validating sizes", "validate", () => checked.fit(manifest));
-      const writer = new PackWriter(manifest, target.blocks);
-      if (!isZeroed) await writer.writeZeros(signal);
-      await unpackPacks(packs, manifest, (number, cells) => writer.write(number, cells), {
-        onProgress: (done, total) => output.progress("restore", done / total),
-        signal,
-      });
-      await writer.finish();
-      output.complete("restore");
-      job.progress.target = "written";
-      await verifyAndSettle(job, manifest, target);
-    } finally {
-      await target.close();
-    }
-    return { manifest, signedBy: keyFingerprint(source.signer) };
+    await restorePacks(job, checked, source.manifest, source.packs);
+    return { manifest: source.manifest, signedBy: keyFingerprint(source.signer) };
   } finally {
     await source.close();
+  }
+}
+
+/** From the question to the target that was read back: packs that can be read in any order, each checked before it is written. */
+export async function restorePacks(
+  job: Job,
+  checked: CheckedTarget,
+  manifest: Manifest,
+  packs: PackReader,
+): Promise<void> {
+  const { flags, output, signal } = job;
+  const need = needOf(manifest);
+  const target = await checked.fit(need);
+  try {
+    await askToErase(flags, output, checked.title);
+    const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
+      target.erase(() => noteErase(job)),
+    );
+    await output.step("Validating sizes", "validate", () => checked.fit(need));
+    const writer = new PackWriter(manifest, target.blocks);
+    if (!isZeroed) await writer.writeZeros(signal);
+    await unpackPacks(packs, manifest, (number, cells) => writer.write(number, cells), {
+      onProgress: (done, total) => output.progress("restore", done / total),
+      signal,
+    });
+    await writer.finish();
+    output.complete("restore");
+    job.progress.target = "written";
+    await verifyAndSettle(job, manifest, target);
+  } finally {
+    await target.close();
   }
 }

@@ -9,7 +9,7 @@ import { type Job, noteErase, type Restored, verifyAndSettle } from "./restore-j
 import { askToErase } from "./restore-question.ts";
 import { refuseSource } from "./restore-refusals.ts";
 import { acceptServer, sameStream, signerOfStream, streamsOf } from "./restore-stream.ts";
-import { checkTarget } from "./restore-target.ts";
+import { checkTarget, needOf } from "./restore-target.ts";
 import { trustedKeys } from "./trust.ts";
 
 /** How long a server that does not answer yet is asked again. */
@@ -35,7 +35,7 @@ export async function restoreStream(job: Job, given: AsrUrl): Promise<Restored> 
     const { manifest, info } = described;
     const { manifestDigest } = info.description;
     const signedBy = await signerOfStream(control, streamId, manifestDigest, trusted);
-    const target = await checked.fit(manifest);
+    const target = await checked.fit(needOf(manifest));
     try {
       await askToErase(flags, output, checked.title);
       await receiveStream({
@@ -55,7 +55,7 @@ export async function restoreStream(job: Job, given: AsrUrl): Promise<Restored> 
           await output.step("Retrieving scan information", "validate", () =>
             sameStream(control, streamId, manifestDigest),
           );
-          await output.step("Validating sizes", "validate", () => checked.fit(manifest));
+          await output.step("Validating sizes", "validate", () => checked.fit(needOf(manifest)));
           return erased;
         },
         onProgress: (progress) => output.received(progress),

@@ -32,8 +32,8 @@ export type Job = {
   readonly progress: TargetState;
 };
 
-/** What was restored, and the fingerprint of the key that signed it. */
-export type Restored = { readonly manifest: Manifest; readonly signedBy: string };
+/** What was restored, and the fingerprint of the key that signed it; a plain file on a web server has none. */
+export type Restored = { readonly manifest: Manifest; readonly signedBy: string | undefined };
 
 /** Reads the target back, unless that was forbidden, and lets the system see it. @throws {Fault} VERIFY_FAILED */
 export async function verifyAndSettle(

@@ -13,6 +13,7 @@ const refusals = new Set([
   "DISK_BUSY",
   "STREAM_NOT_ARRIVING",
   "MANIFEST_UNTRUSTED",
+  "MANIFEST_ABSENT",
 ]);
 
 /** Whether a restore ended because a safety check said no: that has an exit code of its own. */

@@ -42,11 +42,17 @@ export class RestoreOutput {
     this.#forPrograms(() => this.#puppet.pass(mark.pass));
   }
 
+  /** Why nothing comes, one sentence; empty when it goes on. */
+  waits(reason: string): void {
+    this.#forPeople(() => this.#sayWait(reason));
+    if (reason !== "") this.#forPrograms(() => this.#puppet.phase("wait", reason));
+  }
+
   /** From a stream: waits and percents. Its marks come by `mark`. */
   received({ stage, waitingFor, percent }: ReceiveProgress): void {
-    this.#forPeople(() => this.#sayWait(waitingFor));
-    if (waitingFor !== "") this.#forPrograms(() => this.#puppet.phase("wait", waitingFor));
-    else if (stage === "receiving") {
+    this.waits(waitingFor);
+    if (waitingFor !== "") return;
+    if (stage === "receiving") {
       this.#forPrograms(() => this.#puppet.phase("restore") + this.#puppet.percent(percent, "restore"));
     }
   }

@@ -14,8 +14,7 @@ import { FileTarget } from "../agent/stream/file-target.ts";
 import { tools } from "../agent/tools.ts";
 import { Fault } from "../fault.ts";
 import type { BlockSource, BlockTarget } from "../images/block.ts";
-import { CELL_BYTES } from "../images/cell.ts";
-import { ID_BYTES, type Manifest } from "../images/manifest.ts";
+import { dataBytes, type Manifest } from "../images/manifest.ts";
 import { writersOf } from "./file-writers.ts";
 import { loopDisksOf } from "./restore-refusals.ts";
 import { usersOfFile } from "./source-in-use.ts";
@@ -25,12 +24,19 @@ export type CheckedTarget = {
   /** For the question and the screen: the path, and what the disk is. */
   readonly title: string;
   /** @throws {Fault} TARGET_TOO_SMALL, TARGET_NO_SPACE */
-  fit(image: Pick<Manifest, "diskBytes" | "cellIds">): Promise<RestoreTarget>;
+  fit(image: ImageNeed): Promise<RestoreTarget>;
 };
+
+/** What an image takes: a disk of its size; of a file only what is neither zero nor unused. */
+export type ImageNeed = { readonly diskBytes: number; readonly dataBytes: number };
+
+export function needOf(manifest: Manifest): ImageNeed {
+  return { diskBytes: manifest.diskBytes, dataBytes: dataBytes(manifest) };
+}
 
 /** Where a restore writes to: a whole disk, or a raw image file. */
 export type RestoreTarget = {
-  readonly blocks: BlockTarget;
+  readonly blocks: BlockTarget & Pick<BlockSource, "read">;
   /** Opens and erases it: the first thing that changes it. `onBegin` is called when it is open, before anything is lost. */
   erase(onBegin: () => void): Promise<{ readonly isZeroed: boolean }>;
   /** Opens what was written for reading: from the disk itself, not from memory. */
@@ -160,12 +166,11 @@ async function checkFile(path: string, found: Stats | undefined): Promise<Checke
       const { bavail, bsize } = await statfs(directory);
       const freeBytes = bavail * bsize + (replacedBytes ?? 0);
       // Zeros stay holes.
-      const neededBytes = (image.cellIds.length / ID_BYTES) * CELL_BYTES;
-      if (freeBytes < neededBytes) {
+      if (freeBytes < image.dataBytes) {
         throw refused(
           "TARGET_NO_SPACE",
           path,
-          `The image needs ${formatSize(neededBytes)}, and ${formatSize(freeBytes)} are free.`,
+          `The image needs ${formatSize(image.dataBytes)}, and ${formatSize(freeBytes)} are free.`,
           "Make room, or choose another place.",
         );
       }

@@ -29,7 +29,7 @@ export function restoreCommand(): Command {
     )
     .requiredOption(
       "--source <source>",
-      "asr://HOST[:PORT][/IMAGE] of a running stream, an image of the store, or a disk image file",
+      "asr://HOST[:PORT][/IMAGE] of a running stream, an image of the store, a disk image file, or its http(s):// address",
     )
     .option("--target <disk|file>", "a whole disk, /dev/sdb, or a file that is made or replaced")
     .option("--file <file>", "instead of --target: save it as a new raw disk image; needs no --erase")
@@ -47,7 +47,9 @@ export function restoreCommand(): Command {
     .option("--data-dir <dir>", "where the store and the site's key are (BOOTCAST_DATA_DIR)")
     .addHelpText(
       "after",
-      "\n--puppetstrings prints: XSTA <phase> [detail] (start, validate, wait, erase, restore, verify, finish),\n" +
+      '\nOf a web server\'s file the signed manifest counts that lies beside it (FILE.bootcast-scan, made by "bootcast image scan");\n' +
+        "without one the file's own checksums, of a raw disk FILE.sha256. The server must send parts of files (ranges).\n" +
+        "\n--puppetstrings prints: XSTA <phase> [detail] (start, validate, wait, erase, restore, verify, finish),\n" +
         "PINF <percent> 100 <phase>, PASS <number>, FAIL <code> <what>.",
     )
     .action(async ({ dataDir, ...flags }: GivenFlags) => {
@@ -67,6 +69,7 @@ export function restoreCommand(): Command {
     "bootcast restore --source asr://server.local/lab-debian --target /dev/sdb --erase --noprompt",
     "bootcast restore --source golden.raw --target copy.raw --erase --noverify",
     "bootcast restore --source asr://10.77.0.1 --file copy.raw      # a new file: nothing is erased",
+    "bootcast restore --source https://server/lab.dmg --target /dev/sdb --erase",
     "bootcast restore --source tiger.dmg --target /dev/sdb --erase --passphrase-file passphrase.txt",
   ]);
   return globalOptions(storeKeyOption(passphraseOptions(command)));

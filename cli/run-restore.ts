@@ -1,9 +1,11 @@
 import { pino } from "pino";
+import { parseWebUrl } from "../server/images/web-answer.ts";
 import { parseAsrUrl } from "./asr-url.ts";
 import { interruption } from "./interruption.ts";
 import { outputOptions, print } from "./output.ts";
 import { restoreLocal } from "./restore-from-local.ts";
 import { restoreStream } from "./restore-from-stream.ts";
+import { restoreWeb } from "./restore-from-web.ts";
 import type { RestoreFlags } from "./restore-job.ts";
 import { eraseMissing } from "./restore-refusals.ts";
 import type { RestoreOutput } from "./restore-screen.ts";
@@ -23,7 +25,9 @@ export async function runRestore(flags: RestoreFlags, output: RestoreOutput): Pr
     const progress: TargetState = { target: "untouched" };
     const job = { flags, output, log, signal: interrupted.signal, progress };
     const url = parseAsrUrl(flags.source);
-    const restored = url === undefined ? restoreLocal(job) : restoreStream(job, url);
+    const web = parseWebUrl(flags.source);
+    const restored =
+      url !== undefined ? restoreStream(job, url) : web !== undefined ? restoreWeb(job, web) : restoreLocal(job);
     const { manifest, signedBy } = await restored.catch((error: unknown) => {
       throw withTargetState(error, flags.target, progress);
     });
@@ -38,7 +42,7 @@ export async function runRestore(flags: RestoreFlags, output: RestoreOutput): Pr
           target: flags.target,
           diskBytes: manifest.diskBytes,
           isVerified,
-          signedBy,
+          signedBy: signedBy ?? null,
         }),
       );
     }

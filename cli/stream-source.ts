@@ -111,7 +111,7 @@ async function signingKey(dataDir: string): Promise<KeyObject> {
 
 const otherKinds: readonly (readonly [RegExp, string])[] = [
   [/^afp:/, "AFP is gone from macOS and from servers."],
-  [/^https?:/, "Restoring from a web address does not exist yet."],
+  [/^https?:/, "A file on a web server can be restored, but not sent to a room: everybody would wait for that server."],
 ];
 
 function refuseOtherKinds(source: string): void {
@@ -120,7 +120,7 @@ function refuseOtherKinds(source: string): void {
     throw new Fault("SOURCE_KIND", {
       what: `${source} cannot be the source.`,
       why,
-      fix: "Give a disk image file, an image of the store, or asr://HOST of a running stream; a file on a server works through a mounted share.",
+      fix: 'Give a disk image file or an image of the store; a file on a server works through a mounted share. "bootcast restore" reads http:// and https:// addresses, and asr://HOST of a running stream, too.',
     });
   }
 }

@@ -58,6 +58,12 @@ export type ForeignImage = {
    * @throws {Fault} with the reason why it is damaged
    */
   verify(onProgress?: (doneBytes: number, totalBytes: number) => void): Promise<void>;
+  /**
+   * Compares a copy of the disk with the checksums that the image carries of its content; absent when it carries none.
+   *
+   * @throws {Fault} with the reason why it is another content, and what `copy` throws
+   */
+  verifyCopy?(copy: BlockSource, onProgress?: (doneBytes: number, totalBytes: number) => void): Promise<void>;
   /** What is known without reading: ascending, without gaps, the whole disk. */
   ranges?(): Iterable<ForeignRange>;
   /** Where the content lies in the file, ascending on the disk; zeros and unused stretches have none. */

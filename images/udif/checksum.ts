@@ -20,6 +20,11 @@ export function encodeChecksum(bytes: Buffer, at: number, crc32: number): void {
   bytes.writeUInt32BE(crc32, at + 8);
 }
 
+/** Whether there is one at all, of any kind. */
+export function isPresent({ type }: UdifChecksum): boolean {
+  return type !== CHECKSUM_NONE;
+}
+
 /**
  * Whether there is something to compare with.
  *

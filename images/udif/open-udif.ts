@@ -1,5 +1,6 @@
 import type { BlockSource } from "../block.ts";
 import type { ForeignImage } from "../foreign-image.ts";
+import { isPresent } from "./checksum.ts";
 import { lzfse } from "./codecs.ts";
 import { DataFork, readTrailer } from "./data-fork.ts";
 import { DiskSource, type DiskSourceOptions } from "./disk-source.ts";
@@ -8,7 +9,7 @@ import { type TableResource, tablesOfPropertyList, tablesOfResourceFork } from "
 import { RunMap } from "./run-map.ts";
 import { decodeTable } from "./table.ts";
 import { type Extent, TRAILER_BYTES, type UdifTrailer } from "./trailer.ts";
-import { verifyUdif } from "./verify.ts";
+import { verifyUdif, verifyUdifCopy } from "./verify.ts";
 
 export type UdifOptions = DiskSourceOptions & {
   /** Segments 2, 3 … of an image whose trailer says that it has several, in order. */
@@ -35,6 +36,9 @@ export async function openUdif(source: BlockSource, options: UdifOptions = {}): 
     format: formatOf(map),
     kind: kindOf(trailer, map),
     verify: (onProgress) => verifyUdif({ trailer, fork, map, disk }, onProgress),
+    ...(map.tables.some(({ checksum }) => isPresent(checksum)) && {
+      verifyCopy: (copy, onProgress) => verifyUdifCopy({ trailer, map }, copy, onProgress),
+    }),
     ranges: () => map.ranges(),
     chunks: () => map.chunks((offset) => fork.fileOffset(offset)),
     close: async () => {},

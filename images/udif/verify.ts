@@ -28,7 +28,8 @@ export async function verifyUdif(
 ): Promise<void> {
   const hasMaster = hasChecksum(trailer.masterChecksum, "the whole image");
   const hasData = hasChecksum(trailer.dataChecksum, "the data as it is stored");
-  const checked = map.tables.filter(({ checksum, name }) => hasChecksum(checksum, `partition "${name}"`));
+  // What cannot be checked is said before everything is read.
+  for (const { checksum, name } of map.tables) hasChecksum(checksum, `partition "${name}"`);
   if (hasMaster) compareChecksum(trailer.masterChecksum, masterOf(map), "the whole image");
   const totalBytes = (hasData ? fork.lengthBytes : 0) + map.sizeBytes;
   let doneBytes = 0;
@@ -37,9 +38,34 @@ export async function verifyUdif(
     onProgress(doneBytes, totalBytes);
   };
   if (hasData) compareChecksum(trailer.dataChecksum, await crcOfFork(fork, add), "the data as it is stored");
+  await compareTables(map, disk, add);
+}
+
+/**
+ * Compares a copy of the disk with each partition's checksum, and these with that of the whole image. What the image
+ * calls unused is in no checksum.
+ *
+ * @throws {Fault} UDIF_CHECKSUM, UDIF_CHECKSUM_KIND, and what `copy` throws
+ */
+export async function verifyUdifCopy(
+  { trailer, map }: Pick<Parts, "trailer" | "map">,
+  copy: BlockSource,
+  onProgress: (doneBytes: number, totalBytes: number) => void = () => {},
+): Promise<void> {
+  if (hasChecksum(trailer.masterChecksum, "the whole image"))
+    compareChecksum(trailer.masterChecksum, masterOf(map), "the whole image");
+  let doneBytes = 0;
+  await compareTables(map, copy, (bytes) => {
+    doneBytes += bytes;
+    onProgress(doneBytes, map.sizeBytes);
+  });
+}
+
+async function compareTables(map: RunMap, disk: BlockSource, add: (bytes: number) => void): Promise<void> {
   for (const table of map.tables) {
     const crc = await crcOfTable(table, map, disk, add);
-    if (checked.includes(table)) compareChecksum(table.checksum, crc, `partition "${table.name}"`);
+    const name = `partition "${table.name}"`;
+    if (hasChecksum(table.checksum, name)) compareChecksum(table.checksum, crc, name);
   }
 }
 

@@ -1,23 +1,20 @@
 import { stat } from "node:fs/promises";
-import { deflateRawSync } from "node:zlib";
 import { Fault } from "../../fault.ts";
 import type { BlockSource } from "../../images/block.ts";
 import { decryptedSource } from "../../images/encrypted/decrypted-source.ts";
 import { readEncryptedHeader } from "../../images/encrypted/header.ts";
-import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf } from "../../images/file-system.ts";
 import type { ForeignFormat } from "../../images/foreign-format.ts";
 import type { ForeignImage } from "../../images/foreign-image.ts";
-import { decodeMbr, MBR_BYTES } from "../../images/mbr.ts";
 import { openPartclone } from "../../images/partclone.ts";
-import { readDiskLayout } from "../../images/partition-table.ts";
 import { openSparseImage } from "../../images/sparse-image.ts";
 import { readTrailer } from "../../images/udif/data-fork.ts";
 import { openUdif } from "../../images/udif/open-udif.ts";
-import { checkWholeSectors, formatOf } from "../file-source.ts";
+import { checkWholeSectors, formatOf, openAnyFile } from "../file-source.ts";
 import { holesOf } from "./file-holes.ts";
-import { contentNotRead } from "./format-faults.ts";
+import { contentNotRead, cutDmg, emptyMember, noise, tooManyLayers } from "./format-faults.ts";
 import { ImageThreads } from "./image-threads.ts";
 import { type PassphraseSource, unlockWith } from "./passphrase.ts";
+import { isNamedDmg, isNoise, isPiece, rawImage } from "./raw-image.ts";
 import { openSegments } from "./segments.ts";
 import { unpackDmg } from "./seven-zip.ts";
 import { isSparseBundle, openSparseBundle } from "./sparse-bundle-folder.ts";
@@ -36,6 +33,15 @@ export type OpenImageOptions = {
   /** Of unpacking a compressed file, before the image can be read. */
   readonly onProgress?: (doneBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
+};
+
+/** A file that is not on this machine. */
+export type RemoteFile = BlockSource & {
+  /** As its address says it, "tiger.dmg": its ending tells a raw disk from a cut .dmg. */
+  readonly name: string;
+  /** Opens a file that lies beside it. */
+  beside(name: string): Promise<RemoteFile>;
+  close(): Promise<void>;
 };
 
 /** Something around the image itself, outermost first. */
@@ -78,6 +84,23 @@ export async function openImage(path: string, options: OpenImageOptions = {}): P
   }
 }
 
+/**
+ * Opens a disk image that lies on another machine, of any format; see `openImage`. What another program must read
+ * (qcow2 and others, LZFSE) is fetched into a file without a name first.
+ *
+ * @param file closed with the image, or when it cannot be opened
+ * @throws {Fault} those of `openImage`
+ */
+export async function openRemoteImage(file: RemoteFile, options: OpenImageOptions = {}): Promise<DiskImage> {
+  const opening = new Opening(options);
+  try {
+    return await opening.openRemote(file);
+  } catch (error) {
+    await opening.close();
+    throw error;
+  }
+}
+
 /** What a layer holds: the bytes, and the file that has exactly these, for programs that read it themselves. */
 type Content = { readonly source: BlockSource; readonly file?: ChildFile };
 
@@ -90,6 +113,7 @@ class Opening {
   readonly #checks: (() => Promise<void>)[] = [];
   readonly #closers: (() => unknown)[] = [];
   #sectorBytes = 512;
+  #segments: (count: number) => Promise<(BlockSource & { close(): Promise<void> })[]> = async () => [];
 
   constructor(options: OpenImageOptions) {
     this.#options = options;
@@ -103,7 +127,14 @@ class Opening {
     this.#sectorBytes = whole.sectorBytes;
     if (whole.pieces > 1) this.#layers.push({ kind: "pieces", title: `${whole.pieces} pieces` });
     const content = { source: whole, ...(whole.pieces === 1 && { file: { path } }) };
+    this.#segments = (count) => openSegments(path, count, openAnyFile);
     return this.#result(await this.#image(content, path), path, whole.sizeBytes);
+  }
+
+  async openRemote(file: RemoteFile): Promise<DiskImage> {
+    this.#closers.push(() => file.close());
+    this.#segments = (count) => openSegments(file.name, count, (name) => file.beside(name));
+    return this.#result(await this.#image({ source: file }, file.name), file.name, file.sizeBytes);
   }
 
   async close(): Promise<void> {
@@ -136,7 +167,7 @@ class Opening {
   }
 
   async #image(content: Content, path: string): Promise<Found> {
-    if (this.#layers.length > MOST_LAYERS) throw tooManyLayers();
+    if (this.#layers.length > MOST_LAYERS) throw tooManyLayers(MOST_LAYERS);
     const format = await formatOf(content.source);
     if (format === undefined) {
       const found = await this.#raw(content);
@@ -153,7 +184,7 @@ class Opening {
       case "encrypted":
         return this.#image(await this.#decrypted(content), path);
       case "udif":
-        return this.#udif(content, path);
+        return this.#udif(content);
       case "sparseimage": {
         const image = await openSparseImage(content.source);
         return { ...image, ...(await rawImage(image.source, 512)), format: "sparseimage" };
@@ -205,9 +236,9 @@ class Opening {
     return { source: plain };
   }
 
-  async #udif(content: Content, path: string): Promise<Found> {
+  async #udif(content: Content): Promise<Found> {
     const trailer = await readTrailer(content.source);
-    const segments = this.#layers.length === 0 ? await openSegments(path, trailer.segmentCount) : [];
+    const segments = this.#layers.length === 0 ? await this.#segments(trailer.segmentCount) : [];
     this.#closers.push(...segments.map((segment) => () => segment.close()));
     try {
       const threads = new ImageThreads();
@@ -261,86 +292,4 @@ class Opening {
     this.#closers.push(() => file.close());
     return { source: file, file: { descriptor: file.descriptor } };
   }
-}
-
-/** A disk as it is. It carries no checksums: verifying it finds only what the medium cannot read. */
-async function rawImage(source: BlockSource, sectorBytes: number): Promise<Found> {
-  return {
-    source,
-    format: "raw",
-    kind: await kindOf(source, sectorBytes),
-    verify: async (onProgress) => {
-      for (let at = 0; at < source.sizeBytes; at += 1 << 20) {
-        const length = Math.min(1 << 20, source.sizeBytes - at);
-        await source.read(at, length);
-        onProgress?.(at + length, source.sizeBytes);
-      }
-    },
-  };
-}
-
-async function kindOf(source: BlockSource, sectorBytes: number): Promise<"disk" | "volume"> {
-  try {
-    return (await readDiskLayout(source, sectorBytes)).scheme === "none" ? "volume" : "disk";
-  } catch (error) {
-    // A damaged partition table is one, too; who reads it next says what is wrong.
-    if (error instanceof Fault) return "disk";
-    throw error;
-  }
-}
-
-/**
- * Nothing in an encrypted image tells whether its key was damaged after it was
- * locked: its content is then noise, and would be taken for a raw disk.
- */
-async function isNoise(source: BlockSource): Promise<boolean> {
-  if ((await formatOf(source)) !== undefined) return false;
-  const start = await source.read(0, Math.min(FILE_SYSTEM_PROBE_BYTES, source.sizeBytes));
-  const isKnown = fileSystemOf(start) !== "" || decodeMbr(start.subarray(0, MBR_BYTES)) !== undefined;
-  return !isKnown && deflateRawSync(start).length > start.length;
-}
-
-function isNamedDmg(path: string): boolean {
-  return /\.dmg(\.(gz|xz|zst))?$/i.test(path);
-}
-
-/**
- * A .dmg says at its end what it is. Without it, what was cut off in the middle would pass for a raw disk when its
- * length happens to be whole sectors; but a raw one begins with zeros or with something known.
- */
-async function isPiece(source: BlockSource): Promise<boolean> {
-  const start = await source.read(0, Math.min(FILE_SYSTEM_PROBE_BYTES, source.sizeBytes));
-  return fileSystemOf(start) === "" && start.subarray(0, 512).some((byte) => byte !== 0);
-}
-
-function cutDmg(path: string): Fault {
-  return new Fault("UDIF_TRUNCATED", {
-    what: `${path} is cut off, or no .dmg.`,
-    why: "The trailer that ends a .dmg is not there, and its content begins with no partition table or file system that is known: it is no raw disk.",
-    fix: "Copy it again from where it came from, and compare the copies. If it is a raw disk all the same, rename it to .raw.",
-  });
-}
-
-function noise(): Fault {
-  return new Fault("ENCRYPTED_HEADER", {
-    what: "The encrypted image is damaged.",
-    why: "The passphrase is right, and what it opens is noise: the key in the header was changed.",
-    fix: "Copy the image again from where it came from, and compare the copies.",
-  });
-}
-
-function tooManyLayers(): Fault {
-  return new Fault("IMAGE_LAYERS", {
-    what: "The image is packed too often.",
-    why: `There are more than ${MOST_LAYERS} files around it, one in the other.`,
-    fix: "Unpack it by hand, as far as it is trusted.",
-  });
-}
-
-function emptyMember(name: string): Fault {
-  return new Fault("IMAGE_EMPTY", {
-    what: `${name} has no content.`,
-    why: "Its size is 0 bytes.",
-    fix: "Give the file that holds the disk image.",
-  });
 }

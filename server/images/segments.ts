@@ -1,5 +1,7 @@
 import { Fault } from "../../fault.ts";
-import { type FileSource, openAnyFile } from "../file-source.ts";
+import type { BlockSource } from "../../images/block.ts";
+
+type Segment = BlockSource & { close(): Promise<void> };
 
 const MOST_SEGMENTS = 999;
 
@@ -7,15 +9,20 @@ const MOST_SEGMENTS = 999;
  * Opens the further segments of a segmented .dmg, which lie beside the first:
  * image.dmg, image.002.dmgpart, image.003.dmgpart …
  *
+ * @param open opens one of these names
  * @throws {Fault} UDIF_SEGMENTS
  */
-export async function openSegments(path: string, count: number): Promise<FileSource[]> {
+export async function openSegments(
+  path: string,
+  count: number,
+  open: (path: string) => Promise<Segment>,
+): Promise<Segment[]> {
   if (count > MOST_SEGMENTS) return [];
   const stem = path.replace(/\.dmg$/i, "");
-  const segments: FileSource[] = [];
+  const segments: Segment[] = [];
   try {
     for (let number = 2; number <= count; number += 1)
-      segments.push(await openSegment(`${stem}.${String(number).padStart(3, "0")}.dmgpart`, number, count));
+      segments.push(await openSegment(() => open(`${stem}.${String(number).padStart(3, "0")}.dmgpart`), number, count));
     return segments;
   } catch (error) {
     for (const segment of segments) await segment.close();
@@ -23,9 +30,9 @@ export async function openSegments(path: string, count: number): Promise<FileSou
   }
 }
 
-async function openSegment(path: string, number: number, count: number): Promise<FileSource> {
+async function openSegment(open: () => Promise<Segment>, number: number, count: number): Promise<Segment> {
   try {
-    return await openAnyFile(path);
+    return await open();
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     throw new Fault(
