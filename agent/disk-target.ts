@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
-import { constants, type FileHandle, open } from "node:fs/promises";
+import { constants, type FileHandle } from "node:fs/promises";
 import { Fault } from "../fault.ts";
 import type { BlockTarget } from "../images/block.ts";
+import { type DiskLayout, diskFault, placeOnDisk } from "./disk-fault.ts";
+import { openDisk } from "./disk-handle.ts";
+import { DiskReads } from "./disk-reads.ts";
+import { DiskWrites } from "./disk-writes.ts";
 
-/** So much may be written and not yet be on the disk: more only hides a slow disk in memory. */
-const MOST_UNFLUSHED_BYTES = 64 * 1024 * 1024;
+const SECTOR_BYTES = 512;
+
+type Opened = { readonly handle: FileHandle; readonly reads: DiskReads; readonly writes: DiskWrites };
 
 /**
  * The local disk as something to write an image to.
@@ -12,24 +17,40 @@ const MOST_UNFLUSHED_BYTES = 64 * 1024 * 1024;
  * It is made closed, and `open` is the one place in the agent that opens a disk
  * for writing: the caller has an order and a passed preflight in hand by then.
  * Writing to a closed one is a broken invariant of ours and stops the process.
+ *
+ * What is written goes past the kernel's memory, a few MiB behind the caller: a slow disk is felt at once, and takes no
+ * memory.
  */
 export class DiskTarget implements BlockTarget {
   readonly path: string;
   readonly sizeBytes: number;
-  #handle: FileHandle | undefined;
-  #unflushedBytes = 0;
-  #flushing: Promise<void> | undefined;
+  readonly #layout: DiskLayout;
+  #opened: Opened | undefined;
 
-  constructor(disk: { path: string; sizeBytes: number }) {
+  /** @param layout of what is written, to name places that fail */
+  constructor(
+    disk: { readonly path: string; readonly sizeBytes: number; readonly sectorBytes?: number },
+    layout: Pick<DiskLayout, "partitions"> = {},
+  ) {
     this.path = disk.path;
     this.sizeBytes = disk.sizeBytes;
+    this.#layout = { ...layout, sectorBytes: disk.sectorBytes ?? SECTOR_BYTES };
   }
 
   /** Opens the device alone (O_EXCL): the kernel refuses that while anything of it is mounted or held. */
   async open(): Promise<void> {
-    assert(this.#handle === undefined, `${this.path} is open already`);
+    assert(this.#opened === undefined, `${this.path} is open already`);
+    const { path, sizeBytes } = this;
+    const { sectorBytes } = this.#layout;
     try {
-      this.#handle = await open(this.path, constants.O_RDWR | constants.O_EXCL);
+      const opened = await openDisk({ path, sizeBytes, sectorBytes }, constants.O_RDWR | constants.O_EXCL);
+      const faultAt = (act: "write to" | "flush", offset: number | undefined, error: unknown) =>
+        diskFault(act, path, offset === undefined ? "" : placeOnDisk(offset, this.#layout), error);
+      this.#opened = {
+        handle: opened.handle,
+        reads: new DiskReads({ ...opened, path, layout: this.#layout }),
+        writes: new DiskWrites({ ...opened, sectorBytes, faultAt }),
+      };
     } catch (error) {
       const isBusy = (error as NodeJS.ErrnoException).code === "EBUSY";
       throw new Fault(
@@ -44,79 +65,45 @@ export class DiskTarget implements BlockTarget {
     }
   }
 
-  /** Reads back through the same handle: for samples while it is open. */
+  /** Reads back through the same handle what was written: for samples while it is open. */
   async read(offset: number, length: number): Promise<Uint8Array> {
-    const bytes = Buffer.alloc(length);
-    await readFully(this.#opened(), bytes, offset, this.path);
+    const { reads, writes } = this.#use();
+    await writes.settle();
+    const bytes = new Uint8Array(length);
+    await reads.into(offset, bytes);
     return bytes;
   }
 
+  /** Resolves when `bytes` may be used again; what fails is thrown by a later call, by `flush` at the latest. */
   async write(offset: number, bytes: Uint8Array): Promise<void> {
     assert(offset >= 0 && offset + bytes.length <= this.sizeBytes, `${this.path}: a write outside the disk`);
-    const handle = this.#opened();
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await handle
-        .write(bytes, done, bytes.length - done, offset + done)
-        .catch((error: unknown) => Promise.reject(diskFault("DISK_WRITE", "write to", this.path, offset, error)));
-      if (bytesWritten === 0) throw diskFault("DISK_WRITE", "write to", this.path, offset, new Error("no progress"));
-      done += bytesWritten;
-    }
-    this.#unflushedBytes += bytes.length;
-    // Writers wait here for the disk, so the kernel's cache stays small and progress means progress.
-    if (this.#unflushedBytes >= MOST_UNFLUSHED_BYTES) await this.flush();
+    await this.#use().writes.write(offset, bytes);
   }
 
   async flush(): Promise<void> {
-    // Several writers may come here at once: one fdatasync serves them, but only for what was written before it began.
-    while (this.#flushing !== undefined) await this.#flushing;
-    this.#unflushedBytes = 0;
-    const flushing = this.#opened()
-      .datasync()
-      .catch((error: unknown) => Promise.reject(diskFault("DISK_WRITE", "flush", this.path, 0, error)))
-      .finally(() => {
-        this.#flushing = undefined;
-      });
-    this.#flushing = flushing.catch(() => undefined);
-    await flushing;
+    await this.#use().writes.flush();
   }
 
   /** Flushes and closes; closing twice is fine. */
   async close(): Promise<void> {
-    if (this.#handle === undefined) return;
+    const opened = this.#opened;
+    if (opened === undefined) return;
     try {
-      await this.flush();
+      await opened.writes.flush();
     } finally {
-      const handle = this.#handle;
-      this.#handle = undefined;
-      await handle.close();
+      this.#opened = undefined;
+      await opened.handle.close();
     }
   }
 
-  #opened(): FileHandle {
-    assert(this.#handle !== undefined, `${this.path} was not opened: nobody ordered to write to it`);
-    return this.#handle;
+  #use(): Opened {
+    assert(this.#opened !== undefined, `${this.path} was not opened: nobody ordered to write to it`);
+    return this.#opened;
   }
 }
 
 /** Fills `bytes` from `offset`; a device that ends early is a fault. */
-export async function readFully(handle: FileHandle, bytes: Buffer, offset: number, path: string): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesRead } = await handle
-      .read(bytes, done, bytes.length - done, offset + done)
-      .catch((error: unknown) => Promise.reject(diskFault("DISK_READ", "read", path, offset, error)));
-    if (bytesRead === 0) throw diskFault("DISK_READ", "read", path, offset + done, new Error("the device ends here"));
-    done += bytesRead;
-  }
-}
-
-function diskFault(code: string, verb: string, path: string, offset: number, cause: unknown): Fault {
-  return new Fault(
-    code,
-    {
-      what: `Could not ${verb} ${path} at byte ${offset}.`,
-      why: cause instanceof Error ? cause.message : String(cause),
-      fix: "Check the disk and its cable (smartctl -a); a disk that fails here must be replaced.",
-    },
-    cause,
-  );
+export async function readFully(handle: FileHandle, bytes: Uint8Array, offset: number, path: string): Promise<void> {
+  const layout = { sectorBytes: SECTOR_BYTES };
+  await new DiskReads({ handle, isDirect: false, path, layout }).into(offset, bytes);
 }

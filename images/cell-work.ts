@@ -3,7 +3,7 @@ import { type EncodedPack, encodePack, type PackCodec, type PackOptions } from "
 
 /**
  * What is computed of cells while a disk is scanned. `cellWorkHere` does it on the thread that scans;
- * the server has threads for it (`server/images/image-threads.ts`).
+ * server and agent have threads for it (`server/images/image-threads.ts`, `agent/cell-threads.ts`).
  */
 export interface CellWork {
   /** Stretches of up to a MiB that are worth being under way at the same time. */
@@ -21,6 +21,9 @@ export interface CellWork {
     options: PackOptions & { readonly cellIds: Uint8Array },
   ): Promise<EncodedPack>;
 }
+
+/** As much of it as comparing a disk with its image takes. */
+export type CellIdWork = Pick<CellWork, "stretchesAtOnce" | "take" | "giveBack" | "identify">;
 
 const STRETCHES_AT_ONCE = 4;
 

@@ -1,7 +1,7 @@
 import { Fault } from "../fault.ts";
 import { type BlockSource, readInto } from "./block.ts";
 import { CELL_BYTES, cellId, cellLength } from "./cell.ts";
-import { type CellWork, cellWorkHere } from "./cell-work.ts";
+import { type CellIdWork, cellWorkHere } from "./cell-work.ts";
 import { type Manifest, storedCellId } from "./manifest.ts";
 
 export type VerifyProgress = {
@@ -12,12 +12,16 @@ export type VerifyProgress = {
 
 export type VerifyOptions = {
   /** What computes the ids of cells; absent: the thread that asks. */
-  readonly work?: CellWork;
+  readonly work?: CellIdWork;
+  /** Whether a stretch of cells that begins here is compared at all; every one unless given. */
+  readonly isPicked?: (firstCell: number) => boolean;
   readonly onProgress?: (progress: VerifyProgress) => void;
   readonly signal?: AbortSignal;
 };
 
 const READ_CELLS = 32;
+/** The longest stretch that is read at once. */
+export const STRETCH_BYTES = READ_CELLS * CELL_BYTES;
 
 /** Cells of one state that follow each other, and the stored number of the first. */
 type Stretch = {
@@ -39,11 +43,11 @@ type Compared = { readonly differing: readonly number[]; readonly lengthBytes: n
 export async function* differingCells(
   manifest: Manifest,
   source: BlockSource,
-  { work = cellWorkHere(), onProgress, signal }: VerifyOptions = {},
+  { work = cellWorkHere(), isPicked = () => true, onProgress, signal }: VerifyOptions = {},
 ): AsyncGenerator<number> {
   if (source.sizeBytes < manifest.diskBytes) throw tooSmall(source.sizeBytes, manifest.diskBytes);
-  const totalBytes = usedBytes(manifest);
-  const stretches = usedStretches(manifest);
+  const totalBytes = usedBytes(manifest, isPicked);
+  const stretches = usedStretches(manifest, isPicked);
   const underWay: Promise<Compared>[] = [];
   const begin = () => {
     const { value } = stretches.next();
@@ -70,24 +74,22 @@ export async function* differingCells(
   }
 }
 
-function* usedStretches(manifest: Manifest): Generator<Stretch, undefined> {
+/** All but unused cells. */
+function* usedStretches(manifest: Manifest, isPicked: (firstCell: number) => boolean): Generator<Stretch, undefined> {
   for (const { state, firstCell, count, firstStored } of manifest.cells.runs()) {
     if (state === "unused") continue;
     for (let done = 0; done < count; done += READ_CELLS) {
       const place = { first: firstCell + done, firstStored: firstStored + done };
+      if (!isPicked(place.first)) continue;
       yield { isZero: state === "zero", count: Math.min(READ_CELLS, count - done), ...place };
     }
   }
   return undefined;
 }
 
-async function compare(
-  manifest: Manifest,
-  source: BlockSource,
-  work: CellWork,
-  { isZero, first, count, firstStored }: Stretch,
-): Promise<Compared> {
-  const lengthBytes = (count - 1) * CELL_BYTES + cellLength(first + count - 1, manifest.diskBytes);
+async function compare(manifest: Manifest, source: BlockSource, work: CellIdWork, stretch: Stretch): Promise<Compared> {
+  const { isZero, first, count, firstStored } = stretch;
+  const lengthBytes = bytesOf(manifest, stretch);
   const memory = work.take(lengthBytes);
   try {
     await readInto(source, first * CELL_BYTES, memory);
@@ -104,12 +106,14 @@ async function compare(
   }
 }
 
+function bytesOf({ diskBytes }: Manifest, { first, count }: Stretch): number {
+  return (count - 1) * CELL_BYTES + cellLength(first + count - 1, diskBytes);
+}
+
 /** The bytes of a disk that an image says something about: all but its unused cells. */
-export function usedBytes(manifest: Manifest): number {
+export function usedBytes(manifest: Manifest, isPicked: (firstCell: number) => boolean = () => true): number {
   let bytes = 0;
-  for (const { state, firstCell, count } of manifest.cells.runs()) {
-    if (state !== "unused") bytes += (count - 1) * CELL_BYTES + cellLength(firstCell + count - 1, manifest.diskBytes);
-  }
+  for (const stretch of usedStretches(manifest, isPicked)) bytes += bytesOf(manifest, stretch);
   return bytes;
 }
 

@@ -38,6 +38,9 @@ export const DescriptionQuery = Type.Object({ mostSymbolBytes: Type.Optional(Typ
 export const StreamList = Type.Object({ streams: Type.Array(StreamInfo) });
 export type StreamList = Static<typeof StreamList>;
 
+/** Runs of blocks in a `Join`: 140 KB of JSON. */
+export const MOST_NEEDS = 10_000;
+
 export const Join = Type.Object({
   /** The registered host, when there is one (a restore from the command line has none). */
   hostId: Type.Optional(Type.String()),
@@ -50,7 +53,7 @@ export const Join = Type.Object({
   mtuBytes: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Runs of blocks [first, count] that it lacks; all when absent. */
   needs: Type.Optional(
-    Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })]), { maxItems: 10_000 }),
+    Type.Array(Type.Tuple([Type.Integer({ minimum: 0 }), Type.Integer({ minimum: 1 })]), { maxItems: MOST_NEEDS }),
   ),
 });
 export type Join = Static<typeof Join>;

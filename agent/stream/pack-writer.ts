@@ -1,5 +1,6 @@
 import type { BlockTarget } from "../../images/block.ts";
 import { CELL_BYTES, cellLength } from "../../images/cell.ts";
+import type { HeldCells } from "../../images/held-cells.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import { decodePack } from "../../images/pack.ts";
 import { type PackPlaces, placesOfPack } from "../../images/pack-places.ts";
@@ -17,11 +18,15 @@ export class PackWriter {
   readonly #target: BlockTarget;
   readonly #places: PackPlaces;
   readonly #tableCells: ReadonlySet<number>;
+  /** What is left as it is on the disk. */
+  readonly #held: HeldCells | undefined;
   /** What `finish` will write; a table cell of zeros has no entry here. */
   readonly #heldBack = new Map<number, Uint8Array>();
 
-  constructor(manifest: Manifest, target: BlockTarget) {
+  /** @param held what is right on the target already, and was not wiped: nothing is written there */
+  constructor(manifest: Manifest, target: BlockTarget, held?: HeldCells) {
     this.#manifest = manifest;
+    this.#held = held;
     this.#target = target;
     this.#places = placesOfPack(manifest);
     this.#tableCells = new Set(manifest.tableCells);
@@ -41,6 +46,7 @@ export class PackWriter {
     let startCell = 0;
     let run: Uint8Array | undefined;
     for (const { index, cell } of this.#places.get(pack)) {
+      if (this.#held?.isRight(cell) === true) continue;
       const bytes = cells[index]!;
       if (this.#tableCells.has(cell)) {
         // A copy: the pack's memory is used again. (A Buffer's own slice is none.)
@@ -59,7 +65,7 @@ export class PackWriter {
     if (run !== undefined) await this.#target.write(startCell * CELL_BYTES, run);
   }
 
-  /** Writes zeros wherever the image has zeros, for a target that does not read as zero already. */
+  /** Writes zeros wherever the image has zeros and the target does not, as far as that is known. */
   async writeZeros(signal: AbortSignal): Promise<void> {
     for (const { state, firstCell, count } of this.#manifest.cells.runs()) {
       if (state !== "zero") continue;
@@ -81,8 +87,15 @@ export class PackWriter {
   }
 
   async #writeZeroCells(from: number, to: number): Promise<void> {
-    const length = (to - 1 - from) * CELL_BYTES + cellLength(to - 1, this.#manifest.diskBytes);
-    await this.#target.write(from * CELL_BYTES, zeros.subarray(0, length));
+    const isRight = (cell: number) => this.#held?.isRight(cell) === true;
+    for (let first = from; first < to; first += 1) {
+      if (isRight(first)) continue;
+      let end = first + 1;
+      while (end < to && !isRight(end)) end += 1;
+      const length = (end - 1 - first) * CELL_BYTES + cellLength(end - 1, this.#manifest.diskBytes);
+      await this.#target.write(first * CELL_BYTES, zeros.subarray(0, length));
+      first = end;
+    }
   }
 }
 

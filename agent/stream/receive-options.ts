@@ -1,6 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import type { Logger } from "pino";
 import type { BlockTarget } from "../../images/block.ts";
+import type { HeldCells } from "../../images/held-cells.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { Mark } from "../../multicast/pass-marks.ts";
 import type { DescribedStream } from "./describe.ts";
@@ -49,6 +50,8 @@ export type ReceiveOptions = {
    * resolves. `isZeroed` says that every byte of the target reads as zero now; otherwise zeros are written.
    */
   readonly beforeWrite: (manifest: Manifest) => Promise<{ readonly isZeroed: boolean }>;
+  /** What the target was found to hold already: it is not asked for, and stays as it is. */
+  readonly held?: HeldCells | undefined;
   readonly onProgress?: (progress: ReceiveProgress) => void;
   /** One mark for every 2 % of a pass that has gone by; see agent/screen.ts. */
   readonly onMark?: (mark: Mark) => void;
@@ -71,6 +74,8 @@ export type ReceiveOptions = {
 /** What came of it. */
 export type Received = {
   readonly manifest: Manifest;
+  /** Of the packs that came and were written, as they are stored. */
+  readonly storedBytes: number;
   /** Whole passes of the stream that went by. */
   readonly passes: number;
   readonly symbolsReceived: number;

@@ -3,6 +3,7 @@ import { coarseMap } from "../../multicast/missing-map.ts";
 import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
 import { linkMtu } from "../../udp/link-mtu.ts";
+import { MOST_NEEDS } from "../contract.ts";
 import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
 import { keyMissing } from "./faults.ts";
@@ -107,7 +108,7 @@ export class Reception {
       symbolBytes: description.symbolBytes,
       ...(mtuBytes === undefined ? {} : { mtuBytes }),
       ...(hostId === undefined ? {} : { hostId }),
-      ...(this.#restore.mayHold ? { needs: coarseMap(this.#receiver.neededBlocks()) } : {}),
+      ...(this.#restore.mayHold ? { needs: coarseMap(this.#receiver.neededBlocks(), MOST_NEEDS) } : {}),
     };
     this.#view.enter(this.#restore.isErased ? "waiting" : "arriving");
     this.#reporter.lacksFrames = () => this.#hearing.lacksFrames;
@@ -159,6 +160,7 @@ export class Reception {
     const { fullPasses, datagramsReceived, datagramsLost } = this.#receiver;
     return {
       manifest: this.#described.manifest,
+      storedBytes: this.#restore.storedBytes,
       passes: fullPasses,
       symbolsReceived: datagramsReceived,
       symbolsLost: datagramsLost,

@@ -4,7 +4,7 @@ import { Fault } from "../../fault.ts";
 import type { CanaryCount } from "../../multicast/canary-burst.ts";
 import { coarseMap } from "../../multicast/missing-map.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
-import type { Join, Joined, Progress, StreamState } from "../contract.ts";
+import { type Join, type Joined, MOST_NEEDS, type Progress, type StreamState } from "../contract.ts";
 import type { StreamControl } from "./control.ts";
 
 const REPORT_EVERY_MS = 1_000;
@@ -15,9 +15,6 @@ const LAST_REPORT_TRIES = 3;
 const LAST_REPORT_WITHIN_MS = 5_000;
 
 export type ReportedState = Progress["state"];
-
-/** More runs than the server takes are not listed: then everything is sent. */
-const MOST_NEEDS = 10_000;
 
 /** What is reported of: a receiver, or whoever stands for one. */
 export type Reported = Pick<StreamReceiver, "datagramsReceived" | "datagramsLost" | "packsDone" | "neededBlocks"> & {
@@ -221,8 +218,7 @@ export class Reporter {
   // The server was restarted: its stream goes on, but it forgot who listens. A stream that nobody listens to is not sent.
   async #joinAgain(): Promise<void> {
     if (this.#join === undefined) return;
-    const needs = this.#receiver.neededBlocks();
-    const join = needs.length > MOST_NEEDS ? this.#join : { ...this.#join, needs };
+    const join = { ...this.#join, needs: coarseMap(this.#receiver.neededBlocks(), MOST_NEEDS) };
     this.#joined = await this.#control.join(this.#streamId, join);
     this.#joinedAt = performance.now();
     // What the new receiver counts begins with all that came so far.

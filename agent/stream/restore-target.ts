@@ -3,23 +3,31 @@ import type { PackSink } from "./pack-keeper.ts";
 import { PackWriter } from "./pack-writer.ts";
 import type { ReceiveOptions } from "./receive-options.ts";
 
+type RestoreOptions = Pick<ReceiveOptions, "beforeWrite" | "held" | "keeper" | "target">;
+
 /**
  * What a restore writes to, and what it has done there: it may receive by one description of the stream after another,
  * and erases once and writes every pack once.
  */
 export class RestoreTarget implements PackSink {
-  readonly #options: Pick<ReceiveOptions, "beforeWrite" | "keeper" | "target">;
+  readonly #options: RestoreOptions;
   readonly #manifest: Manifest;
   readonly #sink: PackSink;
   /** Packs of the manifest that were written. */
   readonly #written = new Set<number>();
+  #storedBytes = 0;
   #isErased = false;
   #isZeroed = false;
 
-  constructor(manifest: Manifest, options: Pick<ReceiveOptions, "beforeWrite" | "keeper" | "target">) {
+  constructor(manifest: Manifest, options: RestoreOptions) {
     this.#manifest = manifest;
     this.#options = options;
-    this.#sink = options.keeper?.sink ?? new PackWriter(manifest, options.target);
+    this.#sink = options.keeper?.sink ?? new PackWriter(manifest, options.target, options.held);
+  }
+
+  /** Bytes of the packs that came and were written, as they are stored. */
+  get storedBytes(): number {
+    return this.#storedBytes;
   }
 
   /** Whether the target was given to this restore, and may have something of it. */
@@ -34,12 +42,14 @@ export class RestoreTarget implements PackSink {
 
   /** Whether this pack of the manifest is there already. */
   holds(number: number): boolean {
-    return this.#written.has(number) || this.#options.keeper?.holds(number) === true;
+    const { held, keeper } = this.#options;
+    return this.#written.has(number) || keeper?.holds(number) === true || held?.holdsPack(number) === true;
   }
 
   /** Whether what is there is to be said to the server. */
   get mayHold(): boolean {
-    return this.#written.size > 0 || this.#options.keeper !== undefined;
+    const { held, keeper } = this.#options;
+    return this.#written.size > 0 || keeper !== undefined || held !== undefined;
   }
 
   /** Has the target erased. */
@@ -56,6 +66,7 @@ export class RestoreTarget implements PackSink {
   async write(number: number, cells: readonly Uint8Array[]): Promise<void> {
     await this.#sink.write(number, cells);
     this.#written.add(number);
+    this.#storedBytes += this.#manifest.packs[number]!.storedBytes;
   }
 
   /** Where the image has zeros, unless that is done. */

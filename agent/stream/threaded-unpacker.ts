@@ -1,9 +1,10 @@
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
+import { startThread } from "../start-thread.ts";
 import { cellsIn, PLACE_BYTES, type Span, type UnpackFormat } from "./pack-work.ts";
 import { unpackProgram } from "./unpack-program.ts";
-import type { FromUnpackThread, UnpackAnswer, UnpackOrder, UnpackStart } from "./unpack-thread.ts";
+import type { UnpackAnswer, UnpackOrder, UnpackStart } from "./unpack-thread.ts";
 import type { Unpacker } from "./unpacker.ts";
 
 /** One is unpacked, one is written, and one waits for either: more only take memory. */
@@ -28,7 +29,7 @@ export async function openThreadedUnpacker(
   if (!(memory.buffer instanceof SharedArrayBuffer)) return undefined;
   const places = new SharedArrayBuffer(PLACES * PLACE_BYTES);
   const start: UnpackStart = { format, symbols: memory.buffer, places };
-  const worker = await startThread(start, log);
+  const worker = await startThread(unpackProgram, start, THREAD_MEMORY, { log, work: "to unpack in" });
   return worker === undefined ? undefined : new ThreadedUnpacker(worker, places);
 }
 
@@ -92,25 +93,6 @@ class ThreadedUnpacker implements Unpacker {
       this.#worker.postMessage(order);
     });
   }
-}
-
-async function startThread(start: UnpackStart, log: Logger): Promise<Worker | undefined> {
-  const isText = typeof unpackProgram === "string";
-  let worker: Worker;
-  try {
-    worker = new Worker(unpackProgram, { workerData: start, eval: isText, resourceLimits: THREAD_MEMORY });
-  } catch (error) {
-    log.warn({ err: error }, "no thread to unpack in");
-    return undefined;
-  }
-  const why = await new Promise<unknown>((resolve) => {
-    worker.once("message", (message: FromUnpackThread) => resolve(message.type === "ready" ? undefined : message));
-    worker.once("error", resolve);
-    worker.once("exit", () => resolve(new Error("it ended")));
-  });
-  if (why === undefined) return worker;
-  log.warn({ err: why }, "no thread to unpack in");
-  return undefined;
 }
 
 function spanOf({ byteOffset, length }: Uint8Array): Span {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, extname, join } from "node:path";
+import { basename, dirname, extname, join } from "node:path";
 import type { BuildOptions, Plugin } from "esbuild";
 import { Fault } from "../../fault.ts";
 import { type Architecture, hostArchitecture, namesOf } from "./architecture.ts";
@@ -73,13 +73,14 @@ async function oneFile(entry: string, more: Pick<BuildOptions, "external" | "plu
   return result.outputFiles[0]!.contents;
 }
 
-/** The program of the agent's thread becomes a text in its one file: see agent/stream/unpack-program. */
+/** The programs of the agent's threads become texts in its one file: see agent/cell-program, agent/stream/unpack-program. */
 const threadInside: Plugin = {
   name: "thread-inside",
   setup(build) {
-    build.onLoad({ filter: /[\\/]unpack-program\.[jt]s$/ }, async ({ path }) => {
-      const program = await oneFile(join(dirname(path), `unpack-thread${extname(path)}`), {});
-      return { contents: `export const unpackProgram = ${JSON.stringify(Buffer.from(program).toString("utf8"))};` };
+    build.onLoad({ filter: /[\\/](cell|unpack)-program\.[jt]s$/ }, async ({ path }) => {
+      const name = basename(path, extname(path)).replace("-program", "");
+      const program = await oneFile(join(dirname(path), `${name}-thread${extname(path)}`), {});
+      return { contents: `export const ${name}Program = ${JSON.stringify(Buffer.from(program).toString("utf8"))};` };
     });
   },
 };
