@@ -67,7 +67,7 @@ export class Capture {
     const ports = this.#ports;
     const challenge = ports.challenge();
     const detail = `${describeDisk(disk)}, which is only read`;
-    const permit = await this.#reporter.enterWithPermission("capturing", detail, limits.permissionMs, challenge);
+    const permit = await this.#reporter.enterWithPermission("capturing", detail, limits.permissionMs, { challenge });
     const { deployId, image } = this.#order;
     const { mac } = this.#host.network;
     ports.checkPermit(capturePermitText({ challenge, mac, deployId, image }), permit);

@@ -1,9 +1,19 @@
 import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
+import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
-import { type Disk, type Order, permitText, type Registration, type ScriptResult, scriptsText } from "./contract.ts";
+import {
+  type Disk,
+  type Order,
+  permitText,
+  type Registration,
+  type Report,
+  type ScriptResult,
+  scriptsText,
+} from "./contract.ts";
 import { changeOfDisk, chooseDisk, type DiskTerms, defaultTerms, describeDisk, diskChanged } from "./disk-choice.ts";
 import { contentText } from "./disk-content.ts";
+import { diskIdentity } from "./disk-identity.ts";
 import { parseDiskRule } from "./disk-rule.ts";
 import type { Erased } from "./erase.ts";
 import { limits } from "./limits.ts";
@@ -12,11 +22,13 @@ import type { RestoredVolume } from "./partitions.ts";
 import type { AgentPorts, LocalDisk } from "./ports.ts";
 import { preflight } from "./preflight.ts";
 import type { Reporter } from "./reporter.ts";
+import { restoreRuleOf } from "./restore-rule.ts";
 import { hasSucceeded, scriptLine } from "./scripts.ts";
 import type { ServerClient } from "./server-client.ts";
 import { settledDisks } from "./settled-disks.ts";
-import { formatDuration } from "./sizes.ts";
+import { formatDuration, formatSize } from "./sizes.ts";
 import type { DescribedStream } from "./stream/describe.ts";
+import { parseVerifyRule, type VerifyRule } from "./verify-plan.ts";
 
 export type DeployOrder = Extract<Order, { kind: "deploy" }>;
 
@@ -54,12 +66,14 @@ export class Deploy {
     try {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
       const terms = termsOf(order);
+      verifyRuleOf(order);
       this.#checkScripts();
       const stream = await ports.describe(this.#host.client.url, order.streamId);
       const disk = await this.#preflight(stream, terms);
+      const held = await this.#look(disk, stream.manifest);
       reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);
-      const received = await this.#receive(stream, disk, terms);
-      await this.#verify(disk, stream.manifest, received);
+      const received = await this.#receive(stream, disk, terms, held);
+      await this.#verify(disk, stream.manifest, received, held);
       await this.#nameAndFinish(disk, stream.manifest);
       return true;
     } catch (error) {
@@ -90,11 +104,30 @@ export class Deploy {
     });
   }
 
-  async #receive(stream: DescribedStream, disk: Disk, terms: DiskTerms): Promise<string> {
+  /** What of the image is on the disk already, where the order wants that kept, or goes on after a power cut. */
+  async #look(disk: Disk, manifest: Manifest): Promise<HeldCells | undefined> {
+    const reporter = this.#reporter;
+    const rule = restoreRuleOf(this.#order.terms, disk);
+    if (rule === "erase") return undefined;
+    const why = rule === "keep" ? "only what differs is restored" : "this restore was interrupted, and goes on";
+    await reporter.enter("preflight", `${why}: comparing ${disk.path} with the image`);
+    const held = await this.#ports.look({
+      disk,
+      manifest,
+      signal: reporter.cancelled,
+      onProgress: (progress) => reporter.progress(progress),
+    });
+    reporter.cancelled.throwIfAborted();
+    const { keptBytes, neededBytes } = held.count();
+    reporter.say("preflight", `${formatSize(keptBytes)} are right, ${formatSize(neededBytes)} are to come`);
+    return held;
+  }
+
+  async #receive(stream: DescribedStream, disk: Disk, terms: DiskTerms, held?: HeldCells): Promise<string> {
     const ports = this.#ports;
     const reporter = this.#reporter;
     const { client, host } = this.#host;
-    const target = ports.localDisk(disk);
+    const target = ports.localDisk(disk, stream.manifest);
     let isErased = false;
     try {
       return await ports.receive({
@@ -103,13 +136,14 @@ export class Deploy {
         stream,
         host,
         target,
+        held,
         interfaceAddress: await ports.addressTowards(client.url),
         signal: reporter.cancelled,
         onProgress: (progress) => reporter.progress(progress),
         beforeWrite: async () => {
           assert(!isErased, "the erase was asked for twice");
           isErased = true;
-          return this.#erase(stream.manifest, disk, target, terms);
+          return this.#erase(stream.manifest, disk, target, terms, held);
         },
       });
     } finally {
@@ -117,31 +151,40 @@ export class Deploy {
     }
   }
 
-  async #erase(manifest: Manifest, disk: Disk, target: LocalDisk, terms: DiskTerms): Promise<Erased> {
+  async #erase(
+    manifest: Manifest,
+    disk: Disk,
+    target: LocalDisk,
+    terms: DiskTerms,
+    held: HeldCells | undefined,
+  ): Promise<Erased> {
     const ports = this.#ports;
     const reporter = this.#reporter;
     await reporter.enterWithPermission("preflight", "all is checked; asking to erase", limits.permissionMs);
     const challenge = ports.challenge();
     const detail = describeDisk(disk);
-    const permit = await reporter.enterWithPermission("erasing", detail, limits.permissionMs, challenge);
+    const asks = { challenge, disk: diskIdentity(disk) };
+    const permit = await reporter.enterWithPermission("erasing", detail, limits.permissionMs, asks);
     const { deployId, terms: ordered } = this.#order;
     const { name: image, version: imageVersion } = manifest.tag;
     const { mac } = this.#host.network;
     ports.checkPermit(permitText({ challenge, mac, deployId, image, imageVersion, terms: ordered }), permit);
     await this.#recheckBeforeErase(disk, manifest, terms);
     await target.open();
-    reporter.diskIs("erased");
+    if (held === undefined) reporter.diskIs("erased");
+    else reporter.diskIs(held.isWhole ? "complete" : "partly written");
     const erased = await ports.erase({
       disk,
       target,
       manifest,
+      held,
       method: ordered?.erase ?? "quick",
       signal: reporter.cancelled,
       onProgress: (progress) => reporter.progress(progress),
     });
     await reporter.enter("receiving", `${disk.path}: ${erased.how}`);
     reporter.cancelled.throwIfAborted();
-    reporter.diskIs("partly written");
+    if (held?.isWhole !== true) reporter.diskIs("partly written");
     return erased;
   }
 
@@ -166,21 +209,24 @@ export class Deploy {
     if (change !== undefined) throw diskChanged(change, "Nothing was written to another disk.");
   }
 
-  async #verify(disk: Disk, manifest: Manifest, received: string): Promise<void> {
+  async #verify(disk: Disk, manifest: Manifest, received: string, held: HeldCells | undefined): Promise<void> {
     const ports = this.#ports;
     const reporter = this.#reporter;
-    await reporter.enter("verifying", `received: ${received}; reading ${disk.path} back`);
+    const rule = verifyRuleOf(this.#order);
+    const next = rule.how === "none" ? "not read back, as ordered" : `reading ${disk.path} back`;
+    await reporter.enter("verifying", `received: ${received}; ${next}`, keptOf(held));
     const repaired = await ports.verify({
       disk,
       manifest,
       server: this.#host.client.url,
       streamId: this.#order.streamId,
+      rule,
       signal: reporter.cancelled,
       onProgress: (progress) => reporter.progress(progress),
       beforeWrite: () => this.#recheck(disk),
     });
     reporter.diskIs("complete");
-    reporter.say("verifying", repaired === 0 ? "every cell is right" : `${repaired} cells had to be written again`);
+    reporter.say("verifying", verifiedLine(rule, repaired));
   }
 
   /** Before anything is erased: a script that nobody ordered is not run, and its order is not carried out. */
@@ -234,6 +280,27 @@ export class Deploy {
 function termsOf({ terms }: DeployOrder): DiskTerms {
   if (terms === undefined) return defaultTerms;
   return { rule: parseDiskRule(terms.disk), confirmed: terms.confirmed, known: terms.known };
+}
+
+/** What the server counts of a restore that kept something. */
+function keptOf(held: HeldCells | undefined): Pick<Report, "kept"> {
+  if (held === undefined) return {};
+  const { keptBytes, neededBytes } = held.count();
+  return { kept: { bytes: keptBytes, receivedBytes: neededBytes } };
+}
+
+/** @throws {Fault} VERIFY_RULE when the server's rule is one that this agent does not understand */
+function verifyRuleOf({ terms }: DeployOrder): VerifyRule {
+  // An order names its seed.
+  return parseVerifyRule(terms?.verify ?? "whole", () => 0);
+}
+
+function verifiedLine(rule: VerifyRule, repaired: number): string {
+  if (rule.how === "none") return "not read back, as ordered";
+  if (repaired > 0) return `${repaired} cells had to be written again`;
+  return rule.how === "whole"
+    ? "every cell is right"
+    : `every cell of ${Number((rule.share * 100).toFixed(4))} % of the disk is right`;
 }
 
 function scriptFailed(result: ScriptResult): Fault {

@@ -34,10 +34,11 @@ export async function lookAtDisk(
 }
 
 /** A disk whose bad places read as random bytes: whatever the image has there, it is something else. */
-class ReadableSource implements BlockSource {
+export class ReadableSource implements BlockSource {
   readonly #source: BlockSource;
   readonly #onUnreadable: (fault: Fault) => void;
 
+  /** @param onUnreadable hears of each cell that cannot be read */
   constructor(source: BlockSource, onUnreadable: (fault: Fault) => void = () => undefined) {
     this.#source = source;
     this.#onUnreadable = onUnreadable;

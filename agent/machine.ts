@@ -28,6 +28,7 @@ import { windowsRegistry } from "./identity/windows-registry.ts";
 import { windowsUnattend } from "./identity/windows-unattend.ts";
 import { availableMemoryBytes, readInventory, readPower } from "./inventory.ts";
 import type { KernelArguments } from "./kernel-arguments.ts";
+import { lookAtLocalDisk, readLocalDiskBack } from "./local-restore.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import { browseMdns } from "./mdns.ts";
 import { bootNetwork } from "./network.ts";
@@ -39,7 +40,6 @@ import { restart } from "./restart.ts";
 import { RestoreScreen } from "./screen.ts";
 import { runScript } from "./scripts.ts";
 import { connect } from "./server-client.ts";
-import { formatSize } from "./sizes.ts";
 import { systemUuidBytes } from "./smbios.ts";
 import { StreamControl } from "./stream/control.ts";
 import { describeStream } from "./stream/describe.ts";
@@ -48,8 +48,8 @@ import { receiveStream } from "./stream/receive.ts";
 import { receivedLine } from "./stream/received-line.ts";
 import { localAddressTowards } from "./stream/socket.ts";
 import type { Tools } from "./tools.ts";
-import { verifyDisk } from "./verify-disk.ts";
 import { nameVolumes, withVolume } from "./volumes.ts";
+import { wipeHeld } from "./wipe-held.ts";
 
 const FIND_WITHIN_MS = 300_000;
 const MOUNT_DIRECTORY = "/run/bootcast/mnt";
@@ -106,8 +106,11 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     power: () => readPower(files),
     challenge: newChallenge,
     checkPermit: (text, permit) => checkPermit(text, permit, masters),
-    localDisk: (disk) => new DiskTarget(disk),
-    erase: ({ disk, target, ...order }) => eraseAsOrdered(disk, target, machine, { ...order, all: readDisks(files) }),
+    localDisk: (disk, layout) => new DiskTarget(disk, layout),
+    erase: ({ disk, target, held, ...order }) =>
+      held === undefined
+        ? eraseAsOrdered(disk, target, machine, { ...order, all: readDisks(files) })
+        : wipeHeld(held, target),
 
     async describe(server, streamId) {
       const control = new StreamControl({ server });
@@ -118,7 +121,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
       }
     },
 
-    async receive({ server, streamId, stream, host, target, interfaceAddress, signal, onProgress, beforeWrite }) {
+    async receive({ server, streamId, stream, host, target, held, interfaceAddress, signal, onProgress, beforeWrite }) {
       const marks = new RestoreScreen();
       const received = await receiveStream({
         server,
@@ -126,6 +129,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         described: stream,
         trusted,
         target,
+        held,
         interfaceAddress,
         name: host.name,
         hostId: host.hostId,
@@ -135,52 +139,18 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         log,
         beforeWrite,
         onMark: (mark) => screen.raw(marks.mark(mark)),
-        onProgress: ({ stage, percent, detail }) => {
+        onProgress: ({ stage, percent, doneBytes, detail }) => {
           // The erase reports for itself.
           if (stage === "arriving" || stage === "waiting") onProgress({ detail });
-          else if (stage !== "erasing") onProgress({ percent, detail });
+          else if (stage !== "erasing") onProgress({ percent, doneBytes, detail });
         },
       });
       screen.raw(marks.complete());
       return receivedLine(received);
     },
 
-    async verify({ disk, manifest, server, streamId, signal, onProgress, beforeWrite }) {
-      const control = new StreamControl({ server, signal, groupKeys });
-      const marks = new RestoreScreen();
-      try {
-        const rewritten = await verifyDisk(
-          manifest,
-          {
-            openSource: () => DiskSource.open(disk, tools),
-            openTarget: async () => {
-              beforeWrite();
-              const target = new DiskTarget(disk);
-              await target.open();
-              return target;
-            },
-            fetchPack: (pack) => control.pack(streamId, pack),
-          },
-          {
-            signal,
-            onProgress: ({ doneBytes, totalBytes }) => {
-              const fraction = totalBytes === 0 ? 1 : doneBytes / totalBytes;
-              screen.raw(marks.progress("Verifying", fraction));
-              onProgress({
-                percent: fraction * 100,
-                detail: `read back ${formatSize(doneBytes)} of ${formatSize(totalBytes)}`,
-              });
-            },
-            onWait: (reason) =>
-              onProgress({ detail: `writing again what was read back wrong${reason === "" ? "" : `. ${reason}`}` }),
-          },
-        );
-        screen.raw(marks.endLine());
-        return rewritten;
-      } finally {
-        await control.close();
-      }
-    },
+    look: (request) => lookAtLocalDisk(request, { tools, log, screen }),
+    verify: (request) => readLocalDiskBack(request, { tools, log, screen, groupKeys }),
 
     async name({ disk, manifest, hostName, mac }) {
       await rereadPartitions(disk.path, manifest, machine);

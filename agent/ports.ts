@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { BlockTarget } from "../images/block.ts";
+import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./backoff.ts";
 import type { AgentConsole } from "./console.ts";
@@ -10,6 +11,7 @@ import type { BootNetwork } from "./network.ts";
 import type { RestoredVolume } from "./partitions.ts";
 import type { ServerClient } from "./server-client.ts";
 import type { DescribedStream } from "./stream/describe.ts";
+import type { VerifyRule } from "./verify-plan.ts";
 import type { NamingResult } from "./volumes.ts";
 
 /** The local disk, closed when it is made. */
@@ -24,6 +26,8 @@ export type LocalDisk = BlockTarget & {
 export type StepProgress = {
   /** 0 to 100; absent while something is waited for. */
   readonly percent?: number;
+  /** What of it is done, where the step counts bytes. */
+  readonly doneBytes?: number;
   /** One sentence. */
   readonly detail: string;
 };
@@ -35,6 +39,8 @@ export type ReceiveRequest = {
   readonly stream: DescribedStream;
   readonly host: Registration;
   readonly target: BlockTarget;
+  /** What the disk was found to hold already: only the rest is asked for and written. */
+  readonly held?: HeldCells | undefined;
   /** Own IPv4 address on the interface that the stream arrives at. */
   readonly interfaceAddress: string;
   readonly signal: AbortSignal;
@@ -50,8 +56,27 @@ export type EraseRequest = {
   readonly method: EraseMethod;
   /** What is going to be written. */
   readonly manifest: Pick<Manifest, "cells" | "diskBytes">;
+  /** What is right on the disk already: all of that stays, and only what makes a disk look bootable is wiped. */
+  readonly held?: HeldCells | undefined;
   readonly signal: AbortSignal;
   onProgress(progress: StepProgress): void;
+};
+
+/** A look at what the disk holds of an image. It is only read. */
+export type LookRequest = {
+  readonly disk: Disk;
+  readonly manifest: Manifest;
+  readonly signal: AbortSignal;
+  onProgress(progress: StepProgress): void;
+};
+
+/** One reading back of a restored disk. */
+export type VerifyRequest = LookRequest & {
+  readonly server: URL;
+  readonly streamId: string;
+  readonly rule: VerifyRule;
+  /** Called before the disk is opened again for writing; throws when it is another one now. */
+  beforeWrite(): void;
 };
 
 /** One capture, of a disk that is only read. */
@@ -103,21 +128,14 @@ export type AgentPorts = {
   challenge(): string;
   /** Throws Fault …_NOT_PERMITTED unless a key of the site signed `text`: permit.ts. */
   checkPermit(text: string, permit: string | undefined): void;
-  localDisk(disk: Disk): LocalDisk;
+  /** @param layout of what comes onto it, to name places that fail */
+  localDisk(disk: Disk, layout: Pick<Manifest, "partitions">): LocalDisk;
+  look(request: LookRequest): Promise<HeldCells>;
   erase(request: EraseRequest): Promise<Erased>;
   /** Returns what is worth telling about it: passes, losses. */
   receive(request: ReceiveRequest): Promise<string>;
   /** Reads back, repairs once. Returns how many cells were written again. */
-  verify(request: {
-    disk: Disk;
-    manifest: Manifest;
-    server: URL;
-    streamId: string;
-    signal: AbortSignal;
-    onProgress(progress: StepProgress): void;
-    /** Called before the disk is opened again for writing; throws when it is another one now. */
-    beforeWrite(): void;
-  }): Promise<number>;
+  verify(request: VerifyRequest): Promise<number>;
   name(request: { disk: Disk; manifest: Manifest; hostName: string; mac: string }): Promise<NamingResult>;
   /** Runs one script of the order, with the first volume that holds a system mounted for it. */
   runScript(request: {

@@ -59,16 +59,16 @@ export class Reporter {
   }
 
   /** A new state, or a new reason for being in it. */
-  async enter(state: AgentState, detail: string): Promise<void> {
+  async enter(state: AgentState, detail: string, more: Pick<Report, "kept"> = {}): Promise<void> {
     const report = this.#journey.enter(state, detail, this.#ports.clock.now());
     this.#ports.screen.state(state, detail);
-    await this.#send(report);
+    await this.#send({ ...report, ...more });
   }
 
   /**
    * Enters a state only with the server's word that the order still stands.
    *
-   * @param challenge what the server's permit is to contain
+   * @param asks the challenge that the server's permit is to contain, and which disk it is for
    * @returns the permit, if one came; not checked yet
    * @throws {Fault} DEPLOY_CANCELLED, or why the server could not be asked
    */
@@ -76,10 +76,9 @@ export class Reporter {
     state: AgentState,
     detail: string,
     withinMs: number,
-    challenge?: string,
+    asks: Pick<Report, "challenge" | "disk"> = {},
   ): Promise<string | undefined> {
-    const entered = this.#journey.enter(state, detail, this.#ports.clock.now());
-    const report = challenge === undefined ? entered : { ...entered, challenge };
+    const report = { ...this.#journey.enter(state, detail, this.#ports.clock.now()), ...asks };
     this.#ports.screen.state(state, detail);
     const answer = await this.#deliver(report, withinMs);
     if (!answer.proceed) throw cancelledFault(answer.reason);

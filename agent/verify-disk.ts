@@ -1,14 +1,18 @@
 import { Fault } from "../fault.ts";
 import type { BlockSource, BlockTarget } from "../images/block.ts";
 import { CELL_BYTES, cellId, cellLength, isZero } from "../images/cell.ts";
+import type { CellIdWork } from "../images/cell-work.ts";
 import { isTableCell, type Manifest, type PackEntry, packOfStored, storedCellId } from "../images/manifest.ts";
 import { decodePack } from "../images/pack.ts";
 import { differingCells, type VerifyProgress } from "../images/verify.ts";
+import { placeOnDisk } from "./disk-fault.ts";
+import { ReadableSource } from "./held-disk.ts";
 import { askAgain, type Patience } from "./stream/ask-again.ts";
+import { isSampled, type VerifyRule } from "./verify-plan.ts";
 
 /** More wrong cells than this are no accident that writing again would cure: 64 MiB. */
 const MOST_REPAIRED_CELLS = 1024;
-const SHOWN_PLACES = 8;
+const SHOWN_PLACES = 4;
 /** A room that the group did not reach fetches all by unicast, within the stream's rate: its row is long, and it moves. */
 const PATIENCE_MS = 10 * 60_000;
 const goesByItself: ReadonlySet<string> = new Set(["UNICAST_BUSY", "SERVER_UNREACHABLE"]);
@@ -28,37 +32,58 @@ export type VerifyDiskOptions = {
   /** Why a pack does not come yet, once for each wait; "" when it has come. */
   onWait(reason: string): void;
   readonly signal: AbortSignal;
+  /** How much of the disk is read; all of it unless given. */
+  readonly rule?: VerifyRule;
+  /** What computes the ids of cells; the thread that asks unless given. */
+  readonly work?: CellIdWork;
+  /** A place that could not be read; it is written again like one that is wrong. */
+  readonly onUnreadable?: (fault: Fault) => void;
   /** For tests. */
   readonly patienceMs?: number;
 };
 
 /**
  * Reads the disk back and compares every cell with the signed manifest. Cells
- * that are wrong are written once more and read again; what is wrong then is the
- * disk's own fault.
+ * that are wrong, or cannot be read, are written once more and read again; what is wrong then is the
+ * disk's own fault. Where samples are read and one is wrong, the others are not believed: all is read.
  *
  * @returns how many cells had to be written again
- * @throws {Fault} DISK_VERIFY with the places that are wrong; REPAIR_MISSING when no pack came for too long
+ * @throws {Fault} DISK_VERIFY with the places that are wrong, DISK_READ with the first that cannot be read; REPAIR_MISSING
+ * when no pack came for too long
  */
 export async function verifyDisk(
   manifest: Manifest,
   machine: VerifyMachine,
   options: VerifyDiskOptions,
 ): Promise<number> {
+  const { rule = { how: "whole" } } = options;
+  if (rule.how === "none") return 0;
+  const sampled = rule.how === "sampled" ? await wrongCells(manifest, machine, options, rule) : undefined;
+  if (sampled?.length === 0) return 0;
   const wrong = await wrongCells(manifest, machine, options);
   if (wrong.length === 0) return 0;
-  if (wrong.length > MOST_REPAIRED_CELLS) throw verifyFault(wrong, "So many wrong places are not written again.");
+  if (wrong.length > MOST_REPAIRED_CELLS) {
+    throw verifyFault(manifest, wrong, "So many wrong places are not written again.");
+  }
   await rewrite(manifest, wrong, machine, options);
   const stillWrong = await stillDiffering(manifest, wrong, machine);
-  if (stillWrong.length > 0) throw verifyFault(stillWrong, "They were written twice and read back wrong twice.");
+  if (stillWrong.length > 0)
+    throw verifyFault(manifest, stillWrong, "They were written twice and read back wrong twice.");
   return wrong.length;
 }
 
-async function wrongCells(manifest: Manifest, machine: VerifyMachine, options: VerifyDiskOptions): Promise<number[]> {
+async function wrongCells(
+  manifest: Manifest,
+  machine: VerifyMachine,
+  { onUnreadable, ...options }: VerifyDiskOptions,
+  sample?: VerifyRule & { readonly how: "sampled" },
+): Promise<number[]> {
+  const picks = sample === undefined ? {} : { isPicked: (firstCell: number) => isSampled(sample, firstCell) };
   const source = await machine.openSource();
   try {
     const wrong: number[] = [];
-    for await (const cell of differingCells(manifest, source, options)) {
+    const readable = new ReadableSource(source, onUnreadable);
+    for await (const cell of differingCells(manifest, readable, { ...options, ...picks })) {
       wrong.push(cell);
       if (wrong.length > MOST_REPAIRED_CELLS) break;
     }
@@ -122,11 +147,20 @@ async function stillDiffering(manifest: Manifest, cells: readonly number[], mach
   }
 }
 
-function verifyFault(cells: readonly number[], why: string): Fault {
-  const places = cells.slice(0, SHOWN_PLACES).map((cell) => cell * CELL_BYTES);
-  const more = cells.length > SHOWN_PLACES ? ", …" : "";
+function verifyFault(manifest: Manifest, cells: readonly number[], why: string): Fault {
+  const runs: { first: number; count: number }[] = [];
+  for (const cell of cells) {
+    const last = runs.at(-1);
+    if (last !== undefined && last.first + last.count === cell) last.count += 1;
+    else runs.push({ first: cell, count: 1 });
+  }
+  const places = runs.slice(0, SHOWN_PLACES).map(({ first, count }) => {
+    const length = (count - 1) * CELL_BYTES + cellLength(first + count - 1, manifest.diskBytes);
+    return `${length} bytes at ${placeOnDisk(first * CELL_BYTES, manifest)}`;
+  });
+  const more = runs.length > SHOWN_PLACES ? `; and ${runs.length - SHOWN_PLACES} places more` : "";
   return new Fault("DISK_VERIFY", {
-    what: `The disk does not hold what was written to it, at byte ${places.join(", ")}${more}.`,
+    what: `The disk does not hold what was written to it: ${places.join("; ")}${more}.`,
     why,
     fix: "Replace the disk, or check its cable and the machine's memory, and deploy again.",
   });

@@ -131,6 +131,7 @@ function room(scene: Scene = {}): Room {
     challenge: () => "0".repeat(64),
     checkPermit: () => void happened.push("permit"),
     localDisk: () => target,
+    look: () => Promise.reject(new Error("no order here keeps what is on the disk")),
     erase: async () => {
       happened.push("erase");
       return { isZeroed: true, how: "zeroed" };
