@@ -6,8 +6,12 @@ import type { Browse } from "./discover.ts";
 /** The part of `bonjour-service` that its types hide. */
 type Inside = { readonly server: { readonly mdns: NodeJS.EventEmitter } };
 
-/** Browses by multicast DNS on the interface with `address`. A socket that fails finds nothing, and ends nothing. */
-export function browseMdns(address: string, log: Logger): Browse {
+/**
+ * Browses by multicast DNS on the interface with `address`. A socket that fails finds nothing, and ends nothing.
+ *
+ * @param type what is looked for; default: servers
+ */
+export function browseMdns(address: string, log: Logger, type: string = SERVICE_TYPE): Browse {
   return (onServer) => {
     const onError = (error: unknown) => log.warn({ err: error }, "mdns: cannot ask here");
     // `bind`: a socket that is bound to the interface's own address would not get multicast.
@@ -15,7 +19,7 @@ export function browseMdns(address: string, log: Logger): Browse {
     const bonjour = new BonjourService(settings as object, onError);
     (bonjour as unknown as Inside).server.mdns.on("error", onError);
     (bonjour as unknown as Inside).server.mdns.on("warning", (error) => log.debug({ err: error }, "mdns: warning"));
-    const browser = bonjour.find({ type: SERVICE_TYPE, protocol: "tcp" });
+    const browser = bonjour.find({ type, protocol: "tcp" });
     const show = () => {
       for (const service of browser.services) {
         const ipv4 = (service.addresses ?? []).find((candidate) => candidate.includes("."));

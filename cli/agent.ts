@@ -1,14 +1,59 @@
 import { Command } from "commander";
 import { startAgent } from "../agent/start.ts";
-import { examples, globalOptions } from "./output.ts";
+import { examples, fail, globalOptions } from "./output.ts";
+import { Questions } from "./questions.ts";
+import { dataDirOf } from "./read-configuration.ts";
 
 /** `bootcast agent`: what the boot image runs. Refuses to run anywhere else. */
 export function agentCommand(): Command {
   const command = new Command("agent").description(
-    "Re-images this machine on a server's order. Runs inside the boot image only, where it starts by itself.",
+    "Re-images this machine on a server's order. Runs inside the boot image only, where it starts by itself.\n\n" +
+      "With --local it needs no server and runs on any Linux machine: it shows what the machine is, and a person " +
+      "chooses an image and a disk. Nothing is erased before the question is answered with y.",
   );
-  examples(command, ["bootcast agent  # inside the boot image"]);
-  return globalOptions(command).action(async () => {
-    process.exitCode = await startAgent();
-  });
+  examples(command, [
+    "bootcast agent                                   # inside the boot image",
+    "sudo bootcast agent --local                      # choose an image and a disk of this machine",
+    "sudo bootcast agent --local --images /media/usb  # offer the disk images of a folder, too",
+  ]);
+  return globalOptions(command)
+    .option("--local", "restore a disk of this machine, as the person in front of it says")
+    .option(
+      "--images <dir>",
+      "with --local: a folder whose disk images are offered (several times: several)",
+      collect,
+      [],
+    )
+    .option("--no-network", "with --local: do not look for streams on the network")
+    .option("--noverify", "with --local: do not read the disk back")
+    .option("--trust <file>", "with --local: public keys (PEM) whose images are accepted")
+    .option("--data-dir <dir>", "with --local: where the store and the site's key are (BOOTCAST_DATA_DIR)")
+    .action(async ({ local, dataDir, images, network, ...flags }: AgentFlags) => {
+      process.exitCode = local === true ? await runLocal({ ...flags, dataDir, images, network }) : await startAgent();
+    });
+}
+
+type AgentFlags = {
+  readonly local?: boolean;
+  readonly images: readonly string[];
+  readonly network: boolean;
+  readonly noverify?: boolean;
+  readonly trust?: string;
+  readonly dataDir?: string | undefined;
+};
+
+async function runLocal({ dataDir, images, network, ...flags }: AgentFlags): Promise<number> {
+  const { agentLocal } = await import("./agent-local.ts");
+  const questions = new Questions();
+  try {
+    return await agentLocal({ ...flags, dataDir: dataDirOf(dataDir), images, isNetworkAsked: network }, questions);
+  } catch (error) {
+    return fail(error);
+  } finally {
+    questions.close();
+  }
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
 }

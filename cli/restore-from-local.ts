@@ -39,7 +39,7 @@ export async function restorePacks(
   const need = needOf(manifest);
   const target = await checked.fit(need);
   try {
-    await askToErase(flags, output, checked.title);
+    await askToErase(flags, output, checked.title, job.ask);
     const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
       target.erase(() => noteErase(job)),
     );

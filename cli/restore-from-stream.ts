@@ -37,7 +37,7 @@ export async function restoreStream(job: Job, given: AsrUrl): Promise<Restored> 
     const signedBy = await signerOfStream(control, streamId, manifestDigest, trusted);
     const target = await checked.fit(needOf(manifest));
     try {
-      await askToErase(flags, output, checked.title);
+      await askToErase(flags, output, checked.title, job.ask);
       await receiveStream({
         server: url.server,
         streamId,

@@ -51,7 +51,7 @@ async function restorePlain(job: Job, { image, tag, verifyCopy }: WebImage, chec
   if (verifyCopy === undefined)
     say("The file carries no checksums, and there is no manifest or .sha256 beside it: what comes is taken as right.");
   try {
-    await askToErase(flags, output, checked.title);
+    await askToErase(flags, output, checked.title, job.ask);
     const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
       target.erase(() => noteErase(job)),
     );

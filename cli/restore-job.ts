@@ -3,6 +3,7 @@ import type { Manifest } from "../images/manifest.ts";
 import { differingCells } from "../images/verify.ts";
 import { ImageThreads } from "../server/images/image-threads.ts";
 import type { PassphraseFlags } from "./passphrase.ts";
+import type { Ask } from "./restore-question.ts";
 import type { RestoreOutput } from "./restore-screen.ts";
 import type { RestoreTarget } from "./restore-target.ts";
 import { differs, type TargetState } from "./restore-target-state.ts";
@@ -30,6 +31,8 @@ export type Job = {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly progress: TargetState;
+  /** How a person is asked; default: on the terminal. */
+  readonly ask?: Ask | undefined;
 };
 
 /** What was restored, and the fingerprint of the key that signed it; a plain file on a web server has none. */

@@ -7,6 +7,7 @@ import { restoreLocal } from "./restore-from-local.ts";
 import { restoreStream } from "./restore-from-stream.ts";
 import { restoreWeb } from "./restore-from-web.ts";
 import type { RestoreFlags } from "./restore-job.ts";
+import type { Ask } from "./restore-question.ts";
 import { eraseMissing } from "./restore-refusals.ts";
 import type { RestoreOutput } from "./restore-screen.ts";
 import { type TargetState, withTargetState } from "./restore-target-state.ts";
@@ -16,14 +17,14 @@ import { type TargetState, withTargetState } from "./restore-target-state.ts";
  *
  * @throws {Fault} ERASE_NOT_ORDERED; those of each source and target, which say what state the target is in
  */
-export async function runRestore(flags: RestoreFlags, output: RestoreOutput): Promise<void> {
+export async function runRestore(flags: RestoreFlags, output: RestoreOutput, ask?: Ask): Promise<void> {
   if (flags.erase !== true) throw eraseMissing(flags.source);
   const interrupted = interruption();
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
   try {
     output.start();
     const progress: TargetState = { target: "untouched" };
-    const job = { flags, output, log, signal: interrupted.signal, progress };
+    const job = { flags, output, log, signal: interrupted.signal, progress, ask };
     const url = parseAsrUrl(flags.source);
     const web = parseWebUrl(flags.source);
     const restored =

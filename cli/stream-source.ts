@@ -10,6 +10,7 @@ import { type ScanProgress, scan } from "../images/scan.ts";
 import { signerAmong } from "../images/signature.ts";
 import { ImageThreads } from "../server/images/image-threads.ts";
 import type { DiskImage } from "../server/images/open-image.ts";
+import { isPackedImage, openPackedImage } from "../server/images/packed-image.ts";
 import { changed, readScanIndex, scanIndexPath } from "../server/images/scan-index-file.ts";
 import { loadSiteKey, readSitePublicKey } from "../server/keys.ts";
 import { readStore } from "../server/store.ts";
@@ -47,6 +48,7 @@ export type SourceOptions = {
  */
 export async function openImageSource(source: string, options: SourceOptions): Promise<ImageSource> {
   refuseOtherKinds(source);
+  if (await isPackedImage(source)) return openPacked(source, options.dataDir);
   if (await isImageFile(source)) return openFile(source, options);
   const reference = parseImageReference(source);
   const isStored = reference !== undefined && isImageName(reference.name);
@@ -59,6 +61,12 @@ export async function openImageSource(source: string, options: SourceOptions): P
   await store.sealer.require("read");
   const signer = signerAmong(bytes, trusted) ?? publicKey;
   return { manifest, manifestBytes: bytes, signer, packs: store, close: async () => undefined };
+}
+
+async function openPacked(folder: string, dataDir: string): Promise<ImageSource> {
+  const { publicKey, trusted } = await readSitePublicKey(dataDir);
+  const image = await openPackedImage(folder, trusted);
+  return { ...image, signer: signerAmong(image.manifestBytes, trusted) ?? publicKey };
 }
 
 async function openFile(path: string, options: SourceOptions): Promise<ImageSource> {

@@ -1,0 +1,50 @@
+import type { Disk, Inventory } from "../agent/contract.ts";
+import { describeDisk, unfitOf } from "../agent/disk-choice.ts";
+import { contentText, diskIdentity } from "../agent/disk-content.ts";
+import { type DiskRule, diskPermissions } from "../agent/disk-rule.ts";
+import { formatSize } from "../agent/sizes.ts";
+import { table } from "./table.ts";
+
+/** A person names the disk, so it may be any that is free. */
+const anyFreeDisk: DiskRule = { pick: "only", allow: diskPermissions };
+
+/** What this machine is, for the person in front of it. */
+export function inventoryText(inventory: Inventory): string {
+  const { vendor, model, serial, firmware, memoryBytes, cpuCount, nics } = inventory;
+  const machine = [vendor, model].filter((word) => word !== "").join(" ") || "unknown machine";
+  const cards = nics.map(({ name, mac, linkMegabits }) => {
+    return `  network   ${name} ${mac}, ${linkMegabits === undefined ? "no link" : `${linkMegabits} Mbit/s`}`;
+  });
+  return [
+    `  machine   ${machine}${serial === "" ? "" : `, serial number ${serial}`}`,
+    `  memory    ${formatSize(memoryBytes)}, ${cpuCount} processors, ${firmware === "uefi" ? "UEFI" : "BIOS"}`,
+    ...(cards.length > 0 ? cards : ["  network   no card"]),
+  ].join("\n");
+}
+
+/** Why a disk cannot be restored to; undefined when a person may choose it. */
+export function refusalOf(disk: Disk): string | undefined {
+  return disk.isReadOnly ? "it is read-only" : unfitOf(disk, anyFreeDisk);
+}
+
+/** The disks with their numbers; those that cannot be chosen have none, and the reason. */
+export function diskTable(disks: readonly Disk[]): string {
+  const free = disks.filter((disk) => refusalOf(disk) === undefined);
+  return disks
+    .map((disk) => {
+      const number = free.indexOf(disk) + 1;
+      const refusal = refusalOf(disk);
+      return [
+        `  ${number === 0 ? " -" : String(number).padStart(2)}  ${describeDisk(disk)}`,
+        `      holds ${contentText(disk).slice(diskIdentity(disk).length + 2)}`,
+        ...(refusal === undefined ? [] : [`      cannot be chosen: ${refusal}`]),
+        ...(disk.failing === undefined ? [] : [`      WARNING: it fails: ${disk.failing}`]),
+      ].join("\n");
+    })
+    .join("\n");
+}
+
+/** The images with their numbers. */
+export function sourceTable(sources: readonly { readonly title: string; readonly detail: string }[]): string {
+  return table([["  ", "image", ""], ...sources.map(({ title, detail }, at) => [`  ${at + 1}`, title, detail])]);
+}
