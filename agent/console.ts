@@ -1,20 +1,29 @@
 import type { FaultText } from "../fault.ts";
 import type { AgentState } from "./contract.ts";
+import type { MachineFacts } from "./display/view.ts";
 import { type DiskState, diskSentences } from "./journey.ts";
+import type { StepProgress } from "./ports.ts";
+import { printable, wrap } from "./text-lines.ts";
 
 /** What a serial console of the old kind shows on one line. */
 const COLUMNS = 80;
 const STATE_COLUMNS = 12;
 
-/** The client's screen: whole lines, no escape codes, so that a serial console and a photograph of it can be read. */
+/** What a person at the machine is told: by lines (below), and on a screen (display/). */
 export type AgentConsole = {
+  /** What has become known of this machine. */
+  about(facts: Partial<MachineFacts>): void;
   state(state: AgentState, detail: string): void;
   /** Text that brings its own line breaks: the progress line. */
   raw(text: string): void;
+  /** How far the step is; several times a second. */
+  progress(progress: StepProgress): void;
   failed(fault: FaultText & { code: string }, disk: DiskState): void;
 };
 
 /**
+ * Whole lines, no escape codes, so that a serial console and a photograph of it can be read.
+ *
  * @param write where the text goes, stdout on the machine
  * @param uptimeSeconds the kernel's uptime, so that lines fit to its own messages
  */
@@ -26,6 +35,9 @@ export function agentConsole(write: (text: string) => void, uptimeSeconds: () =>
     isLineOpen = false;
   };
   return {
+    // The lines say it anyway.
+    about: () => undefined,
+    progress: () => undefined,
     state: (state, detail) => lines(stateLines(uptimeSeconds(), state, detail)),
     raw: (text) => {
       if (text === "") return;
@@ -59,32 +71,4 @@ export function failureLines(fault: FaultText & { code: string }, disk: DiskStat
     ...part("disk", diskSentences[disk]),
     rule,
   ];
-}
-
-/** Breaks at spaces; a word that is longer than a line is cut. */
-function wrap(text: string, columns: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of printable(text).split(" ").filter(Boolean)) {
-    for (let at = 0; at < word.length; at += columns) {
-      const piece = word.slice(at, at + columns);
-      if (line !== "" && line.length + 1 + piece.length <= columns) line += ` ${piece}`;
-      else {
-        if (line !== "") lines.push(line);
-        line = piece;
-      }
-    }
-  }
-  return line === "" ? lines : [...lines, line];
-}
-
-/** Text from the network or a disk must not steer the terminal; a serial console knows ASCII only. */
-function printable(text: string, alsoAllowed = ""): string {
-  return text
-    .replaceAll(/[–—]/g, "-")
-    .replaceAll("…", "...")
-    .replaceAll(/[^\x20-\x7e]/gu, (character) => {
-      if (alsoAllowed.includes(character)) return character;
-      return /\s/.test(character) ? " " : "?";
-    });
 }

@@ -63,6 +63,7 @@ export class Deploy {
     const order = this.#order;
     const image = `${order.image} version ${order.imageVersion}`;
     reporter.order(order.deployId);
+    reporter.about({ image, hostName: order.hostName });
     try {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
       const terms = termsOf(order);

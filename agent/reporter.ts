@@ -1,6 +1,7 @@
 import { Fault } from "../fault.ts";
 import { backoffMs } from "./backoff.ts";
 import type { AgentState, Registration, Report, ReportAnswer, ScriptResult } from "./contract.ts";
+import type { MachineFacts } from "./display/view.ts";
 import type { DiskState } from "./journey.ts";
 import { Journey } from "./journey.ts";
 import type { AgentPorts, StepProgress } from "./ports.ts";
@@ -53,6 +54,11 @@ export class Reporter {
     this.#journey.diskIs(disk);
   }
 
+  /** What has become known of this machine. */
+  about(facts: Partial<MachineFacts>): void {
+    this.#ports.screen.about(facts);
+  }
+
   /** A line on the screen that is no change of state. */
   say(state: AgentState, text: string): void {
     this.#ports.screen.state(state, text);
@@ -95,7 +101,9 @@ export class Reporter {
   }
 
   /** What a step tells while it goes on: the server hears at most one a second, and one at a time. */
-  progress({ percent, detail }: StepProgress): void {
+  progress(progress: StepProgress): void {
+    const { percent, detail } = progress;
+    this.#ports.screen.progress(progress);
     // What goes on has its progress line; what is waited for is said once.
     if (percent === undefined && detail !== this.#waitingFor) this.#ports.screen.state(this.#journey.state, detail);
     this.#waitingFor = percent === undefined ? detail : "";

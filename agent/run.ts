@@ -1,7 +1,7 @@
 import { Fault } from "../fault.ts";
 import { backoffMs } from "./backoff.ts";
 import { Capture } from "./capture.ts";
-import type { Order } from "./contract.ts";
+import type { Inventory, Order } from "./contract.ts";
 import { Deploy, type DeployOrder, type Host } from "./deploy.ts";
 import { limits } from "./limits.ts";
 import type { BootNetwork } from "./network.ts";
@@ -60,6 +60,7 @@ class AgentRun {
     const reporter = this.#reporter;
     reporter.say("booting", `bootcast agent ${ports.version}`);
     const network = ports.network();
+    reporter.about({ mac: network.mac, address: network.address });
     // A server on the command line that does not answer is not the end: mDNS may know another.
     let given = ports.givenServer;
     const deadline = ports.clock.now() + limits.orderMs;
@@ -92,6 +93,7 @@ class AgentRun {
     const reporter = this.#reporter;
     const seen = ports.inventory(network);
     const inventory = { ...seen, disks: [...(await ports.examine(seen.disks))] };
+    reporter.about({ model: modelOf(inventory), server: server.host });
     const about = [inventory.vendor, inventory.model, formatSize(inventory.memoryBytes), inventory.firmware];
     await reporter.enter("registering", `at ${server.host}: ${about.filter(Boolean).join(" ")}, ${network.mac}`);
     const client = ports.connect(server);
@@ -100,6 +102,7 @@ class AgentRun {
       try {
         const host = await client.register(inventory);
         reporter.reportTo({ client, host });
+        reporter.about({ hostName: host.name });
         return { client, host, network };
       } catch (error) {
         const waitMs = backoffMs(tries, 10_000);
@@ -184,6 +187,10 @@ class AgentRun {
       await ports.clock.sleep(Math.min(30_000, leftMs));
     }
   }
+}
+
+function modelOf({ vendor, model, serial }: Inventory): string {
+  return [vendor, model, serial === "" ? "" : `serial ${serial}`].filter(Boolean).join(" ");
 }
 
 /** Whatever was thrown, as something that can be told. */

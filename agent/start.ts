@@ -2,6 +2,8 @@ import { mkdirSync } from "node:fs";
 import { uptime } from "node:os";
 import pino from "pino";
 import { agentConsole } from "./console.ts";
+import { type Display, openDisplay } from "./display/terminal.ts";
+import { toAll } from "./display/to-all.ts";
 import { assertInsideBootImage } from "./inside.ts";
 import { parseKernelArguments } from "./kernel-arguments.ts";
 import { machinePorts } from "./machine.ts";
@@ -13,6 +15,10 @@ import { tools } from "./tools.ts";
 const LOG_DIRECTORY = "/run/bootcast";
 /** Written by the build of the boot image. */
 const VERSION_PATH = "/etc/bootcast/version";
+/** /init names the text console that a person looks at here, where there is one; stdout goes to the other consoles. */
+const SCREEN_VARIABLE = "BOOTCAST_SCREEN";
+/** /init leaves there how to log in, when the boot image allows it. */
+const REMOTE_SHELL_PATH = `${LOG_DIRECTORY}/remote-shell`;
 
 /**
  * Runs the agent on this machine until it restarts. The console gets lines for
@@ -27,11 +33,14 @@ export async function startAgent(): Promise<number> {
   // Written at once: the last lines before a crash are the ones that matter.
   const destination = pino.destination({ dest: `${LOG_DIRECTORY}/agent.log`, sync: true, mkdir: true });
   const log = pino({ level: "debug", base: null }, destination);
-  const screen = agentConsole((text) => process.stdout.write(text), uptime);
+  const version = thisMachine.text(VERSION_PATH) || "unknown";
+  const display = openScreen(version);
+  const lines = agentConsole((text) => process.stdout.write(text), uptime);
+  const screen = toAll(display === undefined ? [lines] : [lines, display]);
   try {
     const outcome = await runAgent(
       machinePorts({
-        version: thisMachine.text(VERSION_PATH) || "unknown",
+        version,
         files: thisMachine,
         tools,
         log,
@@ -46,5 +55,15 @@ export async function startAgent(): Promise<number> {
     log.fatal({ err: error }, "the agent cannot go on");
     screen.failed(asFault(error), "untouched");
     return 1;
+  } finally {
+    display?.close();
   }
+}
+
+function openScreen(version: string): Display | undefined {
+  const path = process.env[SCREEN_VARIABLE];
+  const remoteShell = thisMachine.text(REMOTE_SHELL_PATH);
+  const facts = remoteShell === "" ? {} : { remoteShell };
+  const nowMs = () => performance.now();
+  return path ? openDisplay(path, { version, facts, uptimeSeconds: uptime, nowMs }) : undefined;
 }

@@ -94,6 +94,8 @@ function room(scene: Scene = {}): Room {
     version: "1",
     clock: fakeClock(),
     screen: {
+      about: () => undefined,
+      progress: () => undefined,
       state: (state, detail) => void happened.push(`screen ${state}: ${detail}`),
       raw: () => undefined,
       failed: ({ code }, diskState) => void failures.push({ code, disk: diskState }),

@@ -52,7 +52,13 @@ function machinePlayed(number: number, happened: string[], cut?: Step): { ports:
   const ports: AgentPorts = {
     version: "1",
     clock: fakeClock(),
-    screen: { state: () => undefined, raw: () => undefined, failed: ({ code }) => void happened.push(code) },
+    screen: {
+      about: () => undefined,
+      progress: () => undefined,
+      state: () => undefined,
+      raw: () => undefined,
+      failed: ({ code }) => void happened.push(code),
+    },
     log: pino({ level: "silent" }),
     givenServer: url,
     network: () => ({ name: "eth0", mac: machine(number).mac, address: "127.0.0.1" }),
