@@ -32,6 +32,7 @@ type DeployOptions = {
   readonly erase?: EraseMethod;
   readonly grow?: Growth;
   readonly ids?: DiskIds;
+  readonly verify?: string;
   readonly then?: Afterwards;
   readonly alive?: boolean;
   readonly plan?: boolean;
@@ -49,6 +50,7 @@ export function deployCommand(): Command {
     "bootcast deploy lab-debian --to any --confirm any          # every host that appears, once",
     "bootcast deploy lab-debian --to lab-01 lab-02 --wait-for 2 --max-wait 10m --confirm 2-hosts",
     'bootcast deploy lab-debian --to lab-01 --disk "smallest transport=nvme|sata" --erase zeros',
+    "bootcast deploy kiosk --to kiosk-01 kiosk-02 --erase none --verify sampled   # only what differs is sent and written",
   ]);
   configOptions(globalOptions(command));
   return command
@@ -68,7 +70,12 @@ export function deployCommand(): Command {
       "--disk <rule>",
       'which disk, where a host has several: "smallest", "serial=S21*", "size=200G..2T transport=nvme" (default: the only one that fits)',
     )
-    .addOption(new Option("--erase <method>", "how it is erased (default: quick)").choices(eraseMethods))
+    .addOption(
+      new Option(
+        "--erase <method>",
+        "how it is erased, or none: what is right already stays, and only the rest is sent (default: quick)",
+      ).choices(eraseMethods),
+    )
     .addOption(
       new Option(
         "--grow <what>",
@@ -79,6 +86,10 @@ export function deployCommand(): Command {
       new Option("--ids <what>", "keep the image's disk numbers and UUIDs, or renew them (default: keep)").choices(
         diskIds,
       ),
+    )
+    .option(
+      "--verify <how>",
+      "how much of the disk is read back: whole, sampled, sampled=10%, or none (default: whole)",
     )
     .addOption(
       new Option("--then <what>", "what the machines do when they are restored (default: reboot)").choices(afterwards),
@@ -110,6 +121,7 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
     ...(options.erase === undefined ? {} : { erase: options.erase }),
     ...(options.grow === undefined ? {} : { grow: options.grow }),
     ...(options.ids === undefined ? {} : { ids: options.ids }),
+    ...(options.verify === undefined ? {} : { verify: options.verify }),
     ...(options.then === undefined ? {} : { afterwards: options.then }),
     ...(options.alive === undefined ? {} : { alive: options.alive }),
   };
@@ -176,11 +188,15 @@ const afterwardsWords: Readonly<Record<Afterwards, string>> = {
   wait: "the machines stay as they are until somebody presses Enter there",
 };
 
+type PlannedFit = Pick<DeployPlanBody, "grow" | "ids" | "verify" | "afterwards" | "alive">;
+
 /** What becomes of disk and machine afterwards, where it is not what nobody has to think about. */
-function fitOf({ grow, ids, ...after }: Pick<DeployPlanBody, "grow" | "ids" | "afterwards" | "alive">): string[] {
+function fitOf({ grow, ids, verify, ...after }: PlannedFit): string[] {
   return [
     ...(grow === "keep" ? ["A larger disk: every partition stays as large as in the image."] : []),
     ...(ids === "renew" ? ["Disk, partitions and file systems get new numbers (UUIDs)."] : []),
+    ...(verify === "none" ? ["The disks are not read back."] : []),
+    ...(verify.startsWith("sampled") ? [`Of each disk a part is read back: ${verify.split(" ")[0]}.`] : []),
     ...(after.afterwards === "reboot" ? [] : [`Afterwards: ${afterwardsWords[after.afterwards]}.`]),
     ...(after.alive
       ? ["A job of the first start is put into each system; a host is done when its system has called this server."]
@@ -193,7 +209,7 @@ const eraseWords: Readonly<Record<EraseMethod, string>> = {
   discard: "the whole disk is discarded (TRIM)",
   zeros: "all that the image does not write becomes zero",
   secure: "the disk destroys everything by itself (sanitize)",
-  none: "only the partition tables",
+  none: "nothing but what differs from the image; what the image leaves free keeps its old content",
 };
 
 type PlannedHost = DeployPlanBody["hosts"][number];

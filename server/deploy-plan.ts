@@ -41,6 +41,8 @@ export type DeployRequest = {
   readonly grow?: Growth | undefined;
   /** Whether disk and file systems get new numbers; as `DEFAULT_IDS` unless given. */
   readonly ids?: DiskIds | undefined;
+  /** How much of a disk is read back (agent/verify-plan.ts); the whole disk unless given. */
+  readonly verify?: string | undefined;
   /** What the machines do when their disks are restored; "reboot" unless given. */
   readonly afterwards?: Afterwards | undefined;
   /** Whether the restored systems are to say that they are up; the setting hosts.alive unless given. */
@@ -62,6 +64,8 @@ export type DeployPlan = {
   readonly erase: EraseMethod;
   readonly grow: Growth;
   readonly ids: DiskIds;
+  /** "whole", "none", "sampled=5% seed=7". */
+  readonly verify: string;
   readonly afterwards: Afterwards;
   readonly alive: boolean;
   /** The order's own rule for the disk; null: what is set for each host. */

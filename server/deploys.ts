@@ -1,4 +1,5 @@
-import { DEFAULT_DISK_RULE, parseDiskRule } from "../agent/contract.ts";
+import { randomInt } from "node:crypto";
+import { DEFAULT_DISK_RULE, parseDiskRule, parseVerifyRule, verifyRuleText } from "../agent/contract.ts";
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
 import { addHost, refuseConflicts, unknownDeploy } from "./deploy-hosts.ts";
@@ -42,7 +43,7 @@ export class Deploys {
   /**
    * What the order would erase, and whether it can be given at all.
    *
-   * @throws {Fault} IMAGE_UNKNOWN, HOST_UNKNOWN, HOST_BUSY, DEPLOY_EXISTS, DEPLOY_INVALID, DISK_RULE
+   * @throws {Fault} IMAGE_UNKNOWN, HOST_UNKNOWN, HOST_BUSY, DEPLOY_EXISTS, DEPLOY_INVALID, DISK_RULE, VERIFY_RULE
    */
   async plan(request: DeployRequest): Promise<DeployPlan> {
     if (request.disk !== undefined) parseDiskRule(request.disk);
@@ -79,6 +80,7 @@ export class Deploys {
       erase: request.erase ?? "quick",
       grow: request.grow ?? DEFAULT_GROWTH,
       ids: request.ids ?? DEFAULT_IDS,
+      verify: verifyRuleText(parseVerifyRule(request.verify ?? "whole", () => randomInt(2 ** 32))),
       afterwards,
       alive: (request.alive ?? this.#isAlive) && startsItself,
       disk: request.disk ?? null,
@@ -107,6 +109,7 @@ export class Deploys {
           // What nobody asked for may not refuse an older agent.
           grow: request.grow ?? null,
           ids: request.ids ?? null,
+          verify: plan.verify === "whole" ? null : plan.verify,
           afterwards: plan.afterwards === "reboot" ? null : plan.afterwards,
           alive: plan.alive ? 1 : null,
         })
@@ -123,6 +126,7 @@ export class Deploys {
           ...(plan.erase === "quick" ? {} : { erase: plan.erase }),
           ...(plan.grow === DEFAULT_GROWTH ? {} : { grow: plan.grow }),
           ...(plan.ids === DEFAULT_IDS ? {} : { ids: plan.ids }),
+          ...(plan.verify === "whole" ? {} : { verify: plan.verify }),
           ...(plan.afterwards === "reboot" ? {} : { afterwards: plan.afterwards }),
           ...(plan.alive ? { alive: true } : {}),
           ...(request.orderedAt === undefined ? {} : { orderedAt: request.orderedAt }),

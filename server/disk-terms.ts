@@ -8,6 +8,7 @@ import {
   type Growth,
   type Inventory,
   type OrderTerms,
+  RESUME_SINCE,
 } from "../agent/contract.ts";
 import type { Database } from "./db/database.ts";
 
@@ -37,7 +38,8 @@ export async function termsOf(
     .selectFrom("deploy_hosts")
     .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
     .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
-    .select(["deploy_hosts.disk_rule", "confirmed", "known", "erase", "grow", "ids", "afterwards", "hosts.inventory"])
+    .select(["deploy_hosts.disk_rule", "confirmed", "known", "begun_disk", "is_erased", "hosts.inventory"])
+    .select(["erase", "grow", "ids", "afterwards", "verify"])
     .where("deploy_id", "=", deployId)
     .where("host_id", "=", hostId)
     .executeTakeFirst();
@@ -57,6 +59,9 @@ export async function termsOf(
     return { cannot: "do after the restore what was ordered" };
   }
   if (afterwards !== null) terms.afterwards = afterwards as Afterwards;
+  if (row.verify !== null && contract < RESUME_SINCE) return { cannot: "read back as much of the disk as ordered" };
+  if (row.verify !== null) terms.verify = row.verify;
+  if (contract >= RESUME_SINCE && row.is_erased === 1 && row.begun_disk !== null) terms.resumes = row.begun_disk;
   const isPlain = terms.disk === DEFAULT_DISK_RULE && terms.erase === "quick";
   if (contract < DISK_TERMS_SINCE && !isPlain) return { cannot: "choose or erase a disk as ordered" };
   // What nobody asked for is not missed: an older agent leaves everything as large as it was.

@@ -7,6 +7,7 @@ import { termsOf } from "./disk-terms.ts";
 import type { Change, EventLog } from "./events.ts";
 import { unfinishedHosts } from "./order-facts.ts";
 import { hear, lostFault, type StandingOrder } from "./report-rules.ts";
+import { noteBegun, noteErased } from "./resume-marks.ts";
 
 type OrderReportsOptions = {
   readonly db: Database;
@@ -67,9 +68,9 @@ export class OrderReports {
       const isRepeated = await this.#noteState(change, hostId, shown, deployId);
       if (report.deployId === undefined) return { proceed: true, reason: "" };
       const word = await this.#noteOrder(change, hostId, report, deployId, { isRepeated, isAwaited });
-      const { state, challenge } = report;
+      const { state, challenge, disk } = report;
       if (!word.proceed || challenge === undefined) return word;
-      const permit = await this.#permit(change, hostId, deployId, state, challenge);
+      const permit = await this.#permit(change, hostId, deployId, { state, challenge, disk });
       return permit === undefined ? word : { ...word, permit };
     });
     if (report.deployId !== undefined) await this.#options.streams.closeIdle(deployId);
@@ -84,9 +85,9 @@ export class OrderReports {
     change: Change,
     hostId: string,
     deployId: number,
-    state: Report["state"],
-    challenge: string,
+    asked: { readonly state: Report["state"]; readonly challenge: string; readonly disk: string | undefined },
   ): Promise<string | undefined> {
+    const { state, challenge } = asked;
     const { kind, mac, image, image_version } = await change.tables
       .selectFrom("deploys")
       .innerJoin("hosts", (join) => join.on("hosts.id", "=", hostId))
@@ -96,6 +97,7 @@ export class OrderReports {
     const about = { challenge, mac, deployId: String(deployId), image };
     if (kind === "deploy" && state === "erasing") {
       const disk = await termsOf(change.tables, hostId, deployId);
+      await noteBegun(change, { hostId, deployId }, asked.disk, disk?.terms);
       // From here on nobody knows what is on it, until it says that it is done.
       await change.tables.updateTable("hosts").set({ restored: null }).where("id", "=", hostId).execute();
       return this.#options.sign(permitText({ ...about, imageVersion: image_version, terms: disk?.terms }));
@@ -125,12 +127,19 @@ export class OrderReports {
       .where("id", "=", hostId)
       .execute();
     if (isChange) {
-      const { state, detail, fault, timings } = report;
+      const { state, detail, fault, timings, kept } = report;
       await change.record({
         kind: "host.state",
         hostId,
         deployId: Number.isInteger(deployId) ? deployId : undefined,
-        data: { from: before.state, state, detail, ...(fault && { fault }), ...(timings && { timings }) },
+        data: {
+          from: before.state,
+          state,
+          detail,
+          ...(fault && { fault }),
+          ...(timings && { timings }),
+          ...(kept && { kept }),
+        },
       });
     }
     if (report.script !== undefined) {
@@ -173,6 +182,9 @@ export class OrderReports {
     );
     if (report.state === "done" && report.holds !== undefined && row.kind === "deploy" && answer.proceed) {
       await change.tables.updateTable("hosts").set({ restored: report.holds }).where("id", "=", hostId).execute();
+    }
+    if (report.state === "receiving" && row.is_erased === null && answer.proceed) {
+      await noteErased(change, { hostId, deployId });
     }
     if (next === undefined) return answer;
     const hasEnded = next.state !== "running";

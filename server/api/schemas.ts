@@ -114,6 +114,8 @@ export const DeployRequestBody = Type.Object(
     grow: Type.Optional(oneOf(growths)),
     /** The numbers by which disk, partitions and file systems are found. */
     ids: Type.Optional(oneOf(diskIds)),
+    /** How much of the disk is read back: "whole", "none", "sampled=5%". */
+    verify: Type.Optional(Type.String({ maxLength: 100 })),
     /** What the machines do when their disks are restored. */
     afterwards: Type.Optional(oneOf(afterwards)),
     /** Whether the restored systems are to say that they are up. */
@@ -150,6 +152,7 @@ export const DeployPlanBody = Type.Object({
   erase: oneOf(eraseMethods),
   grow: oneOf(growths),
   ids: oneOf(diskIds),
+  verify: Type.String(),
   afterwards: oneOf(afterwards),
   alive: Type.Boolean(),
   disk: Nullable(Type.String()),

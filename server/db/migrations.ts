@@ -2,6 +2,7 @@ import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
 import { alive } from "./alive.ts";
 import { diskFit } from "./disk-fit.ts";
+import { resume } from "./resume.ts";
 
 /**
  * The steps from an empty file to the tables of `schema.ts`, by name in their
@@ -17,6 +18,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0007-scripts": { up: scripts },
   "0008-disk-fit": { up: diskFit },
   "0009-alive": { up: alive },
+  "0010-resume": { up: resume },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

@@ -104,6 +104,8 @@ export type DeployTable = {
   /** Of a deploy: what comes after the restore (null: "reboot"); 1: its systems are to say that they are up. */
   afterwards: Generated<string | null>;
   alive: Generated<number | null>;
+  /** Of a deploy: how much of the disk is read back (agent/verify-plan.ts); null: the whole disk. */
+  verify: Generated<string | null>;
 };
 
 export type DeployHostTable = {
@@ -120,6 +122,9 @@ export type DeployHostTable = {
   disk_rule: Generated<string | null>;
   confirmed: Generated<string | null>;
   known: Generated<string | null>;
+  /** Of a deploy: the disk that the last permit was for (agent/disk-identity.ts), and 1 when its erase was over. */
+  begun_disk: Generated<string | null>;
+  is_erased: Generated<number | null>;
   /**
    * Of a restored system that is to say that it is up: the hash of its token, the name that it is to have, until when
    * it is waited for (null: not now), and the last name that it called itself.
