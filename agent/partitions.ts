@@ -23,6 +23,11 @@ export function partitionPath(disk: string, number: number): string {
   return /\d$/.test(disk) ? `${disk}p${number}` : `${disk}${number}`;
 }
 
+/** The same, where number 0 is the disk itself: one file system fills it. */
+export function volumeDevice(disk: string, number: number): string {
+  return number === 0 ? disk : partitionPath(disk, number);
+}
+
 /**
  * The volumes that are on the disk now: the manifest's partitions, or, when the
  * image has no partition table, the one file system that fills the disk.
@@ -55,7 +60,7 @@ export async function restoredVolumes(
  */
 export async function rereadPartitions(
   disk: string,
-  manifest: Pick<Manifest, "scheme" | "partitions">,
+  manifest: { readonly scheme: string; readonly partitions: readonly { readonly number: number }[] },
   machine: { tools: Tools; files: MachineFiles; clock: Clock },
 ): Promise<void> {
   if (manifest.scheme === "none") return;

@@ -1,0 +1,27 @@
+import type { FitPlan, FitStep } from "../../images/disk-fit/plan.ts";
+import { formatSize } from "../sizes.ts";
+
+/** One step in words, for screen and log. */
+export function describeStep(step: FitStep): string {
+  switch (step.do) {
+    case "make-swap":
+      return `partition ${step.volume.number} (swap) is made anew at the end of the disk`;
+    case "write-table":
+      return "the partition table is written for this disk";
+    case "renew":
+      return `${nameOf(step.volume)} gets the number ${step.renewal.to}, was ${step.renewal.from}`;
+    case "grow": {
+      const { volume, fromBytes } = step;
+      return `${nameOf(volume)} grows to ${formatSize(volume.sizeBytes)}, was ${formatSize(fromBytes)}`;
+    }
+  }
+}
+
+/** The whole plan, a line each; what stays and why among them. */
+export function describeFit({ steps, notes }: FitPlan): string[] {
+  return [...steps.map(describeStep), ...notes];
+}
+
+function nameOf({ number, fileSystem }: { number: number; fileSystem: string }): string {
+  return number === 0 ? `the disk's ${fileSystem}` : `partition ${number} (${fileSystem})`;
+}

@@ -1,0 +1,137 @@
+import { basename } from "node:path";
+import { Fault } from "../../fault.ts";
+import { type FitOrder, type FitPlan, type FitStep, planFit } from "../../images/disk-fit/plan.ts";
+import type { Clock } from "../backoff.ts";
+import { DiskSource } from "../disk-source.ts";
+import { DiskTarget } from "../disk-target.ts";
+import type { MachineFiles } from "../machine-files.ts";
+import { rereadPartitions, volumeDevice } from "../partitions.ts";
+import type { VolumeMachine } from "../volumes.ts";
+import { describeStep } from "./describe-fit.ts";
+import { growVolume, renewVolume } from "./volume-changes.ts";
+import { checkVolumes } from "./volume-checks.ts";
+
+/** In which /sys counts, whatever the disk's own are. */
+const KERNEL_SECTOR_BYTES = 512;
+
+/** The disk that was restored. */
+export type FitDisk = { readonly path: string; readonly sizeBytes: number; readonly sectorBytes: number };
+
+export type FitMachine = VolumeMachine & { readonly files: MachineFiles; readonly clock: Clock };
+
+/** What was done to the disk. */
+export type Fitted = {
+  /** Numbers that changed, as files name them: old in lower case, new as it is written. */
+  readonly renewed: ReadonlyMap<string, string>;
+  /** For the screen, one sentence each. */
+  readonly lines: readonly string[];
+};
+
+/**
+ * Makes a restored image fit its disk: partition table at both ends, the last partition and its file system grown,
+ * numbers renewed, as ordered. Without an order to, nothing but the table's second copy moves.
+ *
+ * Can be cut off at any moment: a host that lost power restores what differs from the image, and fits it again.
+ *
+ * @throws {Fault} FIT_FAILED naming the step; PARTITIONS_MISSING; DISK_READ, DISK_WRITE
+ */
+export async function fitDisk(
+  disk: FitDisk,
+  order: FitOrder,
+  machine: FitMachine,
+  progress: { readonly signal: AbortSignal; onProgress(progress: { readonly detail: string }): void },
+): Promise<Fitted> {
+  let plan = await planOf(disk, order, machine);
+  if (plan.steps.length > 0) {
+    await reread(disk, plan, machine);
+    const unsound = await checkVolumes(disk, plan, machine, (detail) => progress.onProgress({ detail }));
+    if (unsound.size > 0) plan = await planOf(disk, { ...order, unsound }, machine);
+  }
+  const lines: string[] = [];
+  for (const step of plan.steps) {
+    progress.signal.throwIfAborted();
+    const line = describeStep(step);
+    progress.onProgress({ detail: line });
+    machine.log.info({ disk: disk.path, step: step.do }, line);
+    try {
+      await carryOut(step, plan, disk, machine);
+    } catch (error) {
+      throw fitFailed(line, disk.path, error);
+    }
+    lines.push(line);
+  }
+  return { renewed: plan.renewed, lines: [...lines, ...plan.notes] };
+}
+
+async function planOf(disk: FitDisk, order: FitOrder, { tools }: FitMachine): Promise<FitPlan> {
+  const source = await DiskSource.open(disk, tools);
+  try {
+    return await planFit(source, disk.sectorBytes, order);
+  } finally {
+    await source.close();
+  }
+}
+
+async function carryOut(step: FitStep, plan: FitPlan, disk: FitDisk, machine: FitMachine): Promise<void> {
+  switch (step.do) {
+    case "make-swap":
+      return writeToDisk(disk, (target) => target.write(step.write.at, step.write.bytes));
+    case "write-table":
+      await writeToDisk(disk, async (target) => {
+        // One after the other: at every moment one copy of the table is right.
+        for (const { at, bytes } of step.writes) {
+          await target.write(at, bytes);
+          await target.flush();
+        }
+      });
+      await reread(disk, plan, machine);
+      return refuseOldSizes(disk, plan, machine);
+    case "renew":
+      return renewVolume(step.volume, step.renewal, disk, machine);
+    case "grow":
+      return growVolume(step, disk, machine);
+  }
+}
+
+/** Opens the disk alone for writing. */
+export async function writeToDisk(disk: FitDisk, use: (target: DiskTarget) => Promise<void>): Promise<void> {
+  const target = new DiskTarget(disk);
+  await target.open();
+  try {
+    await use(target);
+  } finally {
+    // Closing flushes.
+    await target.close();
+  }
+}
+
+async function reread(disk: FitDisk, { scheme, volumes: partitions }: FitPlan, machine: FitMachine): Promise<void> {
+  await rereadPartitions(disk.path, { scheme, partitions }, machine);
+}
+
+/** A program that makes a file system fill its device must not be told an old size. */
+function refuseOldSizes(disk: FitDisk, { volumes }: FitPlan, { files }: FitMachine): void {
+  for (const { number, sizeBytes } of volumes) {
+    const device = volumeDevice(disk.path, number);
+    const sectors = Number(files.text(`/sys/class/block/${basename(device)}/size`));
+    if (sectors * KERNEL_SECTOR_BYTES === sizeBytes) continue;
+    throw new Fault("PARTITIONS_MISSING", {
+      what: `The kernel does not see the new partition table of ${disk.path}.`,
+      why: `To it ${device} has ${sectors} sectors, and the table says ${sizeBytes / KERNEL_SECTOR_BYTES}.`,
+      fix: "Restart the machine, and order the image again.",
+    });
+  }
+}
+
+function fitFailed(step: string, path: string, cause: unknown): Fault {
+  const isFault = cause instanceof Fault;
+  return new Fault(
+    "FIT_FAILED",
+    {
+      what: `The image is on ${path}, but was not fitted to it: ${step}.`,
+      why: isFault ? `${cause.what} ${cause.why}` : cause instanceof Error ? cause.message : String(cause),
+      fix: 'Order it again; with "--grow keep --ids keep" the disk stays as it is in the image.',
+    },
+    cause,
+  );
+}
