@@ -46,7 +46,8 @@ export type EraseStep =
  * - "zeros": every byte that the image does not write is zero afterwards, however long it takes. Old data may survive
  *   only in blocks that the disk has taken out of use by itself.
  * - "secure": the device destroys everything, hidden blocks too, or it fails.
- * - "none": only both ends, so that a disk that is half written does not boot. For images that change little.
+ * - "none": only both ends, so that a disk that is half written does not boot. Where the disk was looked at first, all
+ *   that is right stays even there (agent/wipe-held.ts).
  *
  * @throws {Fault} ERASE_UNSUPPORTED, before anything is changed
  */

@@ -88,8 +88,8 @@ export class RestoreScreen {
 /**
  * The same for programs (`--puppetstrings`): one event a line, fields separated by tabs.
  *
- *     XSTA	start|validate|wait|erase|restore|verify|finish	…   a phase begins; "wait" says for what
- *     PINF	percent	100	phase                              whole percents of restore and verify, when they change
+ *     XSTA	start|validate|wait|compare|erase|restore|verify|finish	…   a phase begins; "wait" says for what
+ *     PINF	percent	100	phase                              whole percents of compare, restore and verify, when they change
  *     PASS	number                                            a pass of the stream begins
  *     FAIL	code	what                                        the end, when it failed
  */
@@ -97,7 +97,10 @@ export class PuppetStrings {
   #phase = "";
   #percent = -1;
 
-  phase(name: "start" | "validate" | "wait" | "erase" | "restore" | "verify" | "finish", detail = ""): string {
+  phase(
+    name: "start" | "validate" | "wait" | "compare" | "erase" | "restore" | "verify" | "finish",
+    detail = "",
+  ): string {
     const line = ["XSTA", name, ...(detail === "" ? [] : [clean(detail)])].join("\t");
     if (line === this.#phase) return "";
     this.#phase = line;
@@ -105,7 +108,7 @@ export class PuppetStrings {
     return `${line}\n`;
   }
 
-  percent(percent: number, phase: "restore" | "verify"): string {
+  percent(percent: number, phase: "compare" | "restore" | "verify"): string {
     const whole = Math.floor(percent);
     if (whole === this.#percent) return "";
     this.#percent = whole;

@@ -11,8 +11,9 @@ export function restoreTarget(flags: {
   readonly target?: string;
   readonly file?: string;
   readonly erase?: boolean;
+  readonly delta?: boolean;
 }): { readonly target: string } | { readonly target: string; readonly erase: true; readonly noprompt: true } {
-  const { target, file, erase } = flags;
+  const { target, file, erase, delta } = flags;
   if (file === undefined && target !== undefined) return { target };
   if (file === undefined || target !== undefined) {
     throw new Fault("USAGE", {
@@ -23,7 +24,7 @@ export function restoreTarget(flags: {
   }
   const isThere = lstatSync(file, { throwIfNoEntry: false }) !== undefined;
   if (!isThere) return { target: file, erase: true, noprompt: true };
-  if (erase === true) return { target: file };
+  if (erase === true || delta === true) return { target: file };
   throw new Fault("ERASE_NOT_ORDERED", {
     what: `${file} was not written, because it exists.`,
     why: "--file makes a new file; what is there would be lost.",

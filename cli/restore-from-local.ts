@@ -3,7 +3,7 @@ import type { Manifest } from "../images/manifest.ts";
 import type { PackReader } from "../images/pack-reader.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { unpackPacks } from "../server/images/unpack-packs.ts";
-import { type Job, noteErase, type Restored, verifyAndSettle } from "./restore-job.ts";
+import { beginTarget, heldBy, type Job, type Restored, verifyAndSettle } from "./restore-job.ts";
 import { askToErase } from "./restore-question.ts";
 import { refuseSource } from "./restore-refusals.ts";
 import { type CheckedTarget, checkTarget, needOf } from "./restore-target.ts";
@@ -40,15 +40,15 @@ export async function restorePacks(
   const target = await checked.fit(need);
   try {
     await askToErase(flags, output, checked.title, job.ask);
-    const { isZeroed } = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
-      target.erase(() => noteErase(job)),
-    );
+    const held = await heldBy(job, manifest, target);
+    const { isZeroed } = await beginTarget(job, target, held);
     await output.step("Validating sizes", "validate", () => checked.fit(need));
-    const writer = new PackWriter(manifest, target.blocks);
+    const writer = new PackWriter(manifest, target.blocks, held);
     if (!isZeroed) await writer.writeZeros(signal);
     await unpackPacks(packs, manifest, (number, cells) => writer.write(number, cells), {
       onProgress: (done, total) => output.progress("restore", done / total),
       signal,
+      ...(held && { isNeeded: (number) => !held.holdsPack(number) }),
     });
     await writer.finish();
     output.complete("restore");

@@ -5,7 +5,7 @@ import { describeStream } from "../agent/stream/describe.ts";
 import { receiveStream } from "../agent/stream/receive.ts";
 import { type AsrUrl, pickStream } from "./asr-url.ts";
 import { interfaceAddress } from "./interface-address.ts";
-import { type Job, noteErase, type Restored, verifyAndSettle } from "./restore-job.ts";
+import { beginTarget, heldBy, type Job, type Restored, verifyAndSettle } from "./restore-job.ts";
 import { askToErase } from "./restore-question.ts";
 import { refuseSource } from "./restore-refusals.ts";
 import { acceptServer, sameStream, signerOfStream, streamsOf } from "./restore-stream.ts";
@@ -38,19 +38,19 @@ export async function restoreStream(job: Job, given: AsrUrl): Promise<Restored> 
     const target = await checked.fit(needOf(manifest));
     try {
       await askToErase(flags, output, checked.title, job.ask);
+      const held = await heldBy(job, manifest, target);
       await receiveStream({
         server: url.server,
         streamId,
         trusted,
         described,
         target: target.blocks,
+        held,
         name: hostname(),
         interfaceAddress: ownAddress,
         ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout }),
         beforeWrite: async () => {
-          const erased = await output.step(`Erasing target device ${flags.target}`, "erase", () =>
-            target.erase(() => noteErase(job)),
-          );
+          const erased = await beginTarget(job, target, held);
           // What was checked before the erase must still be so.
           await output.step("Retrieving scan information", "validate", () =>
             sameStream(control, streamId, manifestDigest),

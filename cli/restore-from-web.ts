@@ -11,7 +11,7 @@ import { say } from "./output.ts";
 import { restorePacks } from "./restore-from-local.ts";
 import { type Job, noteErase, type Restored, verifyAndSettle } from "./restore-job.ts";
 import { askToErase } from "./restore-question.ts";
-import { refuseSource } from "./restore-refusals.ts";
+import { manifestMissing, refuseSource } from "./restore-refusals.ts";
 import { type CheckedTarget, checkTarget } from "./restore-target.ts";
 import { trustedKeys } from "./trust.ts";
 import { openWebImage, type WebImage } from "./web-image.ts";
@@ -44,6 +44,7 @@ export async function restoreWeb(job: Job, url: URL): Promise<Restored> {
 
 async function restorePlain(job: Job, { image, tag, verifyCopy }: WebImage, checked: CheckedTarget): Promise<Restored> {
   const { flags, output, signal } = job;
+  if (flags.delta === true) throw manifestMissing(flags.source);
   const layout = await readDiskLayout(image.source, image.sectorBytes);
   const diskBytes = image.source.sizeBytes;
   const need = { diskBytes, dataBytes: mostDataBytes(image.ranges?.(), diskBytes) };

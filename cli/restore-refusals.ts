@@ -54,11 +54,20 @@ function targetIsSource(what: string): Fault {
   });
 }
 
+/** What is right on a target can be told only by a manifest. */
+export function manifestMissing(source: string): Fault {
+  return new Fault("USAGE", {
+    what: `${source} was not restored, because --delta needs a manifest.`,
+    why: "Nothing says what the target is to hold before all of the file was read.",
+    fix: 'Make one with "bootcast image scan" and put it beside the file, or give --erase instead of --delta.',
+  });
+}
+
 /** Nothing is erased that nobody ordered to. */
 export function eraseMissing(source: string): Fault {
   return new Fault("ERASE_NOT_ORDERED", {
     what: `${source} was not restored, because --erase was not given.`,
     why: "A restore replaces everything on the target; merging an image into a disk's content can be disastrous.",
-    fix: "Add --erase when everything on the target may be lost.",
+    fix: "Add --erase when everything on the target may be lost, or --delta when what is right on it is to stay.",
   });
 }

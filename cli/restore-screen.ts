@@ -4,6 +4,11 @@ import type { Fault } from "../fault.ts";
 import type { Mark } from "../multicast/pass-marks.ts";
 import { say } from "./output.ts";
 
+/** Phases with marks and percents. */
+type Marked = "compare" | "restore" | "verify";
+
+const labels: Readonly<Record<Marked, string>> = { compare: "Comparing", restore: "Restoring", verify: "Verifying" };
+
 /** What a restore shows: asr's lines for people, puppet strings for programs, or nothing. */
 export class RestoreOutput {
   readonly #kind: "people" | "programs" | "nothing";
@@ -42,6 +47,14 @@ export class RestoreOutput {
     this.#forPrograms(() => this.#puppet.pass(mark.pass));
   }
 
+  /** A line for people beside asr's own. */
+  note(text: string): void {
+    this.#forPeople(() => {
+      say(text);
+      return "";
+    });
+  }
+
   /** Why nothing comes, one sentence; empty when it goes on. */
   waits(reason: string): void {
     this.#forPeople(() => this.#sayWait(reason));
@@ -58,14 +71,14 @@ export class RestoreOutput {
   }
 
   /** Of work without passes. */
-  progress(phase: "restore" | "verify", fraction: number): void {
-    const label = phase === "restore" ? "Restoring" : "Verifying";
+  progress(phase: Marked, fraction: number): void {
+    const label = labels[phase];
     this.#forPeople(() => this.#screen.progress(label, fraction));
     this.#forPrograms(() => this.#puppet.phase(phase) + this.#puppet.percent(fraction * 100, phase));
   }
 
   /** The phase of marks is over and nothing is missing. */
-  complete(phase: "restore" | "verify"): void {
+  complete(phase: Marked): void {
     this.#forPeople(() => this.#screen.complete());
     this.#forPrograms(() => this.#puppet.phase(phase) + this.#puppet.percent(100, phase));
   }

@@ -1,3 +1,4 @@
+import { type DiskLayout, placeOnDisk } from "../agent/disk-fault.ts";
 import { Fault } from "../fault.ts";
 import { CELL_BYTES } from "../images/cell.ts";
 
@@ -41,9 +42,9 @@ export function withTargetState(error: unknown, target: string, progress: Target
 }
 
 /** The target, read back, is not what was written. `cell` is the first that differs. */
-export function differs(target: string, cell: number): Fault {
+export function differs(target: string, cell: number, layout: DiskLayout): Fault {
   return new Fault("VERIFY_FAILED", {
-    what: `${target} does not hold what was written: it differs at byte ${cell * CELL_BYTES}.`,
+    what: `${target} does not hold what was written: it differs at ${placeOnDisk(cell * CELL_BYTES, layout)}.`,
     why: "The disk returned other bytes than it was given.",
     fix: "Replace the disk; check its cable and the machine's memory.",
   });

@@ -12,10 +12,13 @@ import { thisMachine } from "../agent/machine-files.ts";
 import { formatSize } from "../agent/sizes.ts";
 import { FileTarget } from "../agent/stream/file-target.ts";
 import { tools } from "../agent/tools.ts";
+import { wipeHeld } from "../agent/wipe-held.ts";
 import { Fault } from "../fault.ts";
 import type { BlockSource, BlockTarget } from "../images/block.ts";
+import type { HeldCells } from "../images/held-cells.ts";
 import { dataBytes, type Manifest } from "../images/manifest.ts";
 import { writersOf } from "./file-writers.ts";
+import { openPaddedFile } from "./padded-file.ts";
 import { loopDisksOf } from "./restore-refusals.ts";
 import { usersOfFile } from "./source-in-use.ts";
 
@@ -39,6 +42,10 @@ export type RestoreTarget = {
   readonly blocks: BlockTarget & Pick<BlockSource, "read">;
   /** Opens and erases it: the first thing that changes it. `onBegin` is called when it is open, before anything is lost. */
   erase(onBegin: () => void): Promise<{ readonly isZeroed: boolean }>;
+  /** Opens what is there now for reading, before anything is changed; undefined where there is nothing. */
+  readNow(): Promise<(BlockSource & { close(): Promise<void> }) | undefined>;
+  /** Instead of `erase`: opens it as it is, and takes away what makes it look bootable. */
+  keep(held: HeldCells, onBegin: () => void): Promise<void>;
   /** Opens what was written for reading: from the disk itself, not from memory. */
   readBack(): Promise<BlockSource & { close(): Promise<void> }>;
   /** Makes the system see what was written, and lets it go. */
@@ -104,20 +111,28 @@ async function checkDisk(path: string, log: Logger): Promise<CheckedTarget> {
     title: describeDisk(disk),
     async fit(image) {
       if (disk.sizeBytes < image.diskBytes) throw tooSmall(path, disk.sizeBytes, image.diskBytes);
+      const begin = async (onBegin: () => void) => {
+        // The question may have waited for long: another stick may have the name by now.
+        const now = readDisks(thisMachine).find((candidate) => candidate.path === path);
+        const change = changeOfDisk(disk, now);
+        if (change !== undefined) {
+          throw refused("TARGET_CHANGED", path, `Since it was looked at: ${change}.`, "Look again, and start again.");
+        }
+        await blocks.open();
+        onBegin();
+      };
       return {
         blocks,
         async erase(onBegin) {
-          // The question may have waited for long: another stick may have the name by now.
-          const now = readDisks(thisMachine).find((candidate) => candidate.path === path);
-          const change = changeOfDisk(disk, now);
-          if (change !== undefined) {
-            throw refused("TARGET_CHANGED", path, `Since it was looked at: ${change}.`, "Look again, and start again.");
-          }
-          await blocks.open();
-          onBegin();
+          await begin(onBegin);
           return eraseDisk(disk, blocks, { files: thisMachine, tools, clock: realClock, log });
         },
-        readBack: () => DiskSource.open(disk, tools),
+        readNow: () => DiskSource.open(disk, tools, { isDirect: true }),
+        async keep(held, onBegin) {
+          await begin(onBegin);
+          await wipeHeld(held, blocks);
+        },
+        readBack: () => DiskSource.open(disk, tools, { isDirect: true }),
         async settle() {
           await blocks.close();
           await rereadPartitions(path, log);
@@ -175,15 +190,21 @@ async function checkFile(path: string, found: Stats | undefined): Promise<Checke
         );
       }
       const blocks = new FileTarget(path, image.diskBytes);
+      // It may have waited for long: of two who wait at once, neither may write into what the other has.
+      const alone = (onBegin: () => void) => () => {
+        refuseWriters(path, realpathSync(path));
+        onBegin();
+      };
       return {
         blocks,
         async erase(onBegin) {
-          await blocks.create({ found }, () => {
-            // It may have waited for long: of two who wait at once, neither may write into what the other has.
-            refuseWriters(path, realpathSync(path));
-            onBegin();
-          });
+          await blocks.create({ found }, alone(onBegin));
           return { isZeroed: true };
+        },
+        readNow: async () => (found === undefined ? undefined : openPaddedFile(path, image.diskBytes)),
+        async keep(held, onBegin) {
+          await blocks.keep({ found }, alone(onBegin));
+          await wipeHeld(held, blocks);
         },
         readBack: async () => ({
           sizeBytes: blocks.sizeBytes,

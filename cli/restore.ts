@@ -34,8 +34,10 @@ export function restoreCommand(): Command {
     .option("--target <disk|file>", "a whole disk, /dev/sdb, or a file that is made or replaced")
     .option("--file <file>", "instead of --target: save it as a new raw disk image; needs no --erase")
     .option("--erase", "everything on the target is lost; required with --target")
+    .option("--delta", "instead of --erase: what is right on the target already stays, everything else on it is lost")
     .option("--noprompt", "do not ask before erasing")
     .option("--noverify", "do not read the target back")
+    .option("--verify <how>", "how much of the target is read back: whole, sampled, sampled=10%, none (default: whole)")
     .option("--puppetstrings", "progress for programs: one event a line, fields separated by tabs")
     .option(
       "--timeout <time>",
@@ -49,7 +51,7 @@ export function restoreCommand(): Command {
       "after",
       '\nOf a web server\'s file the signed manifest counts that lies beside it (FILE.bootcast-scan, made by "bootcast image scan");\n' +
         "without one the file's own checksums, of a raw disk FILE.sha256. The server must send parts of files (ranges).\n" +
-        "\n--puppetstrings prints: XSTA <phase> [detail] (start, validate, wait, erase, restore, verify, finish),\n" +
+        "\n--puppetstrings prints: XSTA <phase> [detail] (start, validate, wait, compare, erase, restore, verify, finish),\n" +
         "PINF <percent> 100 <phase>, PASS <number>, FAIL <code> <what>.",
     )
     .action(async ({ dataDir, ...flags }: GivenFlags) => {
@@ -70,6 +72,7 @@ export function restoreCommand(): Command {
     "bootcast restore --source golden.raw --target copy.raw --erase --noverify",
     "bootcast restore --source asr://10.77.0.1 --file copy.raw      # a new file: nothing is erased",
     "bootcast restore --source https://server/lab.dmg --target /dev/sdb --erase",
+    "bootcast restore --source lab-debian --target /dev/sdb --delta      # writes only what differs",
     "bootcast restore --source tiger.dmg --target /dev/sdb --erase --passphrase-file passphrase.txt",
   ]);
   return globalOptions(storeKeyOption(passphraseOptions(command)));

@@ -6,7 +6,7 @@ import { outputOptions, print } from "./output.ts";
 import { restoreLocal } from "./restore-from-local.ts";
 import { restoreStream } from "./restore-from-stream.ts";
 import { restoreWeb } from "./restore-from-web.ts";
-import type { RestoreFlags } from "./restore-job.ts";
+import { type RestoreFlags, verifyRuleOf } from "./restore-job.ts";
 import type { Ask } from "./restore-question.ts";
 import { eraseMissing } from "./restore-refusals.ts";
 import type { RestoreOutput } from "./restore-screen.ts";
@@ -18,7 +18,8 @@ import { type TargetState, withTargetState } from "./restore-target-state.ts";
  * @throws {Fault} ERASE_NOT_ORDERED; those of each source and target, which say what state the target is in
  */
 export async function runRestore(flags: RestoreFlags, output: RestoreOutput, ask?: Ask): Promise<void> {
-  if (flags.erase !== true) throw eraseMissing(flags.source);
+  if (flags.erase !== true && flags.delta !== true) throw eraseMissing(flags.source);
+  verifyRuleOf(flags);
   const interrupted = interruption();
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
   try {
@@ -35,7 +36,7 @@ export async function runRestore(flags: RestoreFlags, output: RestoreOutput, ask
     output.finish();
     const { tag } = manifest;
     if (outputOptions().json) {
-      const isVerified = flags.noverify !== true;
+      const isVerified = verifyRuleOf(flags).how === "whole";
       print(
         JSON.stringify({
           image: tag.name,

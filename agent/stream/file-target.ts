@@ -28,6 +28,23 @@ export class FileTarget implements BlockTarget, BlockSource {
    * @throws {Fault} TARGET_CHANGED when it is not what was looked at: nobody ordered to erase that
    */
   async create(lookedAt: LookedAt, onBegin?: () => void): Promise<void> {
+    const handle = await this.#openSame(lookedAt, onBegin);
+    await handle.truncate(0);
+    await handle.truncate(this.sizeBytes);
+  }
+
+  /**
+   * Opens the file as it is, and gives it the size: what it lacks reads as zero.
+   *
+   * @param onBegin called when it is open, before anything of it changes
+   * @throws {Fault} TARGET_CHANGED when it is not what was looked at
+   */
+  async keep(lookedAt: LookedAt, onBegin?: () => void): Promise<void> {
+    const handle = await this.#openSame(lookedAt, onBegin);
+    await handle.truncate(this.sizeBytes);
+  }
+
+  async #openSame(lookedAt: LookedAt, onBegin?: () => void): Promise<FileHandle> {
     assert(this.#handle === undefined, `${this.path} is open already`);
     const flags = lookedAt.found === undefined ? constants.O_CREAT | constants.O_EXCL : 0;
     const handle = await open(this.path, constants.O_RDWR | flags, 0o644).catch((error: NodeJS.ErrnoException) => {
@@ -43,8 +60,7 @@ export class FileTarget implements BlockTarget, BlockSource {
     }
     this.#handle = handle;
     onBegin?.();
-    await handle.truncate(0);
-    await handle.truncate(this.sizeBytes);
+    return handle;
   }
 
   async write(offset: number, bytes: Uint8Array): Promise<void> {

@@ -5,6 +5,8 @@ import { ImageThreads } from "./image-threads.ts";
 export type UnpackPacksOptions = {
   readonly onProgress?: (donePacks: number, totalPacks: number) => void;
   readonly signal?: AbortSignal | undefined;
+  /** Whether a pack is needed at all; all are unless told. */
+  readonly isNeeded?: (number: number) => boolean;
 };
 
 /**
@@ -18,16 +20,17 @@ export async function unpackPacks(
   packs: PackReader,
   manifest: Manifest,
   use: (number: number, cells: readonly Uint8Array[]) => Promise<void>,
-  { onProgress, signal }: UnpackPacksOptions = {},
+  { onProgress, signal, isNeeded = () => true }: UnpackPacksOptions = {},
 ): Promise<void> {
   const threads = new ImageThreads();
-  const total = manifest.packs.length;
+  const needed = manifest.packs.flatMap((_, number) => (isNeeded(number) ? [number] : []));
+  const total = needed.length;
   let next = 0;
   let done = 0;
   let failure: { readonly error: unknown } | undefined;
   const lane = async () => {
     while (next < total && failure === undefined) {
-      const number = next;
+      const number = needed[next]!;
       next += 1;
       try {
         signal?.throwIfAborted();
