@@ -109,6 +109,7 @@ function room(scene: Scene = {}) {
     challenge: () => "c".repeat(64),
     checkPermit: () => void happened.push("permit"),
     localDisk: changes("localDisk"),
+    look: changes("look"),
     erase: changes("erase"),
     receive: changes("receive"),
     verify: changes("verify"),
