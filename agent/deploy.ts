@@ -2,22 +2,14 @@ import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
 import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
-import {
-  type Disk,
-  type Order,
-  permitText,
-  type Registration,
-  type Report,
-  type ScriptResult,
-  scriptsText,
-} from "./contract.ts";
-import { changeOfDisk, chooseDisk, type DiskTerms, defaultTerms, describeDisk, diskChanged } from "./disk-choice.ts";
+import { type Disk, type Order, permitText, type Registration, type ScriptResult, scriptsText } from "./contract.ts";
+import { changeOfDisk, chooseDisk, type DiskTerms, describeDisk, diskChanged } from "./disk-choice.ts";
 import { contentText } from "./disk-content.ts";
 import { diskIdentity } from "./disk-identity.ts";
-import { parseDiskRule } from "./disk-rule.ts";
 import type { Erased } from "./erase.ts";
 import { limits } from "./limits.ts";
 import type { BootNetwork } from "./network.ts";
+import { fitOrderOf, keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
 import type { RestoredVolume } from "./partitions.ts";
 import type { AgentPorts, LocalDisk } from "./ports.ts";
 import { preflight } from "./preflight.ts";
@@ -28,7 +20,6 @@ import type { ServerClient } from "./server-client.ts";
 import { settledDisks } from "./settled-disks.ts";
 import { formatDuration, formatSize } from "./sizes.ts";
 import type { DescribedStream } from "./stream/describe.ts";
-import { parseVerifyRule, type VerifyRule } from "./verify-plan.ts";
 
 export type DeployOrder = Extract<Order, { kind: "deploy" }>;
 
@@ -262,12 +253,22 @@ export class Deploy {
     reporter.cancelled.throwIfAborted();
     const mac = this.#host.network.mac;
     this.#recheck(disk);
-    const naming = await ports.name({ disk, manifest, hostName: order.hostName, mac });
+    const fitted = await ports.fit({
+      disk,
+      order: fitOrderOf(order, mac),
+      signal: reporter.cancelled,
+      onProgress: (progress) => reporter.progress(progress),
+    });
+    for (const line of fitted.lines) reporter.say("naming", line);
+    reporter.cancelled.throwIfAborted();
+    this.#recheck(disk);
+    const { renewed: renewedUuids } = fitted;
+    const naming = await ports.name({ disk, manifest, hostName: order.hostName, mac, renewedUuids });
     const modules = naming.modules.length > 0 ? naming.modules.join(", ") : "no known system on the disk";
     reporter.say("naming", `${naming.changes} changes: ${modules}`);
     for (const note of naming.notes) reporter.say("naming", note);
     await this.#runScripts(disk, naming.systems);
-    await reporter.enter("finishing", "partition table and boot entry");
+    await reporter.enter("finishing", "boot entry");
     this.#recheck(disk);
     for (const line of await ports.finish({ disk, manifest, image: order.image })) reporter.say("finishing", line);
     await reporter.enter("rebooting", `into ${order.image} as ${order.hostName}`);
@@ -275,33 +276,6 @@ export class Deploy {
     const holds = restored?.holds === undefined ? {} : { holds: contentText(restored) };
     await reporter.finally({ done: `${order.hostName} is ready`, ...holds }, limits.lastReportMs);
   }
-}
-
-/** @throws {Fault} DISK_RULE when the server's rule is one that this agent does not understand */
-function termsOf({ terms }: DeployOrder): DiskTerms {
-  if (terms === undefined) return defaultTerms;
-  return { rule: parseDiskRule(terms.disk), confirmed: terms.confirmed, known: terms.known };
-}
-
-/** What the server counts of a restore that kept something. */
-function keptOf(held: HeldCells | undefined): Pick<Report, "kept"> {
-  if (held === undefined) return {};
-  const { keptBytes, neededBytes } = held.count();
-  return { kept: { bytes: keptBytes, receivedBytes: neededBytes } };
-}
-
-/** @throws {Fault} VERIFY_RULE when the server's rule is one that this agent does not understand */
-function verifyRuleOf({ terms }: DeployOrder): VerifyRule {
-  // An order names its seed.
-  return parseVerifyRule(terms?.verify ?? "whole", () => 0);
-}
-
-function verifiedLine(rule: VerifyRule, repaired: number): string {
-  if (rule.how === "none") return "not read back, as ordered";
-  if (repaired > 0) return `${repaired} cells had to be written again`;
-  return rule.how === "whole"
-    ? "every cell is right"
-    : `every cell of ${Number((rule.share * 100).toFixed(4))} % of the disk is right`;
 }
 
 function scriptFailed(result: ScriptResult): Fault {

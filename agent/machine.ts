@@ -13,6 +13,7 @@ import { DiskTarget } from "./disk-target.ts";
 import { readDisks } from "./disks.ts";
 import { eraseAsOrdered } from "./erase.ts";
 import { examineDisks } from "./examine-disks.ts";
+import { fitDisk } from "./fit/fit-disk.ts";
 import { byHost } from "./identity/byhost.ts";
 import { hardwareUuidCandidates } from "./identity/hardware-uuid.ts";
 import { linuxHostname } from "./identity/linux-hostname.ts";
@@ -152,11 +153,13 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     look: (request) => lookAtLocalDisk(request, { tools, log, screen }),
     verify: (request) => readLocalDiskBack(request, { tools, log, screen, groupKeys }),
 
-    async name({ disk, manifest, hostName, mac }) {
+    fit: ({ disk, order, ...progress }) => fitDisk(disk, order, machine, progress),
+
+    async name({ disk, manifest, hostName, mac, renewedUuids }) {
       await rereadPartitions(disk.path, manifest, machine);
       const hardwareUuids = hardwareUuidCandidates(systemUuidBytes(files.bytes("/sys/firmware/dmi/entries/1-0/raw")));
       const volumes = await volumesOf(disk, manifest);
-      return nameVolumes(volumes, identityModules, { hostName, mac, hardwareUuids }, machine);
+      return nameVolumes(volumes, identityModules, { hostName, mac, hardwareUuids, renewedUuids }, machine);
     },
 
     async runScript({ script, systems: [system], disk, image, hostName, mac, signal }) {
@@ -175,20 +178,8 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     },
 
     async finish({ disk, manifest, image }) {
-      const lines: string[] = [];
-      if (manifest.scheme === "gpt" && disk.sizeBytes > manifest.diskBytes) {
-        // The backup table belongs into the disk's last sectors; without it tools complain, but systems start.
-        try {
-          await tools.run("sfdisk", ["--relocate", "gpt-bak-std", disk.path], { timeoutMs: 60_000 });
-          lines.push(`backup partition table moved to the end of ${disk.path}`);
-        } catch (error) {
-          log.warn({ err: error }, "the backup partition table was not moved");
-          lines.push("WARNING: the backup partition table is not at the end of the disk");
-        }
-      }
       const entry = await setBootEntry(disk.path, image, await volumesOf(disk, manifest), machine);
-      lines.push(`${entry.isWarning ? "WARNING: " : ""}${entry.detail}`);
-      return lines;
+      return [`${entry.isWarning ? "WARNING: " : ""}${entry.detail}`];
     },
 
     async capture({ server, host, order, disk, signal, onProgress, beforeFinish }) {

@@ -1,11 +1,13 @@
 import type { Logger } from "pino";
 import type { BlockTarget } from "../images/block.ts";
 import type { HeldCells } from "../images/held-cells.ts";
+import type { FitOrder } from "../images/disk-fit/plan.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./backoff.ts";
 import type { AgentConsole } from "./console.ts";
 import type { Disk, EraseMethod, Inventory, Order, OrderScript, Registration, ScriptResult } from "./contract.ts";
 import type { Erased } from "./erase.ts";
+import type { Fitted } from "./fit/fit-disk.ts";
 import type { Power } from "./inventory.ts";
 import type { BootNetwork } from "./network.ts";
 import type { RestoredVolume } from "./partitions.ts";
@@ -79,6 +81,14 @@ export type VerifyRequest = LookRequest & {
   beforeWrite(): void;
 };
 
+/** What becomes of a disk that holds the whole image. */
+export type FitRequest = {
+  readonly disk: Disk;
+  readonly order: FitOrder;
+  readonly signal: AbortSignal;
+  onProgress(progress: StepProgress): void;
+};
+
 /** One capture, of a disk that is only read. */
 export type CaptureRequest = {
   readonly server: URL;
@@ -136,7 +146,16 @@ export type AgentPorts = {
   receive(request: ReceiveRequest): Promise<string>;
   /** Reads back, repairs once. Returns how many cells were written again. */
   verify(request: VerifyRequest): Promise<number>;
-  name(request: { disk: Disk; manifest: Manifest; hostName: string; mac: string }): Promise<NamingResult>;
+  /** Table, last partition and numbers of the restored disk, as ordered. */
+  fit(request: FitRequest): Promise<Fitted>;
+  name(request: {
+    disk: Disk;
+    manifest: Manifest;
+    hostName: string;
+    mac: string;
+    /** What `fit` renewed. */
+    renewedUuids: ReadonlyMap<string, string>;
+  }): Promise<NamingResult>;
   /** Runs one script of the order, with the first volume that holds a system mounted for it. */
   runScript(request: {
     script: OrderScript;
@@ -148,7 +167,7 @@ export type AgentPorts = {
     mac: string;
     signal: AbortSignal;
   }): Promise<ScriptResult>;
-  /** Partition table to the end of a larger disk, boot entry. Returns lines for the screen. */
+  /** Boot entry. Returns lines for the screen. */
   finish(request: { disk: Disk; manifest: Manifest; image: string }): Promise<readonly string[]>;
   /** Reads the disk and sends what the server lacks of it. It is never opened for writing. */
   capture(request: CaptureRequest): Promise<Captured>;

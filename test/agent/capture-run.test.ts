@@ -113,6 +113,7 @@ function room(scene: Scene = {}) {
     erase: changes("erase"),
     receive: changes("receive"),
     verify: changes("verify"),
+    fit: changes("fit"),
     name: changes("name"),
     runScript: changes("runScript"),
     finish: changes("finish"),

@@ -149,6 +149,10 @@ function room(scene: Scene = {}): Room {
       happened.push("verify");
       return 0;
     },
+    fit: async ({ order: { grow, ids } }) => {
+      happened.push(`fit ${grow} ${ids}`);
+      return { renewed: new Map([["old", "new"]]), lines: ["partition 2 (ext4) grows"] };
+    },
     name: async ({ hostName }) => {
       happened.push(`name ${hostName}`);
       return { changes: 2, modules: ["linux-hostname"], notes: ["a note"], systems: [] };
@@ -204,6 +208,7 @@ test("from the order to the reboot, in the design's order", async () => {
     "disk write",
     "disk close",
     "verify",
+    "fit keep keep",
     "name lab-07",
     "finish",
     "reboot",
