@@ -1,6 +1,8 @@
 import type { Logger } from "pino";
+import { biosStart } from "./bios-boot.ts";
+import { copyLoaders, fallbackPlan, findLoader, firmwarePath } from "./boot-loader.ts";
 import { createdEntry, LABEL_PREFIX, orderWith, parseBootEntries } from "./boot-order.ts";
-import type { VolumeFiles } from "./identity/volume-files.ts";
+import { forgetMacBootDevice, isMac, setMacBootDevice } from "./mac-boot.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import type { RestoredVolume } from "./partitions.ts";
 import type { Tools } from "./tools.ts";
@@ -33,25 +35,59 @@ export async function setBootEntry(
   machine: BootEntryMachine,
 ): Promise<BootEntryResult> {
   const { tools, files, log } = machine;
-  if (files.list("/sys/firmware/efi").length === 0) {
-    return { detail: "BIOS starts the disk by itself", isWarning: false };
-  }
-  const esp = volumes.find(({ type, fileSystem }) => systemPartitionTypes.includes(type) && fileSystem === "vfat");
-  if (esp === undefined) return { detail: "the image has no EFI system partition", isWarning: true };
+  if (files.list("/sys/firmware/efi").length === 0) return biosStart(disk);
   try {
-    const loader = await withVolume(esp, machine, (volume) => findLoader(volume, loaderSuffix(files)));
-    if (loader === undefined)
-      return { detail: "no boot loader was found on the EFI system partition", isWarning: true };
     if (files.list("/sys/firmware/efi/efivars").length === 0) {
       const place = "/sys/firmware/efi/efivars";
       await tools.run("mount", ["-t", "efivarfs", "efivarfs", place], { timeoutMs: EFI_TIMEOUT_MS });
     }
-    return await replaceEntry({ disk, partition: esp.number, label: `${LABEL_PREFIX}${image}`, loader }, tools);
+    if (isMac(files)) {
+      const mac = await setMacBootDevice(disk, volumes, machine);
+      if (mac !== undefined) return mac;
+    }
+  } catch (error) {
+    // Without variables there is no entry, but there is still a fallback loader.
+    log.warn({ err: error }, "the firmware's variables cannot be used");
+  }
+  const esp = volumes.find(({ type, fileSystem }) => systemPartitionTypes.includes(type) && fileSystem === "vfat");
+  if (esp === undefined) return { detail: "the image has no EFI system partition", isWarning: true };
+  try {
+    return await startFrom(esp, { disk, image }, machine);
   } catch (error) {
     log.warn({ err: error }, "the boot entry was not set");
-    const why = error instanceof Error ? error.message : String(error);
-    return { detail: `the boot entry was not set: ${why}`, isWarning: true };
+    return { detail: `the boot entry was not set: ${messageOf(error)}`, isWarning: true };
   }
+}
+
+async function startFrom(
+  esp: RestoredVolume,
+  { disk, image }: { readonly disk: string; readonly image: string },
+  machine: BootEntryMachine,
+): Promise<BootEntryResult> {
+  const { tools, files, log } = machine;
+  const suffix = loaderSuffix(files);
+  const loader = await withVolume(esp, machine, (volume) => findLoader(volume, suffix));
+  if (loader === undefined) return { detail: "no boot loader was found on the EFI system partition", isWarning: true };
+  let why: string;
+  try {
+    const entry = { disk, partition: esp.number, label: `${LABEL_PREFIX}${image}`, loader: firmwarePath(loader) };
+    const set = await replaceEntry(entry, tools);
+    if (!set.isWarning) {
+      // A Mac asks this before all entries.
+      if (isMac(files)) await forgetMacBootDevice(machine);
+      return set;
+    }
+    why = set.detail;
+  } catch (error) {
+    log.warn({ err: error }, "the boot entry was not set");
+    why = `the boot entry was not set: ${messageOf(error)}`;
+  }
+  await withVolume(esp, machine, async (volume, directory) => {
+    const copies = await fallbackPlan(volume, loader, suffix);
+    for (const { from, to } of copies) log.info({ from, to }, "fallback loader");
+    if (copies.length > 0) await copyLoaders(volume, directory, copies);
+  });
+  return { detail: `${why}. The disk has a loader that firmware starts by itself`, isWarning: true };
 }
 
 async function replaceEntry(
@@ -81,47 +117,6 @@ function loaderSuffix(files: MachineFiles): string {
   return bits === "32" ? "IA32" : "X64";
 }
 
-/**
- * The loader to start: the fallback one that every removable medium has (UEFI
- * section 3.5.1), else the one that a known system installs for itself. FAT does
- * not distinguish case, the kernel shows names as they were written.
- *
- * @returns its path as firmware writes it, "\EFI\BOOT\BOOTX64.EFI"
- */
-export async function findLoader(volume: VolumeFiles, suffix: string): Promise<string | undefined> {
-  const efi = await childNamed(volume, "/", "EFI");
-  if (efi === undefined) return undefined;
-  const lower = suffix.toLowerCase();
-  const vendorLoaders = [`shim${lower}.efi`, `grub${lower}.efi`, `systemd-boot${lower}.efi`, "bootmgfw.efi"];
-  const fallback = await pathNamed(volume, efi, ["BOOT", `BOOT${suffix}.EFI`]);
-  if (fallback !== undefined) return firmwarePath(fallback);
-  for (const vendor of await volume.list(efi)) {
-    for (const loader of vendorLoaders) {
-      const found =
-        (await pathNamed(volume, `${efi}/${vendor}`, [loader])) ??
-        (await pathNamed(volume, `${efi}/${vendor}`, ["Boot", loader]));
-      if (found !== undefined) return firmwarePath(found);
-    }
-  }
-  return undefined;
-}
-
-function firmwarePath(path: string): string {
-  return path.replaceAll("/", "\\");
-}
-
-async function pathNamed(
-  volume: VolumeFiles,
-  directory: string,
-  names: readonly string[],
-): Promise<string | undefined> {
-  let path: string | undefined = directory;
-  for (const name of names) path = path === undefined ? undefined : await childNamed(volume, path, name);
-  return path;
-}
-
-async function childNamed(volume: VolumeFiles, directory: string, name: string): Promise<string | undefined> {
-  const found = (await volume.list(directory)).find((entry) => entry.toLowerCase() === name.toLowerCase());
-  if (found === undefined) return undefined;
-  return directory === "/" ? `/${found}` : `${directory}/${found}`;
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { pino } from "pino";
-import { findLoader, setBootEntry } from "../../agent/boot-entry.ts";
+import { setBootEntry } from "../../agent/boot-entry.ts";
+import { copyLoaders, fallbackPlan, findLoader } from "../../agent/boot-loader.ts";
 import { createdEntry, isNetworkEntry, orderWith, parseBootEntries } from "../../agent/boot-order.ts";
 import { VolumeFiles } from "../../agent/identity/volume-files.ts";
 import type { Tools } from "../../agent/tools.ts";
@@ -77,23 +78,65 @@ function esp(t: { after(end: () => void): void }, files: readonly string[]): str
   t.after(() => rmSync(root, { recursive: true, force: true }));
   for (const path of files) {
     mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), "");
+    writeFileSync(join(root, path), path);
   }
   return root;
 }
 
 const loaders: { files: string[]; suffix: string; found: string | undefined }[] = [
-  { files: ["EFI/BOOT/BOOTX64.EFI", "EFI/debian/shimx64.efi"], suffix: "X64", found: "\\EFI\\BOOT\\BOOTX64.EFI" },
-  { files: ["efi/boot/bootx64.efi"], suffix: "X64", found: "\\efi\\boot\\bootx64.efi" },
-  { files: ["EFI/BOOT/BOOTIA32.EFI", "EFI/debian/grubx64.efi"], suffix: "X64", found: "\\EFI\\debian\\grubx64.efi" },
-  { files: ["EFI/debian/grubx64.efi", "EFI/debian/shimx64.efi"], suffix: "X64", found: "\\EFI\\debian\\shimx64.efi" },
-  { files: ["EFI/Microsoft/Boot/bootmgfw.efi"], suffix: "X64", found: "\\EFI\\Microsoft\\Boot\\bootmgfw.efi" },
+  { files: ["EFI/BOOT/BOOTX64.EFI", "EFI/debian/shimx64.efi"], suffix: "X64", found: "/EFI/debian/shimx64.efi" },
+  // The fallback loader of Ubuntu and Fedora makes entries of its own.
+  {
+    files: ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/fbx64.efi", "EFI/BOOT/grubx64.efi", "EFI/ubuntu/shimx64.efi"],
+    suffix: "X64",
+    found: "/EFI/ubuntu/shimx64.efi",
+  },
+  { files: ["efi/boot/bootx64.efi"], suffix: "X64", found: "/efi/boot/bootx64.efi" },
+  { files: ["EFI/BOOT/BOOTX64.EFI", "EFI/BOOT/grubx64.efi"], suffix: "X64", found: "/EFI/BOOT/BOOTX64.EFI" },
+  { files: ["EFI/BOOT/BOOTIA32.EFI", "EFI/debian/grubx64.efi"], suffix: "X64", found: "/EFI/debian/grubx64.efi" },
+  { files: ["EFI/debian/grubx64.efi", "EFI/debian/shimx64.efi"], suffix: "X64", found: "/EFI/debian/shimx64.efi" },
+  { files: ["EFI/Microsoft/Boot/bootmgfw.efi"], suffix: "X64", found: "/EFI/Microsoft/Boot/bootmgfw.efi" },
+  // A menu for both.
+  {
+    files: ["EFI/Microsoft/Boot/bootmgfw.efi", "EFI/debian/grubx64.efi"],
+    suffix: "X64",
+    found: "/EFI/debian/grubx64.efi",
+  },
+  { files: ["EFI/systemd/systemd-bootaa64.efi"], suffix: "AA64", found: "/EFI/systemd/systemd-bootaa64.efi" },
   { files: ["EFI/debian/grub.cfg", "readme"], suffix: "X64", found: undefined },
   { files: ["readme"], suffix: "AA64", found: undefined },
 ];
 for (const { files, suffix, found } of loaders) {
   test(`the loader of ${files.join(", ")} for ${suffix} is ${found}`, async (t) => {
     assert.equal(await findLoader(new VolumeFiles(esp(t, files)), suffix), found);
+  });
+}
+
+const fallbacks: { files: string[]; copies: string[] }[] = [
+  { files: ["EFI/BOOT/BOOTX64.EFI", "EFI/debian/shimx64.efi"], copies: [] },
+  { files: ["EFI/Microsoft/Boot/bootmgfw.efi"], copies: ["BOOTX64.EFI from bootmgfw.efi"] },
+  { files: ["EFI/debian/grubx64.efi"], copies: ["BOOTX64.EFI from grubx64.efi"] },
+  {
+    files: ["EFI/debian/shimx64.efi", "EFI/debian/grubx64.efi", "EFI/debian/mmx64.efi"],
+    copies: ["BOOTX64.EFI from shimx64.efi", "grubx64.efi from grubx64.efi", "mmx64.efi from mmx64.efi"],
+  },
+];
+for (const { files, copies } of fallbacks) {
+  test(`the fallback of ${files.join(", ")} is ${copies.join(", ") || "there"}, and there the second time`, async (t) => {
+    const root = esp(t, files);
+    const volume = new VolumeFiles(root);
+    const loader = await findLoader(volume, "X64");
+    assert(loader !== undefined);
+    const plan = await fallbackPlan(volume, loader, "X64");
+    const last = (path: string) => path.split("/").at(-1);
+    assert.deepEqual(
+      plan.map(({ from, to }) => `${last(to)} from ${last(from)}`),
+      copies,
+    );
+    if (plan.length > 0) await copyLoaders(volume, root, plan);
+    for (const { from, to } of plan) assert.deepEqual(readFileSync(join(root, to)), readFileSync(join(root, from)));
+    assert.deepEqual(await fallbackPlan(volume, loader, "X64"), []);
+    assert.equal(await findLoader(volume, "X64"), loader);
   });
 }
 
@@ -150,10 +193,25 @@ test("UEFI: old entries of ours are replaced, the network stays first", async (t
   assert(tools.ran.some((line) => line.startsWith("umount ")));
 });
 
-test("BIOS needs nothing and runs nothing", async (t) => {
+const noEfi = treeFiles({ files: {}, links: {} });
+
+test("BIOS needs nothing and runs nothing; a disk without boot code is told", async (t) => {
   const tools = firmware("");
-  const result = await setBootEntry("/dev/vda", "x", volumes, machine(t, tools, treeFiles({ files: {}, links: {} })));
-  assert.deepEqual([result.isWarning, tools.ran], [false, []]);
+  const biosDisk = join(mkdtempSync(join(tmpdir(), "bootcast-bios-")), "disk");
+  t.after(() => rmSync(join(biosDisk, ".."), { recursive: true, force: true }));
+  const sector = Buffer.alloc(4096);
+  sector.set([0x55, 0xaa], 510);
+  // Only a table, as of a disk for UEFI: its protective entry is no code.
+  sector.set([0, 0, 2, 0, 0xee, 0xff, 0xff, 0xff, 1, 0, 0, 0], 446);
+  writeFileSync(biosDisk, sector);
+  const bare = await setBootEntry(biosDisk, "x", volumes, machine(t, tools, noEfi));
+  assert.equal(bare.isWarning, true);
+  assert.match(bare.detail, /no boot code/);
+  sector.set([0xeb, 0x63, 0x90], 0);
+  writeFileSync(biosDisk, sector);
+  assert.equal((await setBootEntry(biosDisk, "x", volumes, machine(t, tools, noEfi))).isWarning, false);
+  const gone = await setBootEntry(`${biosDisk}-gone`, "x", volumes, machine(t, tools, noEfi));
+  assert.deepEqual([gone.isWarning, tools.ran], [false, []]);
 });
 
 test("whatever goes wrong is a warning: no system partition, a mount or a firmware that refuses", async (t) => {
@@ -163,4 +221,14 @@ test("whatever goes wrong is a warning: no system partition, a mount or a firmwa
     const result = await setBootEntry("/dev/vda", "x", volumes, machine(t, firmware(ovmf, { refuses })));
     assert.equal(result.isWarning, true, refuses);
   }
+});
+
+test("firmware that keeps no entry is told from a disk that has no loader for it", async (t) => {
+  const kept = await setBootEntry("/dev/vda", "x", volumes, machine(t, firmware(ovmf, { refuses: "--create" })));
+  assert.match(kept.detail, /refused\. The disk has a loader that firmware starts by itself/);
+  const without = { ...uefi, list: (path: string) => (path.endsWith("/efivars") ? [] : uefi.list(path)) };
+  const tools = firmware(ovmf, { refuses: "efivarfs" });
+  const result = await setBootEntry("/dev/vda", "x", volumes, machine(t, tools, without));
+  // A firmware whose variables do not mount may still take an entry: efibootmgr says so itself.
+  assert.equal(result.isWarning, false);
 });
