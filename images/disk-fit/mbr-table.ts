@@ -67,6 +67,14 @@ export function mbrEndBytes({ sectorBytes }: MbrTable, diskBytes: number): numbe
   return Math.min(Math.floor(diskBytes / sectorBytes), MOST_SECTORS) * sectorBytes;
 }
 
+/** False when a logical partition ends behind the container: a power cut came between the records. */
+export function isMbrWhole({ container, logicals }: MbrTable): boolean {
+  if (container === undefined) return true;
+  return logicals.every(
+    ({ startSector, sectors }) => startSector + sectors <= container.startSector + container.sectors,
+  );
+}
+
 /** Bytes between a logical partition and its record; 0 for a primary one. */
 export function headBytesOf(table: MbrTable, number: number): number {
   const logical = table.logicals.find((one) => one.number === number);
@@ -104,9 +112,7 @@ export function mbrWrites(table: MbrTable, places: PartitionPlaces): DiskWrite[]
   const [first] = logicals;
   if (container === undefined || first === undefined) return [{ at: 0, bytes: mbr }];
   const last = logicals.at(-1)!;
-  const hasMoved =
-    last.sectors !== table.logicals.at(-1)!.sectors || last.startSector !== table.logicals.at(-1)!.startSector;
-  const end = hasMoved ? last.startSector + last.sectors : container.startSector + container.sectors;
+  const end = Math.max(container.startSector + container.sectors, last.startSector + last.sectors);
   setEntry(mbr, container.slot, first.recordSector, end - first.recordSector);
   const records = logicals.map((one, index) => {
     const next = logicals[index + 1];

@@ -2,7 +2,15 @@ import type { BlockSource } from "../block.ts";
 import type { DiskLayout } from "../partition-table.ts";
 import type { DiskWrite, PartitionPlaces } from "./disk-write.ts";
 import { type GptTable, gptEndBytes, gptWrites, readGptTable, renewGuids } from "./gpt-table.ts";
-import { headBytesOf, type MbrTable, mbrEndBytes, mbrWrites, readMbrTable, renewDiskId } from "./mbr-table.ts";
+import {
+  headBytesOf,
+  isMbrWhole,
+  type MbrTable,
+  mbrEndBytes,
+  mbrWrites,
+  readMbrTable,
+  renewDiskId,
+} from "./mbr-table.ts";
 
 /** The partition table of a disk as something that can be changed. */
 export type Table =
@@ -68,7 +76,7 @@ export function planTable(
       seed === undefined
         ? { table: table.mbr, renewed: new Map<string, string>() }
         : renewDiskId(table.mbr, numbers, seed);
-    const isRight = places.size === 0 && renewed.size === 0;
+    const isRight = isMbrWhole(mbr) && places.size === 0 && renewed.size === 0;
     return { writes: isRight ? [] : mbrWrites(mbr, places), renewed };
   }
   return { writes: [], renewed: new Map() };

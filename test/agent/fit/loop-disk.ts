@@ -1,0 +1,81 @@
+import { execFileSync } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { pino } from "pino";
+import { realClock } from "../../../agent/backoff.ts";
+import type { FitMachine } from "../../../agent/fit/fit-disk.ts";
+import { thisMachine } from "../../../agent/machine-files.ts";
+import { type Tools, tools } from "../../../agent/tools.ts";
+
+const MEBIBYTE = 1024 * 1024;
+
+/** A disk behind a loop device that has partitions: what the kernel of a client sees. */
+export class LoopDisk {
+  readonly directory: string;
+  readonly file: string;
+  readonly sectorBytes: number;
+  device = "";
+  #mounts = 0;
+
+  constructor(t: TestContext, sectorBytes = 512) {
+    this.directory = mkdtempSync(join(tmpdir(), "bootcast-loop-"));
+    this.file = join(this.directory, "disk");
+    this.sectorBytes = sectorBytes;
+    t.after(() => {
+      this.detach();
+      rmSync(this.directory, { recursive: true, force: true });
+    });
+  }
+
+  /** Of this size from now on, and seen by the kernel. */
+  attach(mebibytes: number): void {
+    closeSync(openSync(this.file, "a"));
+    truncateSync(this.file, mebibytes * MEBIBYTE);
+    const options = ["--find", "--show", "--partscan", "--sector-size", String(this.sectorBytes), this.file];
+    this.device = execFileSync("losetup", options, { encoding: "utf8" }).trim();
+  }
+
+  detach(): void {
+    if (this.device !== "") execFileSync("losetup", ["--detach", this.device]);
+    this.device = "";
+  }
+
+  partition(number: number): string {
+    return number === 0 ? this.device : `${this.device}p${number}`;
+  }
+
+  run(command: string, ...args: string[]): string {
+    return execFileSync(command, args, { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  }
+
+  table(script: string): void {
+    execFileSync("sfdisk", ["--quiet", this.device], { input: script, stdio: ["pipe", "ignore", "pipe"] });
+  }
+
+  mounted<T>(number: number, fileSystem: string, use: (root: string) => T): T {
+    this.#mounts += 1;
+    const root = join(this.directory, `root${this.#mounts}`);
+    mkdirSync(root);
+    const device = this.partition(number);
+    if (fileSystem === "ntfs") this.run("ntfs-3g", device, root);
+    else this.run("mount", "-t", fileSystem, device, root);
+    try {
+      return use(root);
+    } finally {
+      this.run("umount", root);
+    }
+  }
+
+  get disk() {
+    const sizeBytes = Number(this.run("blockdev", "--getsize64", this.device));
+    return { path: this.device, sizeBytes, sectorBytes: this.sectorBytes };
+  }
+
+  /** @param by other tools than the real ones */
+  machine(by: Tools = tools): FitMachine {
+    const mountDirectory = join(this.directory, "mounts");
+    return { tools: by, files: thisMachine, clock: realClock, log: pino({ level: "silent" }), mountDirectory };
+  }
+}
