@@ -45,3 +45,12 @@ export const parseCount: (text: string) => number = wholeNumber(1, 999_999);
 
 /** Reads a port. */
 export const parsePort: (text: string) => number = wholeNumber(1, 65_535);
+
+/** Reads a size in bytes: "8G" is 8 * 10^9 as on a label, "8GiB" is 8 * 2^30. */
+export function byteSize(text: string): number {
+  const [, number = "", unit = "", binary = ""] = /^(\d{1,9}(?:\.\d{1,3})?)([KMGT])(iB?|B)?$/i.exec(text.trim()) ?? [];
+  const base = binary.toLowerCase().startsWith("i") ? 1024 : 1000;
+  const bytes = Math.round(Number(number) * base ** ("KMGT".indexOf(unit.toUpperCase()) + 1));
+  if (unit !== "" && bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('Write a size with its unit, like "8G" (as on a label) or "8GiB".');
+}

@@ -36,8 +36,17 @@ export async function agentProgram(): Promise<Uint8Array> {
 export async function bundleAgent(
   entry = join(projectDir, "agent", `main${extname(import.meta.filename)}`),
 ): Promise<Uint8Array> {
+  return bundle(entry, { external: ["koffi"], plugins: [agentThreads] });
+}
+
+/**
+ * Bundles a program with everything it imports.
+ *
+ * @throws {Fault} BOOT_IMAGE_AGENT_UNBUILT
+ */
+export async function bundle(entry: string, more: BundleOptions): Promise<Uint8Array> {
   try {
-    return await oneFile(entry, { external: ["koffi"], plugins: [threadInside] });
+    return await oneFile(entry, more);
   } catch (error) {
     throw new Fault(
       "BOOT_IMAGE_AGENT_UNBUILT",
@@ -51,7 +60,9 @@ export async function bundleAgent(
   }
 }
 
-async function oneFile(entry: string, more: Pick<BuildOptions, "external" | "plugins">): Promise<Uint8Array> {
+type BundleOptions = Pick<BuildOptions, "external" | "plugins" | "banner" | "define">;
+
+async function oneFile(entry: string, more: BundleOptions): Promise<Uint8Array> {
   const { build } = await import("esbuild");
   const result = await build({
     entryPoints: [entry],
@@ -66,15 +77,20 @@ async function oneFile(entry: string, more: Pick<BuildOptions, "external" | "plu
     keepNames: true,
     legalComments: "none",
     logLevel: "silent",
-    // Only the entry runs itself; in a bundle, this file is the program.
-    define: { "import.meta.main": "true", "import.meta.dirname": "__dirname", "import.meta.filename": "__filename" },
     ...more,
+    // Only the entry runs itself; in a bundle, this file is the program.
+    define: {
+      "import.meta.main": "true",
+      "import.meta.dirname": "__dirname",
+      "import.meta.filename": "__filename",
+      ...more.define,
+    },
   });
   return result.outputFiles[0]!.contents;
 }
 
 /** The programs of the agent's threads become texts in its one file: see agent/cell-program, agent/stream/unpack-program. */
-const threadInside: Plugin = {
+export const agentThreads: Plugin = {
   name: "thread-inside",
   setup(build) {
     build.onLoad({ filter: /[\\/](cell|unpack)-program\.[jt]s$/ }, async ({ path }) => {

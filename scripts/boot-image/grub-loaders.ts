@@ -26,21 +26,34 @@ export async function findGrubLoaders(options: {
   readonly say: (text: string) => void;
   readonly warn: (text: string) => void;
 }): Promise<LoaderSource> {
-  const { architecture, cacheDir, say } = options;
-  const { packages, files } = grubLoaders[architecture];
   try {
-    const own = architecture === hostArchitecture ? new Debian(cacheDir, say) : undefined;
-    const shown = (await own?.look(packages)) ?? [];
-    const isNewEnough = shown.length === packages.length && shown.every(isAtLeastGrub212);
-    const debian =
-      own !== undefined && isNewEnough ? own : new Debian(cacheDir, say, { suite: grubSuite, architecture });
-    const chosen = await debian.resolve(packages, [], /^$/);
-    return { packages: chosen, read: async () => readFiles(await debian.download(chosen), files, cacheDir) };
+    return await findLoaders({ ...options, ...grubLoaders[options.architecture] });
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
     options.warn(`no loaders for Secure Boot and for machines without iPXE: ${error.what} ${error.why}`);
     return { packages: [], read: async () => new Map() };
   }
+}
+
+/**
+ * Files of Debian's packages around GRUB, of a release whose GRUB is new enough.
+ *
+ * @throws {Fault} BOOT_IMAGE_PACKAGE_MISSING; when they are read BOOT_IMAGE_DOWNLOAD_FAILED, BOOT_IMAGE_FILE_MISSING
+ */
+export async function findLoaders(options: {
+  readonly architecture: Architecture;
+  readonly packages: readonly string[];
+  readonly files: readonly LoaderFile[];
+  readonly cacheDir: string;
+  readonly say: (text: string) => void;
+}): Promise<LoaderSource> {
+  const { architecture, packages, files, cacheDir, say } = options;
+  const own = architecture === hostArchitecture ? new Debian(cacheDir, say) : undefined;
+  const shown = (await own?.look(packages)) ?? [];
+  const isNewEnough = shown.length === packages.length && shown.every(isAtLeastGrub212);
+  const debian = own !== undefined && isNewEnough ? own : new Debian(cacheDir, say, { suite: grubSuite, architecture });
+  const chosen = await debian.resolve(packages, [], /^$/);
+  return { packages: chosen, read: async () => readFiles(await debian.download(chosen), files, cacheDir) };
 }
 
 /** Debian's signed GRUB is "1+2.12+9+deb13u2"; packages of other names have no say. */
