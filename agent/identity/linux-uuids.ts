@@ -7,6 +7,10 @@ const files = [
   "/etc/fstab",
   "/etc/default/grub",
   "/etc/kernel/cmdline",
+  // A Raspberry Pi's, on its FAT partition or where that is mounted.
+  "/cmdline.txt",
+  "/boot/cmdline.txt",
+  "/boot/firmware/cmdline.txt",
   "/etc/initramfs-tools/conf.d/resume",
   "/boot/grub/grub.cfg",
   "/boot/grub2/grub.cfg",
@@ -29,7 +33,7 @@ export const linuxUuids: IdentityModule = {
     const changes: Change[] = [];
     const notes: string[] = [];
     // A /boot of its own has the same files without that name in front.
-    const paths = isRoot ? [...files] : files.filter((path) => path.startsWith("/boot/")).map((path) => path.slice(5));
+    const paths = isRoot ? [...files] : ["/cmdline.txt", ...files.filter(isOnBoot).map((path) => path.slice(5))];
     for (const directory of isRoot ? directories : directories.map((path) => path.replace(/^\/boot(\/efi)?/, ""))) {
       for (const name of await volume.list(directory)) {
         if (name.endsWith(".conf")) paths.push(posix.join(directory, name));
@@ -49,6 +53,10 @@ export const linuxUuids: IdentityModule = {
     return changes.length === 0 && notes.length === 0 ? undefined : { changes, notes };
   },
 };
+
+function isOnBoot(path: string): boolean {
+  return path.startsWith("/boot/");
+}
 
 /** `text` with new UUIDs for old ones, in the case in which each is written. Each place is replaced once: UUIDs may be swapped. */
 export function withUuids(text: string, renewed: ReadonlyMap<string, string>): string {
