@@ -20,6 +20,8 @@ const tools = [
   "util-linux",
   "fdisk",
   "e2fsprogs",
+  "xfsprogs",
+  "btrfs-progs",
   "dosfstools",
   "ntfs-3g",
   "partclone",
@@ -45,6 +47,8 @@ export const programs = [
   "busybox",
   ...["sfdisk", "blkdiscard", "wipefs", "blockdev", "lsblk", "blkid", "partx", "findmnt"],
   ...["e2fsck", "resize2fs", "tune2fs", "dumpe2fs", "mke2fs", "mkfs.ext4", "e2label"],
+  // A restored file system fills its disk, and gets a number of its own.
+  ...["xfs_growfs", "xfs_db", "btrfs", "btrfstune"],
   ...["mkfs.fat", "mkfs.vfat", "fsck.fat", "fsck.vfat", "fatlabel"],
   ...["ntfs-3g", "mount.ntfs-3g", "ntfs-3g.probe", "ntfsfix", "ntfsresize", "ntfsclone", "ntfsinfo", "ntfslabel"],
   ...["partclone.extfs", "partclone.ext2", "partclone.ext3", "partclone.ext4"],
