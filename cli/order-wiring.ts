@@ -2,6 +2,7 @@ import { sign as signBytes } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import type { Logger } from "pino";
 import { Alive } from "../server/alive.ts";
+import { readBsdpClients } from "../server/bsdp-clients.ts";
 import { CaptureOrders } from "../server/capture-orders.ts";
 import type { Config } from "../server/config.ts";
 import type { Database } from "../server/db/database.ts";
@@ -36,12 +37,15 @@ export async function hostsOf(options: Pick<WiringOptions, "config" | "db" | "ev
   const { values } = config;
   const listPath = values["hosts.names_csv"];
   if (listPath !== undefined) await readNameList(listPath);
+  const clientsPath = values["hosts.names_bsdp"];
+  if (clientsPath !== undefined) await readBsdpClients(clientsPath);
   return new Hosts({
     db,
     events,
     names: values["hosts.names"],
     nameSources: values["hosts.name_sources"],
     nameList: listPath === undefined ? undefined : () => readNameList(listPath),
+    bsdpNames: clientsPath === undefined ? undefined : () => readBsdpClients(clientsPath),
     reverseName,
   });
 }

@@ -59,6 +59,10 @@ const settings = {
   "boot.menu_image": setting(kind.listOfAtMost(8, kind.text), []),
   /** Whether every host is given the loaders that Secure Boot trusts. */
   "boot.secure_boot": setting(kind.boolean, false),
+  /** File of public SSH keys: whoever has one of them may log in to every client. Undefined: nobody can. */
+  "boot.remote_shell": setting(kind.file),
+  /** wpa_supplicant's configuration, for switches that ask clients who they are. */
+  "boot.wired_8021x": setting(kind.file),
   /** Loaders by architecture (option 93), before the built-in table. */
   "boot.loaders": setting(kind.loaderTable, {}),
   "bsdp.priority": setting(kind.integer(0, 65_535), 32_768),
@@ -88,6 +92,8 @@ const settings = {
   "hosts.name_sources": setting(kind.listOf(kind.oneOf(...nameSources)), ["registry", "pattern"]),
   /** The list for the source "csv": an address, serial number or UUID, and a name, on each line. */
   "hosts.names_csv": setting(kind.file),
+  /** The list for the source "bsdp": /var/db/bsdpd_clients of an Apple NetBoot server. */
+  "hosts.names_bsdp": setting(kind.file),
   /** Which disk of a host is erased where neither the order nor the host says: agent/disk-rule.ts. */
   "hosts.disk": setting(kind.diskRule, "only"),
   /** Whether restored systems are to say that they are up, where the order does not say. */

@@ -15,6 +15,8 @@ export type HostNaming = {
   readonly nameSources?: readonly NameSource[] | undefined;
   /** The list of names, read again for each registration. */
   readonly nameList?: (() => Promise<NameList>) | undefined;
+  /** The machine names of an Apple NetBoot server, read again for each registration. */
+  readonly bsdpNames?: (() => Promise<NameList>) | undefined;
   /** What reverse DNS calls an address. */
   readonly reverseName?: ((address: string) => Promise<string | undefined>) | undefined;
 };
@@ -123,16 +125,20 @@ export class HostRegistration {
     { dhcpName, ...machine }: Inventory,
     address: string | undefined,
   ): Promise<{ offers: Partial<Record<NameSource, string | undefined>>; fault?: Fault }> {
-    const { nameSources = DEFAULT_SOURCES, nameList, reverseName } = this.#naming;
+    const { nameSources = DEFAULT_SOURCES, nameList, bsdpNames, reverseName } = this.#naming;
     const offers: Partial<Record<NameSource, string | undefined>> = { dhcp: dhcpName };
     if (nameSources.includes("dns") && address !== undefined) offers.dns = await reverseName?.(address);
-    if (!nameSources.includes("csv") || nameList === undefined) return { offers };
-    try {
-      return { offers: { ...offers, csv: nameInList(await nameList(), machine) } };
-    } catch (error) {
-      if (!(error instanceof Fault)) throw error;
-      return { offers, fault: error };
+    let fault: Fault | undefined;
+    for (const [source, list] of [["csv", nameList] as const, ["bsdp", bsdpNames] as const]) {
+      if (!nameSources.includes(source) || list === undefined) continue;
+      try {
+        offers[source] = nameInList(await list(), machine);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        fault ??= error;
+      }
     }
+    return fault === undefined ? { offers } : { offers, fault };
   }
 
   /** The name that a machine is to have, and the one that it had. */

@@ -3,10 +3,10 @@ import { isHostName, nextName } from "./host-identity.ts";
 
 /**
  * Where a host's name can come from: the registry (it has one already), a list in a file, the pattern, the name that a
- * DHCP server gave it (option 12), and reverse DNS. What a BSDP server calls a Mac (sub-option 130) is the registry's
- * name: ours hands that out.
+ * DHCP server gave it (option 12), reverse DNS, and the machine name that an Apple NetBoot server gave it by BSDP
+ * (sub-option 130; ours hands out the registry's).
  */
-export const nameSources = ["registry", "csv", "pattern", "dhcp", "dns"] as const;
+export const nameSources = ["registry", "csv", "pattern", "dhcp", "dns", "bsdp"] as const;
 export type NameSource = (typeof nameSources)[number];
 
 type Machine = Pick<Inventory, "mac" | "serial">;

@@ -35,10 +35,12 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     "most_disk_bytes",
     "disk_rule",
     "erase",
+    ...["grow", "ids", "verify", "afterwards", "alive"],
   ],
   deploy_hosts: [
     ...["deploy_id", "host_id", "state", "attempts", "started_at_ms", "ended_at_ms", "fault"],
-    ...["disk_rule", "confirmed", "known"],
+    ...["disk_rule", "confirmed", "known", "begun_disk", "is_erased"],
+    ...["alive_hash", "alive_name", "alive_until_ms", "alive_heard"],
   ],
   scripts: ["owner_kind", "owner", "name", "text", "most_seconds"],
   deploy_streams: ["deploy_id", "group_address", "interface_address", "stream_id"],
