@@ -3,6 +3,9 @@ import { CellBits } from "./cell-bits.ts";
 import type { Manifest } from "./manifest.ts";
 import { type PackPlaces, placesOfPack } from "./pack-places.ts";
 
+/** Bytes of the disk that are right, and bytes of the packs that are needed. */
+export type HeldCount = { readonly keptBytes: number; readonly neededBytes: number };
+
 /**
  * What of an image a disk held when it was looked at: a restore leaves that as it is, and asks only for the rest.
  *
@@ -13,6 +16,7 @@ export class HeldCells {
   readonly #manifest: Manifest;
   readonly #places: PackPlaces;
   readonly #wrong: CellBits;
+  #count: HeldCount | undefined;
 
   /** @param wrong cells that hold something else than the image says, from `differingCells` */
   constructor(manifest: Manifest, wrong: CellBits) {
@@ -41,7 +45,12 @@ export class HeldCells {
   }
 
   /** Bytes of the disk that stay as they are, zeros included, and bytes that come for the rest as they are stored. */
-  count(): { readonly keptBytes: number; readonly neededBytes: number } {
+  count(): HeldCount {
+    this.#count ??= this.#counted();
+    return this.#count;
+  }
+
+  #counted(): HeldCount {
     const { cells, diskBytes, packs } = this.#manifest;
     let keptBytes = 0;
     for (const { state, firstCell, count } of cells.runs()) {

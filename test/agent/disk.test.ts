@@ -28,7 +28,8 @@ function diskFile(t: { after(end: () => void): void }, bytes: Uint8Array): Disk 
   const directory = mkdtempSync(join(tmpdir(), "bootcast-disk-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
   const path = join(directory, "vda");
-  writeFileSync(path, bytes);
+  // On the disk itself, as a disk's content is: past the kernel's memory, each write would have to wait for that.
+  writeFileSync(path, bytes, { flush: true });
   return {
     path,
     sizeBytes: bytes.length,
@@ -326,5 +327,8 @@ test("verifying: a disk that stays wrong fails, with the places", async (t) => {
     isStubborn: true,
   });
   assert.equal((repaired as { code: string }).code, "DISK_VERIFY");
-  assert.match((repaired as { what: string }).what, new RegExp(`at byte ${3 * CELL_BYTES}\\.`));
+  assert.match(
+    (repaired as { what: string }).what,
+    new RegExp(`: 65536 bytes at byte ${3 * CELL_BYTES} \\(sector 384\\)\\.`),
+  );
 });

@@ -1,0 +1,83 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { pino } from "pino";
+import { openCellThreads } from "../../agent/cell-threads.ts";
+import { DiskSource } from "../../agent/disk-source.ts";
+import { DiskTarget } from "../../agent/disk-target.ts";
+import { lookAtDisk } from "../../agent/held-disk.ts";
+import { PackWriter } from "../../agent/stream/pack-writer.ts";
+import { tools } from "../../agent/tools.ts";
+import { wipeHeld } from "../../agent/wipe-held.ts";
+import { CELL_BYTES } from "../../images/cell.ts";
+import { decodePack } from "../../images/pack.ts";
+import { layoutWithTable, sampleDisk, scanToMemory } from "../images/sample-disk.ts";
+
+const log = pino({ level: "silent" });
+
+/** A disk of the kernel's own, with such sectors; its content is a file. */
+function loopDisk(t: TestContext, sizeBytes: number, sectorBytes: number) {
+  const folder = mkdtempSync(join(tmpdir(), "bootcast-loop-"));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const file = join(folder, "disk.raw");
+  writeFileSync(file, "");
+  truncateSync(file, sizeBytes);
+  const args = ["--find", "--show", "--sector-size", String(sectorBytes), file];
+  const path = execFileSync("losetup", args, { encoding: "utf8" }).trim();
+  t.after(() => execFileSync("losetup", ["--detach", path]));
+  return { path, sizeBytes, sectorBytes };
+}
+
+/** As another program reads it, from the device. */
+function contentOf(path: string, length: number): Buffer {
+  execFileSync("blockdev", ["--flushbufs", path]);
+  return execFileSync("head", ["-c", String(length), path], { maxBuffer: 2 * length });
+}
+
+for (const sectorBytes of [512, 4096]) {
+  test(`a disk with sectors of ${sectorBytes} bytes is restored, spoilt in places, and mended by what differs alone`, async (t) => {
+    const golden = sampleDisk(`?${"??a0?b??".repeat(20)}?`, 4096);
+    const { manifest, reader } = await scanToMemory(golden, { layout: layoutWithTable([0]) });
+    const disk = loopDisk(t, 16 * 1024 * 1024, sectorBytes);
+    const work = await openCellThreads(log);
+    t.after(() => work.close());
+    const look = async () => {
+      const source = await DiskSource.open(disk, tools, { isDirect: true });
+      try {
+        return await lookAtDisk(manifest, source, { work });
+      } finally {
+        await source.close();
+      }
+    };
+    const restore = async () => {
+      const held = await look();
+      const target = new DiskTarget(disk);
+      await target.open();
+      await assert.rejects(new DiskTarget(disk).open(), { code: "DISK_BUSY" }, "it is opened alone");
+      await wipeHeld(held, target);
+      const writer = new PackWriter(manifest, target, held);
+      await writer.writeZeros(new AbortController().signal);
+      for (const [number, entry] of manifest.packs.entries()) {
+        if (held.holdsPack(number)) continue;
+        await writer.write(number, decodePack(await reader.read(entry, number), entry));
+      }
+      await writer.finish();
+      await target.close();
+      return held.count();
+    };
+    const stored = manifest.packs.reduce((sum, { storedBytes }) => sum + storedBytes, 0);
+    assert.equal((await restore()).neededBytes, stored);
+    assert.equal(Buffer.compare(contentOf(disk.path, golden.sizeBytes), golden.bytes), 0);
+    assert((await look()).isWhole);
+    for (const cell of [40, 41, 100]) {
+      const spoil = ["of=" + disk.path, "if=/dev/urandom", "bs=4096", "count=1", `seek=${cell * (CELL_BYTES / 4096)}`];
+      execFileSync("dd", [...spoil, "conv=notrunc,fsync", "status=none"]);
+    }
+    const again = await restore();
+    assert(again.neededBytes < stored / 3, `${again.neededBytes} of ${stored} bytes came again`);
+    assert.equal(Buffer.compare(contentOf(disk.path, golden.sizeBytes), golden.bytes), 0);
+  });
+}
