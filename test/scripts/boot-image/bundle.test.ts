@@ -34,13 +34,14 @@ if (import.meta.main) main();
   assert.equal(execFileSync(process.execPath, [agent], { encoding: "utf8" }), `function ${agent}\n`);
 });
 
-test("the agent's thread is in its one file", async (t) => {
+test("the threads of the agent are in its one file", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "bootcast-bundle-"));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const stream = join(import.meta.dirname, "../../../agent/stream");
+  const agentFolder = join(import.meta.dirname, "../../../agent");
   await writeFile(
     join(folder, "main.ts"),
-    `import { openThreadedUnpacker } from ${JSON.stringify(join(stream, "threaded-unpacker.ts"))};
+    `import { openThreadedUnpacker } from ${JSON.stringify(join(agentFolder, "stream/threaded-unpacker.ts"))};
+import { openCellThreads } from ${JSON.stringify(join(agentFolder, "cell-threads.ts"))};
 export async function main(): Promise<void> {
   const memory = new Uint8Array(new SharedArrayBuffer(64));
   const log = { warn: console.log } as never;
@@ -48,6 +49,11 @@ export async function main(): Promise<void> {
   const names = { digest: "00", cellIds: new Uint8Array(32) };
   await unpacker?.unpack({ pack: 0, pieces: [memory] }, names).catch((error) => console.log(error.code));
   await unpacker?.close();
+  const threads = await openCellThreads(log);
+  const cell = threads.take(512).fill(7);
+  const [id] = await threads.identify([cell]);
+  console.log(id?.length, cell.buffer instanceof SharedArrayBuffer);
+  await threads.close();
 }
 if (import.meta.main) void main();
 `,
@@ -55,7 +61,7 @@ if (import.meta.main) void main();
   await mkdir(join(folder, "alone"));
   const agent = join(folder, "alone", "agent.cjs");
   await writeFile(agent, await bundleAgent(join(folder, "main.ts")));
-  assert.equal(execFileSync(process.execPath, [agent], { encoding: "utf8" }), "PACK_DAMAGED\n");
+  assert.equal(execFileSync(process.execPath, [agent], { encoding: "utf8" }), "PACK_DAMAGED\n32 true\n");
 });
 
 test("an agent that cannot be bundled is a Fault that says why", async () => {
