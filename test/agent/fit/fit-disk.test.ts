@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { createHash, randomBytes } from "node:crypto";
-import { copyFileSync, mkdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fitDisk } from "../../../agent/fit/fit-disk.ts";
@@ -152,21 +152,24 @@ for (const kind of kinds) {
     assert.deepEqual([again.renewed.size, again.lines.filter((line) => !line.includes("keep their"))], [0, []]);
   });
 
+  // Its tools are those of ext4.
+  if (kind.fileSystem === "ext3") continue;
   test(`${name}: the power fails before or after any tool; the next run comes through`, { skip }, async (t) => {
     const { disk, digest } = imageOf(t, kind);
     disk.detach();
     const image = `${disk.file}.image`;
-    copyFileSync(disk.file, image);
+    disk.run("cp", "--sparse=always", disk.file, image);
     let hasRun = true;
     for (let call = 0; hasRun; call += 1) {
       for (const moment of ["before", "after"] as const) {
-        copyFileSync(image, disk.file);
+        disk.run("cp", "--sparse=always", image, disk.file);
         disk.attach(larger(kind));
         const { cutTools, wasCut } = cut(call, moment);
         await fitDisk(disk.disk, grow, disk.machine(cutTools), progress).catch((error: unknown) => {
           assert(wasCut(), String(error));
         });
         hasRun = wasCut();
+        disk.loseMounts();
         disk.detach();
         disk.attach(larger(kind));
         await fitDisk(disk.disk, grow, disk.machine(), progress);
@@ -178,14 +181,16 @@ for (const kind of kinds) {
   });
 }
 
+/** Those after which something is another than before. */
+const changing = ["e2fsck", "resize2fs", "mount", "xfs_growfs", "btrfs", "ntfsresize"];
+
 /** Tools that end in a failure at one of their calls: before it, or when it has done its work. */
 function cut(call: number, moment: "before" | "after"): { cutTools: Tools; wasCut: () => boolean } {
   let calls = 0;
   let wasCut = false;
   const cutTools: Tools = {
     async run(command, args, options) {
-      // Unmounting is not a step of ours: a machine without power has nothing mounted.
-      const isThis = command !== "umount" && calls++ === call;
+      const isThis = changing.includes(command) && calls++ === call;
       if (isThis) wasCut = true;
       if (isThis && moment === "before") throw new Error("the power failed");
       const said = await tools.run(command, args, options);
@@ -212,7 +217,7 @@ test("a damaged file system is left as it is, with the reason; the table fits al
 test("an old layout: root, swap behind it in a logical partition, on an MBR", { skip }, async (t) => {
   const disk = new LoopDisk(t);
   disk.attach(64);
-  disk.table("label: dos\nsize=40MiB, type=83, bootable\nsize=20MiB, type=5\nsize=16MiB, type=82\n");
+  disk.table("label: dos\nsize=40MiB, type=83, bootable\nsize=18MiB, type=5\nstart=43MiB, size=16MiB, type=82\n");
   disk.run("mkfs.ext4", "-q", disk.partition(1));
   disk.run("mkswap", "-q", "-L", "pages", disk.partition(5));
   const digest = disk.mounted(1, "ext4", fill);

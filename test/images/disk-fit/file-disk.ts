@@ -20,7 +20,7 @@ export class FileDisk implements BlockSource, BlockTarget {
   }
 
   /** A new one with a partition table of sfdisk, removed at the end of the test. */
-  static make(t: TestContext, mebibytes: number, table?: string, sectorBytes = 512): FileDisk {
+  static make(t: TestContext, mebibytes: number, table?: string): FileDisk {
     const directory = mkdtempSync(join(tmpdir(), "bootcast-fit-"));
     const path = join(directory, "disk");
     closeSync(openSync(path, "w"));
@@ -31,7 +31,7 @@ export class FileDisk implements BlockSource, BlockTarget {
     });
     disk.grow(mebibytes);
     if (table !== undefined) {
-      const options = ["--quiet", "--no-reread", "--sector-size", String(sectorBytes), path];
+      const options = ["--quiet", "--no-reread", path];
       execFileSync("sfdisk", options, { input: table, stdio: ["pipe", "ignore", "pipe"] });
     }
     return disk;
@@ -69,10 +69,10 @@ export class FileDisk implements BlockSource, BlockTarget {
   }
 
   /** Partition number ► start and size in MiB, number and name, as sfdisk reads the table. */
-  partitions(sectorBytes = 512): Map<number, { start: number; size: number; uuid: string }> {
-    const { partitiontable } = JSON.parse(this.said("sfdisk", "--json", "--sector-size", String(sectorBytes)));
+  partitions(): Map<number, { start: number; size: number; uuid: string }> {
+    const { partitiontable } = JSON.parse(this.said("sfdisk", "--json"));
     const found = partitiontable.partitions as { node: string; start: number; size: number; uuid?: string }[];
-    const mebibytes = (sectors: number) => (sectors * sectorBytes) / MEBIBYTE;
+    const mebibytes = (sectors: number) => (sectors * 512) / MEBIBYTE;
     return new Map(
       found.map(({ node, start, size, uuid = "" }) => [
         Number(node.slice(this.path.length)),

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { copyFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { planFit } from "../../../images/disk-fit/plan.ts";
@@ -16,18 +15,9 @@ async function imageOf(t: TestContext, table: string, contents: Readonly<Record<
     if (content === "ext4") {
       await disk.write(start * MiB, ext4Superblock(size));
     } else if (content === "swap") {
-      const options = [
-        "-q",
-        "-U",
-        SWAP_ID,
-        "-L",
-        "pages",
-        "--offset",
-        String(start * MiB),
-        disk.path,
-        String(size * 1024),
-      ];
-      execFileSync("mkswap", options, { stdio: "ignore" });
+      const area = FileDisk.make(t, size);
+      area.said("mkswap", "-U", SWAP_ID, "-L", "pages");
+      await disk.write(start * MiB, await area.read(0, 4096));
     }
   }
   return disk;
