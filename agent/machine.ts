@@ -14,24 +14,14 @@ import { readDisks } from "./disks.ts";
 import { eraseAsOrdered } from "./erase.ts";
 import { examineDisks } from "./examine-disks.ts";
 import { fitDisk } from "./fit/fit-disk.ts";
-import { byHost } from "./identity/byhost.ts";
 import { hardwareUuidCandidates } from "./identity/hardware-uuid.ts";
-import { linuxHostname } from "./identity/linux-hostname.ts";
-import { linuxLeftovers } from "./identity/linux-leftovers.ts";
-import { linuxMachineId } from "./identity/linux-machine-id.ts";
-import { linuxNetworkNames } from "./identity/linux-network-names.ts";
-import { linuxSshHostKeys } from "./identity/linux-ssh-host-keys.ts";
-import { linuxUuids } from "./identity/linux-uuids.ts";
-import { macHiddenList } from "./identity/mac-hidden-list.ts";
-import { macNames } from "./identity/mac-names.ts";
-import { macKerberos, macNetworkInterfaces, macSshHostKeys } from "./identity/mac-traces.ts";
-import { windowsRegistry } from "./identity/windows-registry.ts";
-import { windowsUnattend } from "./identity/windows-unattend.ts";
+import { identityModules } from "./identity/modules.ts";
 import { availableMemoryBytes, readInventory, readPower } from "./inventory.ts";
 import type { KernelArguments } from "./kernel-arguments.ts";
 import { lookAtLocalDisk, readLocalDiskBack } from "./local-restore.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import { browseMdns } from "./mdns.ts";
+import { nameVolumes } from "./name-volumes.ts";
 import { bootNetwork } from "./network.ts";
 import { rereadPartitions, restoredVolumes } from "./partitions.ts";
 import { checkPermit, newChallenge } from "./permit.ts";
@@ -49,19 +39,12 @@ import { receiveStream } from "./stream/receive.ts";
 import { receivedLine } from "./stream/received-line.ts";
 import { localAddressTowards } from "./stream/socket.ts";
 import type { Tools } from "./tools.ts";
-import { nameVolumes, withVolume } from "./volumes.ts";
+import { withVolume } from "./volumes.ts";
 import { wipeHeld } from "./wipe-held.ts";
 
 const FIND_WITHIN_MS = 300_000;
 const MOUNT_DIRECTORY = "/run/bootcast/mnt";
 const SCRIPT_DIRECTORY = "/run/bootcast/scripts";
-
-/** In this order: the name first, so that a later failure leaves a host that is known by its name. */
-const identityModules = [
-  ...[linuxHostname, linuxMachineId, linuxSshHostKeys, linuxNetworkNames, linuxLeftovers, linuxUuids],
-  ...[macNames, byHost, macNetworkInterfaces, macKerberos, macSshHostKeys, macHiddenList],
-  ...[windowsUnattend, windowsRegistry],
-];
 
 export type MachineOptions = {
   readonly version: string;

@@ -9,12 +9,12 @@ import type { Disk, EraseMethod, Inventory, Order, OrderScript, Registration, Sc
 import type { Erased } from "./erase.ts";
 import type { Fitted } from "./fit/fit-disk.ts";
 import type { Power } from "./inventory.ts";
+import type { NamingResult } from "./name-volumes.ts";
 import type { BootNetwork } from "./network.ts";
 import type { RestoredVolume } from "./partitions.ts";
 import type { ServerClient } from "./server-client.ts";
 import type { DescribedStream } from "./stream/describe.ts";
 import type { VerifyRule } from "./verify-plan.ts";
-import type { NamingResult } from "./volumes.ts";
 
 /** The local disk, closed when it is made. */
 export type LocalDisk = BlockTarget & {

@@ -43,7 +43,7 @@ export const byHost: IdentityModule = {
 };
 
 /** Both spellings of the UUID are possible; the one that the volume has seen on this machine before is right. */
-function knownUuid(identity: Identity, names: readonly string[]): string | undefined {
+export function knownUuid(identity: Identity, names: readonly string[]): string | undefined {
   const ids = new Set(names.map((name) => parseByHostName(name)?.id.toUpperCase()));
   return identity.hardwareUuids.find((uuid) => ids.has(uuid)) ?? identity.hardwareUuids[0];
 }

@@ -14,7 +14,9 @@ export type Change =
   | { readonly kind: "delete-tree"; readonly path: string; readonly why: string }
   | { readonly kind: "rename"; readonly from: string; readonly to: string; readonly why: string }
   | { readonly kind: "copy"; readonly from: string; readonly to: string; readonly why: string }
-  | { readonly kind: "link"; readonly path: string; readonly to: string; readonly why: string };
+  | { readonly kind: "link"; readonly path: string; readonly to: string; readonly why: string }
+  /** From the Finder of a Mac. */
+  | { readonly kind: "hide"; readonly path: string; readonly why: string };
 
 /** Who the restored system is to be. */
 export type Identity = {
@@ -29,7 +31,12 @@ export type Identity = {
 };
 
 /** What a module found: what it would change, and what a person should know. */
-export type Plan = { readonly changes: readonly Change[]; readonly notes: readonly string[] };
+export type Plan = {
+  readonly changes: readonly Change[];
+  readonly notes: readonly string[];
+  /** With this plan carried out, the system says at its first start that it is up. */
+  readonly callsWhenUp?: boolean;
+};
 
 /** One clone-identity fix. Planning reads only; applying is the same for all. */
 export type IdentityModule = {
@@ -54,6 +61,8 @@ export function describeChange(change: Change): string {
       return `copy ${change.from} to ${change.to}: ${change.why}`;
     case "link":
       return `link ${change.path} to ${change.to}: ${change.why}`;
+    case "hide":
+      return `hide ${change.path}: ${change.why}`;
   }
 }
 
@@ -78,6 +87,9 @@ export async function applyChanges(volume: VolumeFiles, changes: readonly Change
         break;
       case "link":
         await volume.link(change.path, change.to);
+        break;
+      case "hide":
+        await volume.hide(change.path);
         break;
     }
   }

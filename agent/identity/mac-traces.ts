@@ -1,6 +1,7 @@
 import { posix } from "node:path";
 import type { Change, IdentityModule } from "./change.ts";
 import { isTen, macRelease } from "./mac-system.ts";
+import type { VolumeFiles } from "./volume-files.ts";
 
 const NETWORK = [
   "/Library/Preferences/SystemConfiguration/NetworkInterfaces.plist",
@@ -28,7 +29,7 @@ export const macNetworkInterfaces: IdentityModule = {
 const LOCAL_KDC = "/private/var/db/krb5kdc";
 const KDC_FILES = ["/private/etc/krb5.keytab", "/private/var/db/dslocal/nodes/Default/config/KerberosKDC.plist"];
 
-/** The Kerberos of its own that every Mac with 10.5 to 10.9 has (LKDC): configureLocalKDC makes a new one. */
+/** The Kerberos of its own that every Mac with 10.5 to 10.9 has (LKDC); the job of its first start makes a new one. */
 export const macKerberos: IdentityModule = {
   name: "mac-kerberos",
   async plan(volume) {
@@ -42,15 +43,14 @@ export const macKerberos: IdentityModule = {
     for (const path of KDC_FILES) {
       if ((await volume.lstat(path))?.isFile() === true) changes.push({ kind: "delete", path, why });
     }
-    const notes =
-      changes.length === 0
-        ? []
-        : [
-            "Its local Kerberos is made anew by: sudo /usr/libexec/configureLocalKDC (a certificate of the old one stays in the System keychain)",
-          ];
-    return { changes, notes };
+    return { changes, notes: [] };
   },
 };
+
+/** Whether a Mac has a local Kerberos that is to be made anew. */
+export async function holdsLocalKerberos(volume: VolumeFiles): Promise<boolean> {
+  return ((await macKerberos.plan(volume, { hostName: "", mac: "", hardwareUuids: [] }))?.changes.length ?? 0) > 0;
+}
 
 /** SSH host keys: macOS makes missing ones when somebody first connects. */
 export const macSshHostKeys: IdentityModule = {

@@ -1,21 +1,7 @@
-import type { Stats } from "node:fs";
-import {
-  chmod,
-  chown,
-  constants,
-  copyFile,
-  lstat,
-  open,
-  readdir,
-  readFile,
-  readlink,
-  rename,
-  rm,
-  symlink,
-  utimes,
-} from "node:fs/promises";
-import { dirname, join, posix } from "node:path";
+import { posix } from "node:path";
 import { Fault } from "../../fault.ts";
+import type { FileStats, FileTree } from "./file-tree.ts";
+import { MountedTree } from "./mounted-tree.ts";
 
 const MOST_LINKS = 40;
 const MOST_TEXT_BYTES = 1024 * 1024;
@@ -23,27 +9,27 @@ const MOST_TEXT_BYTES = 1024 * 1024;
 const MOST_BYTES = 256 * 1024 * 1024;
 
 /**
- * The files of a mounted volume of the restored disk. Paths are absolute inside
- * the volume. Symbolic links are followed as the restored system itself would
+ * The files of a volume of the restored disk. Paths are absolute inside the
+ * volume. Symbolic links are followed as the restored system itself would
  * follow them: "/etc/hostname -> /run/x" stays inside the volume and never
  * reaches the agent's own /run.
  */
 export class VolumeFiles {
-  readonly #root: string;
+  readonly #tree: FileTree;
 
-  /** @param root where the volume is mounted */
-  constructor(root: string) {
-    this.#root = root;
+  /** @param tree the volume; as text, where it is mounted */
+  constructor(tree: FileTree | string) {
+    this.#tree = typeof tree === "string" ? new MountedTree(tree) : tree;
   }
 
   /** What is at `path`, links followed; undefined when there is nothing. */
-  async stat(path: string): Promise<Stats | undefined> {
-    return orUndefined(lstat(this.#real(await this.resolve(path))));
+  async stat(path: string): Promise<FileStats | undefined> {
+    return this.#tree.lstat(await this.resolve(path));
   }
 
   /** What is at `path` itself, its last link not followed. */
-  async lstat(path: string): Promise<Stats | undefined> {
-    return orUndefined(lstat(this.#real(await this.#resolveParent(path))));
+  async lstat(path: string): Promise<FileStats | undefined> {
+    return this.#tree.lstat(await this.#resolveParent(path));
   }
 
   async exists(path: string): Promise<boolean> {
@@ -63,7 +49,7 @@ export class VolumeFiles {
 
   async #readFile(path: string, mostBytes: number, why: string): Promise<Buffer | undefined> {
     const inside = await this.resolve(path);
-    const stats = await orUndefined(lstat(this.#real(inside)));
+    const stats = await this.#tree.lstat(inside);
     if (stats === undefined || !stats.isFile()) return undefined;
     if (stats.size > mostBytes) {
       throw new Fault("FILE_TOO_LARGE", {
@@ -72,13 +58,12 @@ export class VolumeFiles {
         fix: "Check the image: this file should be much smaller.",
       });
     }
-    return readFile(this.#real(inside));
+    return this.#tree.read(inside);
   }
 
   /** The names in a directory, sorted; none when it is not there. */
   async list(path: string): Promise<string[]> {
-    const names = await orUndefined(readdir(this.#real(await this.resolve(path))));
-    return (names ?? []).sort();
+    return (await this.#tree.list(await this.resolve(path))).sort();
   }
 
   /**
@@ -100,69 +85,58 @@ export class VolumeFiles {
    * Writes a file. One that is there is changed in place and keeps its owner, mode, dates, extended attributes and
    * its number in the file system; a new one belongs to root.
    *
-   * In place can be cut in two by a power failure. Then the order is not finished either: the host comes back,
-   * finds the cells that differ from the image, and begins the naming again.
-   *
    * @param mode of a new file
    */
   async write(path: string, content: string | Uint8Array, mode = 0o644): Promise<void> {
-    const target = this.#real(await this.resolve(path));
-    const before = await orUndefined(lstat(target));
-    const handle = await open(target, before === undefined ? "wx" : "r+", mode);
-    try {
-      const bytes = typeof content === "string" ? Buffer.from(content) : content;
-      for (let at = 0; at < bytes.length; ) {
-        at += (await handle.write(bytes, at, bytes.length - at, at)).bytesWritten;
-      }
-      await handle.truncate(bytes.length);
-      if (before === undefined) await handle.chmod(mode);
-      else await handle.utimes(before.atimeMs / 1000, before.mtimeMs / 1000);
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    const bytes = typeof content === "string" ? Buffer.from(content) : content;
+    await this.#tree.write(await this.resolve(path), bytes, mode);
   }
 
   /** Removes a file or link itself. Nothing there is fine. */
   async remove(path: string): Promise<void> {
-    await rm(this.#real(await this.#resolveParent(path)), { force: true });
+    await this.#tree.remove(await this.#resolveParent(path));
   }
 
   /** Removes a directory with all that is in it; links in it are removed and not followed. Nothing there is fine. */
   async removeTree(path: string): Promise<void> {
-    await rm(this.#real(await this.#resolveParent(path)), { force: true, recursive: true });
+    await this.#tree.removeTree(await this.#resolveParent(path));
   }
 
   /** Renames inside one directory or between two; refuses to replace anything. */
   async rename(from: string, to: string): Promise<void> {
-    const target = this.#real(await this.#resolveParent(to));
-    await refuseExisting(target, to);
-    await rename(this.#real(await this.#resolveParent(from)), target);
+    const target = await this.#resolveParent(to);
+    await this.#refuseExisting(target, to);
+    await this.#tree.rename(await this.#resolveParent(from), target);
   }
 
   /** Copies a file with its owner, mode and dates; refuses to replace anything. */
   async copy(from: string, to: string): Promise<void> {
-    const source = this.#real(await this.#resolveParent(from));
-    const target = this.#real(await this.#resolveParent(to));
-    await refuseExisting(target, to);
-    const stats = await lstat(source);
+    const source = await this.#resolveParent(from);
+    const target = await this.#resolveParent(to);
+    await this.#refuseExisting(target, to);
     // The system's copy would follow a link out of the volume.
-    if (!stats.isFile()) {
+    if ((await this.#tree.lstat(source))?.isFile() !== true) {
       throw new Fault("FILE_KIND", {
         what: `${from} of the restored system is not copied.`,
         why: "It is no plain file.",
         fix: "Look at it in the image.",
       });
     }
-    await copyFile(source, target, constants.COPYFILE_EXCL);
-    await chown(target, stats.uid, stats.gid);
-    await chmod(target, stats.mode & 0o7777);
-    await utimes(target, stats.atime, stats.mtime);
+    await this.#tree.copy(source, target);
   }
 
   /** Makes a symbolic link; `to` is written as given. */
   async link(path: string, to: string): Promise<void> {
-    await symlink(to, this.#real(await this.#resolveParent(path)));
+    await this.#tree.link(await this.#resolveParent(path), to);
+  }
+
+  /** Whether the Finder of a Mac shows it not, its last link not followed; undefined where that cannot be known. */
+  async isInvisible(path: string): Promise<boolean | undefined> {
+    return this.#tree.isInvisible(await this.#resolveParent(path));
+  }
+
+  async hide(path: string): Promise<void> {
+    await this.#tree.hide(await this.#resolveParent(path));
   }
 
   /**
@@ -182,7 +156,7 @@ export class VolumeFiles {
         continue;
       }
       const here = [...done, name];
-      const target = await orUndefined(readlink(this.#real(`/${here.join("/")}`)));
+      const target = await this.#tree.readLink(`/${here.join("/")}`);
       if (target === undefined) {
         done = here;
         continue;
@@ -203,34 +177,19 @@ export class VolumeFiles {
 
   async #resolveParent(path: string): Promise<string> {
     const plain = posix.normalize(`/${path}`);
-    return posix.join(await this.resolve(dirname(plain)), posix.basename(plain));
+    return posix.join(await this.resolve(posix.dirname(plain)), posix.basename(plain));
   }
 
-  #real(inside: string): string {
-    return join(this.#root, inside);
+  async #refuseExisting(target: string, shown: string): Promise<void> {
+    if ((await this.#tree.lstat(target)) === undefined) return;
+    throw new Fault("FILE_EXISTS", {
+      what: `${shown} of the restored system exists already.`,
+      why: "The agent never replaces a file that it was not told to replace.",
+      fix: "Look at both files and remove one of them in the image.",
+    });
   }
 }
 
 function isName(part: string): boolean {
   return part !== "" && part !== ".";
-}
-
-async function refuseExisting(target: string, shown: string): Promise<void> {
-  if ((await orUndefined(lstat(target))) === undefined) return;
-  throw new Fault("FILE_EXISTS", {
-    what: `${shown} of the restored system exists already.`,
-    why: "The agent never replaces a file that it was not told to replace.",
-    fix: "Look at both files and remove one of them in the image.",
-  });
-}
-
-/** ENOENT, ENOTDIR and "not a link" are answers; everything else is an error. */
-async function orUndefined<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? "";
-    if (["ENOENT", "ENOTDIR", "EINVAL"].includes(code)) return undefined;
-    throw error;
-  }
 }

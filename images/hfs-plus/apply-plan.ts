@@ -1,14 +1,7 @@
 import type { BlockSource, BlockTarget } from "../block.ts";
-import { freeRangesOf } from "../free-space/bitmap.ts";
-import {
-  decodeExtents,
-  decodeFork,
-  FileInRuns,
-  forkType,
-  type HfsPlusVolume,
-  treePlace,
-} from "../free-space/hfs-plus-volume.ts";
-import { type BlockRun, expect, piecesOf } from "../free-space/volume.ts";
+import { decodeExtents, decodeFork, forkType, type HfsPlusVolume, treePlace } from "../free-space/hfs-plus-volume.ts";
+import { type BlockRun, expect } from "../free-space/volume.ts";
+import { BlockMap } from "./block-map.ts";
 import { catalogOf, type HfsPlusPlan, nameOf } from "./clean-up-plan.ts";
 import { compareNames } from "./names.ts";
 import {
@@ -22,7 +15,7 @@ import {
   recordType,
   threadRecord,
 } from "./records.ts";
-import { rewriteTree, writeInRuns } from "./rewrite-tree.ts";
+import { rewriteTree } from "./rewrite-tree.ts";
 import type { TreeRecord } from "./tree-builder.ts";
 import { HEADER_AT, headerAt, volumeFlag } from "./volume-header.ts";
 
@@ -36,7 +29,6 @@ export type AddedFile = {
   readonly changedSeconds: number;
 };
 
-const ALLOCATION = { forkAt: headerAt.allocationFork, id: 6 };
 /** kHFSBinaryCompare, of a case-sensitive HFSX (TN1150). */
 const BINARY_COMPARE = 0xbc;
 /** `recordType` in the attributes file (hfs_format.h of xnu). */
@@ -60,13 +52,13 @@ export async function applyPlan(
   files: readonly AddedFile[],
 ): Promise<void> {
   const freed: BlockRun[] = [];
-  const allocation = await hfs.specialFile(ALLOCATION.forkAt, ALLOCATION.id);
+  const blocks = await BlockMap.open(hfs, disk);
   const nextId = hfs.header.readUInt32BE(headerAt.nextCatalogId);
   const areIdsReused = (hfs.header.readUInt32BE(headerAt.attributes) & volumeFlag.idsReused) !== 0;
   expect(files.length === 0 || !areIdsReused, "the numbers of its files began again, so none is known to be free");
   const placed: PlacedFile[] = [];
   for (const [index, file] of files.entries())
-    placed.push({ ...file, id: nextId + index, run: await freeRun(hfs, disk, allocation, file.bytes.length) });
+    placed.push({ ...file, id: nextId + index, run: await blocks.take(file.bytes.length) });
   for (const { run, bytes } of placed) {
     const whole = new Uint8Array(run.count * hfs.blockBytes);
     whole.set(bytes);
@@ -76,31 +68,11 @@ export async function applyPlan(
   if (await holdsRemoved(hfs, plan, "extents")) await rewriteTree(hfs, disk, treePlace.extents, keptExtents(hfs, plan));
   if (await holdsRemoved(hfs, plan, "attributes"))
     await rewriteTree(hfs, disk, treePlace.attributes, keptAttributes(hfs, plan, freed));
-  for (const run of freed) await markRun(hfs, disk, allocation, run, false);
+  for (const run of freed) await blocks.mark(run, false);
   await writeHeader(hfs, disk, plan, placed, freed);
 }
 
 type PlacedFile = AddedFile & { readonly id: number; readonly run: BlockRun };
-
-/** Takes blocks in one piece, and marks them. */
-async function freeRun(
-  hfs: HfsPlusVolume,
-  disk: BlockSource & BlockTarget,
-  allocation: readonly BlockRun[],
-  lengthBytes: number,
-): Promise<BlockRun> {
-  const count = Math.ceil(lengthBytes / hfs.blockBytes);
-  if (count === 0) return { first: 0, count: 0 };
-  const bitmap = piecesOf(hfs.volume.on(disk), allocation, hfs.blockBytes, Math.ceil(hfs.blocks / 8));
-  const shape = { startBytes: 0, blockBytes: 1, blocks: hfs.blocks, isHighBitFirst: true };
-  for await (const { startBytes, endBytes } of freeRangesOf(bitmap, shape)) {
-    if (endBytes - startBytes < count) continue;
-    const run = { first: startBytes, count };
-    await markRun(hfs, disk, allocation, run, true);
-    return run;
-  }
-  expect(false, "it is full");
-}
 
 async function* catalogRecords(
   hfs: HfsPlusVolume,
@@ -203,29 +175,6 @@ async function* keptAttributes(hfs: HfsPlusVolume, plan: HfsPlusPlan, freed: Blo
     if (type === attributeType.fork) freed.push(...decodeFork(data.subarray(8, 8 + FORK_BYTES)).runs);
     if (type === attributeType.extents) freed.push(...decodeExtents(data.subarray(8, 72)));
   }
-}
-
-/** Sets the bits of blocks, or clears them; each must have been the other way. */
-async function markRun(
-  hfs: HfsPlusVolume,
-  disk: BlockSource & BlockTarget,
-  allocation: readonly BlockRun[],
-  { first, count }: BlockRun,
-  isUsed: boolean,
-): Promise<void> {
-  if (count === 0) return;
-  expect(first + count <= hfs.blocks, "a file leads out of it");
-  const from = first >> 3;
-  const length = ((first + count - 1) >> 3) + 1 - from;
-  // As it is by now.
-  const bitmap = new FileInRuns(hfs.volume.on(disk), allocation, hfs.blockBytes);
-  const bits = Buffer.from(await bitmap.read(from, length));
-  for (let block = first; block < first + count; block += 1) {
-    const [byte, bit] = [(block >> 3) - from, 0x80 >> (block & 7)];
-    expect(((bits[byte]! & bit) !== 0) !== isUsed, "two files of its share a block");
-    bits[byte]! ^= bit;
-  }
-  await writeInRuns(hfs, disk, allocation, from, bits);
 }
 
 async function writeHeader(

@@ -17,11 +17,19 @@ export const recordAt = {
   flags: 2,
   valence: 4,
   id: 8,
+  contentChanged: 16,
+  owner: 32,
+  ownerFlags: 41,
+  mode: 42,
+  special: 44,
   finderFlags: 56,
   folderCount: 84,
   dataFork: 88,
   resourceFork: 168,
 } as const;
+
+/** Where files with several names are: it sorts behind every other name, and no path leads to it. */
+export const PRIVATE_FOLDER = "\0\0\0\0HFS+ Private Data";
 
 export const FORK_BYTES = 80;
 export const FOLDER_RECORD_BYTES = 88;
@@ -40,6 +48,11 @@ export type Rights = {
 /** Seconds since 1970 as HFS Plus has them: it ends in 2040. */
 export function toVolumeDate(seconds: number): number {
   return Math.min(Math.max(Math.floor(seconds) + EPOCH_1904, 0), 0xffffffff);
+}
+
+/** The reverse; what has no date is as old as can be. */
+export function fromVolumeDate(seconds: number): number {
+  return seconds - EPOCH_1904;
 }
 
 export function catalogKey(parentId: number, name: string): Uint8Array {

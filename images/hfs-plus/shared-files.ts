@@ -1,8 +1,5 @@
 import type { PlacedEntry, VolumeEntry } from "./entry.ts";
-import { FIRST_USER_ID, finderFlag } from "./records.ts";
-
-/** Sorts behind every other name, and no path leads to it. */
-const PRIVATE_FOLDER = "\0\0\0\0HFS+ Private Data";
+import { FIRST_USER_ID, finderFlag, PRIVATE_FOLDER } from "./records.ts";
 
 export function idOf(entry: number): number {
   return FIRST_USER_ID + entry;

@@ -7,6 +7,7 @@ export const HEADER_BYTES = 512;
 /** Offsets of what is changed in a header that is there already. */
 export const headerAt = {
   attributes: 4,
+  modified: 20,
   fileCount: 32,
   folderCount: 36,
   blockBytes: 40,

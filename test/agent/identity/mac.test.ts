@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { build, buildBinary } from "plist";
 import type { Identity } from "../../../agent/identity/change.ts";
+import { FIRST_BOOT_PATH } from "../../../agent/identity/first-boot-job.ts";
+import { macFirstBoot } from "../../../agent/identity/mac-first-boot.ts";
 import { macHiddenList } from "../../../agent/identity/mac-hidden-list.ts";
 import { macNames } from "../../../agent/identity/mac-names.ts";
 import { macKerberos, macNetworkInterfaces, macSshHostKeys } from "../../../agent/identity/mac-traces.ts";
@@ -121,9 +123,12 @@ test("the local Kerberos goes from 10.5 to 10.9, and nowhere else", async (t) =>
     "/private/var/db/dslocal/nodes/Default/users/anna.plist": "stays",
   };
   for (const version of ["10.5", "10.9.5"]) {
-    const plan = await carryOut(macKerberos, macRoot(t, version, files), identity);
+    const root = macRoot(t, version, { ...files, "/Library/LaunchDaemons/x": "" });
+    const job = await carryOut(macFirstBoot, root, identity);
+    assert.match(job.notes[0] ?? "", /At its first start this Mac itself will do: make its local Kerberos/);
+    assert.match(readFileSync(join(root, FIRST_BOOT_PATH), "utf8"), /configureLocalKDC/);
+    const plan = await carryOut(macKerberos, root, identity);
     assert.equal(plan.changes.length, 3);
-    assert.match(plan.notes[0] ?? "", /configureLocalKDC/);
   }
   for (const version of ["10.4.11", "10.10", "13.1"]) {
     assert.equal(await macKerberos.plan(new VolumeFiles(macRoot(t, version, files)), identity), undefined, version);

@@ -1,20 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  chownSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { chmodSync, chownSync, readFileSync, utimesSync } from "node:fs";
 import { join } from "node:path";
-import { type TestContext, test } from "node:test";
-import { pino } from "pino";
+import { test } from "node:test";
 import type { IdentityModule } from "../../../agent/identity/change.ts";
 import { linuxHostname } from "../../../agent/identity/linux-hostname.ts";
 import { linuxLeftovers } from "../../../agent/identity/linux-leftovers.ts";
@@ -22,47 +10,15 @@ import { linuxMachineId } from "../../../agent/identity/linux-machine-id.ts";
 import { linuxNetworkNames } from "../../../agent/identity/linux-network-names.ts";
 import { linuxSshHostKeys } from "../../../agent/identity/linux-ssh-host-keys.ts";
 import { windowsUnattend } from "../../../agent/identity/windows-unattend.ts";
-import { tools } from "../../../agent/tools.ts";
-import { nameVolumes } from "../../../agent/volumes.ts";
+import { nameVolumes } from "../../../agent/name-volumes.ts";
+import { needsRoot, volumeOf } from "./loop-volume.ts";
 import { writeFiles } from "./volume-root.ts";
 
 const identity = { hostName: "lab-07", mac: "52:54:00:00:00:07", hardwareUuids: [] };
 const linux: IdentityModule[] = [linuxHostname, linuxMachineId, linuxSshHostKeys, linuxNetworkNames, linuxLeftovers];
-const isRoot = process.getuid?.() === 0;
-
-/** A file system in a file, behind a loop device, filled through a mount of its own. */
-function volumeOf(
-  t: TestContext,
-  fileSystem: string,
-  make: readonly [string, ...string[]],
-  fill: (root: string) => void,
-) {
-  const directory = mkdtempSync(join(tmpdir(), "bootcast-volume-"));
-  const file = join(directory, "volume");
-  const sizeBytes = 32 * 1024 * 1024;
-  writeFileSync(file, "");
-  truncateSync(file, sizeBytes);
-  execFileSync(make[0], [...make.slice(1), file], { stdio: "ignore" });
-  const device = execFileSync("losetup", ["-f", "--show", file], { encoding: "utf8" }).trim();
-  t.after(() => {
-    execFileSync("losetup", ["-d", device]);
-    rmSync(directory, { recursive: true, force: true });
-  });
-  const root = join(directory, "root");
-  mkdirSync(root);
-  if (fileSystem === "ntfs") execFileSync("ntfs-3g", [device, root]);
-  else execFileSync("mount", ["-t", fileSystem, device, root]);
-  try {
-    fill(root);
-  } finally {
-    execFileSync("umount", [root]);
-  }
-  const machine = { tools, log: pino({ level: "silent" }), mountDirectory: join(directory, "mounts") };
-  return { device, machine, volume: { device, number: 1, sizeBytes, fileSystem, type: "" } };
-}
 
 test("an ext4 volume is given its host's identity; debugfs sees it, with owners, dates and attributes as before", {
-  skip: !isRoot && "mounting needs root",
+  skip: needsRoot,
 }, async (t) => {
   const { device, machine, volume } = volumeOf(t, "ext4", ["mkfs.ext4", "-q", "-F"], (root) => {
     writeFiles(root, {
@@ -105,7 +61,7 @@ test("an ext4 volume is given its host's identity; debugfs sees it, with owners,
 });
 
 test("a generalised Windows on NTFS gets its name; ntfscat sees it, and what is not to change does not", {
-  skip: !isRoot && "mounting needs root",
+  skip: needsRoot,
 }, async (t) => {
   const unattend =
     '<unattend><settings pass="specialize"><component name="Microsoft-Windows-Shell-Setup"><ComputerName>*</ComputerName></component></settings></unattend>';
@@ -136,7 +92,7 @@ test("a generalised Windows on NTFS gets its name; ntfscat sees it, and what is 
 });
 
 test("a hibernated Windows is left as it is, and why is told", {
-  skip: !isRoot && "mounting needs root",
+  skip: needsRoot,
 }, async (t) => {
   const { device, machine, volume } = volumeOf(
     t,
