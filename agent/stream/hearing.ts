@@ -1,16 +1,14 @@
 import { SYMBOL_BYTES } from "../../multicast/description.ts";
+import { lackFrames } from "../../multicast/frame-agreement.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
 import { notArriving, silent } from "./faults.ts";
 import type { Reporter } from "./reporter.ts";
-import { SILENCE_MS } from "./stage-words.ts";
 import type { UnicastFetcher } from "./unicast.ts";
 
 /** Without the first canary for so long, the group does not arrive. */
 const ARRIVE_MS = 20_000;
 /** Without any data for so long, group or unicast, the restore is given up. */
 const TIMEOUT_MS = 60_000;
-/** Without the first canary of a stream of large frames for so long, they do not come through; four come a second. */
-const FRAMES_MS = 3_000;
 
 export type HearingParts = {
   readonly receiver: Pick<StreamReceiver, "heardAt" | "datagramsReceived" | "fates">;
@@ -55,10 +53,10 @@ export class Hearing {
   /** The server has ordinary frames sent for it, or says that this host is served by unicast. */
   get lacksFrames(): boolean {
     const { receiver, reporter, symbolBytes, now } = this.#parts;
-    if (symbolBytes <= SYMBOL_BYTES || reporter.streamState === "ended") return false;
+    if (reporter.streamState === "ended") return false;
     const { heardAt, datagramsReceived } = receiver;
-    const since = Math.max(heardAt, this.listensSince, reporter.joinedAt);
-    return now() - since >= (datagramsReceived === 0 ? FRAMES_MS : SILENCE_MS);
+    const silentMs = now() - Math.max(heardAt, this.listensSince, reporter.joinedAt);
+    return lackFrames({ isLarge: symbolBytes > SYMBOL_BYTES, hasHeard: datagramsReceived > 0, silentMs });
   }
 
   /**

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Join } from "../../agent/contract.ts";
 import { SYMBOL_BYTES } from "../../multicast/description.ts";
-import { whyOrdinary } from "../../multicast/frame-agreement.ts";
+import { mayBecomeOrdinary, whyOrdinary } from "../../multicast/frame-agreement.ts";
 import { describedAnew } from "./stream-faults.ts";
 import type { StreamWire } from "./stream-wire.ts";
 
@@ -60,16 +60,15 @@ export class StreamFrames {
 
   /** It becomes one of ordinary frames, if it can. One that has begun serves by unicast whom it does not reach. */
   fallBack(why: string): Promise<void> {
-    if (!this.#canFallBack || this.symbolBytes === SYMBOL_BYTES) return Promise.resolve();
+    if (!this.#canFallBack) return Promise.resolve();
     this.#fallingBack ??= this.#makeOrdinary(why).finally(() => {
       this.#fallingBack = undefined;
     });
     return this.#fallingBack;
   }
 
-  /** Nothing of its blocks has been sent, or everybody who had any is gone. */
   get #canFallBack(): boolean {
-    return this.#wire.session.state === "open" && !this.#wire.session.isOver;
+    return mayBecomeOrdinary(this.symbolBytes > SYMBOL_BYTES, this.#wire.session);
   }
 
   async #makeOrdinary(why: string): Promise<void> {

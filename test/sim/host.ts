@@ -1,32 +1,28 @@
 import assert from "node:assert/strict";
-import type { StreamDescription } from "../../multicast/description.ts";
 import { encodeFeedback } from "../../multicast/feedback.ts";
-import type { StreamLayout } from "../../multicast/layout.ts";
-import type { PacketFormat } from "../../multicast/packet.ts";
-import type { ParityCodec } from "../../multicast/parity.ts";
+import { lackFrames } from "../../multicast/frame-agreement.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
 import { type ReceiverReport, signerOf } from "../../multicast/roster.ts";
 import type { SenderSession } from "../../multicast/sender.ts";
 import type { Agenda } from "./agenda.ts";
-import type { RoomPlan, SlowHost } from "./room-plan.ts";
+import { ORDINARY_SYMBOL_BYTES, type RoomPlan, type SlowHost } from "./room-plan.ts";
+import type { SimWire } from "./sim-wire.ts";
 
 /** What a simulated machine lives in. */
 export type World = {
   readonly plan: RoomPlan;
   readonly agenda: Agenda;
   readonly random: () => number;
-  readonly description: StreamDescription;
-  readonly layout: StreamLayout;
-  readonly format: PacketFormat;
-  readonly codec: ParityCodec;
-  /** A datagram as it counts on the wire. */
-  readonly datagramBytes: number;
+  /** What the stream goes by now. */
+  readonly wire: SimWire;
   packBytes(pack: number): Uint8Array;
   readonly sender: {
     readonly session: SenderSession;
     readonly isDown: boolean;
     /** A request has reached it. */
     hear(feedback: Uint8Array): void;
+    /** A host says that it gets no large frames. */
+    onLackingFrames(): void;
   };
 };
 
@@ -35,11 +31,14 @@ const FETCH_MS = 15;
 const TICK_MS = 200;
 const LINK_BUFFER_MS = 20;
 
+/** What a machine of a simulated room can less than others. */
+export type HostFlaws = { readonly slow?: SlowHost | undefined; readonly lacksLargeFrames?: boolean };
+
 /** One machine of a simulated room: a receiver with a bad link, a slow disk and a control connection. */
 export class SimHost {
   readonly #world: World;
   readonly id: string;
-  readonly receiver: StreamReceiver;
+  receiver: StreamReceiver;
   readonly got = new Map<number, boolean>();
   readonly fetching = new Set<number>();
   state: ReceiverReport["state"] = "joined";
@@ -47,7 +46,10 @@ export class SimHost {
   isWriting = false;
   mostHeldBytes = 0;
   /** Symbols of each block that it took. */
-  readonly kept: Uint16Array;
+  kept: Uint16Array;
+  /** What it goes by. */
+  wire: SimWire;
+  readonly lacksLargeFrames: boolean;
   unicastPacks = 0;
   doneAtMs = 0;
   /** What becomes of datagrams now: a state of the Gilbert model of bursts. */
@@ -60,18 +62,15 @@ export class SimHost {
   lostReported = 0;
   readonly servedHow: string[] = [];
 
-  constructor(id: string, world: World, slow: SlowHost = {}) {
+  constructor(id: string, world: World, { slow = {}, lacksLargeFrames = false }: HostFlaws = {}) {
     this.id = id;
     this.#world = world;
     this.slow = slow;
-    const { plan, agenda, random, layout } = world;
-    this.receiver = new StreamReceiver(world.description, layout, {
-      memoryBytes: plan.memoryBytes,
-      silenceMs: 5_000,
-      now: agenda.now,
-      random,
-    });
-    this.kept = new Uint16Array(layout.blockCount);
+    this.lacksLargeFrames = lacksLargeFrames;
+    this.wire = world.wire;
+    this.receiver = this.#newReceiver();
+    this.kept = new Uint16Array(this.wire.layout.blockCount);
+    const { plan, agenda, random } = world;
     for (let pack = 0; pack < plan.packs; pack += 1) {
       if (random() >= (plan.held ?? 0)) continue;
       this.receiver.onPackHeld(pack);
@@ -82,6 +81,28 @@ export class SimHost {
     if (this.receiver.isComplete) this.finish();
     this.report();
     this.tick();
+  }
+
+  #newReceiver(): StreamReceiver {
+    const { plan, agenda, random } = this.#world;
+    const { description, layout } = this.wire;
+    return new StreamReceiver(description, layout, {
+      memoryBytes: plan.memoryBytes,
+      silenceMs: 5_000,
+      now: agenda.now,
+      random,
+    });
+  }
+
+  // The stream was described anew: it begins again with what it has.
+  #goByOther(wire: SimWire): void {
+    this.wire = wire;
+    this.receiver = this.#newReceiver();
+    for (const pack of this.got.keys()) this.receiver.onPackHeld(pack);
+    this.kept = new Uint16Array(wire.layout.blockCount);
+    this.state = "joined";
+    this.receivedReported = 0;
+    this.lostReported = 0;
   }
 
   /** Whether the next datagram is lost. In a burst of mean length b the next is lost too, with 1 - 1/b. */
@@ -95,7 +116,8 @@ export class SimHost {
 
   /** How long its link keeps a datagram; undefined: it has no room for it. */
   linkDelayMs(): number | undefined {
-    const { agenda, datagramBytes } = this.#world;
+    const { agenda } = this.#world;
+    const { datagramBytes } = this.wire;
     const { linkBytesPerSecond } = this.slow;
     if (linkBytesPerSecond === undefined) return 0;
     const waitMs = Math.max(0, this.linkFreeAt - agenda.now);
@@ -106,7 +128,7 @@ export class SimHost {
 
   // Looks when the receiver says that it has something to ask.
   askLater(): void {
-    const { agenda, format } = this.#world;
+    const { agenda } = this.#world;
     const due = this.receiver.feedbackDueAt;
     if (due === undefined || due >= this.feedbackAt) return;
     const at = Math.max(due, agenda.now);
@@ -115,7 +137,8 @@ export class SimHost {
       if (this.feedbackAt !== at || this.isDead) return;
       this.feedbackAt = Number.POSITIVE_INFINITY;
       const feedback = this.receiver.takeFeedback(agenda.now);
-      if (feedback !== undefined) this.ask(encodeFeedback({ receiver: signerOf(this.id), ...feedback }, format));
+      if (feedback !== undefined)
+        this.ask(encodeFeedback({ receiver: signerOf(this.id), ...feedback }, this.wire.format));
       this.askLater();
     });
   }
@@ -145,7 +168,8 @@ export class SimHost {
 
   // One pack at a time, as a disk does.
   write(): void {
-    const { plan, agenda, codec, packBytes } = this.#world;
+    const { plan, agenda, packBytes } = this.#world;
+    const { codec } = this.wire;
     for (let repair = this.receiver.takeRepair(); repair !== undefined; repair = this.receiver.takeRepair()) {
       codec.decode(repair.bytes, repair.missing, repair.parity);
       this.receiver.onRepaired(repair.block);
@@ -189,13 +213,19 @@ export class SimHost {
     const { agenda, sender } = this.#world;
     const { session, isDown } = sender;
     if (isDown) return;
-    if (session.report(this.id, this.words(), agenda.now)) return;
+    const words = this.words();
+    if (session.report(this.id, words, agenda.now)) {
+      if (words.lacksFrames === true) sender.onLackingFrames();
+      return;
+    }
+    if (this.wire !== this.#world.wire) this.#goByOther(this.#world.wire);
     session.join(this.id, this.id, undefined, agenda.now, this.receiver.neededBlocks());
     session.report(this.id, this.words(), agenda.now);
   }
 
   fetch(): void {
-    const { agenda, layout } = this.#world;
+    const { agenda } = this.#world;
+    const { layout } = this.wire;
     for (const pack of this.receiver.wantedByUnicast(agenda.now)) {
       if (this.fetching.size >= 2) return;
       if (this.fetching.has(pack)) continue;
@@ -223,11 +253,20 @@ export class SimHost {
       this.receiver.feedbackEveryMs = session.feedbackEveryMs;
       const aside = session.receiver(this.id)?.aside;
       this.receiver.isServedByUnicast = plan.hasUnicast && aside?.way === "unicast";
+      if (this.state === "joined" && this.receiver.isServedByUnicast) this.state = "ready";
       if (aside !== undefined && this.servedHow.at(-1) !== aside.why) this.servedHow.push(aside.why);
       if (plan.hasUnicast) this.fetch();
     }
     this.askLater();
     agenda.at(agenda.now + TICK_MS, () => this.tick());
+  }
+
+  get #lacksFrames(): boolean {
+    if (this.#world.sender.session.state === "ended") return false;
+    const { heardAt, datagramsReceived } = this.receiver;
+    const isLarge = this.wire.description.symbolBytes > ORDINARY_SYMBOL_BYTES;
+    const silentMs = this.#world.agenda.now - heardAt;
+    return lackFrames({ isLarge, hasHeard: datagramsReceived > 0, silentMs });
   }
 
   report(): void {
@@ -247,6 +286,7 @@ export class SimHost {
       packsTotal: plan.packs,
       symbolsReceived: received - this.receivedReported,
       symbolsLost: Math.max(0, lost - this.lostReported),
+      lacksFrames: this.#lacksFrames,
       waitsForDisk: this.isWriting && this.receiver.heldBytes > plan.memoryBytes / 2,
     };
     this.receivedReported = received;

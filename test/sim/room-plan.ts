@@ -1,5 +1,8 @@
 import type { Ledger } from "./ledger.ts";
 
+/** Small, so that a room of many is computed quickly. */
+export const ORDINARY_SYMBOL_BYTES = 32;
+
 /** What happens in a simulated room; everything follows from the seed. */
 export type RoomPlan = {
   readonly seed: number;
@@ -38,6 +41,8 @@ export type RoomPlan = {
   /** The sender is killed then, and starts again under the same stream id after so long; undefined: never. */
   readonly senderCrash?: { readonly atMs: number; readonly forMs: number };
   readonly symbolsPerBlock: number;
+  /** The stream begins with large frames; undefined: ordinary ones. */
+  readonly frames?: LargeFrames;
   /** Largest pack. */
   readonly packBytes: number;
 };
@@ -51,9 +56,21 @@ export type SlowHost = {
   readonly writeMs?: number;
 };
 
+export type LargeFrames = {
+  /** Bytes of a symbol; ORDINARY_SYMBOL_BYTES are ordinary here. */
+  readonly symbolBytes: number;
+  /** To the last receivers, so many, no large frame comes through any more from `lackFromMs` on (0). */
+  readonly lackingHosts: number;
+  readonly lackFromMs?: number;
+};
+
 export type RoomResult = {
+  /** When each datagram was sent, and what it had on the wire. */
   readonly sendTimes: readonly number[];
+  readonly sendBytes: readonly number[];
+  /** Of the stream as it was at the end. */
   readonly datagramBytes: number;
+  readonly symbolBytes: number;
   /** Datagrams of symbols and repairs; canaries are not counted. */
   readonly symbolsSent: number;
   /** What the stream has: the least that can be sent. */

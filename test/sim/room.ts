@@ -1,17 +1,16 @@
 import { decodeFeedback } from "../../multicast/feedback.ts";
-import { StreamLayout } from "../../multicast/layout.ts";
+import { mayBecomeOrdinary } from "../../multicast/frame-agreement.ts";
 import { Pacer } from "../../multicast/pacer.ts";
-import { encodePacket, FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind, packetFormat } from "../../multicast/packet.ts";
-import { ParityCodec } from "../../multicast/parity.ts";
+import { encodePacket, PACKET_HEADER_BYTES, PacketKind } from "../../multicast/packet.ts";
 import { type SenderAction, SenderSession } from "../../multicast/sender.ts";
-import { descriptionOf, randomOf } from "../multicast/streams.ts";
+import { randomOf } from "../multicast/streams.ts";
 import { Agenda } from "./agenda.ts";
 import { AheadPace } from "./ahead-pace.ts";
 import { SimHost, type World } from "./host.ts";
 import { LedgerKeeper } from "./ledger.ts";
-import type { RoomPlan, RoomResult } from "./room-plan.ts";
+import { ORDINARY_SYMBOL_BYTES, type RoomPlan, type RoomResult } from "./room-plan.ts";
+import { simWire } from "./sim-wire.ts";
 
-const SYMBOL_BYTES = 32;
 /** A simulated hour: something waits for ever. */
 const LIMIT_MS = 3_600_000;
 
@@ -20,25 +19,25 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   const random = randomOf(plan.seed);
   const sizes = Array.from({ length: plan.packs }, () => 1 + Math.floor(random() * plan.packBytes));
   const { symbolsPerBlock } = plan;
-  const description = descriptionOf(sizes, { symbolBytes: SYMBOL_BYTES, symbolsPerBlock });
-  const layout = new StreamLayout(
-    description,
-    sizes.map((storedBytes) => ({ storedBytes })),
-  );
-  const content = Uint8Array.from({ length: layout.symbolCount * SYMBOL_BYTES }, () => random() * 256);
-  content.fill(0, layout.streamBytes);
-  const packBytes = (pack: number) =>
-    content.subarray(layout.packStart(pack), layout.packStart(pack) + layout.packBytes(pack));
-  const format = packetFormat(description);
-  const codec = new ParityCodec(symbolsPerBlock, SYMBOL_BYTES);
-  const datagramBytes = PACKET_HEADER_BYTES + SYMBOL_BYTES + FRAME_BYTES;
+  const streamBytes = sizes.reduce((sum, size) => sum + size, 0);
+  const symbols = Math.ceil(streamBytes / ORDINARY_SYMBOL_BYTES);
+  const content = Uint8Array.from({ length: symbols * ORDINARY_SYMBOL_BYTES }, () => random() * 256);
+  const wireOf = (symbolBytes: number) => simWire(content, sizes, { symbolBytes, symbolsPerBlock });
+  const { frames } = plan;
+  let wire = wireOf(frames?.symbolBytes ?? ORDINARY_SYMBOL_BYTES);
+  const packBytes = (pack: number) => {
+    const from = wire.layout.packStart(pack);
+    return content.subarray(from, from + wire.layout.packBytes(pack));
+  };
   const atFirst = plan.changeAtMs === undefined ? plan.receivers : plan.receivers - 1;
   const { aheadMs = 0 } = plan;
-  const ahead = aheadMs > 0 ? new AheadPace(plan.rateBytesPerSecond, datagramBytes, aheadMs) : undefined;
-  const pacer = ahead ?? new Pacer(plan.rateBytesPerSecond, datagramBytes, 0);
-  const books = new LedgerKeeper(layout.symbolCount, symbolsPerBlock);
+  const newAhead = () =>
+    aheadMs > 0 ? new AheadPace(plan.rateBytesPerSecond, wire.datagramBytes, aheadMs) : undefined;
+  let ahead = newAhead();
+  let pacer = ahead ?? new Pacer(plan.rateBytesPerSecond, wire.datagramBytes, 0);
+  let books = new LedgerKeeper(wire.layout.symbolCount, symbolsPerBlock);
   const newSession = () =>
-    new SenderSession(layout, pacer, {
+    new SenderSession(wire.layout, pacer, {
       firstSequence: Math.floor(random() * 2 ** 32),
       waitFor: atFirst,
       maxWaitMs: 10_000,
@@ -49,6 +48,7 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   let session = newSession();
   let isSenderDown = false;
   const sendTimes: number[] = [];
+  const sendBytes: number[] = [];
   const feedbackTimes: number[] = [];
   let symbolsSent = 0;
   let startedAtMs = 0;
@@ -58,11 +58,9 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     plan,
     agenda,
     random,
-    description,
-    layout,
-    format,
-    codec,
-    datagramBytes,
+    get wire() {
+      return wire;
+    },
     packBytes,
     sender: {
       get session() {
@@ -74,14 +72,34 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
       hear(feedback) {
         if (isSenderDown) return;
         feedbackTimes.push(agenda.now);
-        if (session.onFeedback(decodeFeedback(feedback, format)!, agenda.now)) wake();
+        const decoded = decodeFeedback(feedback, wire.format);
+        // One on its way from before the stream was described anew may be of another length.
+        if (decoded !== undefined && session.onFeedback(decoded, agenda.now)) wake();
+      },
+      onLackingFrames() {
+        const isLarge = wire.description.symbolBytes > ORDINARY_SYMBOL_BYTES;
+        if (mayBecomeOrdinary(isLarge, session)) becomeOrdinary();
       },
     },
   };
   const hosts: SimHost[] = [];
   const newHost = () => {
     const id = (hosts.length + 1).toString(16).padStart(16, "0");
-    hosts.push(new SimHost(id, world, hosts.length < (plan.slowHosts ?? 1) ? plan.slow : undefined));
+    hosts.push(
+      new SimHost(id, world, {
+        slow: hosts.length < (plan.slowHosts ?? 1) ? plan.slow : undefined,
+        lacksLargeFrames: hosts.length >= plan.receivers - (frames?.lackingHosts ?? 0),
+      }),
+    );
+  };
+  // All receivers are unknown to the new session: they learn of it with their next report.
+  const becomeOrdinary = () => {
+    wire = wireOf(ORDINARY_SYMBOL_BYTES);
+    ahead = newAhead();
+    pacer = ahead ?? new Pacer(plan.rateBytesPerSecond, wire.datagramBytes, agenda.now);
+    books = new LedgerKeeper(wire.layout.symbolCount, symbolsPerBlock);
+    session = newSession();
+    pump(session);
   };
   for (let number = 0; number < atFirst; number += 1) newHost();
   if (plan.changeAtMs !== undefined) {
@@ -100,18 +118,14 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   };
   const deliver = (bytes: Uint8Array, block: number) => {
     if (random() < plan.sharedLoss) return;
+    const isLarge = bytes.length > PACKET_HEADER_BYTES + ORDINARY_SYMBOL_BYTES;
+    const isTooLarge = isLarge && agenda.now >= (frames?.lackFromMs ?? 0);
     for (const host of hosts) {
+      if (isTooLarge && host.lacksLargeFrames) continue;
       if (host.isDead || host.state === "done") continue;
       const copies = host.loses() ? 0 : random() < plan.duplicates ? 2 : 1;
       for (let copy = 0; copy < copies; copy += 1) arrive(host, bytes, block, random() * plan.jitterMs);
     }
-  };
-  const payloadOf = (block: number, symbol: number) => {
-    const blockBytes = content
-      .subarray(block * symbolsPerBlock * SYMBOL_BYTES)
-      .subarray(0, symbolsPerBlock * SYMBOL_BYTES);
-    if (symbol >= symbolsPerBlock) return codec.encode(blockBytes, symbol);
-    return blockBytes.subarray(symbol * SYMBOL_BYTES, (symbol + 1) * SYMBOL_BYTES);
   };
   /** Which wait is the last one: a word that wakes the sender ends it. */
   let wait = 0;
@@ -123,21 +137,27 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     pump(session);
   };
   const isNeeded = (block: number) =>
-    hosts.some(({ isDead, state, kept }) => !isDead && state !== "done" && kept[block]! < layout.symbolsOfBlock(block));
+    hosts.some(
+      ({ isDead, state, kept }) => !isDead && state !== "done" && kept[block]! < wire.layout.symbolsOfBlock(block),
+    );
   const send = (action: SenderAction & { readonly type: "send" }) => {
     sendTimes.push(agenda.now);
+    sendBytes.push(wire.datagramBytes);
     const isSymbol = action.kind !== PacketKind.canary;
     if (isSymbol && symbolsSent === 0) startedAtMs = agenda.now;
     if (isSymbol) symbolsSent += 1;
     if (isSymbol) books.onSymbol(action.block, action.symbol, isNeeded(action.block), agenda.now);
     else books.onCanary();
-    const payload = isSymbol ? payloadOf(action.block, action.symbol) : new Uint8Array();
-    deliver(encodePacket({ ...action, sendTimeTenthsMs: 0, payload }, format), action.block);
+    const payload = isSymbol ? wire.payloadOf(action.block, action.symbol) : new Uint8Array();
+    deliver(encodePacket({ ...action, sendTimeTenthsMs: 0, payload }, wire.format), action.block);
     if (random() < plan.forged) {
       const sequence = Math.floor(random() * 2 ** 32);
       const lie = Uint8Array.from(payload, (byte) => byte ^ 0x55);
       const symbol = Math.floor(random() * 256);
-      deliver(encodePacket({ ...action, symbol, sequence, sendTimeTenthsMs: 0, payload: lie }, format), action.block);
+      deliver(
+        encodePacket({ ...action, symbol, sequence, sendTimeTenthsMs: 0, payload: lie }, wire.format),
+        action.block,
+      );
     }
   };
   const pump = (own: SenderSession) => {
@@ -180,11 +200,11 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     const { fromMs, untilMs, everyMs } = plan.forgedTails;
     const forge = () => {
       const pause = Math.floor(random() * 0x10000);
-      const tail = { block: layout.blockCount, symbol: pause >> 8, plannedParity: pause & 0xff };
+      const tail = { block: wire.layout.blockCount, symbol: pause >> 8, plannedParity: pause & 0xff };
       const sequence = Math.floor(random() * 2 ** 32);
       const payload = new Uint8Array();
       deliver(
-        encodePacket({ kind: PacketKind.canary, ...tail, sequence, sendTimeTenthsMs: 0, payload }, format),
+        encodePacket({ kind: PacketKind.canary, ...tail, sequence, sendTimeTenthsMs: 0, payload }, wire.format),
         tail.block,
       );
       if (agenda.now + everyMs < untilMs) agenda.at(agenda.now + everyMs, forge);
@@ -199,9 +219,11 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
   agenda.runWhile(() => agenda.now < LIMIT_MS && !(isOver() && (overReason !== "" || !hasToEnd)));
   return {
     sendTimes,
-    datagramBytes,
+    sendBytes,
+    datagramBytes: wire.datagramBytes,
+    symbolBytes: wire.description.symbolBytes,
     symbolsSent,
-    symbolCount: layout.symbolCount,
+    symbolCount: wire.layout.symbolCount,
     ledger: books.ledger,
     feedbackTimes,
     startedAtMs,
