@@ -22,7 +22,7 @@ export class RelayPacks implements PackReader {
   readonly #origin: Origin;
   readonly #image: RelayedImage;
   #streamId: string;
-  readonly #spool: Pick<RelaySpool, "read" | "write" | "count">;
+  readonly #spool: Pick<RelaySpool, "readInto" | "write" | "count">;
   readonly #intake: Pick<RelayIntake, "isRunning" | "next"> | undefined;
   readonly #onWait: (reason: string) => void;
   readonly #signal: AbortSignal;
@@ -36,7 +36,7 @@ export class RelayPacks implements PackReader {
     readonly origin: Origin;
     readonly streamId: string;
     readonly image: RelayedImage;
-    readonly spool: Pick<RelaySpool, "read" | "write" | "count">;
+    readonly spool: Pick<RelaySpool, "readInto" | "write" | "count">;
     /** Where packs come from by themselves; they are waited for. */
     readonly intake?: Pick<RelayIntake, "isRunning" | "next"> | undefined;
     readonly onWait: (reason: string) => void;
@@ -61,27 +61,34 @@ export class RelayPacks implements PackReader {
 
   /** @throws {Fault} PACK_DAMAGED when the origin gives other bytes than its manifest says; RELAY_ORIGIN_LOST */
   async read(pack: PackEntry, number: number): Promise<Uint8Array> {
-    const running = this.#fetching.get(number);
-    if (running !== undefined) return running;
-    const kept = await this.#spool.read(number);
-    if (kept !== undefined) return kept;
-    const again = this.#fetching.get(number);
-    if (again !== undefined) return again;
-    const fetching = this.#bring(pack, number).finally(() => this.#fetching.delete(number));
-    this.#fetching.set(number, fetching);
-    return fetching;
+    const bytes = Buffer.allocUnsafeSlow(pack.storedBytes);
+    await this.readInto(pack, number, bytes);
+    return bytes;
+  }
+
+  /** The same into memory that is there. */
+  async readInto(pack: PackEntry, number: number, target: Uint8Array): Promise<void> {
+    if (!this.#fetching.has(number)) {
+      if (await this.#readKept(number, target)) return;
+    }
+    let fetching = this.#fetching.get(number);
+    if (fetching === undefined) {
+      fetching = this.#fetch(pack, number).finally(() => this.#fetching.delete(number));
+      this.#fetching.set(number, fetching);
+    }
+    target.set(await fetching);
   }
 
   // The group brings packs in its own order: as long as any come, this one may be among the next.
-  async #bring(pack: PackEntry, number: number): Promise<Uint8Array> {
+  async #readKept(number: number, target: Uint8Array): Promise<boolean> {
+    if (await this.#spool.readInto(number, target)) return true;
     while (this.#intake?.isRunning === true) {
       const before = this.#spool.count;
       await this.#intake.next();
-      const kept = await this.#spool.read(number);
-      if (kept !== undefined) return kept;
-      if (this.#spool.count === before) break;
+      if (await this.#spool.readInto(number, target)) return true;
+      if (this.#spool.count === before) return false;
     }
-    return this.#fetch(pack, number);
+    return false;
   }
 
   async #fetch(pack: PackEntry, number: number): Promise<Uint8Array> {

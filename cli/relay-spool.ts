@@ -61,9 +61,13 @@ export class RelaySpool {
   /** Looks at all that is there. */
   async scan(): Promise<void> {
     const isEmpty = (await this.#file.stat()).size === 0;
-    for (const number of this.#manifest.packs.keys()) {
+    const { packs } = this.#manifest;
+    const memory = isEmpty
+      ? newMemory(0)
+      : newMemory(packs.reduce((most, pack) => Math.max(most, pack.storedBytes), 0));
+    for (const [number, { storedBytes }] of packs.entries()) {
       if (isEmpty) this.#known[number] = 1;
-      else await this.read(number);
+      else await this.readInto(number, memory.subarray(0, storedBytes));
     }
   }
 
@@ -84,14 +88,19 @@ export class RelaySpool {
 
   /** The stored bytes of pack `number`; undefined when they are not there. */
   async read(number: number): Promise<Uint8Array | undefined> {
-    if (this.#known[number] === 1 && this.#held[number] === 0) return undefined;
+    const bytes = newMemory(this.#manifest.packs[number]!.storedBytes);
+    return (await this.readInto(number, bytes)) ? bytes : undefined;
+  }
+
+  /** The same into memory that is there. False when they are not there: then nothing in `target` counts. */
+  async readInto(number: number, target: Uint8Array): Promise<boolean> {
+    if (this.#known[number] === 1 && this.#held[number] === 0) return false;
     const { storedBytes, digest } = this.#manifest.packs[number]!;
-    const bytes = Buffer.allocUnsafeSlow(storedBytes);
-    const { bytesRead } = await this.#file.read(bytes, 0, storedBytes, this.#starts[number]!);
-    const isThere = bytesRead === storedBytes && digestOf(bytes) === digest;
+    const { bytesRead } = await this.#file.read(target, 0, storedBytes, this.#starts[number]!);
+    const isThere = bytesRead === storedBytes && digestOf(target) === digest;
     this.#known[number] = 1;
     this.#held[number] = Number(isThere);
-    return isThere ? bytes : undefined;
+    return isThere;
   }
 
   /** Keeps a pack whose bytes were checked. A disk that is full is said once, and the pack is fetched again when needed. */
@@ -118,6 +127,11 @@ export class RelaySpool {
   async remove(): Promise<void> {
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+// Of its own: the pool that small buffers come from would keep it alive.
+function newMemory(lengthBytes: number): Uint8Array {
+  return Buffer.allocUnsafeSlow(lengthBytes);
 }
 
 export function digestOf(bytes: Uint8Array): string {

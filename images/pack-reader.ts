@@ -9,8 +9,23 @@ import { placesOfPack } from "./pack-places.ts";
 export interface PackReader {
   /** The stored bytes of `pack`, which is number `number` of its manifest. */
   read(pack: PackEntry, number: number): Promise<Uint8Array>;
-  /** Reads it into memory that is there already and has its length, where the reader can. */
+  /** Reads it into memory that is there already and has its length, where the reader can; see `readPackInto`. */
   readInto?(pack: PackEntry, number: number, target: Uint8Array): Promise<void>;
+}
+
+/**
+ * Reads a pack into memory that is there already.
+ *
+ * @param target as long as what the reader gives for the pack
+ */
+export async function readPackInto(
+  packs: PackReader,
+  pack: PackEntry,
+  number: number,
+  target: Uint8Array,
+): Promise<void> {
+  if (packs.readInto !== undefined) return packs.readInto(pack, number, target);
+  target.set(await packs.read(pack, number));
 }
 
 /**
@@ -21,7 +36,7 @@ export interface PackReader {
  */
 export function rawFilePacks(source: BlockSource, manifest: Manifest): PackReader {
   const places = placesOfPack(manifest);
-  const readPackInto = async (pack: PackEntry, number: number, target: Uint8Array) => {
+  const readFromDisk = async (pack: PackEntry, number: number, target: Uint8Array) => {
     const bodyAt = packBodyAt(packCellCount(pack));
     for (const { first, count, index } of stretchesOf(places.get(number))) {
       const last = first + count - 1;
@@ -35,10 +50,10 @@ export function rawFilePacks(source: BlockSource, manifest: Manifest): PackReade
   return {
     async read(pack, number) {
       const bytes = Buffer.allocUnsafeSlow(pack.storedBytes);
-      await readPackInto(pack, number, bytes);
+      await readFromDisk(pack, number, bytes);
       return bytes;
     },
-    readInto: readPackInto,
+    readInto: readFromDisk,
   };
 }
 

@@ -1,4 +1,12 @@
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject } from "node:crypto";
+import {
+  type Cipheriv,
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type Decipheriv,
+  hkdfSync,
+  type KeyObject,
+} from "node:crypto";
 import { Fault } from "../fault.ts";
 import { MAX_PACK_BYTES, packDigest } from "./pack.ts";
 
@@ -27,11 +35,15 @@ const NONCE = Buffer.alloc(12);
 /** What GCM counts from for its first block of text, behind the nonce (NIST SP 800-38D, 7.1). */
 const FIRST_COUNTER = Buffer.concat([NONCE, Buffer.from([0, 0, 0, 2])]);
 
+/** So much is ciphered at once: what that makes anew each time is little, and stays in the processor's cache. */
+const STEP_BYTES = 64 * 1024;
+
 export const STORE_KEY_BYTES = 32;
 /** A sealed pack is so much longer than the pack. */
 export const SEAL_BYTES = HEADER_BYTES + TAG_BYTES;
-/** So many bytes of the front of a sealed pack come before those of the pack. */
+/** So many bytes of the front of a sealed pack come before those of the pack, and so many behind them. */
 export const SEALED_HEADER_BYTES = HEADER_BYTES;
+export const SEALED_TAG_BYTES = TAG_BYTES;
 
 /** The key of a store's packs. The store holds its id, and never the key itself. */
 export type StoreKey = {
@@ -60,11 +72,27 @@ export function sealOf(bytes: Uint8Array): string | undefined {
  * @throws {Fault} PACK_DAMAGED when `digest` is not that of `pack`: to seal it would break the rule of the nonce
  */
 export function sealPack(digest: string, pack: Uint8Array, key: StoreKey): Uint8Array {
-  if (packDigest(pack) !== digest) throw otherBytes(digest);
+  const sealed = new Uint8Array(pack.length + SEAL_BYTES);
+  sealed.set(pack, HEADER_BYTES);
+  sealInPlace(digest, sealed, key);
+  return sealed;
+}
+
+/**
+ * The same where it lies.
+ *
+ * @param bytes HEADER_BYTES of room, the pack, TAG_BYTES of room: all of it is the sealed pack then
+ */
+export function sealInPlace(digest: string, bytes: Uint8Array, key: StoreKey): void {
+  const text = bytes.subarray(HEADER_BYTES, bytes.length - TAG_BYTES);
+  if (packDigest(text) !== digest) throw otherBytes(digest);
   const header = headerOf(key);
   const cipher = createCipheriv("aes-256-gcm", packKey(digest, key), NONCE);
   cipher.setAAD(boundTo(header, digest));
-  return Buffer.concat([header, cipher.update(pack), cipher.final(), cipher.getAuthTag()]);
+  passThrough(cipher, text, text);
+  cipher.final();
+  bytes.set(header);
+  bytes.set(cipher.getAuthTag(), bytes.length - TAG_BYTES);
 }
 
 /**
@@ -73,21 +101,35 @@ export function sealPack(digest: string, pack: Uint8Array, key: StoreKey): Uint8
  * @throws {Fault} PACK_DAMAGED when a single bit is not what was sealed under this name with this key
  */
 export function openSealedPack(digest: string, bytes: Uint8Array, key: StoreKey): Uint8Array {
-  const header = headerOf(key);
-  const textEnd = bytes.length - TAG_BYTES;
-  if (textEnd < HEADER_BYTES || bytes.length > MAX_PACK_BYTES + SEAL_BYTES) throw brokenSeal(digest, bytes.length);
+  if (bytes.length < SEAL_BYTES) throw brokenSeal(digest, bytes.length);
+  const pack = new Uint8Array(bytes.length - SEAL_BYTES);
+  openInto(digest, partsOf(bytes), pack, key);
+  return pack;
+}
+
+/** A sealed pack in its three parts. */
+export type SealedParts = { readonly header: Uint8Array; readonly text: Uint8Array; readonly tag: Uint8Array };
+
+/**
+ * The same into memory that is there; `target` may be `text` itself. When it throws, nothing in `target` counts.
+ *
+ * @throws {Fault} PACK_DAMAGED
+ */
+export function openInto(digest: string, { header, text, tag }: SealedParts, target: Uint8Array, key: StoreKey): void {
+  const sizeBytes = text.length + SEAL_BYTES;
+  if (text.length > MAX_PACK_BYTES) throw brokenSeal(digest, sizeBytes);
   // The header is part of what the tag is over: only the right one opens it.
-  if (Buffer.compare(header, bytes.subarray(0, HEADER_BYTES)) !== 0) throw brokenSeal(digest, bytes.length);
+  const right = headerOf(key);
+  if (Buffer.compare(right, header) !== 0) throw brokenSeal(digest, sizeBytes);
   const decipher = createDecipheriv("aes-256-gcm", packKey(digest, key), NONCE);
-  decipher.setAAD(boundTo(header, digest));
-  decipher.setAuthTag(bytes.subarray(textEnd));
-  const pack = decipher.update(bytes.subarray(HEADER_BYTES, textEnd));
+  decipher.setAAD(boundTo(right, digest));
+  decipher.setAuthTag(tag);
+  passThrough(decipher, text, target);
   try {
     decipher.final();
   } catch (error) {
-    throw brokenSeal(digest, bytes.length, error);
+    throw brokenSeal(digest, sizeBytes, error);
   }
-  return pack;
 }
 
 /**
@@ -97,6 +139,21 @@ export function openSealedPack(digest: string, bytes: Uint8Array, key: StoreKey)
 export function openSealedFront(digest: string, front: Uint8Array, key: StoreKey): Uint8Array {
   const decipher = createDecipheriv("aes-256-ctr", packKey(digest, key), FIRST_COUNTER);
   return decipher.update(front.subarray(HEADER_BYTES));
+}
+
+function partsOf(bytes: Uint8Array): SealedParts {
+  const textEnd = bytes.length - TAG_BYTES;
+  return {
+    header: bytes.subarray(0, HEADER_BYTES),
+    text: bytes.subarray(HEADER_BYTES, textEnd),
+    tag: bytes.subarray(textEnd),
+  };
+}
+
+function passThrough(cipher: Cipheriv | Decipheriv, source: Uint8Array, target: Uint8Array): void {
+  for (let at = 0; at < source.length; at += STEP_BYTES) {
+    target.set(cipher.update(source.subarray(at, at + STEP_BYTES)), at);
+  }
 }
 
 function headerOf({ id }: StoreKey): Buffer {

@@ -1,4 +1,12 @@
-import { openSealedFront, openSealedPack, type StoreKey, sealOf, sealPack } from "../images/sealed-pack.ts";
+import {
+  openInto,
+  openSealedFront,
+  openSealedPack,
+  type SealedParts,
+  type StoreKey,
+  sealOf,
+  sealPack,
+} from "../images/sealed-pack.ts";
 import { keyAbsent, notSealed, sealUnknown } from "./store-faults.ts";
 import type { StoreKeyFile } from "./store-key-file.ts";
 import { NEVER_SEALED, type PackForm, readSealState } from "./store-seal-state.ts";
@@ -45,6 +53,11 @@ export class PackSealer {
   async open(digest: string, bytes: Uint8Array): Promise<Uint8Array> {
     const id = sealOf(bytes);
     return id === undefined ? bytes : openSealedPack(digest, bytes, await this.#keyOfPack(digest, id));
+  }
+
+  /** The same of one that is sealed, into memory that is there: that of its text may be it. @param id what `sealOf` says */
+  async openInto(digest: string, id: string, sealed: SealedParts, target: Uint8Array): Promise<void> {
+    openInto(digest, sealed, target, await this.#keyOfPack(digest, id));
   }
 
   /** The front of a pack, from the front of what lies there; nothing is checked. Throws as above. */

@@ -1,9 +1,9 @@
-import { access, open, readFile } from "node:fs/promises";
+import { access, type FileHandle, open, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Fault } from "../fault.ts";
 import { PACK_FRONT_BYTES, packDigest } from "../images/pack.ts";
 import type { PackReader } from "../images/pack-reader.ts";
-import { SEAL_BYTES, SEALED_HEADER_BYTES, sealOf } from "../images/sealed-pack.ts";
+import { SEAL_BYTES, SEALED_HEADER_BYTES, SEALED_TAG_BYTES, sealOf } from "../images/sealed-pack.ts";
 import { PackSealer } from "./pack-sealer.ts";
 import { type StoreDisk, tellingFull } from "./store-disk.ts";
 import { diskFull, missingPack, packLength } from "./store-faults.ts";
@@ -65,7 +65,8 @@ export class PackStore implements PackReader {
 
   /** The same, into memory that is there. @throws {Fault} those of `readPack`; PACK_LENGTH when it does not fit */
   async readInto({ digest }: { readonly digest: string }, _number: number, target: Uint8Array): Promise<void> {
-    if (await this.#readPlainInto(digest, target)) return;
+    if (await this.#readFileInto(digest, target)) return;
+    // It is not there, or not as it should be: this way says what is wrong.
     const bytes = await this.readPack(digest);
     if (bytes.length !== target.length) throw packLength(digest, bytes.length, target.length);
     target.set(bytes);
@@ -178,18 +179,24 @@ export class PackStore implements PackReader {
     return this.#syncing;
   }
 
-  /** False when it is missing, sealed or of another length: then nothing in `target` counts. */
-  async #readPlainInto(digest: string, target: Uint8Array): Promise<boolean> {
+  /** False when it is missing, or of another length than either form has: then nothing in `target` counts. */
+  async #readFileInto(digest: string, target: Uint8Array): Promise<boolean> {
     const file = await open(this.packPath(digest)).catch(() => undefined);
     if (file === undefined) return false;
     try {
-      if ((await file.stat()).size !== target.length) return false;
-      for (let at = 0; at < target.length; ) {
-        const { bytesRead } = await file.read(target, at, target.length - at, at);
-        if (bytesRead === 0) return false;
-        at += bytesRead;
-      }
-      return sealOf(target) === undefined;
+      const { size } = await file.stat();
+      if (size === target.length) return (await fill(file, target, 0)) && sealOf(target) === undefined;
+      if (size !== target.length + SEAL_BYTES) return false;
+      const header = new Uint8Array(SEALED_HEADER_BYTES);
+      const tag = new Uint8Array(SEALED_TAG_BYTES);
+      const isRead =
+        (await fill(file, header, 0)) &&
+        (await fill(file, target, header.length)) &&
+        (await fill(file, tag, header.length + target.length));
+      const id = isRead ? sealOf(header) : undefined;
+      if (id === undefined) return false;
+      await this.sealer.openInto(digest, id, { header, text: target, tag }, target);
+      return true;
     } finally {
       await file.close();
     }
@@ -216,6 +223,16 @@ export class PackStore implements PackReader {
     // Each new one is a name in the one above.
     for (let made = directory; made.length >= first.length; made = dirname(made)) this.#unsynced.add(dirname(made));
   }
+}
+
+/** False when the file ends before. */
+async function fill(file: FileHandle, target: Uint8Array, fromByte: number): Promise<boolean> {
+  for (let at = 0; at < target.length; ) {
+    const { bytesRead } = await file.read(target, at, target.length - at, fromByte + at);
+    if (bytesRead === 0) return false;
+    at += bytesRead;
+  }
+  return true;
 }
 
 /** Whether an error says of one pack that it is missing or damaged; any other is about more than this pack. */

@@ -1,5 +1,5 @@
 import type { Manifest } from "../../images/manifest.ts";
-import type { PackReader } from "../../images/pack-reader.ts";
+import { type PackReader, readPackInto } from "../../images/pack-reader.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 
 /** What is read before it is sent: 50 ms at 700 Mbit/s, so that a disk may take its time. */
@@ -98,11 +98,9 @@ export class BlockFeed {
   async #readPack(pack: number): Promise<Uint8Array> {
     if (this.#last?.pack === pack) return this.#last.bytes;
     const number = this.#layout.packNumbers[pack]!;
-    const entry = this.#manifest.packs[number]!;
     this.#last = undefined;
-    const bytes =
-      this.#packs.readInto === undefined ? await this.#packs.read(entry, number) : this.#packView(entry.storedBytes);
-    await this.#packs.readInto?.(entry, number, bytes);
+    const bytes = this.#packView(this.#layout.packBytes(pack));
+    await readPackInto(this.#packs, this.#manifest.packs[number]!, number, bytes);
     this.#last = { pack, bytes };
     return bytes;
   }

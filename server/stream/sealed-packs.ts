@@ -1,7 +1,14 @@
 import { generateKeyPairSync, hkdfSync } from "node:crypto";
 import { type KeyParcel, packKey } from "../../images/key-parcel.ts";
-import type { PackReader } from "../../images/pack-reader.ts";
-import { sealPack, storeKeyOf } from "../../images/sealed-pack.ts";
+import type { PackEntry } from "../../images/manifest.ts";
+import { type PackReader, readPackInto } from "../../images/pack-reader.ts";
+import {
+  SEAL_BYTES,
+  SEALED_HEADER_BYTES,
+  SEALED_TAG_BYTES,
+  sealInPlace,
+  storeKeyOf,
+} from "../../images/sealed-pack.ts";
 import { streamEncrypted } from "./stream-faults.ts";
 
 /**
@@ -21,8 +28,17 @@ export type SealedPacks = {
 export function sealedPacks(packs: PackReader, streamId: string, secret: Uint8Array): SealedPacks {
   const groupSecret = new Uint8Array(hkdfSync("sha256", secret, streamId, "bootcast stream key 1", 32));
   const key = storeKeyOf(groupSecret);
+  const readInto = async (pack: PackEntry, number: number, target: Uint8Array) => {
+    await readPackInto(packs, pack, number, target.subarray(SEALED_HEADER_BYTES, -SEALED_TAG_BYTES));
+    sealInPlace(pack.digest, target, key);
+  };
+  const read = async (pack: PackEntry, number: number) => {
+    const bytes = Buffer.allocUnsafeSlow(pack.storedBytes + SEAL_BYTES);
+    await readInto(pack, number, bytes);
+    return bytes;
+  };
   return {
-    packs: { read: async (pack, number) => sealPack(pack.digest, await packs.read(pack, number), key) },
+    packs: { read, readInto },
     keyFor: (publicKey) => packKey(groupSecret, publicKey, generateKeyPairSync("x25519"), streamId),
   };
 }

@@ -68,6 +68,11 @@ test("spools that nobody used for a week are removed, others stay", async () => 
   await stat(join(parent, "foreign"));
 });
 
+function give(held: Uint8Array | undefined, target: Uint8Array): boolean {
+  if (held !== undefined) target.set(held);
+  return held !== undefined;
+}
+
 /** An origin whose answers are given one after the other: bytes, or a fault. */
 function relayOf(answers: (Uint8Array | Fault)[], streams: readonly string[] = []) {
   const asked: string[] = [];
@@ -90,7 +95,7 @@ function relayOf(answers: (Uint8Array | Fault)[], streams: readonly string[] = [
     image,
     spool: {
       count: 0,
-      read: async (number) => held.get(number),
+      readInto: async (number, target) => give(held.get(number), target),
       write: async (number, bytes) => void held.set(number, bytes),
     },
     onWait: (reason) => waits.push(reason),
@@ -163,7 +168,7 @@ test("packs that come by themselves are waited for, and asked for when they do n
       get count() {
         return count;
       },
-      read: async (number) => held.get(number),
+      readInto: async (number, target) => give(held.get(number), target),
       write: async (number, bytes) => void held.set(number, bytes),
     },
     intake: {

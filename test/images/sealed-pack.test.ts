@@ -3,10 +3,13 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { PACK_FRONT_BYTES, packCellIds, packDigest } from "../../images/pack.ts";
 import {
+  openInto,
   openSealedFront,
   openSealedPack,
   SEAL_BYTES,
   SEALED_HEADER_BYTES,
+  SEALED_TAG_BYTES,
+  sealInPlace,
   sealOf,
   sealPack,
   storeKeyOf,
@@ -63,6 +66,33 @@ test("any bytes: sealed and opened they are the same, twice sealed as well, and 
       assert.equal(sealed.includes(Buffer.from(bytes)), false);
     }),
   );
+});
+
+test("sealed and opened where it lies it is the same, whatever its length; a flipped bit is told there, too", () => {
+  for (const length of [0, 1, 65_535, 65_536, 65_537, 200_000]) {
+    const pack = Buffer.from(Uint8Array.from({ length }, (_, at) => at * 31 + (at >> 8)));
+    const name = packDigest(pack);
+    const sealed = Buffer.alloc(length + SEAL_BYTES, 0xee);
+    sealed.set(pack, SEALED_HEADER_BYTES);
+    sealInPlace(name, sealed, key);
+    assert.deepEqual(sealed, Buffer.from(sealPack(name, pack, key)));
+    const partsOf = (bytes: Buffer) => ({
+      header: bytes.subarray(0, SEALED_HEADER_BYTES),
+      text: bytes.subarray(SEALED_HEADER_BYTES, -SEALED_TAG_BYTES),
+      tag: bytes.subarray(-SEALED_TAG_BYTES),
+    });
+    for (let flipped = 0; flipped < sealed.length; flipped += 1 + (length >> 2)) {
+      const wrong = Buffer.from(sealed);
+      wrong[flipped]! ^= 1;
+      const parts = partsOf(wrong);
+      assert.throws(() => openInto(name, parts, parts.text, key), { code: "PACK_DAMAGED" });
+    }
+    const parts = partsOf(sealed);
+    openInto(name, parts, parts.text, key);
+    assert.deepEqual(parts.text, pack);
+  }
+  const other = Buffer.alloc(SEAL_BYTES + text.length);
+  assert.throws(() => sealInPlace(digest, other, key), { code: "PACK_DAMAGED" }, "these are not its bytes");
 });
 
 test("a pack is never sealed under another name: two texts would share a key and a nonce", () => {
