@@ -7,6 +7,7 @@ import { bundleAgent } from "../../scripts/boot-image/bundle.ts";
 import { processUse } from "./measure.ts";
 import { type BenchRoom, hostAddress, hostName } from "./multicast-room.ts";
 import type { Use } from "./multicast-said.ts";
+import type { SourceKind, SourceOrder } from "./multicast-source.ts";
 import { startReceiver, startSender } from "./multicast-speaker.ts";
 
 /** What is sent: a raw file; each host writes its own into `directory`, by the name of `targetOf`. */
@@ -45,16 +46,16 @@ export async function bundleHost(path: string): Promise<void> {
 }
 
 /** @param isFast false: with what Node itself offers only */
-export function bootcast(isFast: boolean): Contender {
+export function bootcast(isFast: boolean, kind: SourceKind, source: SourceOrder): Contender {
   const targetOf = ({ directory }: Cast, number: number) => join(directory, `${hostName(number)}.raw`);
   return {
-    name: isFast ? "bootcast" : "bootcast, node:dgram",
+    name: ["bootcast", ...(isFast ? [] : ["node:dgram"]), ...(kind === "file" ? [] : [kind])].join(", "),
     targetOf,
     async run(cast) {
-      const { room, image, rateBytesPerSecond } = cast;
+      const { room, rateBytesPerSecond } = cast;
       const { hosts } = room.options;
       const streams = [{ group: "239.192.66.9", waitFor: hosts }];
-      const sender = startSender(room, { path: image, rateBytesPerSecond, isFast, streams });
+      const sender = startSender(room, { ...source, rateBytesPerSecond, isFast, streams });
       await sender.said("ready", cast.deadlineMs);
       const receivers = numbers(hosts).map((number) =>
         startReceiver(room, cast.hostProgram, number, { path: targetOf(cast, number), isFast }),

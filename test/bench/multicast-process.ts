@@ -2,6 +2,7 @@
  * The sender of our stream for test/bench/multicast.ts, as the command does it but without what is not measured: the
  * scan. Its one argument is a `SendOrder`; it prints one JSON object a line. `multicast-host.ts` is a host.
  */
+import { randomBytes } from "node:crypto";
 import { pino } from "pino";
 import { openImageSource } from "../../cli/stream-source.ts";
 import type { RateMode } from "../../multicast/rate-control.ts";
@@ -10,9 +11,9 @@ import { openStreamHub } from "../../server/stream/hub.ts";
 import { symbolBytesFor } from "../../server/stream/jumbo.ts";
 import { streamRoutes } from "../../server/stream/routes.ts";
 import { Meter, say } from "./multicast-said.ts";
+import type { SourceOrder } from "./multicast-source.ts";
 
-export type SendOrder = {
-  readonly path: string;
+export type SendOrder = SourceOrder & {
   readonly address: string;
   readonly port: number;
   readonly rateBytesPerSecond: number;
@@ -35,7 +36,8 @@ const meter = new Meter();
 const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
 
 async function send(order: SendOrder): Promise<void> {
-  const source = await openImageSource(order.path, { dataDir: "/nonexistent", onScan: () => undefined });
+  const { path, dataDir = "/nonexistent", storeKey } = order;
+  const source = await openImageSource(path, { dataDir, storeKey, onScan: () => undefined });
   const { budgetBytesPerSecond, mode, rateBytesPerSecond } = order;
   const hub = openStreamHub({ log, ...(budgetBytesPerSecond === undefined ? {} : { budgetBytesPerSecond }) });
   const http = createHttp(log);
@@ -47,6 +49,7 @@ async function send(order: SendOrder): Promise<void> {
       ...source,
       ...(streamId === undefined ? {} : { streamId }),
       ...(mode === undefined ? {} : { mode }),
+      ...(order.isEncrypted === true ? { encrypt: { secret: randomBytes(32) } } : {}),
       group,
       port: order.port,
       interfaceAddress: order.address,

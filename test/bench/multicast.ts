@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import { printBench, type Row } from "./measure.ts";
 import { absent, bootcast, bundleHost, type Cast, type Contender, udpcast, uftp } from "./multicast-contenders.ts";
 import { BenchRoom } from "./multicast-room.ts";
+import { prepareSources, type SourceKind, type SourceOrder, sourceKinds } from "./multicast-source.ts";
 
 const help = `usage: node test/bench/multicast.ts [options]        (root; apt-get install ethtool iproute2 nftables udpcast uftp)
 
@@ -24,6 +25,7 @@ const help = `usage: node test/bench/multicast.ts [options]        (root; apt-ge
   --only bootcast,udpcast,uftp
   --mtu 1500                what cards and ports carry in a packet: 9000 needs --mbit 0
   --fast-path on            on, off or on,off: whether ours may use what Node itself does not offer
+  --source file             file, store, sealed, encrypted or several: where ours takes the image from, or how it sends it
 
 time       from the first data packet to the last host's end, in units of what the image takes with full frames at the rate
 time/loss  the same in units of what a perfect code would take with that loss
@@ -41,6 +43,7 @@ const { values } = parseArgs({
     only: { type: "string", default: "bootcast,udpcast,uftp" },
     mtu: { type: "string", default: "1500" },
     "fast-path": { type: "string", default: "on" },
+    source: { type: "string", default: "file" },
     help: { type: "boolean", default: false },
   },
 });
@@ -64,10 +67,12 @@ try {
   const digest = await digestOf(image);
   mkdirSync(join(directory, "host"));
   await bundleHost(hostProgram);
+  const sources = await prepareSources(kindsOf(values.source), image, directory);
   const rows: Row[] = [];
   for (const hosts of numbersOf(values.receivers)) {
     for (const percent of numbersOf(values.loss)) {
-      for (const contender of contenders()) rows.push(await measure(contender, { hosts, percent, image, digest }));
+      for (const contender of contenders(sources))
+        rows.push(await measure(contender, { hosts, percent, image, digest }));
     }
   }
   const setting = { mebibytes: imageBytes / 1024 ** 2, "Mbit/s a port": megabitsPerSecond };
@@ -76,9 +81,20 @@ try {
   rmSync(directory, { recursive: true });
 }
 
-function contenders(): Contender[] {
+function kindsOf(list: string): SourceKind[] {
+  return list.split(",").map((word) => {
+    const kind = sourceKinds.find((one) => one === word);
+    if (kind === undefined) throw new Error(`There is no source ${word}; there are ${sourceKinds.join(", ")}.`);
+    return kind;
+  });
+}
+
+function contenders(sources: ReadonlyMap<SourceKind, SourceOrder>): Contender[] {
   return values.only.split(",").flatMap((name) => {
-    if (name === "bootcast") return values["fast-path"].split(",").map((word) => bootcast(word === "on"));
+    if (name === "bootcast") {
+      const ways = values["fast-path"].split(",").map((word) => word === "on");
+      return ways.flatMap((isFast) => [...sources].map(([kind, source]) => bootcast(isFast, kind, source)));
+    }
     if (name !== "udpcast" && name !== "uftp") throw new Error(`There is no ${name} to measure.`);
     const why = absent(name);
     if (why !== undefined) console.error(`${name} is left out: ${why}.`);
