@@ -1,3 +1,4 @@
+import { networkInterfaces } from "node:os";
 import { pino } from "pino";
 import { examineDisks } from "../agent/examine-disks.ts";
 import { readInventory } from "../agent/inventory.ts";
@@ -40,7 +41,7 @@ export async function agentLocal(flags: LocalFlags, questions: Questions): Promi
   const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "silent" }, pino.destination(2));
   const write = (text: string) => void process.stdout.write(text);
   const inventory = readInventory(thisMachine, { bootMac: undefined, agentVersion: VERSION });
-  write(`bootcast ${VERSION}: restore a disk of this machine\n\n${inventoryText(inventory)}\n\n`);
+  write(`bootcast ${VERSION}: restore a disk of this machine\n\n${inventoryText(inventory, addressesOfCards())}\n\n`);
   const disks = await examineDisks(inventory.disks, { files: thisMachine, tools, log });
   write("Disks:\n");
   write(disks.length === 0 ? "  none: the kernel shows no disk\n" : `${diskTable(disks)}\n`);
@@ -58,9 +59,9 @@ export async function agentLocal(flags: LocalFlags, questions: Questions): Promi
   if (target === undefined) return nothingDone(write);
   const output = new RestoreOutput("people", write);
   try {
-    const restore = { source, target, erase: true, dataDir: flags.dataDir, ...optional(flags) };
+    const restore = { source: source.source, target, erase: true, dataDir: flags.dataDir, ...optional(flags) };
     await runRestore(restore, output, async (question) => (await questions.ask(question)) ?? "");
-    write(`\n${target} holds ${source} now.\n`);
+    write(`\n${target} holds ${source.title} now.\n`);
     return Exit.done;
   } catch (error) {
     const fault = asFault(error);
@@ -70,14 +71,22 @@ export async function agentLocal(flags: LocalFlags, questions: Questions): Promi
   }
 }
 
-async function chooseSource(sources: readonly LocalSource[], questions: Questions): Promise<string | undefined> {
+function addressesOfCards(): Map<string, string> {
+  const own = Object.entries(networkInterfaces()).flatMap(([name, entries]) => {
+    const address = entries?.find(({ family }) => family === "IPv4")?.address;
+    return address === undefined ? [] : [[name, address] as const];
+  });
+  return new Map(own);
+}
+
+async function chooseSource(sources: readonly LocalSource[], questions: Questions): Promise<LocalSource | undefined> {
   const numbers = sources.length === 0 ? "" : `number, or `;
   for (;;) {
     const answer = await questions.ask(`\nImage (${numbers}https://..., asr://..., a path; q ends): `);
     if (isEnd(answer)) return undefined;
-    if (!/^\d+$/.test(answer)) return answer;
+    if (!/^\d+$/.test(answer)) return { title: answer, detail: "", source: answer };
     const chosen = sources[Number(answer) - 1];
-    if (chosen !== undefined) return chosen.source;
+    if (chosen !== undefined) return chosen;
     process.stdout.write(`There is no image ${answer}.\n`);
   }
 }

@@ -8,16 +8,21 @@ import { table } from "./table.ts";
 /** A person names the disk, so it may be any that is free. */
 const anyFreeDisk: DiskRule = { pick: "only", allow: diskPermissions };
 
-/** What this machine is, for the person in front of it. */
-export function inventoryText(inventory: Inventory): string {
+/**
+ * What this machine is, for the person in front of it.
+ *
+ * @param addresses the IPv4 address of each network card that has one, by the card's name
+ */
+export function inventoryText(inventory: Inventory, addresses: ReadonlyMap<string, string>): string {
   const { vendor, model, serial, firmware, memoryBytes, cpuCount, nics } = inventory;
   const machine = [vendor, model].filter((word) => word !== "").join(" ") || "unknown machine";
   const cards = nics.map(({ name, mac, linkMegabits }) => {
-    return `  network   ${name} ${mac}, ${linkMegabits === undefined ? "no link" : `${linkMegabits} Mbit/s`}`;
+    const speed = linkMegabits === undefined ? [] : [`${linkMegabits} Mbit/s`];
+    return `  network   ${[`${name} ${mac}`, addresses.get(name) ?? "no address", ...speed].join(", ")}`;
   });
   return [
     `  machine   ${machine}${serial === "" ? "" : `, serial number ${serial}`}`,
-    `  memory    ${formatSize(memoryBytes)}, ${cpuCount} processors, ${firmware === "uefi" ? "UEFI" : "BIOS"}`,
+    `  memory    ${formatSize(memoryBytes)}, ${cpuCount} ${cpuCount === 1 ? "processor" : "processors"}, ${firmware === "uefi" ? "UEFI" : "BIOS"}`,
     ...(cards.length > 0 ? cards : ["  network   no card"]),
   ].join("\n");
 }
@@ -38,7 +43,7 @@ export function diskTable(disks: readonly Disk[]): string {
         `  ${number === 0 ? " -" : String(number).padStart(2)}  ${describeDisk(disk)}`,
         `      holds ${contentText(disk).slice(diskIdentity(disk).length + 2)}`,
         ...(refusal === undefined ? [] : [`      cannot be chosen: ${refusal}`]),
-        ...(disk.failing === undefined ? [] : [`      WARNING: it fails: ${disk.failing}`]),
+        ...(disk.failing === undefined || refusal !== undefined ? [] : [`      WARNING: it fails: ${disk.failing}`]),
       ].join("\n");
     })
     .join("\n");
@@ -46,5 +51,5 @@ export function diskTable(disks: readonly Disk[]): string {
 
 /** The images with their numbers. */
 export function sourceTable(sources: readonly { readonly title: string; readonly detail: string }[]): string {
-  return table([["  ", "image", ""], ...sources.map(({ title, detail }, at) => [`  ${at + 1}`, title, detail])]);
+  return table(sources.map(({ title, detail }, at) => [`  ${String(at + 1).padStart(2)}`, title, detail]));
 }

@@ -68,4 +68,9 @@ async function mountStick(): Promise<boolean> {
   return false;
 }
 
-if (import.meta.main) void main();
+if (import.meta.main) {
+  main().catch((error: unknown) => {
+    process.stderr.write(faultText(asFault(error)));
+    process.exitCode = 1;
+  });
+}

@@ -3,11 +3,13 @@ import { createInterface, type Interface } from "node:readline";
 /** Asks a person at the terminal, or takes the lines of a pipe, one for each question. */
 export class Questions {
   readonly #terminal: Interface;
+  readonly #output: NodeJS.WritableStream;
   readonly #lines: string[] = [];
   #waiting: ((line: string | undefined) => void) | undefined;
   #isOver = false;
 
   constructor(input: NodeJS.ReadableStream = process.stdin, output: NodeJS.WritableStream = process.stdout) {
+    this.#output = output;
     this.#terminal = createInterface({ input, output });
     this.#terminal.on("line", (line) => {
       if (this.#waiting === undefined) this.#lines.push(line);
@@ -27,9 +29,12 @@ export class Questions {
   /** @returns undefined when there is no answer any more: Ctrl-C, Ctrl-D, the end of a pipe */
   async ask(question: string): Promise<string | undefined> {
     const early = this.#lines.shift();
+    if (early !== undefined || this.#isOver) {
+      this.#output.write(`${question}\n`);
+      return early?.trim();
+    }
     this.#terminal.setPrompt(question);
-    if (!this.#isOver && early === undefined) this.#terminal.prompt();
-    if (early !== undefined || this.#isOver) return early?.trim();
+    this.#terminal.prompt();
     return new Promise((resolve) => {
       this.#waiting = (line) => resolve(line?.trim());
     });

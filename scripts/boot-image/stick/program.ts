@@ -83,7 +83,8 @@ async function addPackage(
 }
 
 async function packageFolder(name: string, from: string): Promise<string> {
-  for (const folder of createRequire(from).resolve.paths(name) ?? []) {
+  // With a slash, because some have the name of a module of Node.
+  for (const folder of createRequire(from).resolve.paths(`${name}/`) ?? []) {
     if (await readFile(join(folder, name, "package.json")).catch(() => undefined)) return join(folder, name);
   }
   throw new Error(`The package ${name} is not installed.`);
