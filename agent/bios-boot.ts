@@ -1,5 +1,5 @@
 import { open } from "node:fs/promises";
-import type { BootEntryResult } from "./boot-entry.ts";
+import type { BootEntryResult } from "./boot-result.ts";
 
 /** Of the first sector: boot code, then numbers and the partition table, then the mark. */
 const CODE_BYTES = 440;

@@ -1,7 +1,7 @@
-import type { Logger } from "pino";
 import { biosStart } from "./bios-boot.ts";
 import { copyLoaders, fallbackPlan, findLoader, firmwarePath } from "./boot-loader.ts";
 import { createdEntry, LABEL_PREFIX, orderWith, parseBootEntries } from "./boot-order.ts";
+import type { BootEntryMachine, BootEntryResult } from "./boot-result.ts";
 import { forgetMacBootDevice, isMac, setMacBootDevice } from "./mac-boot.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import type { RestoredVolume } from "./partitions.ts";
@@ -12,16 +12,6 @@ import { withVolume } from "./volumes.ts";
 const systemPartitionTypes = ["C12A7328-F81F-11D2-BA4B-00A0C93EC93B", "EF"];
 
 const EFI_TIMEOUT_MS = 30_000;
-
-/** What became of the boot entry, for screen and report. `isWarning`: the host may need a hand to start. */
-export type BootEntryResult = { readonly detail: string; readonly isWarning: boolean };
-
-export type BootEntryMachine = {
-  readonly tools: Tools;
-  readonly files: MachineFiles;
-  readonly log: Logger;
-  readonly mountDirectory: string;
-};
 
 /**
  * Makes the firmware start the restored system. BIOS needs nothing: it starts

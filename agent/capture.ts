@@ -1,7 +1,7 @@
 import { Fault } from "../fault.ts";
 import { chooseCaptureDisk } from "./capture-disk.ts";
 import { capturePermitText, type Disk } from "./contract.ts";
-import type { Host } from "./deploy.ts";
+import type { Host } from "./deploy-order.ts";
 import { changeOfDisk, describeDisk, diskChanged } from "./disk-choice.ts";
 import { limits } from "./limits.ts";
 import type { AgentPorts, CaptureOrder } from "./ports.ts";

@@ -2,29 +2,21 @@ import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
 import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
-import { type Disk, type Order, permitText, type Registration, type ScriptResult, scriptsText } from "./contract.ts";
+import { type Afterwards, type Disk, permitText } from "./contract.ts";
+import { checkPermitsOfEnd, endDeploy } from "./deploy-end.ts";
+import type { DeployOrder, Host } from "./deploy-order.ts";
 import { changeOfDisk, chooseDisk, type DiskTerms, describeDisk, diskChanged } from "./disk-choice.ts";
-import { contentText } from "./disk-content.ts";
 import { diskIdentity } from "./disk-identity.ts";
 import type { Erased } from "./erase.ts";
 import { limits } from "./limits.ts";
-import type { BootNetwork } from "./network.ts";
-import { fitOrderOf, keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
-import type { RestoredVolume } from "./partitions.ts";
+import { keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
 import type { AgentPorts, LocalDisk } from "./ports.ts";
 import { preflight } from "./preflight.ts";
 import type { Reporter } from "./reporter.ts";
 import { restoreRuleOf } from "./restore-rule.ts";
-import { hasSucceeded, scriptLine } from "./scripts.ts";
-import type { ServerClient } from "./server-client.ts";
 import { settledDisks } from "./settled-disks.ts";
-import { formatDuration, formatSize } from "./sizes.ts";
+import { formatSize } from "./sizes.ts";
 import type { DescribedStream } from "./stream/describe.ts";
-
-export type DeployOrder = Extract<Order, { kind: "deploy" }>;
-
-/** This machine as its server knows it. */
-export type Host = { readonly client: ServerClient; readonly host: Registration; readonly network: BootNetwork };
 
 /**
  * Carries out one order, from the preflight to the last report:
@@ -47,8 +39,11 @@ export class Deploy {
     this.#order = order;
   }
 
-  /** False: the order was taken back while the disk was still as before. @throws whatever ended it otherwise */
-  async run(): Promise<boolean> {
+  /**
+   * @returns what comes afterwards; undefined: the order was taken back while the disk was still as before
+   * @throws whatever ended it otherwise
+   */
+  async run(): Promise<Afterwards | undefined> {
     const ports = this.#ports;
     const reporter = this.#reporter;
     const order = this.#order;
@@ -59,22 +54,22 @@ export class Deploy {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
       const terms = termsOf(order);
       verifyRuleOf(order);
-      this.#checkScripts();
+      const end = { ports, reporter, host: this.#host, order, recheck: (disk: Disk) => this.#recheck(disk) };
+      checkPermitsOfEnd(end);
       const stream = await ports.describe(this.#host.client.url, order.streamId);
       const disk = await this.#preflight(stream, terms);
       const held = await this.#look(disk, stream.manifest);
       reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);
       const received = await this.#receive(stream, disk, terms, held);
       await this.#verify(disk, stream.manifest, received, held);
-      await this.#nameAndFinish(disk, stream.manifest);
-      return true;
+      return await endDeploy(end, disk, stream.manifest);
     } catch (error) {
       const reason = reporter.cancelled.aborted ? reporter.cancelled.reason : error;
       const isWithdrawn = reason instanceof Fault && reason.code === "DEPLOY_CANCELLED";
       if (!isWithdrawn || reporter.disk !== "untouched") throw reason;
       reporter.say("waiting", `${reason.what} ${reason.why} The disk was not touched.`);
       reporter.order(undefined);
-      return false;
+      return undefined;
     }
   }
 
@@ -220,68 +215,4 @@ export class Deploy {
     reporter.diskIs("complete");
     reporter.say("verifying", verifiedLine(rule, repaired));
   }
-
-  /** Before anything is erased: a script that nobody ordered is not run, and its order is not carried out. */
-  #checkScripts(): void {
-    const { deployId, scripts } = this.#order;
-    if (scripts === undefined) return;
-    this.#ports.checkPermit(scriptsText({ mac: this.#host.network.mac, deployId, list: scripts.list }), scripts.permit);
-  }
-
-  async #runScripts(disk: Disk, systems: readonly RestoredVolume[]): Promise<void> {
-    const ports = this.#ports;
-    const reporter = this.#reporter;
-    const { image, hostName, scripts } = this.#order;
-    const { mac } = this.#host.network;
-    for (const script of scripts?.list ?? []) {
-      await reporter.enter("naming", `script ${script.name}, ${formatDuration(script.mostSeconds * 1000)} at most`);
-      reporter.cancelled.throwIfAborted();
-      this.#recheck(disk);
-      const signal = reporter.cancelled;
-      const result = await ports.runScript({ script, systems, disk, image, hostName, mac, signal });
-      await reporter.scriptEnded(result, scriptLine(result));
-      reporter.cancelled.throwIfAborted();
-      if (!hasSucceeded(result)) throw scriptFailed(result);
-    }
-  }
-
-  async #nameAndFinish(disk: Disk, manifest: Manifest): Promise<void> {
-    const ports = this.#ports;
-    const reporter = this.#reporter;
-    const order = this.#order;
-    await reporter.enter("naming", order.hostName);
-    reporter.cancelled.throwIfAborted();
-    const mac = this.#host.network.mac;
-    this.#recheck(disk);
-    const fitted = await ports.fit({
-      disk,
-      order: fitOrderOf(order, mac),
-      signal: reporter.cancelled,
-      onProgress: (progress) => reporter.progress(progress),
-    });
-    for (const line of fitted.lines) reporter.say("naming", line);
-    reporter.cancelled.throwIfAborted();
-    this.#recheck(disk);
-    const { renewed: renewedUuids } = fitted;
-    const naming = await ports.name({ disk, manifest, hostName: order.hostName, mac, renewedUuids });
-    const modules = naming.modules.length > 0 ? naming.modules.join(", ") : "no known system on the disk";
-    reporter.say("naming", `${naming.changes} changes: ${modules}`);
-    for (const note of naming.notes) reporter.say("naming", note);
-    await this.#runScripts(disk, naming.systems);
-    await reporter.enter("finishing", "boot entry");
-    this.#recheck(disk);
-    for (const line of await ports.finish({ disk, manifest, image: order.image })) reporter.say("finishing", line);
-    await reporter.enter("rebooting", `into ${order.image} as ${order.hostName}`);
-    const [restored] = await ports.examine([disk]);
-    const holds = restored?.holds === undefined ? {} : { holds: contentText(restored) };
-    await reporter.finally({ done: `${order.hostName} is ready`, ...holds }, limits.lastReportMs);
-  }
-}
-
-function scriptFailed(result: ScriptResult): Fault {
-  return new Fault("SCRIPT_FAILED", {
-    what: `The disk is restored and named, but a script of the order failed: ${scriptLine(result)}`,
-    why: result.output === "" ? "It said nothing." : result.output.split("\n").slice(-10).join("\n"),
-    fix: "Correct it (bootcast script list), and order the image again.",
-  });
 }

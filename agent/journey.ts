@@ -51,6 +51,7 @@ export class Journey {
   #disk: DiskState = "untouched";
   readonly #spentMs = new Map<AgentState, number>();
   deployId: string | undefined;
+  callsWhenUp = false;
 
   constructor(nowMs: number) {
     this.#enteredAtMs = nowMs;
@@ -112,7 +113,8 @@ export class Journey {
 
   #report(detail: string, nowMs: number): Report {
     this.#reportedAtMs = nowMs;
-    const report: Report = { state: this.#state, detail };
+    const calls = this.callsWhenUp && (this.#state === "rebooting" || this.#state === "done");
+    const report: Report = { state: this.#state, detail, ...(calls ? { callsWhenUp: true } : {}) };
     return this.deployId === undefined ? report : { ...report, deployId: this.deployId };
   }
 }

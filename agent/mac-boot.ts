@@ -1,5 +1,5 @@
 import { open, rm, writeFile } from "node:fs/promises";
-import type { BootEntryMachine, BootEntryResult } from "./boot-entry.ts";
+import type { BootEntryMachine, BootEntryResult } from "./boot-result.ts";
 import {
   APPLE_VARIABLES,
   type MacPartition,

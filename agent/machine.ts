@@ -18,6 +18,8 @@ import { hardwareUuidCandidates } from "./identity/hardware-uuid.ts";
 import { identityModules } from "./identity/modules.ts";
 import { availableMemoryBytes, readInventory, readPower } from "./inventory.ts";
 import type { KernelArguments } from "./kernel-arguments.ts";
+import { enterPressed } from "./leave/enter-key.ts";
+import { loadKernel, startKernel } from "./leave/kexec.ts";
 import { lookAtLocalDisk, readLocalDiskBack } from "./local-restore.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import { browseMdns } from "./mdns.ts";
@@ -27,7 +29,7 @@ import { rereadPartitions, restoredVolumes } from "./partitions.ts";
 import { checkPermit, newChallenge } from "./permit.ts";
 import type { AgentPorts } from "./ports.ts";
 import { withReadOnlyDisk } from "./read-only.ts";
-import { restart } from "./restart.ts";
+import { restart, switchOff } from "./restart.ts";
 import { RestoreScreen } from "./screen.ts";
 import { runScript } from "./scripts.ts";
 import { connect } from "./server-client.ts";
@@ -138,14 +140,15 @@ export function machinePorts(options: MachineOptions): AgentPorts {
 
     fit: ({ disk, order, ...progress }) => fitDisk(disk, order, machine, progress),
 
-    async name({ disk, manifest, hostName, mac, renewedUuids }) {
+    async name({ disk, manifest, hostName, mac, renewedUuids, alive }) {
       await rereadPartitions(disk.path, manifest, machine);
       const hardwareUuids = hardwareUuidCandidates(systemUuidBytes(files.bytes("/sys/firmware/dmi/entries/1-0/raw")));
       const volumes = await volumesOf(disk, manifest);
-      return nameVolumes(volumes, identityModules, { hostName, mac, hardwareUuids, renewedUuids }, machine);
+      const identity = { hostName, mac, hardwareUuids, renewedUuids, ...(alive === undefined ? {} : { alive }) };
+      return nameVolumes(volumes, identityModules, identity, machine);
     },
 
-    async runScript({ script, systems: [system], disk, image, hostName, mac, signal }) {
+    async runScript({ script, systems: [system], disk, image, hostName, mac, signal, onProgress }) {
       const variables = (directory: string) => ({
         BOOTCAST_HOST_NAME: hostName,
         BOOTCAST_MAC: mac,
@@ -154,7 +157,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         BOOTCAST_VOLUME: system?.device ?? "",
         BOOTCAST_ROOT: directory,
       });
-      const own = { clock: realClock, directory: SCRIPT_DIRECTORY };
+      const own = { clock: realClock, directory: SCRIPT_DIRECTORY, onProgress };
       if (system === undefined) return runScript(script, variables(""), signal, own);
       const use = (_: unknown, directory: string) => runScript(script, variables(directory), signal, own);
       return withVolume(system, machine, use, { runsPrograms: true });
@@ -194,7 +197,11 @@ export function machinePorts(options: MachineOptions): AgentPorts {
       }
     },
 
+    loadKernel: async ({ disk, manifest }) => loadKernel(await volumesOf(disk, manifest), machine),
     reboot: () => restart(tools, log),
+    powerOff: () => switchOff(tools, log),
+    startKernel: () => startKernel(tools),
+    enterPressed: (mostMs) => enterPressed(process.stdin, mostMs),
   };
 
   async function volumesOf(disk: { path: string; sizeBytes: number }, manifest: Parameters<typeof restoredVolumes>[1]) {

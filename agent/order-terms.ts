@@ -1,11 +1,10 @@
 import type { FitOrder } from "../images/disk-fit/plan.ts";
 import type { HeldCells } from "../images/held-cells.ts";
-import type { Order, Report } from "./contract.ts";
+import type { Report } from "./contract.ts";
+import type { DeployOrder } from "./deploy-order.ts";
 import { type DiskTerms, defaultTerms } from "./disk-choice.ts";
 import { parseDiskRule } from "./disk-rule.ts";
 import { parseVerifyRule, type VerifyRule } from "./verify-plan.ts";
-
-type DeployOrder = Extract<Order, { kind: "deploy" }>;
 
 /** @throws {Fault} DISK_RULE when the server's rule is one that this agent does not understand */
 export function termsOf({ terms }: DeployOrder): DiskTerms {

@@ -1,14 +1,16 @@
 import type { Logger } from "pino";
 import type { BlockTarget } from "../images/block.ts";
-import type { HeldCells } from "../images/held-cells.ts";
 import type { FitOrder } from "../images/disk-fit/plan.ts";
+import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./backoff.ts";
 import type { AgentConsole } from "./console.ts";
 import type { Disk, EraseMethod, Inventory, Order, OrderScript, Registration, ScriptResult } from "./contract.ts";
 import type { Erased } from "./erase.ts";
 import type { Fitted } from "./fit/fit-disk.ts";
+import type { AliveCall } from "./identity/alive-script.ts";
 import type { Power } from "./inventory.ts";
+import type { Leaving } from "./leave/leave.ts";
 import type { NamingResult } from "./name-volumes.ts";
 import type { BootNetwork } from "./network.ts";
 import type { RestoredVolume } from "./partitions.ts";
@@ -155,6 +157,8 @@ export type AgentPorts = {
     mac: string;
     /** What `fit` renewed. */
     renewedUuids: ReadonlyMap<string, string>;
+    /** What the restored system is to say at its first start, where that was ordered. */
+    alive?: AliveCall;
   }): Promise<NamingResult>;
   /** Runs one script of the order, with the first volume that holds a system mounted for it. */
   runScript(request: {
@@ -166,11 +170,13 @@ export type AgentPorts = {
     hostName: string;
     mac: string;
     signal: AbortSignal;
+    /** Called every few seconds while it runs. */
+    onProgress(): void;
   }): Promise<ScriptResult>;
   /** Boot entry. Returns lines for the screen. */
   finish(request: { disk: Disk; manifest: Manifest; image: string }): Promise<readonly string[]>;
   /** Reads the disk and sends what the server lacks of it. It is never opened for writing. */
   capture(request: CaptureRequest): Promise<Captured>;
-  /** Writes everything out and restarts the machine; on the machine it does not come back. */
-  reboot(): Promise<void>;
-};
+  /** Loads the kernel that the restored disk would start. Returns a line for the screen. */
+  loadKernel(request: { disk: Disk; manifest: Manifest }): Promise<string>;
+} & Leaving;

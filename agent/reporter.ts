@@ -59,6 +59,11 @@ export class Reporter {
     this.#ports.screen.about(facts);
   }
 
+  /** Whether the restored system will say itself that it is up: the last reports tell so. */
+  set callsWhenUp(callsWhenUp: boolean) {
+    this.#journey.callsWhenUp = callsWhenUp;
+  }
+
   /** A line on the screen that is no change of state. */
   say(state: AgentState, text: string): void {
     this.#ports.screen.state(state, text);

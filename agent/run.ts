@@ -1,8 +1,10 @@
 import { Fault } from "../fault.ts";
 import { backoffMs } from "./backoff.ts";
 import { Capture } from "./capture.ts";
-import type { Inventory, Order } from "./contract.ts";
-import { Deploy, type DeployOrder, type Host } from "./deploy.ts";
+import type { Afterwards, AgentState, Inventory, Order } from "./contract.ts";
+import { Deploy } from "./deploy.ts";
+import type { DeployOrder, Host } from "./deploy-order.ts";
+import { leave } from "./leave/leave.ts";
 import { limits } from "./limits.ts";
 import type { BootNetwork } from "./network.ts";
 import type { AgentPorts, CaptureOrder } from "./ports.ts";
@@ -21,7 +23,7 @@ const AGAIN_MS = 5000;
  * Nothing is erased that nobody ordered: this is the way to an order and back to
  * the reboot; only `Deploy`, which one order makes, changes a disk. `Capture` reads one.
  *
- * Always ends in a reboot. A host that failed is not given the agent again by
+ * Always ends in a reboot, or in what was ordered instead (leave/). A host that failed is not given the agent again by
  * the server, so it does not loop.
  */
 export async function runAgent(ports: AgentPorts): Promise<"done" | "failed" | "not ordered"> {
@@ -32,6 +34,7 @@ export async function runAgent(ports: AgentPorts): Promise<"done" | "failed" | "
 class AgentRun {
   readonly #ports: AgentPorts;
   readonly #reporter: Reporter;
+  #afterwards: Afterwards = "reboot";
 
   constructor(ports: AgentPorts) {
     this.#ports = ports;
@@ -46,12 +49,9 @@ class AgentRun {
       await this.#fail(asFault(error));
       outcome = "failed";
     }
-    try {
-      await this.#ports.reboot();
-    } catch (error) {
-      this.#ports.log.error({ err: error }, "the restart failed");
-      this.#reporter.say("rebooting", "This machine cannot restart itself: switch it off and on.");
-    }
+    const say = (state: AgentState, text: string) => this.#reporter.say(state, text);
+    // Only what was carried out to its end is left as ordered.
+    await leave(outcome === "done" ? this.#afterwards : "reboot", this.#ports, { say, log: this.#ports.log });
     return outcome;
   }
 
@@ -132,10 +132,12 @@ class AgentRun {
     }
   }
 
-  #carryOut(host: Host, order: DeployOrder | CaptureOrder): Promise<boolean> {
-    return order.kind === "capture"
-      ? new Capture(this.#ports, this.#reporter, host, order).run()
-      : new Deploy(this.#ports, this.#reporter, host, order).run();
+  /** @returns false: the order was taken back */
+  async #carryOut(host: Host, order: DeployOrder | CaptureOrder): Promise<boolean> {
+    if (order.kind === "capture") return new Capture(this.#ports, this.#reporter, host, order).run();
+    const afterwards = await new Deploy(this.#ports, this.#reporter, host, order).run();
+    this.#afterwards = afterwards ?? "reboot";
+    return afterwards !== undefined;
   }
 
   async #waitForOrder(host: Host, deadline: number): Promise<Exclude<Order, { kind: "wait" }> | "lost server"> {

@@ -13,7 +13,11 @@ export type ScriptMachine = {
   readonly clock: Clock;
   /** A directory of the agent's own, where programs may run. */
   readonly directory: string;
+  /** Called every two seconds while a script runs. */
+  readonly onProgress?: () => void;
 };
+
+const TELL_EVERY_MS = 2000;
 
 /**
  * Runs one script of an order by the boot image's own shell, in the agent's own system. Whatever it started and left
@@ -29,16 +33,18 @@ export async function runScript(
   signal: AbortSignal,
   machine: ScriptMachine,
 ): Promise<ScriptResult> {
-  const { clock, directory } = machine;
+  const { clock, directory, onProgress } = machine;
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const path = join(directory, "script");
   await writeFile(path, script.text, { mode: 0o700 });
   const startedAtMs = clock.now();
+  const telling = onProgress === undefined ? undefined : setInterval(onProgress, TELL_EVERY_MS);
   try {
     const { ended, code, output } = await ran(path, directory, variables, script.mostSeconds * 1000, signal);
     const seconds = Math.round((clock.now() - startedAtMs) / 1000);
     return { name: script.name, ended, code, seconds, output };
   } finally {
+    clearInterval(telling);
     await rm(path, { force: true });
   }
 }

@@ -1,3 +1,4 @@
+import type { AliveCall } from "./alive-script.ts";
 import type { VolumeFiles } from "./volume-files.ts";
 
 /** One thing that would change on a restored volume. Paths are absolute inside the volume. */
@@ -26,6 +27,8 @@ export type Identity = {
   readonly mac: string;
   /** The Hardware UUIDs this machine may have as a Mac, upper case, the likeliest first; none when unknown. */
   readonly hardwareUuids: readonly string[];
+  /** What the system says when it is up, where that was ordered. */
+  readonly alive?: AliveCall;
   /** File systems and partitions that were given a new UUID after the restore: old to new, lower case. */
   readonly renewedUuids?: ReadonlyMap<string, string>;
 };

@@ -1,11 +1,13 @@
 import { byHost } from "./byhost.ts";
 import type { IdentityModule } from "./change.ts";
+import { linuxAlive } from "./linux-alive.ts";
 import { linuxHostname } from "./linux-hostname.ts";
 import { linuxLeftovers } from "./linux-leftovers.ts";
 import { linuxMachineId } from "./linux-machine-id.ts";
 import { linuxNetworkNames } from "./linux-network-names.ts";
 import { linuxSshHostKeys } from "./linux-ssh-host-keys.ts";
 import { linuxUuids } from "./linux-uuids.ts";
+import { macAlive } from "./mac-alive.ts";
 import { macFirstBoot } from "./mac-first-boot.ts";
 import { macHiddenList } from "./mac-hidden-list.ts";
 import { macNames } from "./mac-names.ts";
@@ -19,7 +21,7 @@ import { windowsUnattend } from "./windows-unattend.ts";
  * known by its name; and the job of a Mac's first start before what it depends on is taken away.
  */
 export const identityModules: readonly IdentityModule[] = [
-  ...[linuxHostname, linuxMachineId, linuxSshHostKeys, linuxNetworkNames, linuxLeftovers, linuxUuids],
-  ...[macNames, macFirstBoot, byHost, macNetworkInterfaces, macKerberos, macSshHostKeys, macHiddenList],
+  ...[linuxHostname, linuxMachineId, linuxSshHostKeys, linuxNetworkNames, linuxLeftovers, linuxUuids, linuxAlive],
+  ...[macNames, macFirstBoot, byHost, macNetworkInterfaces, macKerberos, macSshHostKeys, macHiddenList, macAlive],
   ...[windowsUnattend, windowsRegistry, windowsDiskIds],
 ];

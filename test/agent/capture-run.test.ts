@@ -123,7 +123,14 @@ function room(scene: Scene = {}) {
       await beforeFinish("all is sent");
       return { image: "lab-07", imageVersion: 4, warnings: ["Partition 1 is not clean."] };
     },
+    loadKernel: async () => {
+      happened.push("load kernel");
+      return "/boot/vmlinuz starts at once";
+    },
     reboot: async () => void happened.push("reboot"),
+    powerOff: async () => void happened.push("power off"),
+    startKernel: async () => void happened.push("start kernel"),
+    enterPressed: async () => void happened.push("enter"),
   };
   return { happened, reports, failures, ports: { ...ports, ...scene.change?.(ports) } };
 }

@@ -14,10 +14,9 @@ import { treeFiles } from "./machine-tree.ts";
 const guid = "50DD0659-0F10-4307-860B-6908BD051907";
 const partition = { number: 2, startSectors: 409_640, sizeSectors: 975_093_952, guid };
 const shortPath =
-  "04012a0002000000284006000000000000c01e3a00000000" + "5906dd50100f0743860b6908bd051907" + "0202" + "7fff0400";
+  "04012a00020000002840060000000000c0c01e3a00000000" + "5906dd50100f0743860b6908bd051907" + "0202" + "7fff0400";
 /** ACPI root, PCI device, SATA port, as a Mac writes the way to its controller before the partition. */
-const controller =
-  "02010c00d041030a00000000" + "0101060002 1f".replace(" ", "") + "03120a000000000000 00".replace(" ", "");
+const controller = "02010c00d041030a0000000001010600021f03120a00000000000000";
 const text = (uuid: string, disk: string) =>
   `<array><dict><key>IOMatch</key><dict><key>IOProviderClass</key><string>IOMedia</string><key>IOPropertyMatch</key><dict><key>UUID</key><string>${uuid}</string></dict></dict><key>BLLastBSDName</key><string>${disk}</string></dict></array>\0`;
 const variable = (data: Uint8Array) => Buffer.concat([Buffer.from([7, 0, 0, 0]), data]);

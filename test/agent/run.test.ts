@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";
 import {
+  type Afterwards,
   type AgentState,
+  aliveText,
   type Disk,
   type Order,
   type OrderTerms,
@@ -174,7 +176,14 @@ function room(scene: Scene = {}): Room {
       await beforeFinish("all is sent");
       return { image: "lab-07", imageVersion: 4, warnings: ["a warning"] };
     },
+    loadKernel: async () => {
+      happened.push("load kernel");
+      return "/boot/vmlinuz starts at once";
+    },
     reboot: async () => void happened.push("reboot"),
+    powerOff: async () => void happened.push("power off"),
+    startKernel: async () => void happened.push("start kernel"),
+    enterPressed: async () => void happened.push("enter"),
   };
   const built: Room = { happened, reports, failures, ports };
   return { ...built, ports: { ...ports, ...scene.change?.(ports, built) } };
@@ -671,6 +680,98 @@ test("a script that fails ends the order as failed, after what it said was repor
     ["script licence"],
   );
   assert.match(all.reports.at(-1)?.fault?.why ?? "", /waiting for the licence server/);
+});
+
+const leavings = ["load kernel", "start kernel", "power off", "enter", "reboot"];
+const ends: readonly {
+  afterwards: Afterwards;
+  lines: readonly string[];
+  what?: string;
+  change?: Partial<AgentPorts>;
+}[] = [
+  { afterwards: "reboot", lines: ["report done", "reboot"] },
+  // On a machine that does as it is told nothing follows.
+  { afterwards: "power-off", lines: ["report done", "power off", "reboot"] },
+  { afterwards: "kexec", lines: ["load kernel", "report done", "start kernel", "reboot"] },
+  { afterwards: "wait", lines: ["report done", "enter", "reboot"] },
+  {
+    afterwards: "kexec",
+    what: ", where the kernel cannot be loaded",
+    change: { loadKernel: () => Promise.reject(new Fault("KEXEC_NO_KERNEL", { what: "None.", why: "No.", fix: "" })) },
+    lines: ["report done", "reboot"],
+  },
+];
+for (const { afterwards, lines, what = "", change } of ends) {
+  test(`a restored machine is left as ordered: ${afterwards}${what}`, async () => {
+    const terms: OrderTerms = { disk: "only", erase: "quick", confirmed: [], known: "", afterwards };
+    const all = room({ orders: [{ ...order, terms } as Order], change: () => change ?? {} });
+    assert.equal(await runAgent(all.ports), "done");
+    assert.deepEqual(
+      all.happened.filter((line) => leavings.includes(line) || line === "report done"),
+      lines,
+    );
+  });
+}
+
+test("a machine that failed restarts, whatever was ordered for one that is restored", async () => {
+  const terms: OrderTerms = { disk: "only", erase: "quick", confirmed: [], known: "", afterwards: "power-off" };
+  const all = room({
+    orders: [{ ...order, terms } as Order],
+    change: () => ({ verify: () => Promise.reject(lost()) }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assert.deepEqual(
+    all.happened.filter((line) => leavings.includes(line)),
+    ["reboot"],
+  );
+});
+
+const alive = { url: "http://10.77.0.1:8440/agent/v1/hosts/7/alive", token: "q".repeat(43), permit: "signed" };
+const calling: Order = { ...order, alive } as Order;
+
+for (const [what, callsWhenUp] of [
+  ["a system that can call", true],
+  ["none that can", false],
+] as const) {
+  test(`the restored system is to call: ${what}`, async () => {
+    const texts: string[] = [];
+    let named: unknown;
+    const all = room({
+      orders: [calling],
+      change: () => ({
+        checkPermit: (text) => void texts.push(text),
+        async name(request) {
+          named = request.alive;
+          return { changes: 1, modules: [], notes: [], systems: [], callsWhenUp };
+        },
+      }),
+    });
+    assert.equal(await runAgent(all.ports), "done");
+    const { url, token } = alive;
+    assert.equal(texts[0], aliveText({ mac: "52:54:00:00:00:07", deployId: "12", url, token }));
+    assert.match(texts[1] ?? "", /^bootcast erase permit/);
+    assert.deepEqual(named, alive);
+    const told = all.reports.filter((report) => report.callsWhenUp === true).map(({ state }) => state);
+    assert.deepEqual(told, callsWhenUp ? ["rebooting", "done"] : []);
+    assert.equal(
+      all.happened.some((line) => line.includes("WARNING: no system on the disk can say")),
+      !callsWhenUp,
+    );
+  });
+}
+
+test("a call that the server did not sign is not written, and nothing is erased", async () => {
+  const all = room({
+    orders: [calling],
+    change: () => ({
+      checkPermit: (text) => {
+        if (text.startsWith("bootcast alive"))
+          throw new Fault("ALIVE_NOT_PERMITTED", { what: "No.", why: "", fix: "" });
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
 });
 
 const seen = { keptBytes: 900, neededBytes: 100 };

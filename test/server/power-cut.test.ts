@@ -1,14 +1,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { pino } from "pino";
-import { checkPermit, newChallenge } from "../../agent/permit.ts";
+import { checkPermit } from "../../agent/permit.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
 import { runAgent } from "../../agent/run.ts";
-import { connect } from "../../agent/server-client.ts";
 import { agentRoutes } from "../../server/agent-api.ts";
 import { createHttp, type HttpServer, listenTcp } from "../../server/http.ts";
-import { fakeClock } from "../agent/fake-clock.ts";
 import { Core, machine, NETWORK } from "./core.ts";
+import { playedMachine, type Step, steps } from "./played-machine.ts";
 
 // The agent's own decisions and the server's, over HTTP, with permits that are signed; only the machine is played.
 
@@ -36,85 +34,7 @@ after(async () => {
   await core.db.destroy();
 });
 
-const steps = ["describe", "open", "erase", "receive", "verify", "name", "finish", "reboot"] as const;
-type Step = (typeof steps)[number];
-
-/** A machine; `cut` is where its power goes: that step never ends, and nothing after it happens. */
-function machinePlayed(number: number, happened: string[], cut?: Step): { ports: AgentPorts; isCut: Promise<void> } {
-  const dark = Promise.withResolvers<void>();
-  const at = async (step: Step) => {
-    happened.push(step);
-    if (step !== cut) return;
-    dark.resolve();
-    await new Promise(() => undefined);
-  };
-  const [disk] = machine(number).disks;
-  const ports: AgentPorts = {
-    version: "1",
-    clock: fakeClock(),
-    screen: {
-      about: () => undefined,
-      progress: () => undefined,
-      state: () => undefined,
-      raw: () => undefined,
-      failed: ({ code }) => void happened.push(code),
-    },
-    log: pino({ level: "silent" }),
-    givenServer: url,
-    network: () => ({ name: "eth0", mac: machine(number).mac, address: "127.0.0.1" }),
-    findServer: async () => url,
-    connect,
-    addressTowards: async () => "127.0.0.1",
-    inventory: () => machine(number),
-    examine: async (disks) => disks,
-    availableMemoryBytes: () => 1e9,
-    power: () => "unknown",
-    async describe() {
-      await at("describe");
-      const manifest = { diskBytes: 2e9, sectorBytes: 512, tag: { name: "lab-debian", version: 1 } };
-      return { info: {}, manifest } as unknown as Awaited<ReturnType<AgentPorts["describe"]>>;
-    },
-    challenge: newChallenge,
-    checkPermit: (text, permit) => checkPermit(text, permit, [core.siteKey.publicKey]),
-    look: () => Promise.reject(new Error("no order here keeps what is on the disk")),
-    localDisk: () => ({
-      sizeBytes: disk!.sizeBytes,
-      open: () => at("open"),
-      close: async () => undefined,
-      read: async (_, length) => new Uint8Array(length),
-      write: async () => undefined,
-      flush: async () => undefined,
-    }),
-    async erase() {
-      await at("erase");
-      return { isZeroed: true, how: "zeroed" };
-    },
-    async receive({ beforeWrite }) {
-      await beforeWrite();
-      await at("receive");
-      return "1 pass";
-    },
-    async verify({ beforeWrite }) {
-      await at("verify");
-      beforeWrite();
-      return 0;
-    },
-    async name() {
-      await at("name");
-      return { changes: 0, modules: [], notes: [], systems: [] };
-    },
-    async runScript() {
-      throw new Error("no order here has scripts");
-    },
-    async finish() {
-      await at("finish");
-      return [];
-    },
-    capture: () => Promise.reject(new Error("nobody ordered a capture")),
-    reboot: () => at("reboot"),
-  };
-  return { ports, isCut: dark.promise };
-}
+const played = (number: number, happened: string[], cut?: Step) => playedMachine(number, happened, { core, url, cut });
 
 for (const [index, step] of steps.entries()) {
   test(`the power goes at "${step}": the next start ends well, and no start after it erases`, async () => {
@@ -122,7 +42,7 @@ for (const [index, step] of steps.entries()) {
     const { hostId, name } = await core.hosts.register(machine(number));
     const { deployId } = await core.deploys.create({ image: "lab-debian", to: [name] });
     const happened: string[] = [];
-    const first = machinePlayed(number, happened, step);
+    const first = played(number, happened, step);
     void runAgent(first.ports);
     await first.isCut;
     const isThrough = step === "reboot";
@@ -131,7 +51,7 @@ for (const [index, step] of steps.entries()) {
     assert.deepEqual(happened, steps.slice(0, index + 1));
     if (!isThrough) {
       const again: string[] = [];
-      assert.equal(await runAgent(machinePlayed(number, again).ports), "done");
+      assert.equal(await runAgent(played(number, again).ports), "done");
       assert.deepEqual(again, steps);
     }
     assert.equal((await core.sessions.show(deployId)).hosts[0]?.order, "done");
@@ -145,7 +65,7 @@ test("the order is replaced by another between the question and the erase: nothi
   const { name } = await core.hosts.register(machine(50));
   const old = await core.deploys.create({ image: "lab-debian", to: [name] });
   const happened: string[] = [];
-  const { ports } = machinePlayed(50, happened);
+  const { ports } = played(50, happened);
   let isReplaced = false;
   const describe: AgentPorts["describe"] = async (...about) => {
     const described = await ports.describe(...about);
@@ -165,7 +85,7 @@ test("a server with another key than the boot image's erases nothing, and its or
   const { name } = await core.hosts.register(machine(51));
   const { deployId } = await core.deploys.create({ image: "lab-debian", to: [name] });
   const happened: string[] = [];
-  const { ports } = machinePlayed(51, happened);
+  const { ports } = played(51, happened);
   const stranger = (await Core.open()).siteKey.publicKey;
   const outcome = await runAgent({
     ...ports,
