@@ -116,6 +116,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   let httpPort = values["http.port"];
   const wired = ordersOf({ config, db, events, store, key, opener, hosts, httpPort: () => httpPort, log, now });
   const { streams, reports, alive, scripts, orders, deploys, captures, findImage, freeBytes } = wired;
+  await alive.resume();
   parts.defer(alive.watch(log.child({ part: "alive" })));
   await streams.resume();
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });

@@ -11,6 +11,9 @@ import { endOrder } from "./order-reports.ts";
 /** How often deadlines are looked at; nobody is told to the second. */
 const LOOK_EVERY_MS = 5_000;
 
+/** Restored systems try every five seconds; so soon after our own start each has had its turn. */
+const GRACE_MS = 60_000;
+
 type AliveOptions = {
   readonly db: Database;
   readonly events: EventLog;
@@ -129,6 +132,18 @@ export class Alive {
         await endOrder(change, host_id, deploy_id, "failed");
       }
     });
+  }
+
+  /** After a start: nobody was heard while we were off, so no deadline has passed yet. */
+  async resume(): Promise<void> {
+    const { events } = this.#options;
+    await events.change(({ tables, nowMs }) =>
+      tables
+        .updateTable("deploy_hosts")
+        .set({ alive_until_ms: nowMs + GRACE_MS })
+        .where("alive_until_ms", "<", nowMs + GRACE_MS)
+        .execute(),
+    );
   }
 
   /** Looks at the deadlines for ever. @returns what ends it */

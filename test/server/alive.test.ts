@@ -129,6 +129,26 @@ test("silence until the deadline is a failure with a reason; a late word still c
   assert.equal((await core.sessions.show(host.deployId)).hosts[0]?.fault, null);
 });
 
+test("a deadline that passed while the server was off begins again, for a minute", async () => {
+  const host = await restored(14);
+  await restarts(host);
+  core.nowMs += 3 * DEFAULT_ALIVE_MS;
+  await core.alive.resume();
+  await core.alive.endLate();
+  assert.equal(await orderOf(host.deployId), "running");
+  await core.alive.resume();
+  core.nowMs += 60_000;
+  await core.alive.endLate();
+  assert.equal(await orderOf(host.deployId), "failed");
+  // One that runs for longer stays as it is.
+  const other = await restored(15);
+  await restarts(other);
+  await core.alive.resume();
+  core.nowMs += DEFAULT_ALIVE_MS - 1;
+  await core.alive.endLate();
+  assert.equal(await orderOf(other.deployId), "running");
+});
+
 test("a system with another name is told apart from a silent one", async () => {
   const host = await restored(7);
   await restarts(host);
