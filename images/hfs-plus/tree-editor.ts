@@ -1,23 +1,13 @@
 import type { BlockSource, BlockTarget } from "../block.ts";
-import { FileInRuns, type HfsPlusVolume, type TreePlace } from "../free-space/hfs-plus-volume.ts";
+import type { HfsPlusVolume, TreePlace } from "../free-space/hfs-plus-volume.ts";
 import { type BlockRun, expect } from "../free-space/volume.ts";
-import { writeInRuns } from "./rewrite-tree.ts";
 import { TreeMap } from "./tree-map.ts";
-import {
-  bytesOfRecords,
-  decodeNode,
-  encodeNode,
-  joinRecord,
-  middleOf,
-  nodeKind,
-  type OpenNode,
-  splitRecord,
-} from "./tree-node.ts";
+import { bytesOfRecords, joinRecord, middleOf, nodeKind, type OpenNode, splitRecord } from "./tree-node.ts";
+import { TreeNodes } from "./tree-nodes.ts";
 
 /** Offsets in the header node (TN1150, BTHeaderRec). */
 const headerNodeAt = { depth: 14, root: 16, leafRecords: 20, firstLeaf: 24, lastLeaf: 28 } as const;
 const MOST_DEPTH = 16;
-const MOST_KNOWN = 512;
 
 /** Gives a tree's file more blocks, which are zero. @throws {Implausible} when there are none */
 type Grow = (lengthBytes: number) => Promise<BlockRun>;
@@ -36,27 +26,14 @@ type Edit = { readonly key: Buffer; readonly data: Buffer | undefined; readonly 
  * writes goes to `disk`, from which it also reads.
  */
 export class TreeEditor {
-  readonly #hfs: HfsPlusVolume;
-  readonly #disk: BlockSource & BlockTarget;
-  readonly #runs: BlockRun[];
-  readonly #nodeBytes: number;
+  readonly #nodes: TreeNodes;
+  readonly #map: TreeMap;
   readonly #order: KeyOrder;
-  /** Nodes as they are by now; the same few are asked for over and over. */
-  readonly #known = new Map<number, OpenNode>();
-  #map: TreeMap | undefined;
   #grow: Grow | undefined;
 
-  private constructor(
-    hfs: HfsPlusVolume,
-    disk: BlockSource & BlockTarget,
-    runs: BlockRun[],
-    nodeBytes: number,
-    order: KeyOrder,
-  ) {
-    this.#hfs = hfs;
-    this.#disk = disk;
-    this.#runs = runs;
-    this.#nodeBytes = nodeBytes;
+  private constructor(nodes: TreeNodes, map: TreeMap, order: KeyOrder) {
+    this.#nodes = nodes;
+    this.#map = map;
     this.#order = order;
   }
 
@@ -69,14 +46,8 @@ export class TreeEditor {
   ): Promise<TreeEditor | undefined> {
     const shape = await hfs.treeShape(place);
     if (shape === undefined) return undefined;
-    const runs = await hfs.specialFile(place.forkAt, place.id);
-    const editor = new TreeEditor(hfs, disk, runs, shape.nodeBytes, order);
-    const nodes = {
-      read: (number: number) => editor.#readBytes(number),
-      write: (number: number, bytes: Buffer) => editor.#writeBytes(number, bytes),
-    };
-    editor.#map = await TreeMap.open(nodes, shape.nodeCount);
-    return editor;
+    const nodes = new TreeNodes(hfs, disk, await hfs.specialFile(place.forkAt, place.id), shape.nodeBytes);
+    return new TreeEditor(nodes, await TreeMap.open(nodes, shape.nodeCount), order);
   }
 
   /** Where it may get more blocks from when it is full; without that it does not grow. */
@@ -97,16 +68,16 @@ export class TreeEditor {
     const wanted = Buffer.from(key);
     const { depth, root } = await this.#header();
     if (depth === 0) return;
-    let node = await this.#node(root, depth);
+    let node = await this.#nodes.node(root, depth);
     for (let height = depth; height > 1; height -= 1)
-      node = await this.#node(childOf(node.records[this.#childAt(node, wanted)]!).number, height - 1);
+      node = await this.#nodes.node(childOf(node.records[this.#childAt(node, wanted)]!).number, height - 1);
     for (let start = true; ; ) {
       const first = start ? this.#firstAt(node, wanted) : 0;
       start = false;
       for (const record of node.records.slice(first)) yield splitRecord(record);
       if (node.next === 0) return;
       const last = keyOf(node.records.at(-1)!);
-      node = await this.#node(node.next, 1);
+      node = await this.#nodes.node(node.next, 1);
       expect(this.#order(last, keyOf(node.records[0]!)) < 0, "one of its trees goes in a circle");
     }
   }
@@ -147,7 +118,7 @@ export class TreeEditor {
 
   /** @returns what the nodes above must now say in the place of this one */
   async #change(number: number, height: number, edit: Edit): Promise<Child[]> {
-    const before = await this.#node(number, height);
+    const before = await this.#nodes.node(number, height);
     const node = { ...before, records: [...before.records] };
     if (height === 1) {
       const at = this.#firstAt(node, edit.key);
@@ -189,16 +160,16 @@ export class TreeEditor {
       await this.#takeOut(number, node);
       return [];
     }
-    if (bytesOfRecords(node.records) <= this.#nodeBytes) {
-      await this.#write(number, node);
+    if (bytesOfRecords(node.records) <= this.#nodes.nodeBytes) {
+      await this.#nodes.store(number, node);
       return [{ key: keyOf(node.records[0]!), number }];
     }
     const records = node.records.splice(middleOf(node.records));
     const right = await this.#add({ ...node, previous: number, records });
-    if (node.next !== 0) await this.#relink(node.next, { previous: right });
+    if (node.next !== 0) await this.#nodes.relink(node.next, { previous: right });
     else if (node.kind === nodeKind.leaf) await this.#setHeader({ lastLeaf: right }, 0);
     node.next = right;
-    await this.#write(number, node);
+    await this.#nodes.store(number, node);
     return [
       { key: keyOf(node.records[0]!), number },
       { key: keyOf(records[0]!), number: right },
@@ -206,8 +177,8 @@ export class TreeEditor {
   }
 
   async #takeOut(number: number, { previous, next, kind }: OpenNode): Promise<void> {
-    if (previous !== 0) await this.#relink(previous, { next });
-    if (next !== 0) await this.#relink(next, { previous });
+    if (previous !== 0) await this.#nodes.relink(previous, { next });
+    if (next !== 0) await this.#nodes.relink(next, { previous });
     if (kind === nodeKind.leaf) {
       if (previous === 0) await this.#setHeader({ firstLeaf: next }, 0);
       if (next === 0) await this.#setHeader({ lastLeaf: previous }, 0);
@@ -231,28 +202,26 @@ export class TreeEditor {
         records: children.map(indexRecord),
       });
     }
-    for (let node = await this.#node(root, height); height > 1 && node.records.length === 1; ) {
+    for (let node = await this.#nodes.node(root, height); height > 1 && node.records.length === 1; ) {
       await this.#free(root);
       root = childOf(node.records[0]!).number;
       height -= 1;
-      node = await this.#node(root, height);
+      node = await this.#nodes.node(root, height);
     }
     await this.#setHeader({ depth: height, root }, 0);
   }
 
   async #add(node: OpenNode): Promise<number> {
-    const number = (await this.#map!.take()) ?? (await this.#takeFresh());
-    await this.#write(number, node);
+    const number = (await this.#map.take()) ?? (await this.#takeFresh());
+    await this.#nodes.store(number, node);
     return number;
   }
 
   async #takeFresh(): Promise<number> {
-    const map = this.#map!;
-    const isPossible = this.#grow !== undefined && map.nodeCount + NODES_MORE <= map.mostNodes;
-    expect(isPossible, "one of its trees has no room left");
-    const run = await this.#grow!(NODES_MORE * this.#nodeBytes);
-    this.#runs.push(run);
-    await map.grow(Math.floor((run.count * this.#hfs.blockBytes) / this.#nodeBytes));
+    const [map, grow] = [this.#map, this.#grow];
+    const isPossible = map.nodeCount + NODES_MORE <= map.mostNodes;
+    expect(grow !== undefined && isPossible, "one of its trees has no room left");
+    await map.grow(this.#nodes.add(await grow(NODES_MORE * this.#nodes.nodeBytes)));
     const number = await map.take();
     expect(number !== undefined, "one of its trees has no room left");
     return number;
@@ -260,17 +229,12 @@ export class TreeEditor {
 
   /** Free nodes are zero: some volumes promise it, and none should keep names that were removed. */
   async #free(number: number): Promise<void> {
-    await this.#map!.free(number);
-    await this.#writeBytes(number, Buffer.alloc(this.#nodeBytes));
-  }
-
-  async #relink(number: number, links: { next?: number; previous?: number }): Promise<void> {
-    const node = decodeNode(await this.#readBytes(number));
-    await this.#write(number, { ...node, ...links });
+    await this.#map.free(number);
+    await this.#nodes.write(number, Buffer.alloc(this.#nodes.nodeBytes));
   }
 
   async #header(): Promise<{ depth: number; root: number }> {
-    const bytes = await this.#readBytes(0);
+    const bytes = await this.#nodes.read(0);
     const depth = bytes.readUInt16BE(headerNodeAt.depth);
     expect(depth <= MOST_DEPTH, "one of its trees is damaged");
     return { depth, root: bytes.readUInt32BE(headerNodeAt.root) };
@@ -280,39 +244,14 @@ export class TreeEditor {
     fields: { depth?: number; root?: number; firstLeaf?: number; lastLeaf?: number },
     recordsMore: number,
   ): Promise<void> {
-    const bytes = Buffer.from(await this.#readBytes(0));
+    const bytes = Buffer.from(await this.#nodes.read(0));
     if (fields.depth !== undefined) bytes.writeUInt16BE(fields.depth, headerNodeAt.depth);
     for (const name of ["root", "firstLeaf", "lastLeaf"] as const)
       if (fields[name] !== undefined) bytes.writeUInt32BE(fields[name], headerNodeAt[name]);
     const leafRecords = bytes.readUInt32BE(headerNodeAt.leafRecords) + recordsMore;
     expect(leafRecords >= 0, "one of its trees is damaged");
     bytes.writeUInt32BE(leafRecords, headerNodeAt.leafRecords);
-    await this.#writeBytes(0, bytes);
-  }
-
-  async #node(number: number, height: number): Promise<OpenNode> {
-    const node = this.#known.get(number) ?? decodeNode(await this.#readBytes(number));
-    const kind = height === 1 ? nodeKind.leaf : nodeKind.index;
-    // The height falls on the way down, so that no tree is endless.
-    expect(node.kind === kind && node.height === height && node.records.length > 0, "one of its trees is damaged");
-    if (this.#known.size >= MOST_KNOWN) this.#known.clear();
-    this.#known.set(number, node);
-    return node;
-  }
-
-  async #write(number: number, node: OpenNode): Promise<void> {
-    await this.#writeBytes(number, encodeNode(node, this.#nodeBytes));
-  }
-
-  async #readBytes(number: number): Promise<Buffer> {
-    const { volume, blockBytes } = this.#hfs;
-    const file = new FileInRuns(volume.on(this.#disk), this.#runs, blockBytes);
-    return file.read(number * this.#nodeBytes, this.#nodeBytes);
-  }
-
-  async #writeBytes(number: number, bytes: Buffer): Promise<void> {
-    this.#known.delete(number);
-    await writeInRuns(this.#hfs, this.#disk, this.#runs, number * this.#nodeBytes, bytes);
+    await this.#nodes.write(0, bytes);
   }
 }
 

@@ -1,11 +1,10 @@
 import type { BlockSource, BlockTarget, ByteRange } from "../block.ts";
-import { decodeFork, forkType, HfsPlusVolume, type TreePlace, treePlace } from "../free-space/hfs-plus-volume.ts";
+import { HfsPlusVolume, treePlace } from "../free-space/hfs-plus-volume.ts";
 import { type BlockRun, expect, Volume } from "../free-space/volume.ts";
 import { StagedBlocks } from "../staged-blocks.ts";
-import { BlockMap } from "./block-map.ts";
 import {
   catalogKey,
-  FORK_BYTES,
+  FOLDER_RECORD_BYTES,
   fileRecord,
   finderFlag,
   forkData,
@@ -14,14 +13,15 @@ import {
   threadRecord,
   toVolumeDate,
 } from "./records.ts";
-import { writeInRuns } from "./rewrite-tree.ts";
 import { attributeKey } from "./tree-keys.ts";
 import { HEADER_AT, HEADER_BYTES, headerAt, volumeFlag } from "./volume-header.ts";
 import { idOfItem, nameInThread, type VolumeItem, VolumeReader } from "./volume-reader.ts";
+import { addTo, countOf, VolumeSpace } from "./volume-space.ts";
 
 /** `recordType` in the attributes file (hfs_format.h of xnu). */
 const attributeType = { inline: 0x10, fork: 0x20 } as const;
 const MOST_DEPTH = 256;
+const nowhere: BlockRun = { first: 0, count: 0 };
 
 /**
  * Changes single files of an HFS Plus volume that was unmounted cleanly and whose
@@ -35,15 +35,13 @@ export class VolumeEditor {
   readonly reader: VolumeReader;
   readonly #staged: StagedBlocks;
   readonly #hfs: HfsPlusVolume;
-  readonly #blocks: BlockMap;
-  readonly #header: Buffer;
+  readonly #space: VolumeSpace;
 
-  private constructor(staged: StagedBlocks, hfs: HfsPlusVolume, reader: VolumeReader, blocks: BlockMap) {
+  private constructor(staged: StagedBlocks, hfs: HfsPlusVolume, reader: VolumeReader, space: VolumeSpace) {
     this.#staged = staged;
     this.#hfs = hfs;
     this.reader = reader;
-    this.#blocks = blocks;
-    this.#header = Buffer.from(hfs.header);
+    this.#space = space;
   }
 
   /** @throws {Implausible} */
@@ -51,10 +49,10 @@ export class VolumeEditor {
     const staged = new StagedBlocks(source);
     const hfs = await HfsPlusVolume.open(new Volume(staged, startBytes, endBytes - startBytes));
     const reader = await VolumeReader.open(hfs, staged);
-    const editor = new VolumeEditor(staged, hfs, reader, await BlockMap.open(hfs, staged));
-    reader.catalog.growsBy((lengthBytes) => editor.#growTree(treePlace.catalog, lengthBytes));
-    reader.attributes?.growsBy((lengthBytes) => editor.#growTree(treePlace.attributes, lengthBytes));
-    return editor;
+    const space = await VolumeSpace.open(hfs, staged);
+    reader.catalog.growsBy((lengthBytes) => space.growTree(treePlace.catalog, lengthBytes));
+    reader.attributes?.growsBy((lengthBytes) => space.growTree(treePlace.attributes, lengthBytes));
+    return new VolumeEditor(staged, hfs, reader, space);
   }
 
   /** Gives a file new content. @throws {Implausible} */
@@ -66,13 +64,12 @@ export class VolumeEditor {
     const needed = Math.ceil(bytes.length / this.#hfs.blockBytes);
     let runs = await this.reader.runs(record, recordAt.dataFork);
     if (needed !== countOf(runs)) {
-      await this.#release(record, recordAt.dataFork);
-      const run = await this.#take(bytes.length);
-      record.set(forkData(bytes.length, run), recordAt.dataFork);
-      runs = run.count === 0 ? [] : [run];
+      await this.#space.release(this.reader, record, recordAt.dataFork);
+      runs = await this.#space.take(bytes.length);
+      record.set(forkData(bytes.length, runs[0] ?? nowhere), recordAt.dataFork);
     }
     record.writeBigUInt64BE(BigInt(bytes.length), recordAt.dataFork);
-    await this.#fill(runs, bytes);
+    await this.#space.fill(runs, bytes);
     await this.reader.catalog.replace(catalogKey(content.folderId, content.name), record);
     this.reader.forget();
   }
@@ -84,12 +81,12 @@ export class VolumeEditor {
     { kind, mode, bytes, seconds }: { kind: "file" | "link"; mode: number; bytes: Uint8Array; seconds: number },
   ): Promise<void> {
     expect(folder.kind === "folder", "a folder is missing");
-    const id = this.#newId();
-    const run = await this.#take(bytes.length);
-    await this.#fill(run.count === 0 ? [] : [run], bytes);
+    const id = this.#space.newId();
+    const runs = await this.#space.take(bytes.length);
+    await this.#space.fill(runs, bytes);
     const typeBits = kind === "link" ? 0o120000 : 0o100000;
     const rights = { mode: typeBits | mode, uid: 0, gid: 0, changedSeconds: seconds };
-    const dataFork = forkData(bytes.length, run);
+    const dataFork = forkData(bytes.length, runs[0] ?? nowhere);
     const record = fileRecord({ id, rights, dataFork, ...(kind === "link" && { kind: "slnkrhap" }) });
     await this.#enter(idOfItem(folder), name, record);
   }
@@ -98,16 +95,16 @@ export class VolumeEditor {
   async copy(item: VolumeItem, folder: VolumeItem, name: string, mostBytes: number): Promise<void> {
     expect(item.kind === "file" && !this.reader.isCompressed(item), "only plain files are copied");
     const bytes = await this.reader.read(item, mostBytes);
-    const id = this.#newId();
+    const id = this.#space.newId();
     const record = Buffer.from(item.content.record);
     record.writeUInt32BE(id, recordAt.id);
     record.writeUInt16BE(record.readUInt16BE(recordAt.flags) & ~recordFlag.hasLinkChain, recordAt.flags);
     record.writeUInt32BE(0, recordAt.valence);
     record.writeUInt32BE(0, recordAt.special);
     record.fill(0, recordAt.dataFork);
-    const run = await this.#take(bytes.length);
-    await this.#fill(run.count === 0 ? [] : [run], bytes);
-    record.set(forkData(bytes.length, run), recordAt.dataFork);
+    const runs = await this.#space.take(bytes.length);
+    await this.#space.fill(runs, bytes);
+    record.set(forkData(bytes.length, runs[0] ?? nowhere), recordAt.dataFork);
     for (const { key, data } of await this.#attributesOf(idOfItem(item.content))) {
       if (data.readUInt32BE(0) !== attributeType.inline) continue;
       const own = Buffer.from(key);
@@ -128,8 +125,8 @@ export class VolumeEditor {
         if (child !== undefined) await this.remove(child, depth + 1);
       }
     } else {
-      await this.#release(item.record, recordAt.dataFork);
-      await this.#release(item.record, recordAt.resourceFork);
+      await this.#space.release(this.reader, item.record, recordAt.dataFork);
+      await this.#space.release(this.reader, item.record, recordAt.resourceFork);
     }
     for (const { key, data } of await this.#attributesOf(id)) {
       expect(data.readUInt32BE(0) === attributeType.inline, "a large attribute of its is not taken away");
@@ -138,7 +135,7 @@ export class VolumeEditor {
     await this.reader.catalog.remove(catalogKey(item.folderId, item.name));
     await this.#removeThread(id);
     await this.#count(item.folderId, item.kind === "folder", -1);
-    add(this.#header, item.kind === "folder" ? headerAt.folderCount : headerAt.fileCount, -1);
+    addTo(this.#space.header, item.kind === "folder" ? headerAt.folderCount : headerAt.fileCount, -1);
     this.reader.forget();
   }
 
@@ -175,7 +172,7 @@ export class VolumeEditor {
   async save(disk: BlockTarget, seconds: number): Promise<boolean> {
     if (this.#staged.changes().length === 0) return false;
     const { volume, blocks, blockBytes } = this.#hfs;
-    const header = this.#header;
+    const header = this.#space.header;
     header.writeUInt32BE((header.readUInt32BE(headerAt.writeCount) + 1) >>> 0, headerAt.writeCount);
     header.writeUInt32BE(toVolumeDate(seconds), headerAt.modified);
     // The copy is where the volume ends, which may be before its partition does.
@@ -196,23 +193,12 @@ export class VolumeEditor {
     return true;
   }
 
-  #newId(): number {
-    const attributes = this.#header.readUInt32BE(headerAt.attributes);
-    expect(
-      (attributes & volumeFlag.idsReused) === 0,
-      "the numbers of its files began again, so none is known to be free",
-    );
-    const id = this.#header.readUInt32BE(headerAt.nextCatalogId);
-    add(this.#header, headerAt.nextCatalogId, 1);
-    return id;
-  }
-
   async #enter(folderId: number, name: string, record: Uint8Array): Promise<void> {
     const id = Buffer.from(record).readUInt32BE(recordAt.id);
     await this.reader.catalog.insert(catalogKey(folderId, name), record);
     await this.reader.catalog.insert(catalogKey(id, ""), threadRecord("file", folderId, name));
     await this.#count(folderId, false, 1);
-    add(this.#header, headerAt.fileCount, 1);
+    addTo(this.#space.header, headerAt.fileCount, 1);
   }
 
   /** Files that Mac OS 8 made may have no thread. */
@@ -227,11 +213,11 @@ export class VolumeEditor {
     expect(thread !== undefined && thread.length >= 10, "a folder of its lies nowhere");
     const key = catalogKey(thread.readUInt32BE(4), nameInThread(thread));
     const found = await this.reader.catalog.find(key);
-    expect(found !== undefined && found.length >= FORK_BYTES, "a folder of its lies nowhere");
+    expect(found !== undefined && found.length >= FOLDER_RECORD_BYTES, "a folder of its lies nowhere");
     const record = Buffer.from(found);
-    add(record, recordAt.valence, difference);
+    addTo(record, recordAt.valence, difference);
     const countsFolders = (record.readUInt16BE(recordAt.flags) & recordFlag.hasFolderCount) !== 0;
-    if (isFolder && countsFolders) add(record, recordAt.folderCount, difference);
+    if (isFolder && countsFolders) addTo(record, recordAt.folderCount, difference);
     await this.reader.catalog.replace(key, record);
     this.reader.forget();
   }
@@ -254,57 +240,4 @@ export class VolumeEditor {
     }
     return found;
   }
-
-  /** Behind its other stretches, of which a header holds eight. */
-  async #growTree({ forkAt }: TreePlace, lengthBytes: number): Promise<BlockRun> {
-    const header = this.#header;
-    const place = forkAt + 16;
-    const { runs, blocks, sizeBytes } = decodeFork(header.subarray(forkAt, forkAt + FORK_BYTES));
-    const isPossible = runs.length < 8 && countOf(runs) === blocks && sizeBytes === blocks * this.#hfs.blockBytes;
-    expect(isPossible, "one of its trees has no room left");
-    const run = await this.#take(lengthBytes);
-    expect(run.count * this.#hfs.blockBytes === lengthBytes, "one of its trees has no room left");
-    await this.#fill([run], new Uint8Array(0));
-    header.writeBigUInt64BE(BigInt(sizeBytes + lengthBytes), forkAt);
-    header.writeUInt32BE(blocks + run.count, forkAt + 12);
-    header.writeUInt32BE(run.first, place + runs.length * 8);
-    header.writeUInt32BE(run.count, place + runs.length * 8 + 4);
-    return run;
-  }
-
-  async #take(lengthBytes: number): Promise<BlockRun> {
-    const run = await this.#blocks.take(lengthBytes);
-    add(this.#header, headerAt.freeBlocks, -run.count);
-    return run;
-  }
-
-  /** Gives a fork's blocks back. */
-  async #release(record: Buffer, forkAt: number): Promise<void> {
-    const runs = await this.reader.runs(record, forkAt);
-    const type = forkAt === recordAt.dataFork ? forkType.data : forkType.resource;
-    const more = [];
-    for await (const { key } of this.reader.moreExtents(record.readUInt32BE(recordAt.id), type)) more.push(key);
-    for (const key of more) await this.reader.extents?.remove(key);
-    for (const run of runs) await this.#blocks.mark(run, false);
-    add(this.#header, headerAt.freeBlocks, countOf(runs));
-  }
-
-  /** Writes a content; what is left of its last block becomes zero. */
-  async #fill(runs: readonly BlockRun[], bytes: Uint8Array): Promise<void> {
-    if (runs.length === 0) return;
-    const whole = new Uint8Array(countOf(runs) * this.#hfs.blockBytes);
-    whole.set(bytes);
-    await writeInRuns(this.#hfs, this.#staged, runs, 0, whole);
-  }
-}
-
-function countOf(runs: readonly BlockRun[]): number {
-  return runs.reduce((sum, { count }) => sum + count, 0);
-}
-
-/** Changes a count. */
-function add(record: Buffer, at: number, difference: number): void {
-  const count = record.readUInt32BE(at) + difference;
-  expect(count >= 0 && count <= 0xffffffff, "its counts of files are wrong");
-  record.writeUInt32BE(count, at);
 }

@@ -118,6 +118,34 @@ for (const [version, ids] of [
   });
 }
 
+test("two machines' files of one domain: the newer one is live, the other one is kept aside or keeps its id", async (t) => {
+  const folder = "/Users/anna/Library/Preferences/ByHost";
+  const file = (domain: string, id: string, seconds: number) => ({
+    path: `${folder}/${domain}.${id}.plist`,
+    content: `${domain} of ${id}`,
+    uid: 501,
+    seconds,
+  });
+  const device = await macFile(t, [
+    ...macEntries("10.8.5"),
+    file("com.apple.finder", UUID, 1_000_000_000),
+    file("com.apple.finder", OLD_UUID, 1_100_000_000),
+    file("com.apple.mail", UUID, 1_100_000_000),
+    file("com.apple.mail", OLD_UUID, 1_000_000_000),
+    file("com.apple.ical", OLD_UUID, 1_000_000_000),
+    file("com.apple.ical", OLD_MAC_ID, 1_100_000_000),
+  ]);
+  const { found, result } = await named(device);
+  const text = (name: string) => found.get(`${folder}/${name}`)?.content?.toString();
+  assert.equal(text(`com.apple.finder.${UUID}.plist`), `com.apple.finder of ${OLD_UUID}`);
+  assert.equal(text(`com.apple.finder.${UUID}.plist.bootcast-old`), `com.apple.finder of ${UUID}`);
+  assert.equal(text(`com.apple.mail.${UUID}.plist`), `com.apple.mail of ${UUID}`);
+  assert.equal(text(`com.apple.mail.${OLD_UUID}.plist`), `com.apple.mail of ${OLD_UUID}`);
+  assert.equal(text(`com.apple.ical.${UUID}.plist`), `com.apple.ical of ${OLD_MAC_ID}`);
+  assert.equal(text(`com.apple.ical.${OLD_UUID}.plist`), `com.apple.ical of ${OLD_UUID}`);
+  assert(result.notes.some((note) => note.includes("com.apple.finder") && note.includes("is the newer one")));
+});
+
 test("where the Hardware UUID is not known, the Mac does at its first start what cannot be done before", async (t) => {
   const device = await macFile(t, macEntries("10.11.6"));
   const { result, found } = await named(device, { ...identity, hardwareUuids: [] });

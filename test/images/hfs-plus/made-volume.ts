@@ -11,6 +11,8 @@ export type MadeEntry = {
   readonly mode?: number;
   readonly uid?: number;
   readonly sharedAs?: string;
+  /** When it was changed; some time in 2001 otherwise. */
+  readonly seconds?: number;
 };
 
 /** An HFS+ volume in memory; an entry without content and target is a folder. */
@@ -18,7 +20,7 @@ export async function madeVolume(listed: readonly MadeEntry[], sizeBytes?: numbe
   const entries: VolumeEntry[] = [];
   const contents: Uint8Array[] = [];
   const folders = new Map<string, number>([["", -1]]);
-  const add = ({ path, content, target, mode, uid = 0, sharedAs }: MadeEntry): number => {
+  const add = ({ path, content, target, mode, uid = 0, sharedAs, seconds = 1_000_000_000 }: MadeEntry): number => {
     const cut = path.lastIndexOf("/");
     const parent = path.slice(0, Math.max(0, cut));
     const folder = folders.get(parent) ?? add({ path: parent });
@@ -29,7 +31,7 @@ export async function madeVolume(listed: readonly MadeEntry[], sizeBytes?: numbe
       folder,
       name: toVolumeName(path.slice(cut + 1)),
       kind,
-      rights: { mode: typeBits | (mode ?? 0o755), uid, gid: 0, changedSeconds: 1_000_000_000 },
+      rights: { mode: typeBits | (mode ?? 0o755), uid, gid: 0, changedSeconds: seconds },
       sizeBytes: bytes.length,
       ...(sharedAs !== undefined && { sharedAs }),
     });

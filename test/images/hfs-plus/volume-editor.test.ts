@@ -191,3 +191,15 @@ test("all files of a large folder go, and the tree becomes as low as it can be",
   const after = await edited(volume, async (editor) => editor.remove(await at(editor, "/many")));
   assert.deepEqual([...checkedVolume(after).keys()], []);
 });
+
+test("a catalog that is full grows, up to what its volume has", async () => {
+  const volume = await madeVolume(entries, 6 << 20);
+  const catalogBytes = (bytes: Buffer) => Number(bytes.readBigUInt64BE(1024 + 272));
+  const after = await edited(volume, async (editor) => {
+    const users = await at(editor, "/Users");
+    for (let number = 0; number < 1200; number += 1)
+      await editor.create(users, `${"long name ".repeat(12)}${number}`, make("file", ""));
+  });
+  assert(catalogBytes(after) > catalogBytes(volume));
+  assert.equal([...checkedVolume(after).keys()].filter((path) => path.startsWith("/Users/long name")).length, 1200);
+});
