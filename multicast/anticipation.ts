@@ -3,6 +3,13 @@ const HISTORY = 16;
 /** Of them, at most this many may have needed less than is sent unasked. */
 const WASTED = 2;
 
+/** A block that was sent, of which not all have told yet what they lack. */
+export type Unjudged = {
+  readonly block: number;
+  /** Repairs of it that were planned before: for who needed it in an earlier pass. */
+  readonly plannedBefore: number;
+};
+
 /**
  * How many parity symbols are sent right behind a block, before anybody asks.
  *
@@ -12,7 +19,7 @@ const WASTED = 2;
  */
 export class Anticipation {
   /** Sent but not yet judged, oldest first. */
-  readonly #pending: { readonly block: number; readonly judgedAt: number; readonly unasked: number }[] = [];
+  readonly #unjudged: (Unjudged & { readonly judgedAt: number; readonly unasked: number })[] = [];
   readonly #asked = new Set<number>();
   readonly #needs: number[] = [];
 
@@ -22,14 +29,28 @@ export class Anticipation {
     return this.#needs.toSorted((left, right) => left - right)[WASTED]!;
   }
 
-  /** A block was sent, with `unasked` parity symbols; whoever lacks more says so before `judgedAt`. */
-  onBlock(block: number, unasked: number, judgedAt: number): void {
-    this.#pending.push({ block, judgedAt, unasked });
+  /** The most that one of the blocks looked back on needed. */
+  get most(): number {
+    return Math.max(0, ...this.#needs);
+  }
+
+  /** The blocks that were sent lately. */
+  get unjudged(): readonly Unjudged[] {
+    return this.#unjudged;
+  }
+
+  /**
+   * A block was sent, with `unasked` parity symbols.
+   *
+   * @param judgedAt whoever lacks more of it says so before
+   */
+  onBlock(sent: Unjudged, unasked: number, judgedAt: number): void {
+    this.#unjudged.push({ ...sent, unasked, judgedAt });
   }
 
   /** Others are served from now on: what was needed so far says nothing about them. */
   forget(): void {
-    this.#pending.length = 0;
+    this.#unjudged.length = 0;
     this.#asked.clear();
     this.#needs.length = 0;
   }
@@ -40,10 +61,11 @@ export class Anticipation {
 
   /** @param plannedFor parity symbols sent or queued for a block by now */
   judge(now: number, plannedFor: (block: number) => number): void {
-    for (let first = this.#pending[0]; first !== undefined && first.judgedAt <= now; first = this.#pending[0]) {
-      this.#pending.shift();
+    for (let first = this.#unjudged[0]; first !== undefined && first.judgedAt <= now; first = this.#unjudged[0]) {
+      this.#unjudged.shift();
+      const { block, plannedBefore, unasked } = first;
       // Nobody asked: less would have done, perhaps.
-      const need = this.#asked.delete(first.block) ? plannedFor(first.block) : Math.max(0, first.unasked - 1);
+      const need = this.#asked.delete(block) ? plannedFor(block) - plannedBefore : Math.max(0, unasked - 1);
       this.#needs.push(need);
       if (this.#needs.length > HISTORY) this.#needs.shift();
     }

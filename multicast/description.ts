@@ -29,4 +29,13 @@ export type StreamDescription = {
 
 /** With the header of a datagram, UDP's and IP's: exactly an Ethernet frame of 1500. */
 export const SYMBOL_BYTES = 1450;
-export const SYMBOLS_PER_BLOCK = 128;
+
+/** Longer blocks cost less parity: 16 hosts that lose 5 % are sent 1.085 times the image with 192, 1.093 with 128. */
+const SYMBOLS_PER_BLOCK = 192;
+/** Receivers hold whole blocks in memory. */
+const LARGE_SYMBOLS_PER_BLOCK = 128;
+
+/** How many symbols of this size a stream's blocks have. The rest of 256 numbers is for parity. */
+export function symbolsPerBlockOf(symbolBytes: number): number {
+  return symbolBytes > SYMBOL_BYTES ? LARGE_SYMBOLS_PER_BLOCK : SYMBOLS_PER_BLOCK;
+}

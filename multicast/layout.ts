@@ -2,6 +2,7 @@ import { Fault } from "../fault.ts";
 import { SEAL_BYTES } from "../images/sealed-pack.ts";
 import type { StreamDescription } from "./description.ts";
 import { LARGEST_SYMBOL_BYTES } from "./frame-size.ts";
+import { MOST_SYMBOLS } from "./parity.ts";
 
 const MAX_SYMBOLS_PER_BLOCK = 200;
 const MAX_BLOCKS = 0xffffffff;
@@ -107,6 +108,11 @@ export class StreamLayout {
   /** How many symbols of `block` are sent: all, or fewer in the last one. */
   symbolsOfBlock(block: number): number {
     return Math.min(this.symbolsPerBlock, this.symbolCount - block * this.symbolsPerBlock);
+  }
+
+  /** Who lacks more symbols of `block` is sent all of it again: there is not so much parity, or most of it is missing. */
+  mostRepaired(block: number): number {
+    return Math.min(this.symbolsOfBlock(block) / 2, MOST_SYMBOLS - this.symbolsPerBlock);
   }
 
   // Binary search for the pack that holds the stream byte `at`.

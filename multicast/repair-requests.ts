@@ -168,7 +168,7 @@ export class RepairRequests {
         this.#earliest = now;
         break;
       } else wishes.push({ block, count: 1, lacking });
-      const isWhole = lacking > this.#layout.symbolsOfBlock(block) / 2;
+      const isWhole = lacking > this.#layout.mostRepaired(block);
       const pauseMs = isWhole && !this.#isTail ? Number.POSITIVE_INFINITY : ANSWER_MS;
       this.#askAt(this.#open.get(block)!, now + pauseMs);
     }

@@ -19,8 +19,11 @@ export type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./se
 const CANARY_EVERY_MS = 250;
 /** After everything was sent: shows them that the sender waits for requests. */
 const TAIL_CANARY_EVERY_MS = 40;
-/** The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. */
-const FEEDBACK_MS_A_HOST = 12;
+/**
+ * The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. 71 a
+ * second at the start, when all have something to ask at once, and by chance some more.
+ */
+const FEEDBACK_MS_A_HOST = 14;
 const FEEDBACK_LEAST_MS = 20;
 /** The canary after a burst shows the receivers whether its end was lost. */
 const AFTER_BURST_MS = 50;

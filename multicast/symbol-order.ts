@@ -144,12 +144,30 @@ export class SymbolOrder {
 
   #endBlock(block: number, everyMs: number, now: number): void {
     const unasked = this.#anticipation.count;
+    const plannedBefore = this.#repairs.plannedFor(block);
     this.#repairs.add(block, unasked);
-    this.#anticipation.onBlock(block, unasked, now + Math.min(JUDGED_LATEST_MS, JUDGED_AFTER_MS + 2 * everyMs));
+    const judgedAt = now + Math.min(JUDGED_LATEST_MS, JUDGED_AFTER_MS + 2 * everyMs);
+    this.#anticipation.onBlock({ block, plannedBefore }, unasked, judgedAt);
     this.#symbol = 0;
     this.#tail.onWork(now);
     this.#nextBlock(block + 1);
-    if (this.#blocks.current === undefined) this.#tail.start(everyMs, now);
+    if (this.#blocks.current !== undefined) return;
+    this.#topUp();
+    this.#tail.start(everyMs, now);
+  }
+
+  /**
+   * Of the last blocks not all have asked for what they lack. Each round of requests costs all who wait, so these get
+   * what the worst of the blocks before needed, and one more.
+   */
+  #topUp(): void {
+    const { most, unjudged } = this.#anticipation;
+    if (most === 0) return;
+    const { symbolsPerBlock } = this.#layout;
+    for (const { block, plannedBefore } of unjudged) {
+      const share = this.#layout.symbolsOfBlock(block) / symbolsPerBlock;
+      this.#repairs.add(block, Math.ceil(most * share) + 1 - (this.#repairs.plannedFor(block) - plannedBefore));
+    }
   }
 
   #nextBlock(from = 0): void {
@@ -167,7 +185,7 @@ export class SymbolOrder {
   /** False when nothing is sent for it. */
   #ask(block: number, asked: Asked): boolean {
     if (block === this.#blocks.current) return true;
-    if (asked.lacking > this.#layout.symbolsOfBlock(block) / 2) {
+    if (asked.lacking > this.#layout.mostRepaired(block)) {
       if (!this.#blocks.isNeeded(block)) this.#repairs.drop(block);
       return this.#need(block);
     }

@@ -4,7 +4,7 @@ import { Fault } from "../../fault.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
 import { SEAL_BYTES } from "../../images/sealed-pack.ts";
-import { type StreamDescription, SYMBOL_BYTES, SYMBOLS_PER_BLOCK } from "../../multicast/description.ts";
+import { type StreamDescription, SYMBOL_BYTES, symbolsPerBlockOf } from "../../multicast/description.ts";
 import { checkGroup } from "../../multicast/group.ts";
 import { StreamLayout } from "../../multicast/layout.ts";
 import { packetFormat } from "../../multicast/packet.ts";
@@ -202,7 +202,7 @@ function describe(wanted: WiredStream): StreamDescription {
     group: wanted.group,
     port: wanted.port,
     symbolBytes: wanted.symbolBytes,
-    symbolsPerBlock: SYMBOLS_PER_BLOCK,
+    symbolsPerBlock: symbolsPerBlockOf(wanted.symbolBytes),
     packs: packs.length === 0 ? [] : [[0, packs.length]],
     ...(wanted.encrypt === undefined ? {} : { isSealed: true }),
     streamBytes: packs.reduce((sum, { storedBytes }) => sum + storedBytes + sealBytes, 0),

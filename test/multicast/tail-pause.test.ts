@@ -5,7 +5,7 @@ import { TailPause } from "../../multicast/tail-pause.ts";
 /** What a room of `asking` hosts is heard to ask in three seconds, each once in a pause. */
 function heard(hosts: number, asking: number): { readonly pauseMs: number; readonly mostInASecond: number } {
   const pause = new TailPause();
-  pause.start(hosts * 12, 0);
+  pause.start(hosts * 14, 0);
   const times: number[] = [];
   let share = 0;
   for (let now = 0; now < 3_000; now += 1) {

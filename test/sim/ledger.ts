@@ -8,7 +8,8 @@ export type Ledger = {
   /** Further symbols of blocks that everybody had. */
   readonly neededByNobodyInPass: number;
   readonly neededByNobodyInTail: number;
-  readonly canaries: number;
+  /** After that the sender waits for requests. */
+  readonly canaries: { readonly inPass: number; readonly afterPass: number };
   /** When the last source symbol was sent for the first time. */
   readonly passEndedAtMs: number;
 };
@@ -20,7 +21,7 @@ export class LedgerKeeper {
   #firstTime = 0;
   readonly #needed = { pass: 0, tail: 0 };
   readonly #neededByNobody = { pass: 0, tail: 0 };
-  #canaries = 0;
+  readonly #canaries = { pass: 0, tail: 0 };
   #passEndedAtMs = 0;
 
   constructor(symbolCount: number, symbolsPerBlock: number) {
@@ -29,7 +30,7 @@ export class LedgerKeeper {
   }
 
   onCanary(): void {
-    this.#canaries += 1;
+    this.#canaries[this.#when] += 1;
   }
 
   /** @param isNeeded some receiver lacks a symbol of this block */
@@ -41,8 +42,11 @@ export class LedgerKeeper {
       this.#passEndedAtMs = now;
       return;
     }
-    const when = this.#firstTime === this.#seen.length ? "tail" : "pass";
-    (isNeeded ? this.#needed : this.#neededByNobody)[when] += 1;
+    (isNeeded ? this.#needed : this.#neededByNobody)[this.#when] += 1;
+  }
+
+  get #when(): "pass" | "tail" {
+    return this.#firstTime === this.#seen.length ? "tail" : "pass";
   }
 
   get ledger(): Ledger {
@@ -52,7 +56,7 @@ export class LedgerKeeper {
       neededInTail: this.#needed.tail,
       neededByNobodyInPass: this.#neededByNobody.pass,
       neededByNobodyInTail: this.#neededByNobody.tail,
-      canaries: this.#canaries,
+      canaries: { inPass: this.#canaries.pass, afterPass: this.#canaries.tail },
       passEndedAtMs: this.#passEndedAtMs,
     };
   }
