@@ -1,6 +1,6 @@
 import type { ScanProgress } from "../images/scan.ts";
-import type { StepProgress } from "./ports.ts";
 import { formatDuration, formatSize } from "./sizes.ts";
+import type { StepProgress } from "./step-progress.ts";
 
 /** The rate is that of so long: what the store has already goes much faster than what it lacks. */
 const WINDOW_MS = 15_000;

@@ -13,8 +13,9 @@ import { CaptureProgress } from "./capture-progress.ts";
 import { CaptureSender } from "./capture-sender.ts";
 import { MOST_PIECE_BYTES } from "./contract.ts";
 import { limits } from "./limits.ts";
-import type { Captured, StepProgress } from "./ports.ts";
+import type { Captured } from "./ports.ts";
 import { formatSize } from "./sizes.ts";
+import type { StepProgress } from "./step-progress.ts";
 
 /** Each holds a MiB and its compressed form, and waits for the server most of the time. */
 const PACKS_IN_FLIGHT = 16;

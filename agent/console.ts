@@ -2,7 +2,7 @@ import type { FaultText } from "../fault.ts";
 import type { AgentState } from "./contract.ts";
 import type { MachineFacts } from "./display/view.ts";
 import { type DiskState, diskSentences } from "./journey.ts";
-import type { StepProgress } from "./ports.ts";
+import type { StepProgress } from "./step-progress.ts";
 import { printable, wrap } from "./text-lines.ts";
 
 /** What a serial console of the old kind shows on one line. */

@@ -15,6 +15,7 @@ import type { NamingResult } from "./name-volumes.ts";
 import type { BootNetwork } from "./network.ts";
 import type { RestoredVolume } from "./partitions.ts";
 import type { ServerClient } from "./server-client.ts";
+import type { StepProgress } from "./step-progress.ts";
 import type { DescribedStream } from "./stream/describe.ts";
 import type { VerifyRule } from "./verify-plan.ts";
 
@@ -24,16 +25,6 @@ export type LocalDisk = BlockTarget & {
   /** Opens it for writing. Called once, after the server's permission, right before the erase. */
   open(): Promise<void>;
   close(): Promise<void>;
-};
-
-/** What a step tells while it goes on. */
-export type StepProgress = {
-  /** 0 to 100; absent while something is waited for. */
-  readonly percent?: number;
-  /** What of it is done, where the step counts bytes. */
-  readonly doneBytes?: number;
-  /** One sentence. */
-  readonly detail: string;
 };
 
 /** One restore from a stream. */

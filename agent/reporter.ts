@@ -4,8 +4,9 @@ import type { AgentState, Registration, Report, ReportAnswer, ScriptResult } fro
 import type { MachineFacts } from "./display/view.ts";
 import type { DiskState } from "./journey.ts";
 import { Journey } from "./journey.ts";
-import type { AgentPorts, StepProgress } from "./ports.ts";
+import type { AgentPorts } from "./ports.ts";
 import type { ServerClient } from "./server-client.ts";
+import type { StepProgress } from "./step-progress.ts";
 
 const MOST_BETWEEN_TRIES_MS = 8000;
 

@@ -1,23 +1,15 @@
 import { basename } from "node:path";
 import { Fault } from "../../fault.ts";
 import { type FitOrder, type FitPlan, type FitStep, planFit } from "../../images/disk-fit/plan.ts";
-import type { Clock } from "../backoff.ts";
 import { DiskSource } from "../disk-source.ts";
-import { DiskTarget } from "../disk-target.ts";
-import type { MachineFiles } from "../machine-files.ts";
 import { rereadPartitions, volumeDevice } from "../partitions.ts";
-import type { VolumeMachine } from "../volumes.ts";
 import { describeStep } from "./describe-fit.ts";
+import { type FitDisk, type FitMachine, writeToDisk } from "./fit-machine.ts";
 import { growVolume, renewVolume } from "./volume-changes.ts";
 import { checkVolumes } from "./volume-checks.ts";
 
 /** In which /sys counts, whatever the disk's own are. */
 const KERNEL_SECTOR_BYTES = 512;
-
-/** The disk that was restored. */
-export type FitDisk = { readonly path: string; readonly sizeBytes: number; readonly sectorBytes: number };
-
-export type FitMachine = VolumeMachine & { readonly files: MachineFiles; readonly clock: Clock };
 
 /** What was done to the disk. */
 export type Fitted = {
@@ -90,18 +82,6 @@ async function carryOut(step: FitStep, plan: FitPlan, disk: FitDisk, machine: Fi
       return renewVolume(step.volume, step.renewal, disk, machine);
     case "grow":
       return growVolume(step, disk, machine);
-  }
-}
-
-/** Opens the disk alone for writing. */
-export async function writeToDisk(disk: FitDisk, use: (target: DiskTarget) => Promise<void>): Promise<void> {
-  const target = new DiskTarget(disk);
-  await target.open();
-  try {
-    await use(target);
-  } finally {
-    // Closing flushes.
-    await target.close();
   }
 }
 

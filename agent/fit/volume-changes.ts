@@ -6,7 +6,7 @@ import type { VolumeRenewal } from "../../images/disk-fit/volume-ids.ts";
 import { DiskSource } from "../disk-source.ts";
 import { volumeDevice } from "../partitions.ts";
 import { withVolume } from "../volumes.ts";
-import { type FitDisk, type FitMachine, writeToDisk } from "./fit-disk.ts";
+import { type FitDisk, type FitMachine, writeToDisk } from "./fit-machine.ts";
 
 /** All metadata of a large file system is written anew. */
 const CHANGE_TIMEOUT_MS = 2 * 3_600_000;

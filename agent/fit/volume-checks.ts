@@ -2,7 +2,7 @@ import { Fault } from "../../fault.ts";
 import type { FitPlan, FitVolume } from "../../images/disk-fit/plan.ts";
 import { volumeDevice } from "../partitions.ts";
 import { withVolume } from "../volumes.ts";
-import type { FitDisk, FitMachine } from "./fit-disk.ts";
+import type { FitDisk, FitMachine } from "./fit-machine.ts";
 
 /** Of a large disk that has to be read. */
 const CHECK_TIMEOUT_MS = 2 * 3_600_000;

@@ -1,17 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import {
-  agentStates,
-  CONTRACT_VERSION,
-  capturePermitText,
-  type OrderTerms,
-  permitText,
-  type Report,
-} from "../../agent/contract.ts";
+import { agentStates, CONTRACT_VERSION, capturePermitText, permitText, type Report } from "../../agent/contract.ts";
 import { checkPermit, newChallenge } from "../../agent/permit.ts";
 import { CaptureOrders } from "../../server/capture-orders.ts";
 import { LOST_AFTER_MS, MAX_ATTEMPTS, type OrderState } from "../../server/deploy-rules.ts";
+import { termsOf } from "../../server/disk-terms.ts";
 import { hear, type StandingOrder } from "../../server/report-rules.ts";
 import { Core, machine, NETWORK } from "./core.ts";
 
@@ -150,7 +144,7 @@ test("whatever a host says: a capture is never permitted to erase, a deploy neve
         for (const state of states) {
           const challenge = newChallenge();
           const { permit, proceed } = await core.report(ids[0]!, state, deployId, { challenge });
-          const terms: OrderTerms = { disk: "only", erase: "quick", confirmed: [], known: "" };
+          const terms = (await termsOf(core.db, ids[0]!, deployId))?.terms;
           const erase = permitText({ ...about, challenge, imageVersion: isCapture ? 0 : 1, terms });
           const capture = capturePermitText({ ...about, challenge });
           if (permit === undefined) continue;

@@ -6,7 +6,7 @@ import { realClock } from "../../agent/backoff.ts";
 import { type CaptureClient, captureClient } from "../../agent/capture-client.ts";
 import { captureScan } from "../../agent/capture-scan.ts";
 import { CONTRACT_VERSION, type Registration } from "../../agent/contract.ts";
-import type { StepProgress } from "../../agent/ports.ts";
+import type { StepProgress } from "../../agent/step-progress.ts";
 import type { BlockSource } from "../../images/block.ts";
 import { agentRoutes } from "../../server/agent-api.ts";
 import { CaptureManifests } from "../../server/capture-manifests.ts";

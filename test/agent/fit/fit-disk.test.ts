@@ -6,6 +6,10 @@ import { type TestContext, test } from "node:test";
 import { fitDisk } from "../../../agent/fit/fit-disk.ts";
 import { type Tools, tools } from "../../../agent/tools.ts";
 import { Fault } from "../../../fault.ts";
+import { CELL_BYTES } from "../../../images/cell.ts";
+import { readDiskLayout } from "../../../images/partition-table.ts";
+import { findUnusedCells } from "../../../images/unused-cells.ts";
+import { FileDisk } from "../../images/disk-fit/file-disk.ts";
 import { LoopDisk } from "./loop-disk.ts";
 
 const skip = process.getuid?.() !== 0 && "loop devices and mounting need root";
@@ -152,6 +156,27 @@ for (const kind of kinds) {
     assert.deepEqual([again.renewed.size, again.lines.filter((line) => !line.includes("keep their"))], [0, []]);
   });
 
+  test(`${name}: restored once more over what was grown, as after a power cut, it is fitted again`, {
+    skip,
+  }, async (t) => {
+    const { disk, digest } = imageOf(t, kind);
+    const uuid = uuidOf(disk, 2);
+    disk.detach();
+    const image = `${disk.file}.image`;
+    disk.run("cp", "--sparse=always", disk.file, image);
+    disk.attach(larger(kind));
+    const first = await fitDisk(disk.disk, renew, disk.machine(), progress);
+    disk.mounted(2, kind.fileSystem, (root) => writeFileSync(join(root, "named"), randomBytes(3 * MEBIBYTE)));
+    await restoreWhatIsUsed(image, disk.device);
+    // The kernel's view is still that of the grown table, as it never is after a start.
+    disk.detach();
+    disk.attach(larger(kind));
+    assert.equal(uuidOf(disk, 2), uuid);
+    const second = await fitDisk(disk.disk, renew, disk.machine(), progress);
+    assert.deepEqual(second, first);
+    assertGrown(disk, kind, digest);
+  });
+
   // Its tools are those of ext4.
   if (kind.fileSystem === "ext3") continue;
   test(`${name}: the power fails before or after any tool; the next run comes through`, { skip }, async (t) => {
@@ -179,6 +204,19 @@ for (const kind of kinds) {
       }
     }
   });
+}
+
+/** What the image keeps of its cells; in free space of a file system whatever was there stays. */
+async function restoreWhatIsUsed(image: string, device: string): Promise<void> {
+  const from = new FileDisk(image);
+  const to = new FileDisk(device);
+  const { isUnused } = await findUnusedCells(from, await readDiskLayout(from));
+  for (let at = 0; at < from.sizeBytes; at += CELL_BYTES) {
+    if (!isUnused(at / CELL_BYTES)) await to.write(at, await from.read(at, CELL_BYTES));
+  }
+  to.sync();
+  from.close();
+  to.close();
 }
 
 /** Those after which something is another than before. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { pino } from "pino";
 import { realClock } from "../../../agent/backoff.ts";
-import type { FitMachine } from "../../../agent/fit/fit-disk.ts";
+import type { FitMachine } from "../../../agent/fit/fit-machine.ts";
 import { thisMachine } from "../../../agent/machine-files.ts";
 import { type Tools, tools } from "../../../agent/tools.ts";
 

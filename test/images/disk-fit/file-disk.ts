@@ -1,5 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdtempSync,
+  openSync,
+  readSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
@@ -9,14 +19,17 @@ import type { FitPlan } from "../../../images/disk-fit/plan.ts";
 
 export const MEBIBYTE = 1024 * 1024;
 
-/** A disk in a sparse file, which the tools of Linux can look at. */
+/** A disk in a sparse file, or a device, which the tools of Linux can look at. */
 export class FileDisk implements BlockSource, BlockTarget {
   readonly path: string;
   readonly #handle: number;
+  /** Of a device: a file may grow. */
+  readonly #deviceBytes: number | undefined;
 
   constructor(path: string) {
     this.path = path;
     this.#handle = openSync(path, "r+");
+    if (statSync(path).isBlockDevice()) this.#deviceBytes = Number(this.said("blockdev", "--getsize64"));
   }
 
   /** A new one with a partition table of sfdisk, removed at the end of the test. */
@@ -38,7 +51,7 @@ export class FileDisk implements BlockSource, BlockTarget {
   }
 
   get sizeBytes(): number {
-    return statSync(this.path).size;
+    return this.#deviceBytes ?? statSync(this.path).size;
   }
 
   grow(mebibytes: number): void {
@@ -58,6 +71,10 @@ export class FileDisk implements BlockSource, BlockTarget {
   }
 
   async flush(): Promise<void> {}
+
+  sync(): void {
+    fsyncSync(this.#handle);
+  }
 
   close(): void {
     closeSync(this.#handle);
