@@ -63,11 +63,11 @@ export class MountedTree implements FileTree {
   }
 
   async remove(path: string): Promise<void> {
-    await rm(this.#real(path), { force: true });
+    await orUndefined(rm(this.#real(path), { force: true }));
   }
 
   async removeTree(path: string): Promise<void> {
-    await rm(this.#real(path), { force: true, recursive: true });
+    await orUndefined(rm(this.#real(path), { force: true, recursive: true }));
   }
 
   async rename(from: string, to: string): Promise<void> {
