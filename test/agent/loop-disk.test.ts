@@ -73,7 +73,7 @@ for (const sectorBytes of [512, 4096]) {
     assert.equal(Buffer.compare(contentOf(disk.path, golden.sizeBytes), golden.bytes), 0);
     assert((await look()).isWhole);
     for (const cell of [40, 41, 100]) {
-      const spoil = ["of=" + disk.path, "if=/dev/urandom", "bs=4096", "count=1", `seek=${cell * (CELL_BYTES / 4096)}`];
+      const spoil = [`of=${disk.path}`, "if=/dev/urandom", "bs=4096", "count=1", `seek=${cell * (CELL_BYTES / 4096)}`];
       execFileSync("dd", [...spoil, "conv=notrunc,fsync", "status=none"]);
     }
     const again = await restore();
