@@ -14,7 +14,12 @@ export type AskOptions = {
   readonly body?: unknown;
   readonly withinMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Called with the date of the answer, when it has one. */
+  readonly onDate?: ((heard: HeardDate) => void) | undefined;
 };
+
+/** The Date header of an answer (RFC 9110, 6.6.1), and when it was asked and heard, by `performance.now()`. */
+export type HeardDate = { readonly date: string; readonly askedAtMs: number; readonly answeredAtMs: number };
 
 /** One connection to a server, for questions that are answered with JSON. */
 export type Asker = {
@@ -36,6 +41,7 @@ export function asker(url: URL): Asker {
       const deadline = AbortSignal.timeout(options.withinMs ?? ANSWER_WITHIN_MS);
       const headers: Record<string, string> = {};
       if (options.token !== undefined) headers["authorization"] = `Bearer ${options.token}`;
+      const askedAtMs = performance.now();
       const isBytes = options.body instanceof Uint8Array;
       if (options.body !== undefined)
         headers["content-type"] = isBytes ? "application/octet-stream" : "application/json";
@@ -47,9 +53,12 @@ export function asker(url: URL): Asker {
           dispatcher,
           signal: options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]),
         });
+        const answeredAtMs = performance.now();
         const bytes = await collect(response.body, path);
         const isFine = response.statusCode >= 200 && response.statusCode < 300;
         if (!isFine) throw faultOf(response.statusCode, path, bytes);
+        const { date } = response.headers;
+        if (typeof date === "string") options.onDate?.({ date, askedAtMs, answeredAtMs });
         return decodeAnswer(schema, bytes, path);
       } catch (error) {
         if (error instanceof Fault) throw error;

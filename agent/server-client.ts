@@ -1,4 +1,4 @@
-import { ANSWER_WITHIN_MS, asker } from "./ask.ts";
+import { ANSWER_WITHIN_MS, asker, type HeardDate } from "./ask.ts";
 import { type Inventory, Order, Registration, type Report, ReportAnswer } from "./contract.ts";
 
 /** The server may hold the question for an order so long (contract: at most 25). */
@@ -13,13 +13,17 @@ export type ServerClient = {
   close(): Promise<void>;
 };
 
-/** Speaks `/agent/v1/hosts` with the server at `url`. Its methods throw what `Asker.ask` throws. */
-export function connect(url: URL): ServerClient {
+/**
+ * Speaks `/agent/v1/hosts` with the server at `url`. Its methods throw what `Asker.ask` throws.
+ *
+ * @param onDate called with the date of the answer to a registration
+ */
+export function connect(url: URL, onDate?: (heard: HeardDate) => void): ServerClient {
   const { ask, close } = asker(url);
   const host = (registration: Registration) => `/agent/v1/hosts/${encodeURIComponent(registration.hostId)}`;
   return {
     url,
-    register: (inventory) => ask(Registration, "POST", "/agent/v1/hosts", { body: inventory }),
+    register: (inventory) => ask(Registration, "POST", "/agent/v1/hosts", { body: inventory, onDate }),
     order: (registration, signal) =>
       ask(Order, "GET", `${host(registration)}/order?waitSeconds=${ORDER_WAIT_SECONDS}`, {
         token: registration.token,

@@ -1,11 +1,15 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, InvalidArgumentError, Option } from "commander";
 import { formatSize } from "../agent/sizes.ts";
 import { type Architecture, architectures, hostArchitecture, namesOf } from "../scripts/boot-image/architecture.ts";
-import { buildBootImage } from "../scripts/boot-image/build.ts";
+import { buildBootImage, type FirmwareChoice, firmwareChoices } from "../scripts/boot-image/build.ts";
 import { type BootImage, readBootImages } from "../scripts/boot-image/description.ts";
+import type { Extras } from "../scripts/boot-image/extras.ts";
 import { buildRaspberryFolder, raspberryFolder } from "../scripts/boot-image/raspberry.ts";
+import { readAuthorizedKeys } from "../scripts/boot-image/remote-shell.ts";
+import { readCredentials } from "../scripts/boot-image/wired-8021x.ts";
+import type { ConfigValues } from "../server/config.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { configOptions } from "./configuration.ts";
 import { type NbiFlags, nbiBuildOptions, nbiListCommand, refuseFlagsOfTheOther, writeNbi } from "./nbi.ts";
@@ -43,6 +47,11 @@ function buildCommand(): Command {
     .option("--arch <list>", `${architectures.join(" or ")}, or both: what machines it is for`, parseArchitectures, [
       hostArchitecture,
     ])
+    .addOption(
+      new Option("--firmware <which>", "firmware that some network cards load: where apt has it, always, or never")
+        .choices(firmwareChoices)
+        .default("auto"),
+    )
     .option("--raspberry-pi", "also the folder that Raspberry Pis boot from; makes the arm64 image")
     .action(async (options: BuildFlags) => {
       refuseFlagsOfTheOther(command, options.nbi === true);
@@ -51,6 +60,7 @@ function buildCommand(): Command {
       const cacheDir = cacheDirectory();
       if (options.nbi === true) return writeNbi(options, { config, cacheDir });
       const { trusted } = await loadSiteKey(dataDir);
+      const extras = await readExtras(config.values);
       const started = performance.now();
       const elapsedMs = (): number => Math.round(performance.now() - started);
       const clock = (): string => `${(elapsedMs() / 1000).toFixed(1).padStart(6)} s`;
@@ -68,6 +78,8 @@ function buildCommand(): Command {
             agentFile: options.agent,
             siteKey: trusted.map((key) => key.export({ type: "spki", format: "pem" }).toString()).join(""),
             version: VERSION,
+            extras,
+            firmware: options.firmware,
             say: sayOf(architecture),
             warn: (text) => sayOf(architecture)(`warning: ${text}`),
           });
@@ -104,7 +116,27 @@ function showCommand(): Command {
     });
 }
 
-type BuildFlags = NbiFlags & { output?: string; agent?: string; arch: readonly Architecture[]; raspberryPi?: boolean };
+type BuildFlags = NbiFlags & {
+  output?: string;
+  agent?: string;
+  arch: readonly Architecture[];
+  firmware: FirmwareChoice;
+  raspberryPi?: boolean;
+};
+
+/** What the settings want in the image besides. Whoever can reach the server can read it, so that is said. */
+async function readExtras(values: ConfigValues): Promise<Extras> {
+  const [keys, credentials] = [values["boot.remote_shell"], values["boot.wired_8021x"]];
+  const remoteShell = keys === undefined ? undefined : await readAuthorizedKeys(keys);
+  const wired8021x = credentials === undefined ? undefined : await readCredentials(credentials);
+  if (remoteShell !== undefined) {
+    say(`warning: boot.remote_shell is set: ${remoteShell.trim().split("\n").length} keys can log in to every client`);
+  }
+  if (wired8021x !== undefined) {
+    say("warning: the 802.1X credentials go into initramfs.img, which everybody on the network can fetch");
+  }
+  return { remoteShell, wired8021x };
+}
 
 function parseArchitectures(text: string): Architecture[] {
   const names = new Set(text.split(",").map((name) => name.trim()));
@@ -120,6 +152,7 @@ function describe(image: BootImage & { readonly directory: string }): string {
       return `  ${name.padEnd(18)} ${formatSize(sizeBytes).padStart(9)}  sha256 ${sha256.slice(0, 16)}`;
     }),
     `  unpacked on a client: ${formatSize(image.unpackedBytes)} of memory`,
+    ...(image.extras?.length ? [`  for this site: ${image.extras.join(", ")}`] : []),
   ];
   return lines.join("\n");
 }

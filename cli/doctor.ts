@@ -2,6 +2,7 @@ import { Command } from "commander";
 import { Fault } from "../fault.ts";
 import type { Config } from "../server/config.ts";
 import { DEFAULT_TTL } from "../server/stream/hub.ts";
+import { probeExtras } from "./boot-image-probe.ts";
 import { isUnreachable, type ProbeResult, probeBootFiles } from "./boot-probes.ts";
 import { probeBsdpServers } from "./bsdp-probe.ts";
 import { configOptions } from "./configuration.ts";
@@ -60,15 +61,16 @@ async function examine(flags: DoctorFlags, config: Config): Promise<void> {
   const others: ProbeResult[] = [];
   if (server !== undefined) {
     say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
-    const [found, bsdp, bundles] = await Promise.all([
+    const [found, bsdp, bundles, extras] = await Promise.all([
       probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
       probeBsdpServers({ server, deadlineMs }),
       probeBundles(config),
+      probeExtras(config),
     ]);
     // Who is not there is not asked once more.
     const flooding = isUnreachable(found) ? [] : await probeFlooding({ server, httpPort, deadlineMs });
     files.push(...found);
-    others.push(...(bsdp === undefined ? [] : [bsdp]), ...bundles, ...flooding);
+    others.push(...(bsdp === undefined ? [] : [bsdp]), ...bundles, ...extras, ...flooding);
   }
   if (flags.interface !== undefined) {
     const address = interfaceAddress(flags.interface);

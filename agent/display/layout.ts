@@ -2,6 +2,7 @@ import { diskSentences } from "../journey.ts";
 import { formatDuration, formatSize } from "../sizes.ts";
 import { printable, wrap } from "../text-lines.ts";
 import { LETTER_ROWS, largeLetters } from "./letters.ts";
+import { qrLines } from "./qr-code.ts";
 import type { Step, View } from "./view.ts";
 
 /** A text console of a PC that has no other mode. On a larger one the rest stays empty. */
@@ -11,12 +12,13 @@ export const SCREEN = { columns: 80, rows: 25 } as const;
 const WIDTH = SCREEN.columns - 1;
 const STEPS_WIDTH = 26;
 const RULE = "─".repeat(WIDTH);
-/** The rows under the machine's name and facts. */
+/** The rows under the machine's name and facts: of the work, and of a failure. */
 const BODY_ROWS = 13;
+const FAILURE_ROWS = 14;
 const MARKS: Readonly<Record<Step["mark"], string>> = { done: "√", now: "►", open: " " };
 
 /**
- * The client's screen, 25 lines of at most 79 characters: ASCII and the few signs (√ ► █ ░ ─) that the font of every
+ * The client's screen, 25 lines of at most 79 characters: ASCII and the few signs (√ ► █ ▀ ▄ ░ ─) that the font of every
  * text console has.
  *
  *     bootcast, server, the host's name in large letters, model, address, image
@@ -76,21 +78,36 @@ function barText({ percent, bytesPerSecond, leftMs }: View): string {
   return ` ${"█".repeat(full)}${"░".repeat(room - full)} ${numbers}`;
 }
 
-/** What, why and what to do; the disk's state; and as much of what was said last as there is room for. */
-function failureRows(view: View, { fault, disk }: NonNullable<View["failure"]>): string[] {
+/**
+ * What, why and what to do; the disk's state; and as much of what was said last as there is room for. Beside it a code
+ * that a telephone reads, unless the words need the room: error, host and order, for whoever asks somebody else.
+ */
+function failureRows(view: View, failure: NonNullable<View["failure"]>): string[] {
+  const { facts } = view;
+  const code = qrLines([failure.fault.code, facts.hostName, facts.order].filter(Boolean).join(" "));
+  const beside = aboutLines(failure, WIDTH - (code[0]?.length ?? 0) - 1);
+  if (beside.length > code.length - 3) return withSaid(view, aboutLines(failure, WIDTH), WIDTH);
+  const width = WIDTH - (code[0]?.length ?? 0) - 1;
+  const rows = withSaid(view, beside, width);
+  return code.map((line, index) => (rows[index] ?? "").padEnd(width + 1) + line);
+}
+
+function aboutLines({ fault, disk }: NonNullable<View["failure"]>, width: number): string[] {
   const part = (name: string, text: string): string[] => {
     const front = ` ${name}:`.padEnd(9);
-    return wrap(text, WIDTH - front.length).map((line, index) => (index === 0 ? front : " ".repeat(9)) + line);
+    return wrap(text, width - front.length).map((line, index) => (index === 0 ? front : " ".repeat(9)) + line);
   };
-  const about = [
-    ...part("FAILED", `${fault.what} [${fault.code}]`),
-    ...part("why", fault.why),
-    ...part("fix", fault.fix),
-    ...part("disk", diskSentences[disk]),
-  ].slice(0, BODY_ROWS - 2);
-  const room = BODY_ROWS + 1 - about.length - 1;
-  const said = view.said.flatMap((line) => wrap(line, WIDTH - 1)).slice(-room);
-  return [...about, RULE, ...said.map((line) => ` ${line}`)];
+  const { what, why, fix, code } = fault;
+  const before = part("FAILED", `${what} [${code}]`);
+  const after = [...part("fix", fix), ...part("disk", diskSentences[disk])];
+  // Where there is too much to say, what to do comes before why.
+  const room = Math.max(1, FAILURE_ROWS - 2 - before.length - after.length);
+  return [...before, ...part("why", why).slice(0, room), ...after].slice(0, FAILURE_ROWS - 2);
+}
+
+function withSaid(view: View, about: readonly string[], width: number): string[] {
+  const said = view.said.flatMap((line) => wrap(line, width - 1)).slice(about.length + 1 - FAILURE_ROWS);
+  return [...about, "─".repeat(width), ...said.map((line) => ` ${line}`)];
 }
 
 /** One text at each end of the line. */

@@ -15,6 +15,8 @@ export type MachineFacts = {
   readonly server: string;
   /** "lab-debian version 3" */
   readonly image: string;
+  /** Its id, by which the server's people find what happened. */
+  readonly order: string;
   /** Set while somebody may log in from outside: how. */
   readonly remoteShell: string;
 };

@@ -1,11 +1,13 @@
 import { readdir, readFile, rm, stat } from "node:fs/promises";
-import { join, relative } from "node:path";
+import { extname, join, relative } from "node:path";
 import { formatSize } from "../../agent/sizes.ts";
 import { Fault } from "../../fault.ts";
 import { type Architecture, hostArchitecture, namesOf, stripperFor } from "./architecture.ts";
 import { addKoffi, agentProgram, findRuntime } from "./bundle.ts";
-import { Debian } from "./debian.ts";
+import type { ArchiveEntry } from "./cpio.ts";
+import { Debian, type DebianPackage } from "./debian.ts";
 import { type BootImage, descriptionFile, readBootImage } from "./description.ts";
+import { addExtraFiles, type Extras, extraPackages, makeExtras } from "./extras.ts";
 import { FileTree } from "./file-tree.ts";
 import { findGrubLoaders } from "./grub-loaders.ts";
 import { cachedLayer, compressorVersion, digestOf, makeLayer } from "./layers.ts";
@@ -26,14 +28,21 @@ export type BuildOptions = {
   /** SPKI PEM: the site's own public key first, which the agent obeys; then those whose images it may restore. */
   readonly siteKey: string;
   readonly version: string;
+  /** What only this site wants in it. */
+  readonly extras?: Extras;
+  /** Firmware of network cards: where apt offers it, never, or without it no image. Default: "auto". */
+  readonly firmware?: FirmwareChoice;
   /** One line per step. */
   readonly say: (text: string) => void;
   /** One sentence for what the image has to do without. Default: as `say`. */
   readonly warn?: (text: string) => void;
 };
 
-/** Half of the smallest client's memory (1 GiB) is all that the kernel gives to an unpacked initramfs. */
-const MOST_UNPACKED_BYTES = 400e6;
+export const firmwareChoices = ["auto", "all", "none"] as const;
+export type FirmwareChoice = (typeof firmwareChoices)[number];
+
+/** The kernel gives half of its memory to an unpacked initramfs: 215 MB of the smallest client's 512 MiB (measured). */
+const MOST_UNPACKED_BYTES = 205e6;
 const MOST_INITRAMFS_BYTES = 60e6;
 const CACHE_KEPT_DAYS = 30;
 
@@ -43,22 +52,27 @@ const CACHE_KEPT_DAYS = 30;
  * @throws {Fault} BOOT_IMAGE_… with what to install or change
  */
 export async function buildBootImage(options: BuildOptions): Promise<BootImage & { readonly isUnchanged: boolean }> {
-  const { architecture = hostArchitecture, cacheDir, say, warn = say } = options;
+  const { architecture = hostArchitecture, cacheDir, say, warn = say, extras = {}, firmware = "auto" } = options;
   const outputDir = join(options.outputDir, namesOf[architecture].folder);
   // apt here knows only its own kind of machine; for another one Debian 13 is taken, whatever runs here.
   const release = architecture === hostArchitecture ? undefined : { suite: grubSuite, architecture };
   const debian = new Debian(cacheDir, say, release);
-  const chosen = await debian.resolve(packagesFor(architecture), firmwarePackages, followedDependency);
+  const names = [...packagesFor(architecture), ...(firmware === "all" ? firmwarePackages : [])];
+  const chosen = await debian.resolve(names, firmware === "auto" ? firmwarePackages : [], followedDependency);
+  const extraNames = extraPackages(extras, architecture);
+  const extra = extraNames.length === 0 ? [] : await debian.resolve(extraNames, [], followedDependency);
   const grub = await findGrubLoaders({ architecture, cacheDir, say, warn });
   const runtime = await findRuntime(architecture, cacheDir);
   const strip = (await run(stripperFor(architecture), ["--version"])).toString("utf8").split("\n")[0];
   const agent = options.agentFile === undefined ? await agentProgram() : await readFile(options.agentFile);
   const own = await ownFiles(agent, options, architecture);
   const recipe = await recipeDigest();
-  const runtimeInputs = { runtime: runtime.sha256, strip };
+  const runtimeInputs = { runtime: runtime.sha256, strip, recipe: await digestOfSource("icu-data") };
   const systemInputs = { recipe, runtime: runtime.sha256, packages: chosen.map(({ name, sha256 }) => [name, sha256]) };
   const loaderInputs = grub.packages.map(({ name, sha256 }) => [name, sha256]);
-  const inputs = digestOf([architecture, runtimeInputs, systemInputs, loaderInputs, own.digest, compressorVersion]);
+  const extraInputs = { systemInputs, extraNames, packages: extra.map(({ name, sha256 }) => [name, sha256]) };
+  const layerInputs = [runtimeInputs, systemInputs, extraInputs, loaderInputs, own.digest];
+  const inputs = digestOf([architecture, layerInputs, compressorVersion]);
 
   const there = await readBootImage(outputDir).catch(() => undefined);
   if (there?.inputs === inputs && (await isWhole(outputDir, there.files))) return { ...there, isUnchanged: true };
@@ -76,7 +90,15 @@ export async function buildBootImage(options: BuildOptions): Promise<BootImage &
     makeLayer(own.tree.entries()),
     grub.read(),
   ]);
-  const layers = [runtimeLayer, system, ownLayer];
+  // Empty where nothing was asked for.
+  const extraLayer = await cachedLayer(cacheDir, "extras", extraInputs, async () => {
+    const files = await debian.download(extra);
+    const there = new Set(system.notes.libraries);
+    const debs = extra.map(({ name }) => files.get(name)!);
+    return { entries: await makeExtras({ extras, architecture, debs, cacheDir, there }), notes: {}, files: new Map() };
+  });
+  // Where memory is short the kernel stops in the middle: what says so comes first, the largest last.
+  const layers = [ownLayer, system, extraLayer, runtimeLayer, await makeLayer(wholeMark())];
   const files = new Map<string, Uint8Array>([
     ["vmlinuz", system.files.get("vmlinuz")!],
     ["initramfs.img", Buffer.concat(layers.map(({ compressed }) => compressed))],
@@ -93,7 +115,8 @@ export async function buildBootImage(options: BuildOptions): Promise<BootImage &
     node: runtime.version,
     ...(own.koffi === undefined ? {} : { koffi: own.koffi }),
     compressor: compressorVersion,
-    packages: [...chosen, ...grub.packages].map(({ name, version, sha256 }) => ({ name, version, sha256 })),
+    extras: extraNames,
+    packages: namedOnce([...chosen, ...extra, ...grub.packages]),
     absentModules: system.notes.absentModules,
     agent: sha256(agent),
     siteKey: sha256(Buffer.from(options.siteKey)),
@@ -110,22 +133,25 @@ export async function buildBootImage(options: BuildOptions): Promise<BootImage &
 /** What is ours in the image: /init and its helper, the agent, koffi, the keys it trusts. */
 async function ownFiles(
   agent: Uint8Array,
-  { siteKey, version, cacheDir }: BuildOptions,
+  { siteKey, version, cacheDir, extras = {} }: BuildOptions,
   architecture: Architecture,
 ): Promise<{ tree: FileTree; digest: string; koffi: string | undefined }> {
   const tree = new FileTree();
   tree.addFile("init", await readFile(join(import.meta.dirname, "init")), 0o755);
   tree.addFile("etc/bootcast/lease", await readFile(join(import.meta.dirname, "lease")), 0o755);
+  tree.addFile("etc/bootcast/network", await readFile(join(import.meta.dirname, "network")));
   tree.addFile("etc/bootcast/site.pub", siteKey);
   tree.addFile("etc/bootcast/version", `${version}\n`);
   tree.addFile("usr/lib/bootcast/agent.cjs", agent);
+  addExtraFiles(tree, extras);
   const koffi = await addKoffi(tree, "usr/lib/bootcast", architecture, cacheDir);
   const digest = digestOf(tree.entries().map((entry) => [entry.path, entry.type === "file" && sha256(entry.content)]));
   return { tree, digest, koffi };
 }
 
 /** What decides which packages there are and where files go, but not what is in the system layer. */
-const outside = /^(apt-lists|archive|description|grub-loaders|nbi.*|npm-package|raspberry|write-whole)\.[tj]s$/;
+const outside =
+  /^(apt-lists|archive|description|grub-loaders|icu-data|nbi.*|npm-package|raspberry|remote-shell|wired-8021x|write-whole)\.[tj]s$/;
 
 // The code that makes the system layer is one of its inputs.
 async function recipeDigest(): Promise<string> {
@@ -133,6 +159,23 @@ async function recipeDigest(): Promise<string> {
   const names = all.filter((name) => /\.[tj]s$/.test(name) && !outside.test(name)).sort();
   const contents = await Promise.all(names.map((name) => readFile(join(import.meta.dirname, name))));
   return digestOf(contents.map(sha256));
+}
+
+/** /init knows by it that everything before was unpacked. */
+function wholeMark(): ArchiveEntry[] {
+  const tree = new FileTree();
+  tree.addFile("etc/bootcast/whole", "");
+  return tree.entries();
+}
+
+/** Libraries are needed by several. */
+function namedOnce(packages: readonly DebianPackage[]): BootImage["packages"] {
+  const byName = new Map(packages.map(({ name, version, sha256 }) => [name, { name, version, sha256 }]));
+  return [...byName.values()];
+}
+
+async function digestOfSource(name: string): Promise<string> {
+  return sha256(await readFile(join(import.meta.dirname, name + extname(import.meta.filename))));
 }
 
 /** Removes packages and layers that no build has used for a month, and what a killed build left behind. */
@@ -155,7 +198,7 @@ function checkSizes(image: BootImage): void {
   if (initramfs.sizeBytes <= MOST_INITRAMFS_BYTES && image.unpackedBytes <= MOST_UNPACKED_BYTES) return;
   throw new Fault("BOOT_IMAGE_TOO_LARGE", {
     what: `The boot image has ${formatSize(initramfs.sizeBytes)} and unpacks to ${formatSize(image.unpackedBytes)}.`,
-    why: `A client with 1 GiB of memory can unpack ${formatSize(MOST_UNPACKED_BYTES)}; ${formatSize(MOST_INITRAMFS_BYTES)} are the most to load.`,
-    fix: "Take firmware packages out of the apt sources, or shorten scripts/boot-image/recipe.ts.",
+    why: `A client with 512 MiB of memory can unpack ${formatSize(MOST_UNPACKED_BYTES)}; ${formatSize(MOST_INITRAMFS_BYTES)} are the most to load.`,
+    fix: "Build with --firmware none, or shorten scripts/boot-image/drivers-*.ts.",
   });
 }

@@ -141,6 +141,14 @@ async function digestOf(path: string): Promise<string | undefined> {
 }
 
 function packageMissing(names: readonly string[]): Fault {
+  const firmware = names.filter((name) => name.startsWith("firmware-"));
+  if (firmware.length === names.length) {
+    return new Fault("BOOT_IMAGE_PACKAGE_MISSING", {
+      what: `Firmware was asked for, and apt here does not know ${names.join(", ")}.`,
+      why: "Debian keeps it in the section non-free-firmware, which the apt sources of this machine do not name.",
+      fix: "Add non-free-firmware to them and run sudo apt-get update, or build with --firmware none.",
+    });
+  }
   return new Fault("BOOT_IMAGE_PACKAGE_MISSING", {
     what: `The boot image needs the Debian packages ${names.join(", ")}, and apt here does not know them.`,
     why: "They are in the section main of Debian 12 and later.",

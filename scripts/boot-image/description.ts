@@ -17,6 +17,8 @@ export type BootImage = {
   readonly koffi?: string;
   readonly compressor: string;
   readonly packages: readonly { readonly name: string; readonly version: string; readonly sha256: string }[];
+  /** Packages that are in it because this site asked for a remote shell or 802.1X. */
+  readonly extras?: readonly string[];
   /** Modules of the recipe that this kernel does not have. */
   readonly absentModules: readonly string[];
   /** SHA-256 of the agent's file and of the trusted public keys. */

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
+import { essentialModules } from "./drivers.ts";
 import type { FileTree } from "./file-tree.ts";
 import { type KernelModule, moduleName, modulesAlias, modulesDep, readModule, selectModules } from "./modules.ts";
-import { essentialModules } from "./recipe.ts";
 import { run } from "./run.ts";
 import type { Unpacked } from "./unpacked.ts";
 
@@ -25,7 +25,7 @@ const FILES_PER_XZ = 500;
 /**
  * Adds the selected modules, their index files for modprobe, and the firmware they name to the tree.
  *
- * @param modules what is wanted, see recipe.ts
+ * @param modules what is wanted, see drivers.ts
  * @param root the folder that `unpacked` reads; newer kernels' modules are unpacked there in place
  * @throws {Fault} BOOT_IMAGE_KERNEL_UNFIT when there is not exactly one kernel or it lacks an essential module
  */

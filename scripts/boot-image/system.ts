@@ -5,9 +5,11 @@ import { type Architecture, stripperFor } from "./architecture.ts";
 import type { Runtime } from "./bundle.ts";
 import type { ArchiveEntry } from "./cpio.ts";
 import { diskLoaderName, makeDiskLoader } from "./disk-loader.ts";
+import { modulesFor } from "./drivers.ts";
 import { FileTree } from "./file-tree.ts";
+import { clearForeignLocales } from "./icu-data.ts";
 import { addKernel } from "./kernel.ts";
-import { ipxeLoaders, modulesFor, programs } from "./recipe.ts";
+import { ipxeLoaders, programs } from "./recipe.ts";
 import { run } from "./run.ts";
 import { addLibraries, addProgram, Unpacked } from "./unpacked.ts";
 
@@ -15,6 +17,8 @@ import { addLibraries, addProgram, Unpacked } from "./unpacked.ts";
 export type SystemNotes = {
   readonly kernel: string;
   readonly absentModules: readonly string[];
+  /** Paths of the libraries in it. */
+  readonly libraries: readonly string[];
   /** Loader name ► the file that is kept with the layer. */
   readonly loaders: Readonly<Record<string, string>>;
   /** Names of the Raspberry Pi board descriptions that are kept with the layer. */
@@ -60,6 +64,9 @@ export async function makeSystem(options: {
     const notes = {
       kernel: kernel.version,
       absentModules: kernel.absentModules,
+      libraries: tree
+        .entries()
+        .flatMap(({ path, type }) => (type === "file" && /^usr\/lib\/[^/]+$/.test(path) ? [path] : [])),
       loaders: loaderFiles,
       boards: [...kernel.boards.keys()],
     };
@@ -81,7 +88,9 @@ export async function makeRuntime(
     const stripped = join(folder, "node");
     await run(stripperFor(architecture), ["--output-file", stripped, runtime.path]);
     const tree = new FileTree();
-    tree.addFile("usr/bin/node", await readFile(stripped), 0o755);
+    const program = await readFile(stripped);
+    clearForeignLocales(program);
+    tree.addFile("usr/bin/node", program, 0o755);
     return { entries: tree.entries() };
   } finally {
     await rm(folder, { recursive: true, force: true });

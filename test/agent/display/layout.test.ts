@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { SCREEN, screenLines } from "../../../agent/display/layout.ts";
 import { largeLetters } from "../../../agent/display/letters.ts";
+import { qrLines } from "../../../agent/display/qr-code.ts";
 import { ScreenState } from "../../../agent/display/view.ts";
 
 const facts = {
@@ -12,6 +13,7 @@ const facts = {
   address: "10.77.0.103",
   server: "10.77.0.1:8440",
   image: "lab-debian version 3",
+  order: "41",
 };
 
 /** A restore in its middle. */
@@ -43,12 +45,12 @@ test("a restore: the name in large letters, steps with ticks, bar, rate, time le
     " Dell Inc. OptiPlex 7060 serial 4XK1J53          52:54:00:12:34:56  10.77.0.103",
     " lab-debian version 3",
     "─".repeat(79),
-    " √ finding            1 s   9 s eth0 10.77.0.103: the boot loader named",
-    " √ registering        1 s   10.77.0.1:8440",
-    " √ waiting    1 min 04 s    10 s at 10.77.0.1:8440: Dell Inc. OptiPlex 7060",
-    " √ preflight          5 s   11 s as lab-07, for an order",
-    " √ erasing            2 s   75 s lab-debian version 3, to become lab-07: ordered by",
-    " ► receiving         30 s   anna",
+    " √ finding             1 s  9 s eth0 10.77.0.103: the boot loader named",
+    " √ registering         1 s  10.77.0.1:8440",
+    " √ waiting      1 min 04 s  10 s at 10.77.0.1:8440: Dell Inc. OptiPlex 7060",
+    " √ preflight           5 s  11 s as lab-07, for an order",
+    " √ erasing             2 s  75 s lab-debian version 3, to become lab-07:",
+    " ► receiving          30 s  ordered by anna",
     "   verifying                80 s /dev/sda 238.5 GiB sata S3Z1NX0K",
     "   naming                   82 s /dev/sda: discarded",
     "   finishing",
@@ -70,15 +72,35 @@ test("a failure: what, why, what to do, the disk, and what was said last", () =>
   state.failed(fault, "partly written");
   state.say("failed", "restarts in 10 min 00 s", 115, 106_000);
   const lines = screenLines(state.view(106_000), "1.2.3");
-  assert.deepEqual(lines.slice(11, 16), [
-    " FAILED: /dev/sda cannot be written at byte 4096. [DISK_WRITE]",
+  assert.equal(lines.length, 25);
+  const [left, right] = [lines.map((line) => line.slice(0, 51).trimEnd()), lines.map((line) => line.slice(52))];
+  assert.deepEqual(left.slice(11), [
+    " FAILED: /dev/sda cannot be written at byte 4096.",
+    "         [DISK_WRITE]",
     " why:    The kernel says: input/output error.",
-    " fix:    Check the disk and its cable (smartctl -a).",
-    " disk:   The disk is partly written and does not boot.",
-    "─".repeat(79),
+    " fix:    Check the disk and its cable (smartctl",
+    "         -a).",
+    " disk:   The disk is partly written and does not",
+    "         boot.",
+    "─".repeat(51),
+    " 11 s as lab-07, for an order",
+    " 75 s lab-debian version 3, to become lab-07:",
+    " ordered by anna",
+    " 80 s /dev/sda 238.5 GiB sata S3Z1NX0K",
+    " 82 s /dev/sda: discarded",
+    " 115 s restarts in 10 min 00 s",
   ]);
-  assert.equal(lines.at(-1), " 115 s restarts in 10 min 00 s");
-  assert.match(lines.join("\n"), /82 s \/dev\/sda: discarded/);
+  assert.deepEqual(right.slice(11), qrLines("DISK_WRITE lab-07 41"));
+});
+
+test("a failure that needs many words has the whole width, and the last that was said", () => {
+  const state = restoring();
+  const why = "A long reason that goes on and on, with every disk named and why it was not taken. ".repeat(7);
+  state.failed({ code: "DISK_REFUSED", what: "No disk.", why, fix: "Connect one." }, "untouched");
+  const lines = screenLines(state.view(106_000), "1.2.3");
+  assert(lines.length <= 25);
+  assert.doesNotMatch(lines.slice(11).join(""), /[█▀▄]/);
+  assert.match(lines.join("\n"), / fix: {4}Connect one\.\n disk: .*\n─+\n.*82 s \/dev\/sda: discarded$/);
 });
 
 test("a capture has its own steps", () => {
@@ -112,7 +134,7 @@ test("whatever comes from the network fits, and brings no control codes", () => 
       if (hasFailed) state.failed({ code: "X", what: why, why: detail, fix: name }, "erased");
       const lines = screenLines(state.view(5_000), "1.2.3");
       assert(lines.length <= SCREEN.rows);
-      for (const line of lines) assert.match(line, /^[\x20-\x7e√►█░─]{0,79}$/u);
+      for (const line of lines) assert.match(line, /^[\x20-\x7e√►█▀▄░─]{0,79}$/u);
     }),
   );
 });

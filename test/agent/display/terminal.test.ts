@@ -61,7 +61,8 @@ test("what the agent says is on the screen at once, and progress at most twice a
   );
   display.about({ hostName: "lab-07" });
   display.state("receiving", "/dev/sda: discarded");
-  assert.match(terminal.rows.join("\n"), /► receiving .*\/dev\/sda: discarded/);
+  assert.match(terminal.rows.join("\n"), /^ ► receiving +0 s$/m);
+  assert.equal(terminal.rows[23], " /dev/sda: discarded");
   writes = 0;
   for (let step = 0; step < 100; step += 1) {
     now += 10;
