@@ -3,11 +3,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import type { BlockSource } from "../images/block.ts";
+import { planFit } from "../images/disk-fit/plan.ts";
 import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf } from "../images/file-system.ts";
 import { readNtfsFreeSpace } from "../images/free-space/ntfs.ts";
 import { Implausible, Volume } from "../images/free-space/volume.ts";
 import { readDiskLayout } from "../images/partition-table.ts";
 import { readFully } from "./disk-target.ts";
+import { describeFit } from "./fit/describe-fit.ts";
 import { editorFor } from "./hfsplus-volume.ts";
 import type { Identity, IdentityModule } from "./identity/change.ts";
 import type { FileTree } from "./identity/file-tree.ts";
@@ -18,6 +20,8 @@ import { APFS_NOTE, withBtrfs } from "./name-volumes.ts";
 import { isMountable, type VolumeMachine, withVolume } from "./volumes.ts";
 
 const TOOL_TIMEOUT_MS = 30_000;
+/** Where a GPT was made for others, its place says so. */
+const FILE_SECTOR_BYTES = 512;
 
 /** What would be done to one volume. */
 export type VolumePlan = {
@@ -71,6 +75,21 @@ export async function planDisk(
   } finally {
     await handle.close();
     await rm(mountDirectory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * How the restored disk would be made to fit this machine, in words: table, last partition, file system. Reads only.
+ *
+ * @throws {Fault} GPT_DAMAGED, PARTITION_OUTSIDE
+ */
+export async function planDiskFit(path: string, machine: Pick<VolumeMachine, "tools">): Promise<string[]> {
+  const handle = await open(path, "r");
+  try {
+    const source = await sourceOf(handle, path, machine);
+    return describeFit(await planFit(source, FILE_SECTOR_BYTES, { grow: "last", ids: "keep", seed: "" }));
+  } finally {
+    await handle.close();
   }
 }
 

@@ -6,7 +6,7 @@ import { hardwareUuidCandidates } from "../agent/identity/hardware-uuid.ts";
 import { identityModules } from "../agent/identity/modules.ts";
 import { thisMachine } from "../agent/machine-files.ts";
 import { bootNetwork } from "../agent/network.ts";
-import { planDisk, type VolumePlan } from "../agent/plan-disk.ts";
+import { planDisk, planDiskFit, type VolumePlan } from "../agent/plan-disk.ts";
 import { systemUuidBytes } from "../agent/smbios.ts";
 import { tools } from "../agent/tools.ts";
 import { Fault } from "../fault.ts";
@@ -21,7 +21,7 @@ export type PlanFlags = {
   readonly hardwareUuid?: string | undefined;
 };
 
-type DiskPlan = { readonly disk: string; readonly volumes: readonly VolumePlan[] };
+type DiskPlan = { readonly disk: string; readonly fit: readonly string[]; readonly volumes: readonly VolumePlan[] };
 
 /** `bootcast agent --plan`: what the naming of a restored disk would change. Nothing is written anywhere. */
 export async function agentPlan(flags: PlanFlags): Promise<void> {
@@ -29,8 +29,10 @@ export async function agentPlan(flags: PlanFlags): Promise<void> {
   const paths = flags.disk.length > 0 ? flags.disk : readDisks(thisMachine).map(({ path }) => path);
   const log = pino({ level: "silent" });
   const disks: DiskPlan[] = [];
-  for (const disk of paths)
-    disks.push({ disk, volumes: await planDisk(disk, identityModules, identity, { tools, log }) });
+  for (const disk of paths) {
+    const fit = await planDiskFit(disk, { tools });
+    disks.push({ disk, fit, volumes: await planDisk(disk, identityModules, identity, { tools, log }) });
+  }
   printResult({ identity, disks: disks.map(withoutContents) }, () => textOf(identity, disks));
 }
 
@@ -53,9 +55,10 @@ function usage(what: string, example: string): Fault {
 }
 
 /** A registry or a script in a list of changes helps nobody. */
-function withoutContents({ disk, volumes }: DiskPlan) {
+function withoutContents({ disk, fit, volumes }: DiskPlan) {
   return {
     disk,
+    fit,
     volumes: volumes.map(({ plans, ...volume }) => ({
       ...volume,
       plans: plans.map(({ module, changes, notes }) => ({ module, changes: changes.map(describeChange), notes })),
@@ -65,8 +68,8 @@ function withoutContents({ disk, volumes }: DiskPlan) {
 
 function textOf({ hostName, mac }: Identity, disks: readonly DiskPlan[]): string {
   const lines = [`As ${hostName}, ${mac}:`];
-  for (const { disk, volumes } of disks) {
-    lines.push("", disk);
+  for (const { disk, fit, volumes } of disks) {
+    lines.push("", disk, ...fit.map((line) => `  ${line}`));
     for (const volume of volumes) lines.push(...linesOf(volume));
   }
   return [...lines, "", "This is only a plan: nothing was changed."].join("\n");

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { parsePropertyList } from "../../images/property-list.ts";
 import { macEntries, macFile } from "../agent/identity/mac-disk.ts";
+import { FileDisk } from "../images/disk-fit/file-disk.ts";
 import { bootcast } from "./program.ts";
 
 const who = ["--host-name", "imac-07", "--mac", "00:1B:63:01:02:03"];
@@ -27,6 +28,19 @@ test("agent --plan says what every module would change on a disk, and changes no
   const [disk] = (JSON.parse(json.stdout) as { disks: { volumes: { plans: { module: string }[] }[] }[] }).disks;
   assert(disk?.volumes[0]?.plans.some(({ module }) => module === "byhost"));
   assert.deepEqual(readFileSync(path), before);
+});
+
+test("agent --plan says how a larger disk would be filled", async (t) => {
+  const disk = FileDisk.make(t, 64, "label: gpt\nsize=60MiB, type=swap, name=pages\n");
+  disk.grow(128);
+  const before = readFileSync(disk.path);
+  const { stdout, code, stderr } = await bootcast(["agent", "--plan", "--disk", disk.path, ...who, ...uuid]);
+  assert.equal(code, 0, stderr);
+  assert.match(
+    stdout,
+    /the partition table is written for this disk\n {2}Nothing grew.*nothing that is known here\.\n/,
+  );
+  assert.deepEqual(readFileSync(disk.path), before);
 });
 
 test("agent --plan: what cannot be meant is a usage error, and a disk that is not there is told", async () => {
