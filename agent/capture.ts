@@ -35,7 +35,7 @@ export class Capture {
     const reporter = this.#reporter;
     const { deployId, image, reason } = this.#order;
     reporter.order(deployId);
-    reporter.about({ image });
+    reporter.about({ image, order: deployId });
     try {
       await reporter.enter("preflight", `this disk is to become the image ${image}: ${reason}`);
       const disk = await this.#preflight();

@@ -6,6 +6,7 @@ import { realClock } from "./backoff.ts";
 import { setBootEntry } from "./boot-entry.ts";
 import { captureClient } from "./capture-client.ts";
 import { captureScan } from "./capture-scan.ts";
+import { setClock } from "./clock-from-server.ts";
 import type { AgentConsole } from "./console.ts";
 import { findServer } from "./discover.ts";
 import { DiskSource } from "./disk-source.ts";
@@ -84,7 +85,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         clock: realClock,
         say,
       }),
-    connect,
+    connect: (url) => connect(url, (heard) => void setClock(heard, tools, log)),
     addressTowards: (server) => localAddressTowards(server.hostname, Number(server.port) || 80),
     inventory: (network) => readInventory(files, { bootMac: network.mac, agentVersion: version }),
     examine: (disks) => examineDisks(disks, machine),
