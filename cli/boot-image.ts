@@ -1,4 +1,3 @@
-import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { formatSize } from "../agent/sizes.ts";
@@ -11,6 +10,8 @@ import { readAuthorizedKeys } from "../scripts/boot-image/remote-shell.ts";
 import { readCredentials } from "../scripts/boot-image/wired-8021x.ts";
 import type { ConfigValues } from "../server/config.ts";
 import { loadSiteKey } from "../server/keys.ts";
+import { bootImageUsbCommand } from "./boot-image-usb.ts";
+import { cacheDirectory } from "./cache-directory.ts";
 import { configOptions } from "./configuration.ts";
 import { type NbiFlags, nbiBuildOptions, nbiListCommand, refuseFlagsOfTheOther, writeNbi } from "./nbi.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
@@ -25,9 +26,14 @@ export function bootImageCommand(): Command {
   examples(command, [
     "bootcast boot-image build              # into the data directory, where the server finds it",
     "bootcast boot-image show               # what it is made of",
+    "sudo bootcast boot-image usb --out /dev/sdb   # a stick that starts machines without a network",
     "bootcast boot-image nbi                # the NetBoot bundles that Macs are offered",
   ]);
-  return command.addCommand(buildCommand()).addCommand(showCommand()).addCommand(nbiListCommand());
+  return command
+    .addCommand(buildCommand())
+    .addCommand(showCommand())
+    .addCommand(bootImageUsbCommand())
+    .addCommand(nbiListCommand());
 }
 
 function buildCommand(): Command {
@@ -162,8 +168,4 @@ function packageLines(image: BootImage): string {
     `made of ${image.packages.length} Debian packages:`,
     ...image.packages.map(({ name, version }) => `  ${name} ${version}`),
   ].join("\n");
-}
-
-function cacheDirectory(): string {
-  return join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "bootcast", "boot-image");
 }
