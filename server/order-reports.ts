@@ -176,6 +176,7 @@ export class OrderReports {
         state: row.state as OrderState,
         attempts: row.attempts,
         isMade: row.image_version > 0,
+        begunDisk: row.begun_disk ?? "",
       },
       report,
       isRepeated,

@@ -11,6 +11,8 @@ export type StandingOrder = {
   readonly attempts: number;
   /** Of a capture: whether its image is in the store. */
   readonly isMade: boolean;
+  /** Of a deploy: the disk that it was permitted to erase before, a text of agent/disk-identity.ts; "": none, or not known. */
+  readonly begunDisk: string;
 };
 
 /** What no host may be at with an order of the other kind. */
@@ -50,8 +52,11 @@ export function hear(order: StandingOrder, report: Report, isRepeated: boolean):
   const attempts = order.attempts + (isBegin && !isRepeated ? 1 : 0);
   const next = nextState(report);
   const isTooSoon = kind === "capture" && next === "done" && !order.isMade;
+  const asksForDisk = report.state === "erasing" && report.challenge !== undefined;
   let refusal: Fault | undefined;
   if (foreign[kind].includes(report.state)) refusal = mixedUpFault(deployId, kind, report.state);
+  else if (asksForDisk && order.begunDisk !== "" && report.disk !== order.begunDisk)
+    refusal = otherDiskFault(order, report);
   else if (attempts > MAX_ATTEMPTS) refusal = gaveUpFault(deployId, kind);
   else if (isTooSoon) refusal = unfinishedFault(deployId);
   if (refusal !== undefined) {
@@ -78,6 +83,30 @@ function mixedUpFault(deployId: number, kind: StandingOrder["kind"], state: Agen
     why: "Boot image and server do not understand each other.",
     fix: 'Build the boot image again on this server ("bootcast boot-image build"), and order it again.',
   });
+}
+
+/**
+ * "smallest" is another disk once the smallest one has died, and that may be the one with people's files: an order that
+ * has begun one disk of a machine begins no second one.
+ */
+function otherDiskFault({ deployId, begunDisk }: StandingOrder, { disk = "" }: Report): Fault {
+  const now = disk === "" ? "it would erase one that cannot be told from others" : `it would erase ${inWords(disk)}`;
+  return new Fault("DISK_SWAPPED", {
+    what: `Session ${deployId} had begun another disk of this host, so it was stopped. The disk that is there now was not erased.`,
+    why: `It had begun ${inWords(begunDisk)}, and now ${now}. The first one may have died, or was taken out.`,
+    fix: 'Look at the machine. If the disk that is there now is to be erased, order the image again ("--plan" shows which one it would be).',
+  });
+}
+
+/** A text of agent/disk-identity.ts: model, serial number, WWN and size, those that there are. */
+function inWords(identity: string): string {
+  // Whatever an agent said is shown, and nothing is expected of it.
+  return identity
+    .replaceAll(/[[\]"]/g, "")
+    .split(",")
+    .slice(0, 3)
+    .join(" ")
+    .trim();
 }
 
 function unfinishedFault(deployId: number): Fault {

@@ -4,8 +4,8 @@ import type { Change } from "./events.ts";
 type OneHost = { readonly hostId: string; readonly deployId: number };
 
 /**
- * A host is permitted to begin with this disk. Whatever it did before is over, unless it goes on with what the terms say
- * that it had begun.
+ * A host is permitted to begin with this disk; one that had begun another disk is not (report-rules.ts). Whatever it did
+ * before is over, unless it goes on with what the terms say that it had begun.
  *
  * @param disk the identity that it said; empty or absent: that disk cannot be told from others
  */

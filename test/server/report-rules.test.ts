@@ -9,7 +9,7 @@ function report(state: Report["state"], more: Partial<Report> = {}): Report {
 }
 
 const order = (state: OrderState, attempts = 0) =>
-  ({ deployId: 7, kind: "deploy", state, attempts, isMade: false }) as const;
+  ({ deployId: 7, kind: "deploy", state, attempts, isMade: false, begunDisk: "" }) as const;
 
 test("an order that has ended changes no more, and lets nobody begin again", () => {
   for (const ended of ["done", "failed", "cancelled"] as const) {
@@ -37,4 +37,21 @@ test("a failure keeps the host's own words, or says that there are none", () => 
   const fault = { code: "DISK_BROKEN", what: "w", why: "y", fix: "f" };
   assert.deepEqual(hear(order("running"), report("failed", { fault }), false).next?.fault, fault);
   assert.equal(hear(order("running"), report("failed"), false).next?.fault?.code, "AGENT_FAILED");
+});
+
+test("an order that has begun one disk begins no other one", () => {
+  const begunDisk = '["SSD","S1","naa.5",1000]';
+  const challenge = "0".repeat(64);
+  const begun = { ...order("running", 1), begunDisk };
+  const ask = (disk: string | undefined) =>
+    hear(begun, report("erasing", { challenge, ...(disk !== undefined && { disk }) }), false);
+  assert.equal(ask(begunDisk).answer.proceed, true);
+  for (const disk of ['["HDD","S2","",2000]', "", "no JSON [", undefined]) {
+    const { answer, next } = ask(disk);
+    assert.equal(answer.proceed, false, disk);
+    assert.deepEqual([next?.state, next?.fault?.code], ["failed", "DISK_SWAPPED"], disk);
+  }
+  assert.match(ask('["HDD","S2","",2000]').next?.fault?.why ?? "", /begun SSD S1 naa\.5, and now .* HDD S2\./);
+  // Reports on the way carry no challenge, and name no disk.
+  assert.equal(hear(begun, report("receiving"), false).answer.proceed, true);
 });

@@ -53,16 +53,20 @@ test("an erase that was interrupted is begun anew", async () => {
   assert.equal(await begin(disk), "erase");
 });
 
-test("another disk is erased; and the first one, too, when it comes back", async () => {
-  const { core, hostId, deployId, orderNow, begin } = await ordered();
+test("a machine that comes back with another disk erases nothing, even where the rule would take it", async () => {
+  const { core, hostId, deployId, orderNow, begin } = await ordered({ disk: "smallest" });
   await begin(disk);
-  await core.report(hostId, "receiving", deployId);
-  const order = await orderNow();
-  assert.equal(await begin(other, order), "erase");
-  assert.equal((await orderNow()).terms?.resumes, undefined, "the other one may be erased half");
-  await core.report(hostId, "receiving", deployId);
-  assert.equal((await orderNow()).terms?.resumes, diskIdentity(other));
-  assert.equal(await begin(disk), "erase");
+  // Also before it was erased to its end: it may have died of that.
+  const challenge = newChallenge();
+  const answer = await core.report(hostId, "erasing", deployId, { challenge, disk: diskIdentity(other) });
+  assert.deepEqual([answer.proceed, answer.permit], [false, undefined]);
+  assert.match(answer.reason, /had begun another disk/);
+  const row = await core.db.selectFrom("deploy_hosts").select(["state", "fault"]).executeTakeFirstOrThrow();
+  assert.equal(row.state, "failed");
+  assert.match(row.fault ?? "", /DISK_SWAPPED.*S1.*S2/s);
+  // A person looks, and orders it again.
+  await core.deploys.create({ image: "lab-debian", to: [hostId], disk: "smallest" });
+  assert.equal((await orderNow()).terms?.resumes, undefined);
 });
 
 test("a disk without serial number and WWN cannot be told from others, and is erased again", async () => {
