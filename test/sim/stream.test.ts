@@ -89,7 +89,7 @@ const calm: RoomPlan = {
   memoryBytes: 100_000_000,
   writeMs: 0,
   hasUnicast: false,
-  symbolsPerBlock: 128,
+  symbolsPerBlock: 192,
   packBytes: 8_000,
 };
 
@@ -113,6 +113,25 @@ for (const loss of [0, 0.001, 0.01, 0.05]) {
       if (loss === 0) assert.equal(cost, 1);
     });
   }
+}
+
+for (const loss of [0.01, 0.05]) {
+  test(`the room ends with the pass, and what was sent for that is little: 16 hosts, ${loss * 100} % lost`, () => {
+    const runs = [1, 2, 3].map((runSeed) => {
+      const { ledger, symbolCount, receivers } = simulateRoom({
+        ...calm,
+        seed: runSeed,
+        loss,
+        feedbackLoss: 0,
+        aheadMs: 40,
+      });
+      const tailMs = Math.max(...receivers.map(({ doneAtMs }) => doneAtMs)) - ledger.passEndedAtMs;
+      return { tailMs, wasted: (ledger.neededByNobodyInPass + ledger.neededByNobodyInTail) / symbolCount };
+    });
+    const mean = (name: "tailMs" | "wasted") => runs.reduce((sum, run) => sum + run[name], 0) / runs.length;
+    assert(mean("tailMs") < 60, `it ends ${mean("tailMs")} ms after the pass`);
+    assert(mean("wasted") < 0.006, `${mean("wasted") * 100} % were needed by nobody`);
+  });
 }
 
 for (const change of [
