@@ -60,10 +60,10 @@ export async function endDeploy(end: DeployEnd, disk: Disk, manifest: Manifest):
   if (alive !== undefined && !callsWhenUp) {
     reporter.say("naming", "WARNING: no system on the disk can say that it is up; nobody waits for its word");
   }
-  await runScripts(end, disk, naming.systems);
+  await runScripts(end, disk, manifest, naming.systems);
   await reporter.enter("finishing", "boot entry");
   end.recheck(disk);
-  for (const line of await ports.finish({ disk, manifest, image: order.image })) reporter.say("finishing", line);
+  for (const line of await ports.finish({ disk, manifest, image: manifest.tag.name })) reporter.say("finishing", line);
   const afterwards = await prepared(end, disk, manifest);
   reporter.callsWhenUp = callsWhenUp;
   await reporter.enter("rebooting", afterwardsLine(afterwards, order));
@@ -73,9 +73,16 @@ export async function endDeploy(end: DeployEnd, disk: Disk, manifest: Manifest):
   return afterwards;
 }
 
-async function runScripts(end: DeployEnd, disk: Disk, systems: readonly RestoredVolume[]): Promise<void> {
+async function runScripts(
+  end: DeployEnd,
+  disk: Disk,
+  manifest: Manifest,
+  systems: readonly RestoredVolume[],
+): Promise<void> {
   const { ports, reporter, host, order } = end;
-  const { image, hostName, scripts } = order;
+  const { hostName, scripts } = order;
+  // As it is signed: what the order itself calls the image is for the screen alone.
+  const image = manifest.tag.name;
   const { mac } = host.network;
   for (const script of scripts?.list ?? []) {
     const detail = `script ${script.name}, ${formatDuration(script.mostSeconds * 1000)} at most`;

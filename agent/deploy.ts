@@ -9,7 +9,7 @@ import { changeOfDisk, chooseDisk, type DiskTerms, describeDisk, diskChanged } f
 import { diskIdentity } from "./disk-identity.ts";
 import type { Erased } from "./erase.ts";
 import { limits } from "./limits.ts";
-import { keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
+import { checkName, keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
 import type { AgentPorts, LocalDisk } from "./ports.ts";
 import { preflight } from "./preflight.ts";
 import type { Reporter } from "./reporter.ts";
@@ -54,6 +54,7 @@ export class Deploy {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
       const terms = termsOf(order);
       verifyRuleOf(order);
+      checkName(order);
       const end = { ports, reporter, host: this.#host, order, recheck: (disk: Disk) => this.#recheck(disk) };
       checkPermitsOfEnd(end);
       const stream = await ports.describe(this.#host.client.url, order.streamId);

@@ -1,3 +1,4 @@
+import { Fault } from "../fault.ts";
 import type { FitOrder } from "../images/disk-fit/plan.ts";
 import type { HeldCells } from "../images/held-cells.ts";
 import type { Report } from "./contract.ts";
@@ -10,6 +11,21 @@ import { parseVerifyRule, type VerifyRule } from "./verify-plan.ts";
 export function termsOf({ terms }: DeployOrder): DiskTerms {
   if (terms === undefined) return defaultTerms;
   return { rule: parseDiskRule(terms.disk), confirmed: terms.confirmed, known: terms.known };
+}
+
+/**
+ * Only what lies in the terms is signed; the order's other words can be put in by anybody on the way.
+ *
+ * @throws {Fault} ORDER_CHANGED when the order has another name for the host. A server of before signs none
+ */
+export function checkName({ hostName, terms }: DeployOrder): void {
+  const signed = terms?.hostName ?? hostName;
+  if (signed === hostName) return;
+  throw new Fault("ORDER_CHANGED", {
+    what: "The order calls this host by two names, so it was not carried out.",
+    why: `One is "${hostName}", and the one that is to be signed is "${signed}": something changed the order on its way.`,
+    fix: "Look for other servers and devices on this network that change what machines are told, and order it again.",
+  });
 }
 
 /** What the server counts of a restore that kept something. */

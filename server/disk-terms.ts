@@ -7,6 +7,7 @@ import {
   FIT_SINCE,
   type Growth,
   type Inventory,
+  NAME_SINCE,
   type OrderTerms,
   RESUME_SINCE,
 } from "../agent/contract.ts";
@@ -38,7 +39,15 @@ export async function termsOf(
     .selectFrom("deploy_hosts")
     .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
     .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
-    .select(["deploy_hosts.disk_rule", "confirmed", "known", "begun_disk", "is_erased", "hosts.inventory"])
+    .select([
+      "deploy_hosts.disk_rule",
+      "confirmed",
+      "known",
+      "begun_disk",
+      "is_erased",
+      "hosts.inventory",
+      "hosts.name",
+    ])
     .select(["erase", "grow", "ids", "afterwards", "verify"])
     .where("deploy_id", "=", deployId)
     .where("host_id", "=", hostId)
@@ -54,6 +63,7 @@ export async function termsOf(
       ? {}
       : { grow: (row.grow ?? DEFAULT_GROWTH) as Growth, ids: (row.ids ?? DEFAULT_IDS) as DiskIds }),
   };
+  if (contract >= NAME_SINCE) terms.hostName = row.name;
   const { afterwards } = row;
   if (afterwards !== null && contract < AFTERWARDS_SINCE) {
     return { cannot: "do after the restore what was ordered" };

@@ -18,6 +18,9 @@ export type DiskIds = (typeof diskIds)[number];
 export const afterwards = ["reboot", "power-off", "kexec", "wait"] as const;
 export type Afterwards = (typeof afterwards)[number];
 
+/** It is written into files of every kind (hosts, XML, property lists): only what means nothing but itself in all of them. */
+const HostName = Type.String({ maxLength: 253, pattern: "^[0-9A-Za-z][0-9A-Za-z.-]*$" });
+
 /** What an order says of the disk. All of it is in the permit. */
 export const OrderTerms = Type.Object({
   /** Which one: agent/disk-rule.ts. */
@@ -40,6 +43,8 @@ export const OrderTerms = Type.Object({
    * on that disk it goes on, without another erase.
    */
   resumes: Type.Optional(Type.String({ maxLength: 1000 })),
+  /** Since NAME_SINCE. The order's `hostName` once more: it is written to the disk, so it is in the permit. */
+  hostName: Type.Optional(HostName),
 });
 export type OrderTerms = Static<typeof OrderTerms>;
 
@@ -67,7 +72,7 @@ export const Order = Type.Union([
     /** "lab-debian" and its version, for the screen. */
     image: Type.String(),
     imageVersion: Type.Number(),
-    hostName: Type.String(),
+    hostName: HostName,
     streamId: Type.String(),
     /** Since SCRIPTS_SINCE. They run in this order; the first that fails ends the order as failed. */
     scripts: Type.Optional(OrderScripts),
@@ -82,7 +87,7 @@ export const Order = Type.Union([
     deployId: Type.String(),
     /** What the image is to be called; its version is known when it is made. */
     image: Type.String(),
-    hostName: Type.String(),
+    hostName: HostName,
     /** A larger disk than the one that was ordered is not captured. */
     mostDiskBytes: Type.Number(),
     /** Keep also what lies in free blocks of a file system: deleted files. */

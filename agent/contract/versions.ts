@@ -14,6 +14,8 @@ export const AFTERWARDS_SINCE = 4;
 export const ALIVE_SINCE = 4;
 /** A restore that goes on after a power cut, "none" as a restore of what differs, and how much is read back. */
 export const RESUME_SINCE = 4;
+/** The host's name as one of the order's terms. */
+export const NAME_SINCE = 4;
 
 /** Scripts that run when the disk is restored. */
 export const SCRIPTS_SINCE = 3;

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";
+import { Value } from "typebox/value";
 import {
   type Afterwards,
   type AgentState,
   aliveText,
   type Disk,
-  type Order,
+  Order,
   type OrderTerms,
   permitText,
   type Report,
@@ -436,6 +437,18 @@ const terms: OrderTerms = { disk: "only", erase: "zeros", confirmed: [], known: 
 const encrypted: Disk["holds"] = [{ number: 2, kind: "luks", label: "" }];
 const holding = (holds: Disk["holds"]) => async (disks: readonly Disk[]) =>
   disks.map((one) => ({ ...one, ...(holds === undefined ? {} : { holds }) }));
+
+test("a name that was put in on the way is not written to the disk: it is no name, or is not the signed one", async () => {
+  const named = { ...terms, hostName: "lab-07" };
+  const all = room({ orders: [{ ...order, terms: named, hostName: "lab-08" }] });
+  assert.equal(await runAgent(all.ports), "failed");
+  assertUntouched(all);
+  assert.deepEqual(all.failures, [{ code: "ORDER_CHANGED", disk: "untouched" }]);
+  assert.equal(await runAgent(room({ orders: [{ ...order, terms: named }] }).ports), "done");
+  for (const hostName of ["lab-07\n10.0.0.66 packages.example", "x</ComputerName><a>", "a b", "", "-x", "a'b"])
+    assert(!Value.Check(Order, { ...order, hostName }), hostName);
+  assert(Value.Check(Order, { ...order, terms: named, hostName: "lab-07.school.example" }));
+});
 
 test("an encrypted disk that nobody confirmed is not erased; the server is not even asked", async () => {
   for (const orders of [[order], [{ ...order, terms }]]) {

@@ -33,6 +33,7 @@ test("an order carries the rule, the way to erase, what was seen, and what was r
     known: "",
     grow: "last",
     ids: "keep",
+    hostName: "lab-01",
   });
 });
 
@@ -99,7 +100,10 @@ test("an older agent is not given a rule that it would not obey, and plain order
 test("an agent of before grows nothing by itself, and is refused only what was asked for", async () => {
   for (const [request, terms] of [
     [{}, { disk: "only", erase: "quick", confirmed: [], known: "" }],
-    [{ grow: "keep", ids: "keep" }, { disk: "only", erase: "quick", confirmed: [], known: "" }],
+    [
+      { grow: "keep", ids: "keep" },
+      { disk: "only", erase: "quick", confirmed: [], known: "" },
+    ],
     [{ grow: "last" }, undefined],
     [{ ids: "renew" }, undefined],
   ] as const) {
@@ -148,6 +152,7 @@ test("the permit is for the terms of the order: one that was changed on the way 
     { ...terms, known: "S1: nothing" },
     { ...terms, grow: "keep" as const },
     { ...terms, ids: "renew" as const },
+    { ...terms, hostName: "lab-66" },
     { disk: terms.disk, erase: terms.erase, confirmed: terms.confirmed, known: terms.known },
   ]) {
     assert.throws(() => check(permitText({ ...about, terms: changed })), { code: "ERASE_NOT_PERMITTED" });
