@@ -5,8 +5,8 @@ const SLACK_DATAGRAMS = 500;
 type Counts = { readonly symbolsReceived: number; readonly symbolsLost: number };
 
 /**
- * Corrects what receivers believe to have lost. They count by the numbers of the datagrams, and one with a forged number
- * looks like millions that were lost: the rate would fall for the whole room. The sender knows how many it has sent.
+ * Corrects what receivers believe to have lost. They count by the numbers of the datagrams, and forged ones
+ * look like millions that were lost: the rate would fall for the whole room. The sender knows how many it has sent.
  */
 export class PlausibleLoss {
   /** What had been sent at each receiver's last report. */

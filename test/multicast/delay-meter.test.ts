@@ -68,6 +68,30 @@ test("delay: another clock, as of a sender that was started again, is found out"
   assert(meter.delayMs(3_000 + offsetMs)! < 0.5, "and in the other direction");
 });
 
+test("delay: forged send times, earlier or later than any true one, change nothing", () => {
+  for (const [everyMs, forgedEveryMs] of [
+    [0.2, 5],
+    [1, 100],
+    [7, 250],
+  ] as const) {
+    const meter = new DelayMeter();
+    let forgeAt = 300;
+    let most = 0;
+    for (let sent = 0; sent < 30_000; sent += everyMs) {
+      const heard = Math.ceil((sent + 0.3) / 4) * 4 + offsetMs;
+      meter.note(Math.floor(sent * 10) & 0xffff, heard);
+      if (sent < forgeAt) continue;
+      forgeAt += forgedEveryMs;
+      const lie = sent + ((forgeAt / forgedEveryMs) % 2 < 1 ? 60 : -60);
+      meter.note(Math.floor(lie * 10) & 0xffff, heard);
+      most = Math.max(most, meter.delayMs(heard) ?? 0);
+    }
+    assert(most < 3, `${most} ms with one every ${everyMs} ms`);
+    const queue = run(meter, { fromMs: 30_000, toMs: 30_400, everyMs, queueMs: () => 9 })!;
+    assert(queue > 6 && queue < 13, `${queue}`);
+  }
+});
+
 test("delay: whatever arrives, it is a number that is not negative", () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.nat({ max: 0xffff }), fc.double({ min: 0, max: 50, noNaN: true }))), (list) => {

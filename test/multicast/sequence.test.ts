@@ -32,6 +32,30 @@ test("sequence: one forged number changes nothing, a real jump is believed", () 
   assert.deepEqual(noted([1, 2, 2 ** 31, 2 ** 31 + 1]).words.at(-1), "newest");
 });
 
+test("sequence: what was lost in a row counts when the stream goes on behind it; no single number makes such a hole", () => {
+  assert.deepEqual(noted([1, 2, 100_000, 3, 4]).lost, 0);
+  assert.deepEqual(noted([1, 2, 100_000, 100_001]), {
+    words: ["newest", "newest", "strange", "newest"],
+    received: 4,
+    lost: 99_997,
+  });
+});
+
+test("sequence: a sender was started again when many numbers go on from there, not when two were forged", () => {
+  const window = new SequenceWindow();
+  const go = (from: number, count: number) => {
+    for (let number = from; number < from + count; number += 1) window.note(number >>> 0);
+  };
+  go(1_000, 200);
+  for (let time = 0; time < 20; time += 1) {
+    go(0x8000_0000 + time * 0x100_0000, 2);
+    go(1_200 + time * 100, 100);
+  }
+  assert.equal(window.restarts, 0);
+  go(0x4000_0000, 200);
+  assert.equal(window.restarts, 1);
+});
+
 test("sequence: counts what any lossy, duplicating, reordering network left", () => {
   const networks = fc.record({
     start: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
