@@ -23,6 +23,9 @@ const modulePaths = [
   "drivers/net/ethernet/intel/e1000*",
   "drivers/net/net_failover.ko",
   "drivers/net/virtio_net.ko",
+  "drivers/nvme/common/*",
+  "drivers/nvme/host/nvme.ko",
+  "drivers/nvme/host/nvme-core.ko",
   "drivers/scsi/scsi_common.ko",
   "drivers/scsi/scsi_mod.ko",
   "drivers/scsi/sd_mod.ko",
@@ -40,7 +43,7 @@ const modulePaths = [
 ];
 
 /** Those that find the root file system. */
-const bootModules = ["virtio_pci", "virtio_blk", "ahci", "sd_mod", "ext4", "crc32c_generic"];
+const bootModules = ["virtio_pci", "virtio_blk", "ahci", "sd_mod", "nvme", "ext4", "crc32c_generic"];
 
 /**
  * Makes the golden system's root directory: Debian with a small init, a kernel

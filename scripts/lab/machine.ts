@@ -5,17 +5,19 @@ import { ConsoleText } from "./console.ts";
 import { firmwareVariables } from "./firmware-variables.ts";
 import { type Monitor, openMonitor } from "./monitor.ts";
 import type { LabProcess, Namespace } from "./namespace.ts";
-import { type DiskPart, type MachineParts, qemuArguments, qemuProgram, uefiFiles } from "./qemu.ts";
+import { type Bus, type DiskPart, type MachineParts, qemuArguments, qemuProgram, uefiFiles } from "./qemu.ts";
 
 export type DiskOptions = {
   /** A raw image file; made, empty and sparse, when it is not there. Default `<directory>/<name>-disk<n>.raw`. */
   readonly path?: string;
   /** Needed when the file is to be made. */
   readonly sizeBytes?: number;
-  readonly bus?: "virtio" | "sata";
+  readonly bus?: Bus;
   readonly serial?: string;
   /** True: what the machine writes is forgotten when it stops, and the file stays as it is. */
   readonly isThrowAway?: boolean;
+  /** A sector of 512 bytes, counted from 0, that can be read and not be written. */
+  readonly badSector?: number;
 };
 
 export type MachineOptions = {
@@ -187,6 +189,7 @@ async function makeDisk(options: MachineOptions, disk: DiskOptions, index: numbe
     bus: disk.bus ?? "virtio",
     serial: disk.serial ?? `${options.name}-${index}`,
     isThrowAway: disk.isThrowAway ?? false,
+    badSector: disk.badSector,
   };
 }
 

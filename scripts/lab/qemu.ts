@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { cardSlot } from "./firmware-variables.ts";
 
 /**
@@ -35,11 +36,16 @@ export type MachineParts = {
 export type DiskPart = {
   /** A raw image file. */
   readonly path: string;
-  readonly bus: "virtio" | "sata";
+  readonly bus: Bus;
   readonly serial: string;
   /** True: what the machine writes is forgotten when it stops, and the file stays as it is. */
   readonly isThrowAway: boolean;
+  /** A sector of 512 bytes, counted from 0, that can be read and not be written. */
+  readonly badSector?: number | undefined;
 };
+
+/** How a disk is connected; "usb": a stick, which says that it can be taken out. */
+export type Bus = "virtio" | "sata" | "nvme" | "usb";
 
 export type MachineFiles = {
   /** UEFI only: this machine's own copy of the firmware's variables. */
@@ -89,6 +95,7 @@ export function qemuArguments(parts: MachineParts, files: MachineFiles): string[
     ],
     ...["-device", "virtio-rng-pci"],
     ...network(parts),
+    ...(parts.disks.some(({ bus }) => bus === "usb") ? ["-device", "qemu-xhci,id=usb"] : []),
     ...parts.disks.flatMap((disk, index) => drive(parts, disk, index)),
   ];
 }
@@ -132,8 +139,22 @@ function network(parts: MachineParts): string[] {
 function drive(parts: MachineParts, disk: DiskPart, index: number): string[] {
   const snapshot = disk.isThrowAway ? ",snapshot=on" : "";
   // cache=unsafe: what the guest wrote is in this machine's memory, where a killed QEMU does not lose it.
-  const file = `if=none,id=disk${index},format=raw,cache=unsafe,discard=unmap${snapshot},file=${disk.path}`;
-  const model = disk.bus === "virtio" ? "virtio-blk-pci" : `ide-hd,bus=ide.${index}`;
+  const options = `if=none,id=disk${index},cache=unsafe,discard=unmap${snapshot}`;
   const order = parts.firmware === "bios" ? `,bootindex=${index + 1}` : "";
-  return ["-drive", file, "-device", `${model},drive=disk${index},serial=${disk.serial}${order}`];
+  const device = `${deviceOf(disk.bus, index)},drive=disk${index},serial=${disk.serial}${order}`;
+  return ["-drive", `${options},${fileOf(disk)}`, "-device", device];
+}
+
+function deviceOf(bus: Bus, index: number): string {
+  if (bus === "virtio") return "virtio-blk-pci";
+  if (bus === "nvme") return "nvme";
+  return bus === "sata" ? `ide-hd,bus=ide.${index}` : "usb-storage,bus=usb.0,removable=on";
+}
+
+/** Where a disk's bytes are: in a file, with a layer between that refuses what is to fail. */
+function fileOf({ path, badSector }: DiskPart): string {
+  if (badSector === undefined) return `format=raw,file=${path}`;
+  const errors = { event: "none", iotype: "write", sector: badSector, errno: constants.errno.EIO };
+  const injected = Object.entries(errors).map(([key, value]) => `file.inject-error.0.${key}=${value}`);
+  return ["driver=raw,file.driver=blkdebug", `file.image.driver=file,file.image.filename=${path}`, ...injected].join();
 }
