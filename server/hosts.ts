@@ -2,7 +2,7 @@ import { timingSafeEqual } from "node:crypto";
 import { type Inventory, parseDiskRule, type Registration } from "../agent/contract.ts";
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
-import type { EventLog } from "./events.ts";
+import type { Change, EventLog } from "./events.ts";
 import { isHostName } from "./host-identity.ts";
 import { type Host, hostOf } from "./host-record.ts";
 import { type HostNaming, HostRegistration, hashOfToken } from "./host-registration.ts";
@@ -95,7 +95,7 @@ export class Hosts {
     return hostId === undefined ? undefined : (await this.ofId(hostId))?.name;
   }
 
-  /** @throws {Fault} HOST_UNKNOWN, NAME_INVALID, NAME_TAKEN */
+  /** @throws {Fault} HOST_UNKNOWN, NAME_INVALID, NAME_TAKEN, HOST_BUSY while it is being restored or captured */
   async rename(word: string, name: string): Promise<Host> {
     const host = await this.find(word);
     if (!isHostName(name)) {
@@ -114,6 +114,7 @@ export class Hosts {
       });
     }
     await this.#events.change(async (change) => {
+      await refuseRenameOfRunning(change, host);
       await change.tables.updateTable("hosts").set({ name }).where("id", "=", host.id).execute();
       await change.record({ kind: "host.renamed", hostId: host.id, data: { from: host.name, to: name } });
     });
@@ -183,4 +184,20 @@ export class Hosts {
   async touch(hostId: string, nowMs: number): Promise<void> {
     await this.#db.updateTable("hosts").set({ last_seen_ms: nowMs }).where("id", "=", hostId).execute();
   }
+}
+
+/** The name is in the order that the host carries out, and in its permit: another one would stop it. */
+async function refuseRenameOfRunning({ tables }: Change, host: Host): Promise<void> {
+  const running = await tables
+    .selectFrom("deploy_hosts")
+    .select("deploy_id")
+    .where("host_id", "=", host.id)
+    .where("state", "=", "running")
+    .executeTakeFirst();
+  if (running === undefined) return;
+  throw new Fault("HOST_BUSY", {
+    what: `${host.name} cannot be renamed now.`,
+    why: `It carries out session ${running.deploy_id} under this name.`,
+    fix: `Wait until it is done, or stop it: bootcast session stop ${running.deploy_id}`,
+  });
 }

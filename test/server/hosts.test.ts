@@ -189,6 +189,17 @@ test("rename keeps names single and valid, and survives the next registration", 
   assert.equal((await core.hosts.register(machine(1))).name, "teacher");
 });
 
+test("a host keeps its name while it carries out an order, which has that name in it", async () => {
+  const core = await Core.open();
+  const { hostId } = await core.hosts.register(machine(1));
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  assert.equal((await core.hosts.rename("lab-01", "teacher")).name, "teacher", "it has not begun");
+  await core.report(hostId, "preflight", deployId);
+  await assert.rejects(core.hosts.rename("teacher", "lab-09"), { code: "HOST_BUSY" });
+  await core.report(hostId, "failed", deployId);
+  assert.equal((await core.hosts.rename("teacher", "lab-09")).name, "lab-09");
+});
+
 test("a host with an open order is not forgotten; afterwards it is a new host", async () => {
   const core = await Core.open();
   const { hostId } = await core.hosts.register(machine(1));
