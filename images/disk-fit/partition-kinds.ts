@@ -22,6 +22,9 @@ const byNumber: Readonly<Record<string, string>> = {
   "53746F72-6167-11AA-AA11-00306543ECAC": "macOS (Core Storage)",
 };
 
+/** Linux RAID. With its superblock at the end (metadata 0.90, 1.0) a member looks like the file system that it holds. */
+const raidTypes = ["A19D880F-05FC-4D3B-A006-743F0F84911E", "FD"];
+
 const growing = ["ext2", "ext3", "ext4", "xfs", "btrfs", "ntfs", "vfat"];
 
 const unknownGrowth: Readonly<Record<string, string>> = {
@@ -38,6 +41,11 @@ export function keepsOf({ type, fileSystem }: Pick<Partition, "type" | "fileSyst
   if (fixed !== undefined) return fixed;
   if (growing.includes(fileSystem)) return undefined;
   return unknownGrowth[fileSystem] ?? `holds ${fileSystem}, which is not grown here`;
+}
+
+/** Why neither size nor number of what seems to be in a partition may change, in words; undefined when both may. */
+export function belongsElsewhere({ type }: Pick<Partition, "type">): string | undefined {
+  return raidTypes.includes(type.toUpperCase()) ? "belongs to a RAID" : undefined;
 }
 
 /** Whose start depends on the numbers of disk and partitions, in words; undefined when nobody's is known to. */

@@ -4,7 +4,7 @@ import { Volume } from "../free-space/volume.ts";
 import type { Partition, PartitionScheme } from "../manifest.ts";
 import { type DiskLayout, readDiskLayout } from "../partition-table.ts";
 import type { DiskWrite, PartitionPlaces } from "./disk-write.ts";
-import { findsByNumbers, isSwap, keepsOf } from "./partition-kinds.ts";
+import { belongsElsewhere, findsByNumbers, isSwap, keepsOf } from "./partition-kinds.ts";
 import { LEAST_GAIN_BYTES, planPlaces } from "./places.ts";
 import { swapHeader } from "./swap-header.ts";
 import { endBytesOf, headBytesBefore, planTable, readTable, type Table } from "./table.ts";
@@ -67,7 +67,9 @@ export async function planFit(disk: BlockSource, sectorBytes: number, order: Fit
   const notes: string[] = [];
   const found: Found[] = [];
   for (const partition of await partitionsOf(layout, disk)) {
-    found.push({ partition, facts: await readVolumeFacts(disk, partition) });
+    const facts = await readVolumeFacts(disk, partition);
+    const keeps = belongsElsewhere(partition) ?? facts.keeps;
+    found.push({ partition, facts: keeps === undefined ? facts : { ...facts, keeps } });
   }
   const { grown, places } = planGrowth(found, table, disk.sizeBytes, order, notes);
   const placed = ({ partition: { number, fileSystem, startBytes, sizeBytes } }: Found): FitVolume => {

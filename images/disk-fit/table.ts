@@ -21,11 +21,18 @@ export type Table =
   /** It is not changed; why, in words. */
   | { readonly scheme: "kept"; readonly why: string };
 
-export async function readTable(disk: BlockSource, { scheme, sectorBytes }: DiskLayout): Promise<Table> {
+export async function readTable(disk: BlockSource, { scheme, sectorBytes, partitions }: DiskLayout): Promise<Table> {
   switch (scheme) {
     case "gpt": {
       const gpt = await readGptTable(disk, sectorBytes);
-      return gpt === undefined ? { scheme: "kept", why: "the GPT is damaged" } : { scheme, gpt };
+      if (gpt === undefined) return { scheme: "kept", why: "the GPT is damaged" };
+      // Of an image that was cut behind its last partition, and a disk that is no larger.
+      const endBytes = gptEndBytes(gpt, disk.sizeBytes);
+      const isInTheWay = partitions.some(({ startBytes, sizeBytes }) => startBytes + sizeBytes > endBytes);
+      if (isInTheWay && !gpt.isWhole) {
+        return { scheme: "kept", why: "a partition lies where its second copy belongs" };
+      }
+      return { scheme, gpt };
     }
     case "mbr": {
       const mbr = await readMbrTable(disk, sectorBytes);

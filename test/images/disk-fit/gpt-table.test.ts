@@ -45,6 +45,45 @@ test("the table fills the disk and the last partition grows, judged by sfdisk an
   );
 });
 
+test("where a partition lies in the place of the second copy, nothing is written over it", async (t) => {
+  const last = 64 * MEBIBYTE - 34 * 512;
+  for (const cutSectors of [33, 1]) {
+    const sectors = (last + 512 - 5 * MEBIBYTE) / 512;
+    const table = `label: gpt\nstart=1MiB, size=4MiB, type=${EFI}\nstart=5MiB, size=${sectors}, type=linux\n`;
+    const disk = FileDisk.make(t, 64, table);
+    // An image that was cut where its last partition ends, as careless copies are; or a little behind it.
+    disk.grow((64 * MEBIBYTE - cutSectors * 512) / MEBIBYTE);
+    await disk.write(last - 511, Buffer.from("the end"));
+    const plan = await planFit(disk, 512, { ...order, ids: "renew" });
+    assert.deepEqual(
+      plan.steps.filter(({ do: step }) => step === "write-table"),
+      [],
+    );
+    assert.match(plan.notes.join(), /a partition lies where its second copy belongs/);
+  }
+});
+
+test("a member of a RAID stays as it is, though it looks like a file system", async (t) => {
+  const raid = "A19D880F-05FC-4D3B-A006-743F0F84911E";
+  for (const table of [
+    `label: gpt\nstart=1MiB, size=58MiB, type=${raid}\n`,
+    "label: dos\nstart=1MiB, size=58MiB, type=fd\n",
+  ]) {
+    const disk = FileDisk.make(t, 64, table);
+    await disk.write(MEBIBYTE, ext4Superblock(58));
+    disk.grow(256);
+    const { steps, notes } = await planFit(disk, 512, { ...order, ids: "renew" });
+    assert.deepEqual(
+      steps.filter(({ do: step }) => step !== "write-table"),
+      [],
+    );
+    assert.match(
+      notes.join(" "),
+      /Nothing grew, .* belongs to a RAID.* Partition 1 \(ext4\) keeps its number: it belongs to a RAID/,
+    );
+  }
+});
+
 test("nothing to grow: the second copy alone goes to the end", async (t) => {
   const disk = await imageOf(t);
   const before = disk.partitions();
