@@ -1,4 +1,4 @@
-import type { DriverGroup } from "./drivers.ts";
+import type { DriverGroup } from "./driver-group.ts";
 
 /** Wired network cards. The firmware that some of them load is in Debian's non-free-firmware (see firmwarePackages). */
 export const networkDrivers: readonly DriverGroup[] = [

@@ -1,4 +1,4 @@
-import type { DriverGroup } from "./drivers.ts";
+import type { DriverGroup } from "./driver-group.ts";
 
 /** Disks, and everything that stands between them and the processor. */
 export const storageDrivers: readonly DriverGroup[] = [

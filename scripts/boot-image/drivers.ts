@@ -1,9 +1,7 @@
 import type { Architecture } from "./architecture.ts";
+import type { DriverGroup } from "./driver-group.ts";
 import { armNetworkDrivers, networkDrivers } from "./drivers-network.ts";
 import { armStorageDrivers, storageDrivers } from "./drivers-storage.ts";
-
-/** Kernel modules by name, or folders below "kernel/" that end in "/", and what each drives. docs/drivers.md lists them. */
-export type DriverGroup = { readonly title: string; readonly drivers: Readonly<Record<string, string>> };
 
 /** A kernel without one of these (as a module or built in) makes a boot image that cannot do its work. */
 export const essentialModules = [

@@ -5,7 +5,8 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type DriverGroup, driversFor } from "../boot-image/drivers.ts";
+import type { DriverGroup } from "../boot-image/driver-group.ts";
+import { driversFor } from "../boot-image/drivers.ts";
 import { firmwarePackages } from "../boot-image/recipe.ts";
 
 export const driversFile = join(import.meta.dirname, "../../docs/drivers.md");
