@@ -43,7 +43,7 @@ import { receivedLine } from "./stream/received-line.ts";
 import { localAddressTowards } from "./stream/socket.ts";
 import type { Tools } from "./tools.ts";
 import { withVolume } from "./volumes.ts";
-import { wipeHeld } from "./wipe-held.ts";
+import { eraseHeld } from "./wipe-held.ts";
 
 const FIND_WITHIN_MS = 300_000;
 const MOUNT_DIRECTORY = "/run/bootcast/mnt";
@@ -94,10 +94,11 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     challenge: newChallenge,
     checkPermit: (text, permit) => checkPermit(text, permit, masters),
     localDisk: (disk, layout) => new DiskTarget(disk, layout),
-    erase: ({ disk, target, held, ...order }) =>
-      held === undefined
-        ? eraseAsOrdered(disk, target, machine, { ...order, all: readDisks(files) })
-        : wipeHeld(held, target),
+    erase: ({ held, ...request }) => {
+      if (held !== undefined) return eraseHeld(held, request, machine);
+      const { disk, target, ...order } = request;
+      return eraseAsOrdered(disk, target, machine, { ...order, all: readDisks(files) });
+    },
 
     async describe(server, streamId) {
       const control = new StreamControl({ server });

@@ -1,10 +1,32 @@
+import type { Logger } from "pino";
 import type { BlockTarget } from "../images/block.ts";
 import { CELL_BYTES } from "../images/cell.ts";
 import type { HeldCells } from "../images/held-cells.ts";
 import type { Erased } from "./erase.ts";
+import { unwrittenRanges } from "./erase-plan.ts";
+import type { EraseRequest } from "./ports.ts";
+import type { Tools } from "./tools.ts";
+import { zeroRanges } from "./zero-ranges.ts";
 
 /** As for an erase: partition tables and file system signatures lie in the first and last MiB. */
 const END_BYTES = 1024 * 1024;
+
+/**
+ * The erase of a disk that keeps what is right on it. Where all else was to be zero, it is made zero again: the word that
+ * it was so already came over the network, and what grew on the disk since is not of the image.
+ *
+ * @throws {Fault} ERASE_FAILED
+ */
+export async function eraseHeld(
+  held: HeldCells,
+  { disk, target, method, manifest, ...order }: EraseRequest,
+  machine: { readonly tools: Tools; readonly log: Logger },
+): Promise<Erased> {
+  const wiped = await wipeHeld(held, target);
+  if (method !== "zeros") return wiped;
+  await zeroRanges(unwrittenRanges(manifest, disk.sizeBytes), disk, target, machine, order);
+  return { isZeroed: true, how: `${wiped.how}; all that the image does not write is zero` };
+}
 
 /**
  * What stands for the erase where a disk keeps what is right on it. Its beginning goes first: after that nothing boots

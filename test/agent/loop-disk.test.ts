@@ -6,12 +6,13 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { pino } from "pino";
 import { openCellThreads } from "../../agent/cell-threads.ts";
+import type { Disk } from "../../agent/disk.ts";
 import { DiskSource } from "../../agent/disk-source.ts";
 import { DiskTarget } from "../../agent/disk-target.ts";
 import { lookAtDisk } from "../../agent/held-disk.ts";
 import { PackWriter } from "../../agent/stream/pack-writer.ts";
 import { tools } from "../../agent/tools.ts";
-import { wipeHeld } from "../../agent/wipe-held.ts";
+import { eraseHeld, wipeHeld } from "../../agent/wipe-held.ts";
 import { CELL_BYTES } from "../../images/cell.ts";
 import { decodePack } from "../../images/pack.ts";
 import { layoutWithTable, sampleDisk, scanToMemory } from "../images/sample-disk.ts";
@@ -81,3 +82,35 @@ for (const sectorBytes of [512, 4096]) {
     assert.equal(Buffer.compare(contentOf(disk.path, golden.sizeBytes), golden.bytes), 0);
   });
 }
+
+test("a restore that goes on leaves nothing old where all was to be zero; otherwise it touches no more than it must", async (t) => {
+  const letters = "??a00?uuuu?b???";
+  const golden = sampleDisk(letters.replaceAll("u", "?"));
+  const isUnused = (cell: number) => letters[cell] === "u";
+  const { manifest } = await scanToMemory(golden, { layout: layoutWithTable([0]), isUnused });
+  for (const method of ["zeros", "quick"] as const) {
+    const disk = loopDisk(t, 8 * 1024 * 1024, 512);
+    execFileSync("dd", [`of=${disk.path}`, "if=/dev/urandom", "bs=1M", "count=8", "conv=fsync", "status=none"]);
+    const source = await DiskSource.open(disk, tools, { isDirect: true });
+    const held = await lookAtDisk(manifest, source);
+    await source.close();
+    const target = new DiskTarget(disk);
+    await target.open();
+    const traits = { model: "", serial: "S", wwn: "", isRemovable: false, isReadOnly: false, usedBy: [] };
+    const own: Disk = { ...disk, ...traits, transport: "other" };
+    const { signal } = new AbortController();
+    const request = { disk: own, target, method, manifest, signal, onProgress: () => undefined };
+    const { isZeroed } = await eraseHeld(held, request, { tools, log });
+    await target.close();
+    assert.equal(isZeroed, method === "zeros");
+    const content = contentOf(disk.path, disk.sizeBytes);
+    const isZeroAt = (from: number, to: number) => content.subarray(from, to).every((byte) => byte === 0);
+    const [unused, behind] = [
+      [6 * CELL_BYTES, 10 * CELL_BYTES],
+      [3 * 1024 * 1024, 5 * 1024 * 1024],
+    ] as const;
+    assert(isZeroAt(0, CELL_BYTES), "it looks bootable");
+    assert.equal(isZeroAt(...unused), true, "both lie in the first MiB here");
+    assert.equal(isZeroAt(...behind), method === "zeros", `${method}, behind the image`);
+  }
+});

@@ -53,6 +53,14 @@ test("an erase that was interrupted is begun anew", async () => {
   assert.equal(await begin(disk), "erase");
 });
 
+test("what the device itself was to destroy is destroyed again: only the network says that it was", async () => {
+  const { core, hostId, deployId, orderNow, begin } = await ordered({ erase: "secure" });
+  await begin(disk);
+  await core.report(hostId, "receiving", deployId);
+  assert.equal((await orderNow()).terms?.resumes, diskIdentity(disk));
+  assert.equal(await begin(disk), "erase");
+});
+
 test("a machine that comes back with another disk erases nothing, even where the rule would take it", async () => {
   const { core, hostId, deployId, orderNow, begin } = await ordered({ disk: "smallest" });
   await begin(disk);
