@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { networkInterfaces } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
 import { SERVICE_TYPE, STREAM_SERVICE_TYPE } from "../agent/contract.ts";
@@ -9,7 +9,7 @@ import type { SeenServer } from "../agent/discover.ts";
 import { browseMdns } from "../agent/mdns.ts";
 import { formatSize } from "../agent/sizes.ts";
 import { StreamControl } from "../agent/stream/control.ts";
-import { isPackedImage } from "../server/images/packed-image.ts";
+import { isPackedImage, packedSummary } from "../server/images/packed-image.ts";
 import { isSparseBundle } from "../server/images/sparse-bundle-folder.ts";
 import { readStore } from "../server/store.ts";
 
@@ -38,11 +38,22 @@ export async function sourcesOfFolders(folders: readonly string[]): Promise<Loca
       const found = await stat(path).catch(() => undefined);
       if (found === undefined) continue;
       if (found.isFile()) sources.push({ title: name, detail: `${formatSize(found.size)} in ${folder}`, source: path });
-      else if ((await isPackedImage(path)) || (await isSparseBundle(path)))
-        sources.push({ title: name.replace(/\.bootcast$/, ""), detail: `in ${folder}`, source: path });
+      else if (await isPackedImage(path)) sources.push({ ...(await packedTitle(path)), source: path });
+      else if (await isSparseBundle(path)) sources.push({ title: name, detail: `in ${folder}`, source: path });
     }
   }
   return sources;
+}
+
+async function packedTitle(folder: string): Promise<Pick<LocalSource, "title" | "detail">> {
+  try {
+    const { tag, diskBytes } = await packedSummary(folder);
+    const date = new Date(tag.createdAtMs).toISOString().slice(0, 10);
+    return { title: `${tag.name}:${tag.version}`, detail: `disk of ${formatSize(diskBytes)}, made ${date}` };
+  } catch {
+    // It is offered all the same: who chooses it reads what is wrong.
+    return { title: basename(folder), detail: "its manifest cannot be read" };
+  }
 }
 
 /** The images of this machine's own store, the newest version of each. */

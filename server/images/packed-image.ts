@@ -3,7 +3,7 @@ import { type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { Manifest, PackEntry } from "../../images/manifest.ts";
-import { decodeManifest } from "../../images/manifest-codec.ts";
+import { decodeManifest, decodeSummary, type ManifestSummary } from "../../images/manifest-codec.ts";
 import type { PackReader } from "../../images/pack-reader.ts";
 
 /** FAT holds no file of 4 GiB. */
@@ -56,6 +56,11 @@ export function packedFiles(
 export async function isPackedImage(path: string): Promise<boolean> {
   const found = await Promise.all([MANIFEST, partName(0)].map((name) => stat(join(path, name)).catch(() => undefined)));
   return found.every((file) => file?.isFile() === true);
+}
+
+/** What a packed image says of itself; not checked. */
+export async function packedSummary(folder: string): Promise<ManifestSummary> {
+  return decodeSummary(await readFile(join(folder, MANIFEST)));
 }
 
 /**

@@ -21,6 +21,8 @@ const CONNECTIONS = 4;
 /** A connection that is silent for so long is given up, and the rest is asked for on another one. */
 const STALL_MS = 15_000;
 const DEFAULT_TIMEOUT_MS = 60_000;
+/** A server that never answered may have another name; it is not asked for longer. */
+const FIRST_ANSWER_MS = 20_000;
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 8000;
 
@@ -135,6 +137,7 @@ export class WebFile implements BlockSource {
 class RangeFetcher {
   readonly #url: URL;
   readonly #timeoutMs: number;
+  readonly #firstAnswerMs: number;
   readonly #stallMs: number;
   readonly #onWait: (why: string) => void;
   readonly #closing = new AbortController();
@@ -152,6 +155,7 @@ class RangeFetcher {
     this.#url = url;
     this.#location = url;
     this.#timeoutMs = timeoutMs ?? DEFAULT_TIMEOUT_MS;
+    this.#firstAnswerMs = Math.min(this.#timeoutMs || FIRST_ANSWER_MS, FIRST_ANSWER_MS);
     this.#stallMs = stallMs ?? STALL_MS;
     this.#onWait = onWait ?? (() => undefined);
     this.#signal = signal === undefined ? this.#closing.signal : AbortSignal.any([this.#closing.signal, signal]);
@@ -185,7 +189,8 @@ class RangeFetcher {
         cause = error;
       }
       const quietMs = performance.now() - Math.max(began, this.#heardAt);
-      if (this.#timeoutMs > 0 && quietMs + pauseMs > this.#timeoutMs) throw webSilent(this.#url, quietMs, why, cause);
+      const patienceMs = this.#known === undefined ? this.#firstAnswerMs : this.#timeoutMs;
+      if (patienceMs > 0 && quietMs + pauseMs > patienceMs) throw webSilent(this.#url, quietMs, why, cause);
       this.#isWaiting = true;
       this.#onWait(`${why}; asking again.`);
       await sleep(pauseMs, undefined, { signal: this.#signal }).catch(() => this.#signal.throwIfAborted());

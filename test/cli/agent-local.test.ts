@@ -52,7 +52,7 @@ describe("bootcast agent --local", { concurrency: 2 }, () => {
     assert.match(stdout, /^ {2}machine {3}\S/m);
     assert.match(stdout, /^Disks:$/m);
     assert.match(stdout, /^ {3}1 {2}golden\.raw {2,}\S.* in /m);
-    assert.match(stdout, /^ {3}2 {2}lab-1 {2,}in /m);
+    assert.match(stdout, /^ {3}2 {2}lab:1 {2,}disk of 3\.0 MiB, made 20/m);
     assert.match(stdout, /^ {3}3 {2}lab:1 {2,}disk of /m);
     assert.doesNotMatch(stdout, /notes\.txt/);
     assert(stdout.includes(`\tErase contents of ${target}? [ny]: `), stdout);

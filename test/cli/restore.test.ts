@@ -232,13 +232,12 @@ describe("bootcast restore", { concurrency: 2 }, () => {
     await reader.close();
   });
 
-  test("sources that do not work yet say what does", async () => {
-    for (const source of ["afp://fileserver.com/image.dmg", "https://h/image"]) {
-      const given = ["restore", "--source", source, "--target", join(directory, "x.raw"), "--erase", "--noprompt"];
-      const { code, stderr } = await bootcast(given);
-      assert.equal(code, 1);
-      assert.match(stderr, /SOURCE_KIND[\s\S]*fix: Give a disk image file/);
-    }
+  test("a source of a kind that is gone says what there is", async () => {
+    const source = "afp://fileserver.com/image.dmg";
+    const given = ["restore", "--source", source, "--target", join(directory, "x.raw"), "--erase", "--noprompt"];
+    const { code, stderr } = await bootcast(given);
+    assert.equal(code, 1);
+    assert.match(stderr, /SOURCE_KIND[\s\S]*fix: Give a disk image file/);
   });
 
   test("a server that is not there: asked again for a while, and this is said", async () => {

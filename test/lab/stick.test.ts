@@ -119,7 +119,7 @@ describe("a boot stick", () => {
       await answer(/Image \(number, or .*q ends\): /, "1", 4 * minutes);
       await answer(/Disk \(number, or .*q ends\): /, "1", minutes);
       await answer(/Erase contents of \/dev\/vda .*\[ny\]: /, "y", minutes);
-      await answer(/holds lab-1 now\.(?:.|\n)*switch it off: /, "r", 2 * minutes);
+      await answer(/holds lab:1 now\.(?:.|\n)*switch it off: /, "r", 2 * minutes);
       await exited;
     } finally {
       qemu.kill("SIGKILL");
