@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Fault } from "../fault.ts";
 import { KnownCells } from "../images/known-cells.ts";
 import { isImageName, type Manifest } from "../images/manifest.ts";
-import { encodeManifest } from "../images/manifest-codec.ts";
+import { decodeManifest, encodeManifest } from "../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../images/pack-reader.ts";
 import { type ScanProgress, scan } from "../images/scan.ts";
 import { signerAmong } from "../images/signature.ts";
@@ -72,11 +72,11 @@ async function openPacked(folder: string, dataDir: string): Promise<ImageSource>
 async function openFile(path: string, options: SourceOptions): Promise<ImageSource> {
   const image = await openImageFile(path, options.passphrase ?? {}, options);
   try {
-    const scanned = await openScanned(path, image, options.dataDir);
-    if (scanned !== undefined) return scanned;
+    const indexed = await openIndexed(path, image, options.dataDir);
+    if (indexed !== undefined) return indexed;
     const ranges = image.ranges?.();
     const threads = new ImageThreads();
-    const manifest = await scan(image.source, {
+    const scanned = await scan(image.source, {
       tag: tagOfFile(path),
       codec: "stored",
       sectorBytes: image.sectorBytes,
@@ -89,9 +89,12 @@ async function openFile(path: string, options: SourceOptions): Promise<ImageSour
       ...(options.signal === undefined ? {} : { signal: options.signal }),
     }).finally(() => threads.close());
     const privateKey = await signingKey(options.dataDir);
-    const manifestBytes = encodeManifest(manifest, privateKey);
+    const signer = createPublicKey(privateKey);
+    const manifestBytes = encodeManifest(scanned, privateKey);
+    // It keeps views of these bytes: what the scan made of a large image is not held beside them.
+    const manifest = decodeManifest(manifestBytes, [signer]);
     const packs = rawFilePacks(image.source, manifest);
-    return { manifest, manifestBytes, signer: createPublicKey(privateKey), packs, close: () => image.close() };
+    return { manifest, manifestBytes, signer, packs, close: () => image.close() };
   } catch (error) {
     await image.close();
     throw error;
@@ -99,7 +102,7 @@ async function openFile(path: string, options: SourceOptions): Promise<ImageSour
 }
 
 /** By the index that "bootcast image scan" has written, when there is one. */
-async function openScanned(path: string, image: DiskImage, dataDir: string): Promise<ImageSource | undefined> {
+async function openIndexed(path: string, image: DiskImage, dataDir: string): Promise<ImageSource | undefined> {
   const indexPath = scanIndexPath(path);
   if (!existsSync(indexPath)) return undefined;
   const { publicKey, trusted } = await readSitePublicKey(dataDir);

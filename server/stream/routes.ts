@@ -47,9 +47,12 @@ export function streamRoutes(
       reply.type("application/x-pem-file").send(hub.get(request.params.streamId).signerPem),
     );
 
-    app.get("/agent/v1/streams/:streamId/packs/:digest", { schema: { params: OnePack } }, async (request, reply) =>
-      sendBytes(reply, await hub.get(request.params.streamId).readPack(request.params.digest)),
-    );
+    app.get("/agent/v1/streams/:streamId/packs/:digest", { schema: { params: OnePack } }, async (request, reply) => {
+      const { bytes, giveBack } = await hub.get(request.params.streamId).readPack(request.params.digest);
+      // Also when the connection breaks.
+      reply.raw.once("close", giveBack);
+      return sendBytes(reply, bytes);
+    });
 
     app.post(
       "/agent/v1/streams/:streamId/receivers",

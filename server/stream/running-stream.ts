@@ -27,7 +27,8 @@ import { StreamPump } from "./stream-pump.ts";
 import type { StreamRate } from "./stream-rate.ts";
 import { streamFigures, streamInfo } from "./stream-views.ts";
 import type { StreamWire } from "./stream-wire.ts";
-import { UnicastPacks } from "./unicast-packs.ts";
+import { TailSigner } from "./tail-signer.ts";
+import { type LentPack, UnicastPacks } from "./unicast-packs.ts";
 
 /**
  * One stream that runs on this server: what receivers and people ask of it, and what they are told. Its session decides
@@ -44,6 +45,7 @@ export class RunningStream {
   readonly #manifest: Manifest;
   readonly #sealed: SealedPacks | undefined;
   readonly #sent = new SentMeter();
+  readonly #tailSigner = new TailSigner();
   readonly #frames: StreamFrames;
   readonly #pump: StreamPump;
   readonly #unicast: UnicastPacks;
@@ -87,6 +89,7 @@ export class RunningStream {
       packs,
       rate,
       sent,
+      tailSigner: this.#tailSigner,
       groupPauseMs: (at) => this.#unicast.groupPauseMs(at),
       afterPoll: () => this.#emit(),
       now,
@@ -139,7 +142,7 @@ export class RunningStream {
    *
    * @throws {Fault} PACK_UNKNOWN, UNICAST_BUSY, or what the pack's source throws
    */
-  readPack(digest: string): Promise<Uint8Array> {
+  readPack(digest: string): Promise<LentPack> {
     return this.#unicast.read(digest);
   }
 
@@ -178,7 +181,8 @@ export class RunningStream {
     if (!this.#session.join(receiverId, name, hostId, this.#now(), needs)) throw streamFull();
     this.#afterWord();
     const { address: feedbackAddress, port: feedbackPort } = this.#frames.wire.socket.requests;
-    return { receiverId, feedbackAddress, feedbackPort, ...(groupKey === undefined ? {} : { groupKey }) };
+    const { publicKey: tailKey } = this.#tailSigner;
+    return { receiverId, feedbackAddress, feedbackPort, tailKey, ...(groupKey === undefined ? {} : { groupKey }) };
   }
 
   /** How often each receiver may ask for repairs. */
@@ -209,7 +213,7 @@ export class RunningStream {
     }
     this.#tellLan(this.#flooding.onReport(this.#session.receiver(receiverId)?.name ?? "", report.isFlooded));
     // What a host loses that the room does not wait for says nothing about the rate.
-    if (this.asideOf(receiverId) === undefined) this.#rate.onReport(receiverId, report, now);
+    if (this.asideOf(receiverId) === undefined) this.#rate.onReport(this.#voiceOf(receiverId), report, now);
     this.#afterWord();
   }
 
@@ -241,6 +245,11 @@ export class RunningStream {
 
   get #session(): SenderSession {
     return this.#frames.wire.session;
+  }
+
+  /** Receivers of one address have one word about the rate together: a machine that joins many times is one host. */
+  #voiceOf(receiverId: string): string {
+    return this.joinLimit.addressOf(receiverId) ?? receiverId;
   }
 
   #hear({ description, session, socket }: StreamWire): void {
@@ -278,11 +287,13 @@ export class RunningStream {
       if (event.type === "burst") {
         const nameOf = (id: string) => session.receiver(id)?.name ?? id;
         this.#tellLan(burstFinding(event.result, this.#rate.bytesPerSecond, nameOf));
+        this.#rate.onBurst(event.result, this.#now());
         continue;
       }
       if (event.type === "state") this.#rate.onState(event.state === "streaming");
       if (event.type === "receiver") {
-        this.#rate.onReceiver(event.receiver, session.receivers.filter(isActive).length);
+        const active = session.receivers.filter(isActive).length;
+        this.#rate.onReceiver(this.#voiceOf(event.receiver.id), event.receiver, active);
         if (!isActive(event.receiver)) this.#plausible.forget(event.receiver.id);
       }
       this.#onEvent(event);

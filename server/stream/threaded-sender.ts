@@ -14,8 +14,10 @@ const LEAST_AHEAD = 16;
 const MOST_AHEAD = 8192;
 /** What it sends is not in its heap: there is little, and it should not be left to grow. */
 const THREAD_MEMORY = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
-/** How long a full ring is left alone. */
-const FULL_MS = 8;
+/** A full ring is left alone for such a part of the time that it takes to run empty: mostly 8 ms. */
+const FULL_SHARE = 0.2;
+/** At low rates longer, so that a slow stream wakes nobody for every datagram; but the rate may rise meanwhile. */
+const MOST_FULL_MS = 100;
 
 /**
  * Sends from a thread of its own, which keeps the pace exactly and hands the system many datagrams at a time.
@@ -25,11 +27,12 @@ const FULL_MS = 8;
 export async function openThreadedSender(options: SenderOptions): Promise<DataSender | undefined> {
   const { log, format, ...plain } = options;
   const datagramBytes = PACKET_HEADER_BYTES + format.symbolBytes;
-  const aheadAt = (rateBytesPerSecond: number) => {
-    const datagrams = (rateBytesPerSecond * AHEAD_MS) / 1_000 / (datagramBytes + FRAME_BYTES);
-    return Math.min(MOST_AHEAD, Math.max(LEAST_AHEAD, Math.ceil(datagrams)));
+  const fillAt = (rateBytesPerSecond: number, most: number) => {
+    const datagramMs = ((datagramBytes + FRAME_BYTES) / rateBytesPerSecond) * 1_000;
+    const ahead = Math.min(most, Math.max(LEAST_AHEAD, Math.ceil(AHEAD_MS / datagramMs)));
+    return { ahead, fullMs: Math.min(MOST_FULL_MS, ahead * datagramMs * FULL_SHARE) };
   };
-  let ahead = aheadAt(plain.rateBytesPerSecond);
+  let { ahead, fullMs } = fillAt(plain.rateBytesPerSecond, MOST_AHEAD);
   const ring = SendRing.create(2 ** Math.ceil(Math.log2(ahead)), datagramBytes);
   ring.rateBytesPerSecond = plain.rateBytesPerSecond;
   const start: ThreadStart = { memory: ring.memory, format, datagramBytes, options: plain };
@@ -54,11 +57,11 @@ export async function openThreadedSender(options: SenderOptions): Promise<DataSe
   }
   return {
     pace: {
-      readyAt: (now) => (ring.waiting >= ahead && !isBroken ? now + FULL_MS : now),
+      readyAt: (now) => (ring.waiting >= ahead && !isBroken ? now + fullMs : now),
       take: () => undefined,
       most: () => Math.max(1, ahead - ring.waiting),
       setRate(rateBytesPerSecond) {
-        ahead = Math.min(ring.capacity, aheadAt(rateBytesPerSecond));
+        ({ ahead, fullMs } = fillAt(rateBytesPerSecond, ring.capacity));
         ring.rateBytesPerSecond = rateBytesPerSecond;
       },
     },

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Manifest } from "../../images/manifest.ts";
-import type { PackReader } from "../../images/pack-reader.ts";
+import { type PackReader, readPackInto } from "../../images/pack-reader.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import type { SentMeter } from "../../multicast/sent-meter.ts";
+import { PackMemory } from "./pack-memory.ts";
 import { packUnknown, unicastBusy } from "./stream-faults.ts";
 import type { StreamRate } from "./stream-rate.ts";
 import { UnicastPace } from "./unicast-pace.ts";
@@ -13,18 +14,24 @@ const TCP_SHARE = 1.05;
 /** Of the rate, what the group takes when it has more to send than canaries. */
 const BUSY_SHARE = 0.1;
 
+/** A pack in memory that is wanted back when it was sent; once. */
+export type LentPack = { readonly bytes: Uint8Array; readonly giveBack: () => void };
+
 /** The packs of a stream for who fetches them by unicast: within the rate of the stream, which pauses for them. */
 export class UnicastPacks {
   readonly #manifest: Manifest;
   readonly #packs: PackReader;
-  readonly #numberOf: ReadonlyMap<string, number>;
+  readonly #layout: StreamLayout;
+  /** Of each digest, counted as in the layout. */
+  readonly #placeOf: ReadonlyMap<string, number>;
+  readonly #memory: PackMemory;
   readonly #rate: StreamRate;
   readonly #sent: SentMeter;
   readonly #now: () => number;
   readonly #pace = new UnicastPace();
 
   constructor(parts: {
-    readonly layout: Pick<StreamLayout, "packNumbers">;
+    readonly layout: StreamLayout;
     readonly manifest: Manifest;
     readonly packs: PackReader;
     readonly rate: StreamRate;
@@ -35,7 +42,10 @@ export class UnicastPacks {
     const { layout, manifest } = parts;
     this.#manifest = manifest;
     this.#packs = parts.packs;
-    this.#numberOf = new Map(layout.packNumbers.map((number) => [manifest.packs[number]!.digest, number]));
+    this.#layout = layout;
+    const places = [...layout.packNumbers.keys()];
+    this.#placeOf = new Map(places.map((place) => [manifest.packs[layout.packNumbers[place]!]!.digest, place]));
+    this.#memory = new PackMemory(places.reduce((most, place) => Math.max(most, layout.packBytes(place)), 0));
     this.#rate = parts.rate;
     this.#sent = parts.sent;
     this.#now = parts.now;
@@ -46,12 +56,15 @@ export class UnicastPacks {
    *
    * @throws {Fault} PACK_UNKNOWN, UNICAST_BUSY, or what the pack's source throws
    */
-  async read(digest: string): Promise<Uint8Array> {
-    const number = this.#numberOf.get(digest);
-    if (number === undefined) throw packUnknown(digest);
-    const pack = this.#manifest.packs[number]!;
-    await this.#awaitTurn(pack.storedBytes * TCP_SHARE);
-    return this.#packs.read(pack, number);
+  async read(digest: string): Promise<LentPack> {
+    const place = this.#placeOf.get(digest);
+    if (place === undefined) throw packUnknown(digest);
+    const number = this.#layout.packNumbers[place]!;
+    const lengthBytes = this.#layout.packBytes(place);
+    await this.#awaitTurn(lengthBytes * TCP_SHARE);
+    const bytes = this.#memory.take(lengthBytes);
+    await readPackInto(this.#packs, this.#manifest.packs[number]!, number, bytes);
+    return { bytes, giveBack: () => this.#memory.giveBack(bytes) };
   }
 
   /** How long the group leaves the wire to packs; 0 when it need not. */

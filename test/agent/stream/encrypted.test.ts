@@ -87,7 +87,7 @@ test("encrypted: packs by unicast are sealed, too, and open with the key that th
   try {
     const stream = await site.open({ encrypt: { secret: randomBytes(32) } });
     const [pack] = site.manifest.packs;
-    const sealed = Buffer.from(await stream.readPack(pack!.digest));
+    const sealed = Buffer.from((await stream.readPack(pack!.digest)).bytes);
     assert.equal(samplesIn(sealed, site), 0);
     assert.notEqual(sealed.length, pack!.storedBytes);
   } finally {
@@ -102,7 +102,7 @@ test("encrypted: the same secret and id give the same bytes after a restart, ano
     const { digest } = site.manifest.packs[0]!;
     const read = async (streamId: string) => {
       const stream = await site.open({ encrypt: { secret }, streamId });
-      const sealed = Buffer.from(await stream.readPack(digest));
+      const sealed = Buffer.from((await stream.readPack(digest)).bytes);
       // As after a restart: two with one id are not kept apart.
       stream.stop("the test is over");
       await stream.ended;

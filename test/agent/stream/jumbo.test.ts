@@ -158,9 +158,10 @@ for (const [before, after] of [
       const restore = restoreOf(site, killed);
       const isHalf = () => restore.target.done.length >= 3;
       await until(isHalf);
+      // Known from the moment on that the first one is gone: nobody must hear from that one that it has ended.
+      const again = await site.open({ ...where, symbolBytes: after, streamId: killed.streamId });
       killed.stop("killed");
       await killed.ended;
-      const again = await site.open({ ...where, symbolBytes: after, streamId: killed.streamId });
       await restore.received;
       assertRestored(site, restore);
       // A receiver's own description is the one that is kept, where the network allows it.

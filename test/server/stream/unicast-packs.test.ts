@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { rawFilePacks } from "../../../images/pack-reader.ts";
+import { StreamLayout } from "../../../multicast/layout.ts";
+import { SentMeter } from "../../../multicast/sent-meter.ts";
+import { Budget } from "../../../server/stream/budget.ts";
+import { StreamRate } from "../../../server/stream/stream-rate.ts";
+import { UnicastPacks } from "../../../server/stream/unicast-packs.ts";
+import { sampleDisk, scanToMemory } from "../../images/sample-disk.ts";
+import { descriptionOf } from "../../multicast/streams.ts";
+
+const pace = { readyAt: (now: number) => now, take: () => undefined, setRate: () => undefined };
+
+async function opened() {
+  const disk = sampleDisk("?".repeat(70), 512);
+  const { manifest, packs: made } = await scanToMemory(disk);
+  const sizes = manifest.packs.map(({ storedBytes }) => storedBytes);
+  const layout = new StreamLayout(descriptionOf(sizes, {}), manifest.packs);
+  const now = () => performance.now();
+  const ceiling = { mode: "fixed", ceilingBytesPerSecond: 10e9 } as const;
+  const rate = new StreamRate({ ...ceiling, pace, budget: new Budget(10e9), now: now() });
+  const packs = rawFilePacks(disk, manifest);
+  const unicast = new UnicastPacks({ layout, manifest, packs, rate, sent: new SentMeter(), now });
+  return { unicast, rate, manifest, wanted: (digest: string) => Buffer.from(made.get(digest)!.bytes) };
+}
+
+test("packs by unicast: all at the same time and one after the other, each with its own bytes", async () => {
+  const { unicast, rate, manifest, wanted } = await opened();
+  for (let round = 0; round < 3; round += 1) {
+    const lent = await Promise.all(manifest.packs.map(({ digest }) => unicast.read(digest)));
+    for (const [number, { digest }] of manifest.packs.entries())
+      assert.deepEqual(Buffer.from(lent[number]!.bytes), wanted(digest));
+    for (const { giveBack } of lent) giveBack();
+  }
+  const [first, second] = manifest.packs;
+  const { bytes, giveBack } = await unicast.read(first!.digest);
+  giveBack();
+  const next = await unicast.read(second!.digest);
+  assert.equal(next.bytes.buffer, bytes.buffer, "memory goes round");
+  assert.deepEqual(Buffer.from(next.bytes), wanted(second!.digest));
+  rate.close();
+});
+
+test("packs by unicast: one of another image is unknown", async () => {
+  const { unicast, rate } = await opened();
+  await assert.rejects(unicast.read("ab".repeat(32)), { code: "PACK_UNKNOWN" });
+  rate.close();
+});
