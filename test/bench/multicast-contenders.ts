@@ -1,9 +1,8 @@
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { existsSync, mkdirSync } from "node:fs";
+import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
-import { bundleAgent } from "../../scripts/boot-image/bundle.ts";
 import { processUse } from "./measure.ts";
 import { type BenchRoom, hostAddress, hostName } from "./multicast-room.ts";
 import type { Use } from "./multicast-said.ts";
@@ -13,8 +12,9 @@ import { startReceiver, startSender } from "./multicast-speaker.ts";
 /** What is sent: a raw file; each host writes its own into `directory`, by the name of `targetOf`. */
 export type Cast = {
   readonly room: BenchRoom;
-  /** The program of our host: see `bundleHost`. */
+  /** The programs of our host and our sender: see `bundleHost` and `bundleSender`. */
   readonly hostProgram: string;
+  readonly senderProgram: string;
   readonly image: string;
   readonly directory: string;
   readonly rateBytesPerSecond: number;
@@ -39,12 +39,6 @@ export type Contender = {
   run(cast: Cast): Promise<CastResult>;
 };
 
-/** Makes our host's program, one file as the agent is: `path`, in a folder of its own. */
-export async function bundleHost(path: string): Promise<void> {
-  writeFileSync(path, await bundleAgent(join(import.meta.dirname, "multicast-host.ts")));
-  symlinkSync(join(import.meta.dirname, "../../node_modules"), join(dirname(path), "node_modules"));
-}
-
 /** @param isFast false: with what Node itself offers only */
 export function bootcast(isFast: boolean, kind: SourceKind, source: SourceOrder): Contender {
   const targetOf = ({ directory }: Cast, number: number) => join(directory, `${hostName(number)}.raw`);
@@ -55,7 +49,7 @@ export function bootcast(isFast: boolean, kind: SourceKind, source: SourceOrder)
       const { room, rateBytesPerSecond } = cast;
       const { hosts } = room.options;
       const streams = [{ group: "239.192.66.9", waitFor: hosts }];
-      const sender = startSender(room, { ...source, rateBytesPerSecond, isFast, streams });
+      const sender = startSender(room, { ...source, rateBytesPerSecond, isFast, streams }, cast.senderProgram);
       await sender.said("ready", cast.deadlineMs);
       const receivers = numbers(hosts).map((number) =>
         startReceiver(room, cast.hostProgram, number, { path: targetOf(cast, number), isFast }),

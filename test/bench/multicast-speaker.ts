@@ -12,8 +12,13 @@ const node = join(import.meta.dirname, "../../node_modules/.bin/node");
 const senderProgram = join(import.meta.dirname, "multicast-process.ts");
 const port = 7800;
 
-export function startSender(room: BenchRoom, order: Omit<SendOrder, "address" | "port">): Speaker {
-  return startProgram(room, "server", senderProgram, { address: serverAddress, port, ...order });
+/** @param program what `bundleSender` made; the source unless told */
+export function startSender(
+  room: BenchRoom,
+  order: Omit<SendOrder, "address" | "port">,
+  program = senderProgram,
+): Speaker {
+  return startProgram(room, "server", program, { address: serverAddress, port, ...order });
 }
 
 /** @param program what `bundleHost` made */

@@ -11,7 +11,8 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import { printBench, type Row } from "./measure.ts";
-import { absent, bootcast, bundleHost, type Cast, type Contender, udpcast, uftp } from "./multicast-contenders.ts";
+import { absent, bootcast, type Cast, type Contender, udpcast, uftp } from "./multicast-contenders.ts";
+import { bundleHost, bundleSender } from "./multicast-programs.ts";
 import { BenchRoom } from "./multicast-room.ts";
 import { prepareSources, type SourceKind, type SourceOrder, sourceKinds } from "./multicast-source.ts";
 
@@ -67,12 +68,14 @@ try {
   const digest = await digestOf(image);
   mkdirSync(join(directory, "host"));
   await bundleHost(hostProgram);
+  mkdirSync(join(directory, "sender"));
+  const senderProgram = await bundleSender(join(directory, "sender"));
   const sources = await prepareSources(kindsOf(values.source), image, directory);
   const rows: Row[] = [];
   for (const hosts of numbersOf(values.receivers)) {
     for (const percent of numbersOf(values.loss)) {
       for (const contender of contenders(sources))
-        rows.push(await measure(contender, { hosts, percent, image, digest }));
+        rows.push(await measure(contender, { hosts, percent, image, digest, senderProgram }));
     }
   }
   const setting = { mebibytes: imageBytes / 1024 ** 2, "Mbit/s a port": megabitsPerSecond };
@@ -104,14 +107,21 @@ function contenders(sources: ReadonlyMap<SourceKind, SourceOrder>): Contender[] 
 
 async function measure(
   contender: Contender,
-  { hosts, percent, image, digest }: { hosts: number; percent: number; image: string; digest: string },
+  {
+    hosts,
+    percent,
+    image,
+    digest,
+    senderProgram,
+  }: { hosts: number; percent: number; image: string; digest: string; senderProgram: string },
 ): Promise<Row> {
   const room = await BenchRoom.open({ hosts, megabitsPerSecond, loss: percent / 100, mtuBytes: Number(values.mtu) });
   const targets = join(directory, "targets");
   mkdirSync(targets);
   try {
     const deadlineMs = 60_000 + idealSeconds * 4_000;
-    const cast: Cast = { room, image, hostProgram, directory: targets, rateBytesPerSecond, deadlineMs };
+    const programs = { hostProgram, senderProgram };
+    const cast: Cast = { room, image, ...programs, directory: targets, rateBytesPerSecond, deadlineMs };
     const result = await contender.run(cast);
     if (result.endedAtSeconds.length === 0) return { hosts, "loss %": percent, what: contender.name, right: 0 };
     const endedAtSeconds = Math.max(...result.endedAtSeconds);

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { parseArgs } from "node:util";
 import { printBench, type Row } from "./measure.ts";
-import { bundleHost } from "./multicast-contenders.ts";
+import { bundleHost } from "./multicast-programs.ts";
 import { cases } from "./stream-room-cases.ts";
 import type { Figure, Site } from "./stream-room-figures.ts";
 
