@@ -1,5 +1,6 @@
 import { Fault } from "../../fault.ts";
 import type { FitPlan, FitVolume } from "../../images/disk-fit/plan.ts";
+import { ntfsRefusal } from "../ntfs-state.ts";
 import { volumeDevice } from "../partitions.ts";
 import { withVolume } from "../volumes.ts";
 import type { FitDisk, FitMachine } from "./fit-machine.ts";
@@ -25,9 +26,9 @@ export async function checkVolumes(
   const seen = new Set<number>();
   for (const step of plan.steps) {
     if (step.do !== "grow" && step.do !== "renew") continue;
-    // Bytes that belong to no checksum are changed whatever else is in it.
-    if (step.do === "renew" && typeof step.renewal.by !== "string") continue;
     const { volume } = step;
+    // Bytes that belong to no checksum are changed whatever else is in it; only a sleeping Windows would miss them.
+    if (step.do === "renew" && typeof step.renewal.by !== "string" && volume.fileSystem !== "ntfs") continue;
     if (seen.has(volume.number)) continue;
     seen.add(volume.number);
     say(`checking partition ${volume.number} (${volume.fileSystem})`);
@@ -52,11 +53,15 @@ async function troubleOf(volume: FitVolume, disk: FitDisk, machine: FitMachine):
         // The kernel replays the log, or says why not.
         await withVolume({ ...volume, device, type: "" }, machine, async () => undefined);
         return undefined;
-      case "ntfs":
+      case "ntfs": {
+        // As for its name; ntfsresize alone, told to, grows a hibernated one, and Windows wakes up in another volume.
+        const refusal = await ntfsRefusal(device, tools);
+        if (refusal !== undefined) return `is left as it is: ${refusal}`;
         await tools.run("ntfsresize", ["--info", "--force", "--no-progress-bar", device], {
           timeoutMs: CHECK_TIMEOUT_MS,
         });
         return undefined;
+      }
       default:
         return undefined;
     }

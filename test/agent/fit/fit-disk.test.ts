@@ -252,6 +252,24 @@ test("a damaged file system is left as it is, with the reason; the table fits al
   assert.equal(Number(disk.run("blockdev", "--getsize64", disk.partition(2))), 40 * MEBIBYTE);
 });
 
+test("a hibernated Windows, as fast start-up leaves it, finds its disk as it was", { skip }, async (t) => {
+  const kind = kinds.find(({ fileSystem }) => fileSystem === "ntfs")!;
+  const { disk } = imageOf(t, kind);
+  const sleeping = Buffer.alloc(64 * 1024, "hibr", "latin1");
+  disk.mounted(2, "ntfs", (root) => writeFileSync(join(root, "hiberfil.sys"), sleeping));
+  disk.detach();
+  disk.attach(larger(kind));
+  const digest = () =>
+    createHash("sha256")
+      .update(readFileSync(disk.partition(2)))
+      .digest("hex");
+  const before = digest();
+  const { lines } = await fitDisk(disk.disk, renew, disk.machine(), progress);
+  assert.match(lines.join("\n"), /Nothing grew.*partition \(2\) is left as it is: its Windows is hibernated/);
+  assert.equal(digest(), before);
+  assert.match(disk.run("sgdisk", "--verify", disk.device), /No problems found/);
+});
+
 test("an old layout: root, swap behind it in a logical partition, on an MBR", { skip }, async (t) => {
   const disk = new LoopDisk(t);
   disk.attach(64);
