@@ -3,7 +3,7 @@ import { lstatSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { type Logger, pino } from "pino";
-import { contentText } from "../agent/contract.ts";
+import { contentText, type Disk } from "../agent/contract.ts";
 import { describeDisk } from "../agent/disk-choice.ts";
 import { diskIdentity } from "../agent/disk-content.ts";
 import { readDisks } from "../agent/disks.ts";
@@ -25,9 +25,10 @@ import { imageReference } from "./image-reference.ts";
 import { readImageStore } from "./image-store.ts";
 import { interruption } from "./interruption.ts";
 import { byteSize } from "./option-values.ts";
-import { confirm, examples, globalOptions, printResult, say } from "./output.ts";
+import { asFault, confirm, Exit, examples, exitOf, fail, globalOptions, printResult, say } from "./output.ts";
 import { progressLine } from "./progress.ts";
 import { configOf } from "./read-configuration.ts";
+import { isRefusal, refuseFixedDisk } from "./restore-refusals.ts";
 import { checkTarget, type RestoreTarget } from "./restore-target.ts";
 import { type TargetState, withTargetState } from "./restore-target-state.ts";
 import { VERSION } from "./version.ts";
@@ -72,7 +73,9 @@ export function bootImageUsbCommand(): Command {
     .option("--noverify", "do not read the stick back")
     .option("--output <dir>", "where the boot image is (default: boot/ in the data directory)")
     .action(async (flags: UsbFlags) => {
-      const result = await makeStick(command, flags);
+      const result = await makeStick(command, flags).catch((error: unknown) =>
+        fail(error, isRefusal(asFault(error)) ? Exit.refused : exitOf(error)),
+      );
       printResult(result, ({ out, sizeBytes, images }) =>
         [
           `${out}: ${formatSize(sizeBytes)}${images.length > 0 ? `, with ${images.join(", ")}` : ""}`,
@@ -87,7 +90,7 @@ async function makeStick(command: Command, flags: UsbFlags) {
   const log: Logger = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "silent" }, pino.destination(2));
   // Everything that can be refused is, before anything is downloaded or asked.
   const isDevice = statSync(flags.out, { throwIfNoEntry: false })?.isBlockDevice() === true;
-  if (isDevice) await refuseDisk(flags);
+  if (isDevice) refuseFixedDisk(flags.out, diskAt(flags.out), flags.fixedDisk);
   else refuseFile(flags);
   const checked = await checkTarget(flags.out, log);
   const images = await readBootImages(resolve(flags.output ?? join(dataDir, "boot")));
@@ -109,7 +112,7 @@ async function makeStick(command: Command, flags: UsbFlags) {
   // Without images, too, there is a folder to copy some into.
   if (stored.files.length === 0) files.push(noImages());
   const neededBytes = flags.size ?? stickBytesFor(files);
-  const target = await checked.fit({ diskBytes: neededBytes, dataBytes: neededBytes });
+  const target = await checked.fit({ diskBytes: neededBytes, dataBytes: neededBytes, sectorBytes: 512 });
   const plan = planStick(target.blocks.sizeBytes, files, bios, {
     diskGuid: randomUUID().toUpperCase(),
     biosGuid: randomUUID().toUpperCase(),
@@ -164,21 +167,6 @@ async function fill(target: RestoreTarget, plan: ReturnType<typeof planStick>, f
   }
 }
 
-/** @throws {Fault} TARGET_FIXED */
-async function refuseDisk({ out, fixedDisk }: UsbFlags): Promise<void> {
-  const path = realpathSync(out);
-  const disk = readDisks(thisMachine).find((candidate) => candidate.path === path);
-  // What is no whole disk, or in use, is refused by `checkTarget`.
-  if (disk === undefined || disk.isRemovable || disk.transport === "usb" || disk.usedBy.length > 0) return;
-  const name = disk.serial || disk.wwn || disk.path;
-  if (fixedDisk === name) return;
-  throw new Fault("TARGET_FIXED", {
-    what: `${out} was not made a boot stick, because it is no removable disk.`,
-    why: `It is ${describeDisk(disk)}: perhaps a disk of this machine itself.${fixedDisk === undefined ? "" : ` "${fixedDisk}" is not its serial number.`}`,
-    fix: `"lsblk -d -o NAME,SIZE,MODEL,TRAN" shows which one the stick is. If it is meant: --fixed-disk ${JSON.stringify(name)}.`,
-  });
-}
-
 /** @throws {Fault} FILE_EXISTS */
 function refuseFile({ out, force }: UsbFlags): void {
   if (force === true || lstatSync(out, { throwIfNoEntry: false })?.isFile() !== true) return;
@@ -189,9 +177,14 @@ function refuseFile({ out, force }: UsbFlags): void {
   });
 }
 
+function diskAt(path: string): Disk | undefined {
+  const real = realpathSync(path);
+  return readDisks(thisMachine).find((disk) => disk.path === real);
+}
+
 async function describe(path: string, log: Logger): Promise<string> {
-  const disks = readDisks(thisMachine).filter((candidate) => candidate.path === realpathSync(path));
-  const [disk] = await examineDisks(disks, { files: thisMachine, tools, log });
+  const found = diskAt(path);
+  const [disk] = found === undefined ? [] : await examineDisks([found], { files: thisMachine, tools, log });
   if (disk === undefined) return path;
   return `${describeDisk(disk)}\nholds ${contentText(disk).slice(diskIdentity(disk).length + 2)}`;
 }

@@ -2,7 +2,7 @@ import { PackWriter } from "../agent/stream/pack-writer.ts";
 import { CELL_BYTES } from "../images/cell.ts";
 import type { ForeignRange } from "../images/foreign-image.ts";
 import { KnownCells } from "../images/known-cells.ts";
-import { cellsOfRanges, readDiskLayout } from "../images/partition-table.ts";
+import { cellsOfRanges, type DiskLayout, readDiskLayout } from "../images/partition-table.ts";
 import { scan } from "../images/scan.ts";
 import { keyFingerprint } from "../images/signature.ts";
 import { CopyingSource } from "../server/images/copying-source.ts";
@@ -12,7 +12,7 @@ import { restorePacks } from "./restore-from-local.ts";
 import { type Job, noteErase, type Restored, verifyAndSettle } from "./restore-job.ts";
 import { askToErase } from "./restore-question.ts";
 import { manifestMissing, refuseSource } from "./restore-refusals.ts";
-import { type CheckedTarget, checkTarget } from "./restore-target.ts";
+import { type CheckedTarget, checkTarget, type ImageNeed } from "./restore-target.ts";
 import { trustedKeys } from "./trust.ts";
 import { openWebImage, type WebImage } from "./web-image.ts";
 
@@ -47,7 +47,7 @@ async function restorePlain(job: Job, { image, tag, verifyCopy }: WebImage, chec
   if (flags.delta === true) throw manifestMissing(flags.source);
   const layout = await readDiskLayout(image.source, image.sectorBytes);
   const diskBytes = image.source.sizeBytes;
-  const need = { diskBytes, dataBytes: mostDataBytes(image.ranges?.(), diskBytes) };
+  const need = { diskBytes, dataBytes: mostDataBytes(image.ranges?.(), diskBytes), ...sectorsOf(layout) };
   const target = await checked.fit(need);
   if (verifyCopy === undefined)
     say("The file carries no checksums, and there is no manifest or .sha256 beside it: what comes is taken as right.");
@@ -84,6 +84,10 @@ async function restorePlain(job: Job, { image, tag, verifyCopy }: WebImage, chec
   } finally {
     await target.close();
   }
+}
+
+function sectorsOf({ scheme, sectorBytes }: DiskLayout): Pick<ImageNeed, "sectorBytes"> {
+  return scheme === "none" ? {} : { sectorBytes };
 }
 
 /** As much as the image can hold, by what is known without reading it. */

@@ -1,4 +1,6 @@
 import { realpath, stat } from "node:fs/promises";
+import type { Disk } from "../agent/disk.ts";
+import { describeDisk } from "../agent/disk-choice.ts";
 import type { MachineFiles } from "../agent/machine-files.ts";
 import { Fault } from "../fault.ts";
 
@@ -9,6 +11,8 @@ const refusals = new Set([
   "TARGET_IS_SOURCE",
   "TARGET_KIND",
   "TARGET_TOO_SMALL",
+  "TARGET_SECTORS",
+  "TARGET_FIXED",
   "TARGET_NO_SPACE",
   "DISK_BUSY",
   "STREAM_NOT_ARRIVING",
@@ -69,5 +73,22 @@ export function eraseMissing(source: string): Fault {
     what: `${source} was not restored, because --erase was not given.`,
     why: "A restore replaces everything on the target; merging an image into a disk's content can be disastrous.",
     fix: "Add --erase when everything on the target may be lost, or --delta when what is right on it is to stay.",
+  });
+}
+
+/**
+ * Refuses to make a boot stick of what is no removable disk, unless it is named by its serial number.
+ *
+ * @param disk undefined: no whole disk; that is refused elsewhere, as one in use is
+ * @throws {Fault} TARGET_FIXED
+ */
+export function refuseFixedDisk(path: string, disk: Disk | undefined, named: string | undefined): void {
+  if (disk === undefined || disk.isRemovable || disk.transport === "usb" || disk.usedBy.length > 0) return;
+  const name = disk.serial || disk.wwn || disk.path;
+  if (named === name) return;
+  throw new Fault("TARGET_FIXED", {
+    what: `${path} was not made a boot stick, because it is no removable disk.`,
+    why: `It is ${describeDisk(disk)}: perhaps a disk of this machine itself.${named === undefined ? "" : ` "${named}" is not its serial number.`}`,
+    fix: `"lsblk -d -o NAME,SIZE,MODEL,TRAN" shows which one the stick is. If it is meant: --fixed-disk ${JSON.stringify(name)}.`,
   });
 }

@@ -3,6 +3,7 @@ import { access, constants, lstat, realpath, stat, statfs } from "node:fs/promis
 import { dirname, resolve } from "node:path";
 import type { Logger } from "pino";
 import { realClock } from "../agent/backoff.ts";
+import type { Disk } from "../agent/disk.ts";
 import { changeOfDisk, describeDisk } from "../agent/disk-choice.ts";
 import { DiskSource } from "../agent/disk-source.ts";
 import { DiskTarget } from "../agent/disk-target.ts";
@@ -31,10 +32,16 @@ export type CheckedTarget = {
 };
 
 /** What an image takes: a disk of its size; of a file only what is neither zero nor unused. */
-export type ImageNeed = { readonly diskBytes: number; readonly dataBytes: number };
+export type ImageNeed = {
+  readonly diskBytes: number;
+  readonly dataBytes: number;
+  /** What its partition table counts in; absent: it has none. */
+  readonly sectorBytes?: number;
+};
 
 export function needOf(manifest: Manifest): ImageNeed {
-  return { diskBytes: manifest.diskBytes, dataBytes: dataBytes(manifest) };
+  const { diskBytes, sectorBytes, scheme } = manifest;
+  return { diskBytes, dataBytes: dataBytes(manifest), ...(scheme !== "none" && { sectorBytes }) };
 }
 
 /** Where a restore writes to: a whole disk, or a raw image file. */
@@ -110,7 +117,7 @@ async function checkDisk(path: string, log: Logger): Promise<CheckedTarget> {
   return {
     title: describeDisk(disk),
     async fit(image) {
-      if (disk.sizeBytes < image.diskBytes) throw tooSmall(path, disk.sizeBytes, image.diskBytes);
+      refuseUnfit(disk, image);
       const begin = async (onBegin: () => void) => {
         // The question may have waited for long: another stick may have the name by now.
         const now = readDisks(thisMachine).find((candidate) => candidate.path === path);
@@ -230,11 +237,22 @@ function refused(code: string, path: string, why: string, fix: string, cause?: u
   return new Fault(code, { what: `${path} cannot be restored to. Nothing was erased.`, why, fix }, cause);
 }
 
-function tooSmall(path: string, sizeBytes: number, imageBytes: number): Fault {
-  return refused(
+/** @throws {Fault} TARGET_TOO_SMALL, TARGET_SECTORS */
+export function refuseUnfit(disk: Pick<Disk, "path" | "sizeBytes" | "sectorBytes">, image: ImageNeed): void {
+  const { path, sizeBytes, sectorBytes } = disk;
+  if (image.sectorBytes !== undefined && sectorBytes !== image.sectorBytes) {
+    throw refused(
+      "TARGET_SECTORS",
+      path,
+      `Its sectors have ${sectorBytes} bytes, and the image's partition table counts in ${image.sectorBytes}.`,
+      "Take a disk with sectors of that size, or an image of a disk with sectors of this size.",
+    );
+  }
+  if (sizeBytes >= image.diskBytes) return;
+  throw refused(
     "TARGET_TOO_SMALL",
     path,
-    `It has ${sizeBytes} bytes (${formatSize(sizeBytes)}), and the image needs ${imageBytes}.`,
+    `It has ${sizeBytes} bytes (${formatSize(sizeBytes)}), and the image needs ${image.diskBytes}.`,
     "Take a disk that is at least as large as the one that the image was made from.",
   );
 }
