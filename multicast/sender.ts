@@ -8,9 +8,9 @@ import { FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind } from "./packet.ts";
 import { Room } from "./room.ts";
 import { LOST_AFTER_MS, type Receiver, type ReceiverReport } from "./roster.ts";
 import type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
-import { reasonToStart } from "./start-decision.ts";
+import { StartWatch } from "./start-watch.ts";
 import { type NextSymbols, SymbolOrder } from "./symbol-order.ts";
-import { wordsAfterEnd, wordsBeforeStart, wordsWhileStreaming } from "./waiting-words.ts";
+import { wordsAfterEnd, wordsWhileStreaming } from "./waiting-words.ts";
 
 export type { Receiver } from "./roster.ts";
 export type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
@@ -53,11 +53,11 @@ export class SenderSession {
   readonly #pacer: Pace;
   readonly #options: SenderOptions;
   readonly #room: Room;
+  readonly #startWatch: StartWatch;
   #events: SenderEvent[] = [];
   #state: SenderState = "open";
   #overReason: string | undefined;
   #hasStreamed = false;
-  #firstReadyAt: number | undefined;
   #canaryAt = 0;
   readonly #lastWords: LastWords;
   #sequence: number;
@@ -75,6 +75,7 @@ export class SenderSession {
     this.#sequence = options.firstSequence;
     this.#lastWords = new LastWords(options.idleEndMs);
     this.#room = new Room(options.once, PACKET_HEADER_BYTES + layout.symbolBytes + FRAME_BYTES);
+    this.#startWatch = new StartWatch(this.#room, options);
     this.#order = new SymbolOrder(layout, { once: options.once, onPassEnd: (pass) => this.#onPassEnd(pass) });
   }
 
@@ -110,7 +111,7 @@ export class SenderSession {
     if (this.isOver) return "";
     if (this.#state === "streaming") return wordsWhileStreaming(this.#holds.reasons, this.#burst !== undefined);
     if (this.#state === "ended") return wordsAfterEnd(this.#room.active, this.#room.size);
-    return wordsBeforeStart(this.#readyCount(), this.#options.waitFor);
+    return this.#startWatch.waitingFor;
   }
 
   /** Undefined when there is no such receiver. */
@@ -155,7 +156,7 @@ export class SenderSession {
     const { before, receiver } = change;
     if (report.canary !== undefined) this.#burst?.onReport(id, report.canary);
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#lastWords.onFurther(now);
-    if (["ready", "receiving", "done"].includes(receiver.state)) this.#firstReadyAt ??= now;
+    this.#startWatch.onReport(receiver.state, now);
     if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
     if (!this.#room.isActive(id)) this.#order.onReceiverLeft();
     return true;
@@ -217,15 +218,8 @@ export class SenderSession {
   }
 
   #startWhenReady(now: number): void {
-    const { waitFor, maxWaitMs } = this.#options;
-    const before = { ready: this.#readyCount(), receiving: this.#room.count("receiving"), waitFor, maxWaitMs };
-    const reason = reasonToStart({ ...before, firstReadyAt: this.#firstReadyAt, hasStreamed: this.#hasStreamed }, now);
+    const reason = this.#startWatch.reason(this.#hasStreamed, now);
     if (reason !== undefined) this.#start(reason);
-  }
-
-  // Before its only pass a receiver is done at once when the image has nothing to send: it does not wait for the others.
-  #readyCount(): number {
-    return this.#options.once ? this.#room.count("ready", "receiving", "done") : this.#room.count("ready", "receiving");
   }
 
   #start(reason: string): void {
