@@ -122,44 +122,51 @@ describe("the commands around the stream", { skip: labProblem() ?? false, timeou
     assert.equal((await sender.exited).exitCode, 0);
   });
 
-  test("a relay casts the stream on, is killed and started again, and nothing is fetched twice", async () => {
-    const sender = bootcast("server", "stream", "--source", golden, "--interface", server, "--rate", "2MB/s");
-    await until(sender, "Ready to start accepting clients");
-    const sent = result(sender);
-    const start = () =>
-      bootcast(
-        undefined,
-        "stream",
-        "--relay",
-        `asr://${server}`,
-        "--interface",
-        relay,
-        "--group",
-        "239.192.66.8",
-        "--rate",
-        "2MB/s",
-        "--once",
-      );
-    const first = start();
-    await until(first, "Ready to start accepting clients");
-    const restoring = bootcast("beta", "restore", "--source", `asr://${relay}`, "--file", "far.raw", "--puppetstrings");
-    await until(restoring, /PINF\t[2-6]\d\t/);
-    first.signal("SIGKILL");
-    await first.exited;
-    const restored = result(restoring);
-    const second = start();
-    const relayed = result(second);
-    const { exitCode, stderr } = await restored;
-    assert.equal(exitCode, 0, stderr);
-    assert.equal(await digestOf(join(directory, "far.raw")), digest);
-    assert.equal((await relayed).exitCode, 0, (await relayed).stderr);
-    // The newest relay's word to the origin: what the one before had kept was not asked for again.
-    const metrics = await figuresOf(server, "server");
-    const fetched = [...metrics.matchAll(/receiver_done_ratio\{.*receiver="relay [^"]*"\} ([\d.]+)\n/g)].at(-1)?.[1];
-    assert(Number(fetched) < 1, `${fetched} of all packs were fetched after the restart`);
-    sender.signal("SIGINT");
-    assert.match((await sent).stderr, /relay \S+: done/);
-  });
+  for (const [how, words] of [
+    ["", []],
+    [", encrypted on both sides", ["--encrypt"]],
+  ] as const)
+    test(`a relay casts the stream on${how}, is killed and started again, and nothing is fetched twice`, async () => {
+      const from = ["--source", golden, "--interface", server, "--rate", "2MB/s"];
+      const sender = bootcast("server", "stream", ...from, ...words);
+      await until(sender, "Ready to start accepting clients");
+      const sent = result(sender);
+      const start = () =>
+        bootcast(
+          undefined,
+          "stream",
+          "--relay",
+          `asr://${server}`,
+          "--interface",
+          relay,
+          "--group",
+          "239.192.66.8",
+          "--rate",
+          "2MB/s",
+          "--once",
+          ...words,
+        );
+      const first = start();
+      await until(first, "Ready to start accepting clients");
+      const far = `far${words.length}.raw`;
+      const restoring = bootcast("beta", "restore", "--source", `asr://${relay}`, "--file", far, "--puppetstrings");
+      await until(restoring, /PINF\t[2-6]\d\t/);
+      first.signal("SIGKILL");
+      await first.exited;
+      const restored = result(restoring);
+      const second = start();
+      const relayed = result(second);
+      const { exitCode, stderr } = await restored;
+      assert.equal(exitCode, 0, stderr);
+      assert.equal(await digestOf(join(directory, far)), digest);
+      assert.equal((await relayed).exitCode, 0, (await relayed).stderr);
+      // The newest relay's word to the origin: what the one before had kept was not asked for again.
+      const metrics = await figuresOf(server, "server");
+      const fetched = [...metrics.matchAll(/receiver_done_ratio\{.*receiver="relay [^"]*"\} ([\d.]+)\n/g)].at(-1)?.[1];
+      assert(Number(fetched) < 1, `${fetched} of all packs were fetched after the restart`);
+      sender.signal("SIGINT");
+      assert.match((await sent).stderr, /relay \S+: done/);
+    });
 
   test("a relay takes the stream from its group, and serves those who come later as well", async () => {
     const words = ["--source", golden, "--interface", server, "--rate", "4MB/s"];
