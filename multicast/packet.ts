@@ -18,7 +18,8 @@ import { crc32 } from "node:zlib";
  *     16  2    sendTime        sender's clock in tenths of a millisecond, wraps; only differences mean something
  *     18  4    checksum        zlib's CRC-32 over the second half of the stream id (4 bytes), then the whole
  *                              datagram with these four bytes zero
- *     22  …    payload         a symbol, or zeros in a canary
+ *     22  …    payload         a symbol. In a canary zeros; but where everything was sent (block is their number) it
+ *                              begins with the sender's signature of the pause (multicast/tail-proofs.ts)
  *
  * All integers are big-endian. A symbol belongs to a pass, which goes through the blocks in ascending order; a
  * repair is a further symbol of a block that some receiver could not complete. A canary shows that the group arrives

@@ -17,6 +17,7 @@ import { type Mark, PassMarks } from "./pass-marks.ts";
 import { RepairRequests } from "./repair-requests.ts";
 import { SequenceWindow } from "./sequence.ts";
 import { type BlockRepair, type ReadyPack, type SymbolFate, SymbolStore } from "./symbol-store.ts";
+import { type TailKey, TailProofs } from "./tail-proofs.ts";
 
 /** What a datagram was. */
 export type DatagramFate = DropReason | SymbolFate | "canary";
@@ -36,6 +37,7 @@ export class StreamReceiver {
   readonly #sequence = new SequenceWindow();
   readonly #delay = new DelayMeter();
   readonly #canaries = new CanaryMeter();
+  readonly #tailProofs: TailProofs | undefined;
   readonly #silenceMs: number;
   readonly #fates = new Map<DatagramFate, number>();
   #streamState: "open" | "streaming" | "ended" = "open";
@@ -50,6 +52,7 @@ export class StreamReceiver {
    * @param options.memoryBytes most memory for symbols
    * @param options.newMemory makes it: see SymbolStore
    * @param options.silenceMs after so long without a symbol of a running stream the rest is fetched by unicast
+   * @param options.tailKey without it nobody can say how short the pause of the last requests may be
    * @param options.random 0 inclusive to 1 exclusive: spreads a room's requests
    */
   constructor(
@@ -59,6 +62,7 @@ export class StreamReceiver {
       readonly memoryBytes: number;
       readonly newMemory?: (bytes: number) => Uint8Array;
       readonly silenceMs: number;
+      readonly tailKey?: TailKey;
       readonly now: number;
       readonly random: () => number;
     },
@@ -68,6 +72,7 @@ export class StreamReceiver {
     this.#store = new SymbolStore(layout, options.memoryBytes, options.newMemory);
     this.#requests = new RepairRequests(layout, this.#store, options.random);
     this.#passes = new PassMarks(layout, this.#store);
+    this.#tailProofs = options.tailKey && new TailProofs(options.tailKey);
     this.#silenceMs = options.silenceMs;
     this.#heardAt = options.now;
     this.#symbolAt = options.now;
@@ -251,9 +256,10 @@ export class StreamReceiver {
     return this.#fates;
   }
 
-  // Nobody listens to requests any more.
+  // Nobody listens to requests any more, or not yet: how often each may ask is not known before the stream runs, and who
+  // forges its end would make a whole room ask at once.
   get #isUnheard(): boolean {
-    return this.#isServedByUnicast || this.#streamState === "ended";
+    return this.#isServedByUnicast || this.#streamState !== "streaming";
   }
 
   #fateOf(bytes: Uint8Array, now: number): DatagramFate {
@@ -291,9 +297,10 @@ export class StreamReceiver {
     }
   }
 
-  #onTail({ symbol, plannedParity }: Packet, now: number): void {
-    // Never none, which no sender says: anybody could make a room speak at once by it.
-    this.#requests.onTail(Math.max(1, symbol * 256 + plannedParity) * TAIL_PAUSE_UNIT_MS, now);
+  #onTail(packet: Packet, now: number): void {
+    const pause = Math.max(1, packet.symbol * 256 + packet.plannedParity);
+    const isProven = this.#tailProofs?.isProven(packet, now) === true;
+    this.#requests.onTail(isProven ? pause * TAIL_PAUSE_UNIT_MS : undefined, now);
     this.#passes.end();
   }
 }

@@ -19,6 +19,8 @@ type WantedSymbols = {
 /** More blocks than that are passed over at once only where others hold them all, or where somebody forges. */
 const LONG_JUMP = 1_000;
 const SCAN_EVERY_MS = 30;
+/** A canary makes the pause at most so much shorter: that of the sender does not become shorter faster (TailPause). */
+const SHORTEST = 0.3;
 
 type Open = { askAt: number };
 
@@ -95,11 +97,14 @@ export class RepairRequests {
   /**
    * The sender has sent everything that it knows to be needed, and waits.
    *
-   * @param askedPauseMs over how long a room's requests are to be spread now: few lack anything by then. Never longer
-   * than `everyMs`, which is enough for all of the room: anybody can send this, and would silence who believes it.
+   * @param askedPauseMs over how long a room's requests are to be spread now: few lack anything by then. Undefined: that
+   * cannot be told, because anybody can send this. Then it stays as it was: as in the pass, if this is the first word.
    */
-  onTail(askedPauseMs: number, now: number): void {
-    const pauseMs = Math.min(askedPauseMs, this.#everyMs);
+  onTail(askedPauseMs: number | undefined, now: number): void {
+    const before = this.#isTail ? this.#tailPauseMs : this.#everyMs;
+    // Never longer than what is enough for all of the room. And step by step: who did not hear that it became shorter, and
+    // many who did not, would all speak at once.
+    const pauseMs = Math.min(Math.max(askedPauseMs ?? before, before * SHORTEST), this.#everyMs);
     // What is left of its wait becomes shorter or longer as the pause does: drawn anew, the soonest of many would win.
     const scale = pauseMs / this.#pauseMs();
     this.#restUntil = now + Math.max(0, this.#restUntil - now) * scale;

@@ -63,6 +63,8 @@ export const Joined = Type.Object({
   /** Where requests for repairs go by UDP: see multicast/feedback.ts. */
   feedbackAddress: Type.String(),
   feedbackPort: Type.Integer({ minimum: 1, maximum: 65_535 }),
+  /** Ed25519, SPKI, base64: what signs how long a room's pause is at the end of a pass, multicast/tail-proofs.ts. */
+  tailKey: Type.Optional(Type.String()),
   /** The key of an encrypted stream, for `publicKey` alone: images/key-parcel.ts. */
   groupKey: Type.Optional(Type.Object({ publicKey: Type.String(), text: Type.String() })),
 });

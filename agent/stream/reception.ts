@@ -19,6 +19,7 @@ import { Requester } from "./requester.ts";
 import type { RestoreTarget } from "./restore-target.ts";
 import { joinGroup, localAddressTowards, openRequestSocket } from "./socket.ts";
 import { SILENCE_MS } from "./stage-words.ts";
+import { joinedTailKey } from "./tail-key.ts";
 import { openThreadedUnpacker } from "./threaded-unpacker.ts";
 import { UnicastFetcher } from "./unicast.ts";
 import { openPlainUnpacker, type Unpacker } from "./unpacker.ts";
@@ -70,6 +71,7 @@ export class Reception {
       memoryBytes,
       newMemory: (bytes) => new Uint8Array(new SharedArrayBuffer(bytes)),
       silenceMs: SILENCE_MS,
+      tailKey: joinedTailKey(() => this.#reporter.joined),
       now: now(),
       random: Math.random,
     });

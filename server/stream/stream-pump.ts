@@ -8,6 +8,7 @@ import type { SentMeter } from "../../multicast/sent-meter.ts";
 import { BlockFeed } from "./block-feed.ts";
 import type { StreamRate } from "./stream-rate.ts";
 import type { StreamWire } from "./stream-wire.ts";
+import type { TailSigner } from "./tail-signer.ts";
 
 /** After so many datagrams in a row other work gets its turn, even when the rate asks for more than the machine can. */
 const DATAGRAMS_PER_TURN = 64;
@@ -26,6 +27,7 @@ export class StreamPump {
   readonly #packs: PackReader;
   readonly #rate: StreamRate;
   readonly #sent: SentMeter;
+  readonly #tailSigner: TailSigner;
   readonly #groupPauseMs: (now: number) => number;
   readonly #afterPoll: () => void;
   readonly #now: () => number;
@@ -41,6 +43,7 @@ export class StreamPump {
     readonly rate: StreamRate;
     /** Counts what is sent. */
     readonly sent: SentMeter;
+    readonly tailSigner: TailSigner;
     /** How long the group leaves the wire to others. */
     readonly groupPauseMs: (now: number) => number;
     /** The session may have something to tell. */
@@ -51,6 +54,7 @@ export class StreamPump {
     this.#packs = parts.packs;
     this.#rate = parts.rate;
     this.#sent = parts.sent;
+    this.#tailSigner = parts.tailSigner;
     this.#groupPauseMs = parts.groupPauseMs;
     this.#afterPoll = parts.afterPoll;
     this.#now = parts.now;
@@ -122,9 +126,12 @@ export class StreamPump {
     return sending;
   }
 
-  #payloadOf({ kind, symbol, count }: Send): Uint8Array {
-    if (kind === PacketKind.canary) return noBytes;
-    const { symbolBytes, symbolsPerBlock } = this.#tools.wire.description;
+  #payloadOf(action: Send): Uint8Array {
+    const { kind, block, symbol, count } = action;
+    const { description, layout } = this.#tools.wire;
+    const { symbolBytes, symbolsPerBlock } = description;
+    if (kind === PacketKind.canary)
+      return block > 0 && block === layout.blockCount ? this.#tailSigner.sign(action) : noBytes;
     const { bytes } = this.#held!;
     if (symbol >= symbolsPerBlock) return this.#tools.codec.encode(bytes, symbol);
     return bytes.subarray(symbol * symbolBytes, (symbol + count) * symbolBytes);

@@ -18,6 +18,7 @@ function start(sizes: readonly number[], shape: { symbolBytes?: number; symbolsP
     now: 0,
     random: () => 0.5,
   });
+  receiver.onStreamState("streaming", 0);
   const format = packetFormat(description);
   let sequence = 0;
   let now = 0;

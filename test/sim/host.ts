@@ -6,7 +6,7 @@ import { type ReceiverReport, signerOf } from "../../multicast/roster.ts";
 import type { SenderSession } from "../../multicast/sender.ts";
 import type { Agenda } from "./agenda.ts";
 import { ORDINARY_SYMBOL_BYTES, type RoomPlan, type SlowHost } from "./room-plan.ts";
-import type { SimWire } from "./sim-wire.ts";
+import { type SimWire, tailKey } from "./sim-wire.ts";
 
 /** What a simulated machine lives in. */
 export type World = {
@@ -89,6 +89,7 @@ export class SimHost {
     return new StreamReceiver(description, layout, {
       memoryBytes: plan.memoryBytes,
       silenceMs: 5_000,
+      tailKey,
       now: agenda.now,
       random,
     });

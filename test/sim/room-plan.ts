@@ -21,8 +21,16 @@ export type RoomPlan = {
   readonly jitterMs: number;
   /** Share of the datagrams that a stranger follows with a forged one of right checksum. */
   readonly forged: number;
-  /** A stranger says so often in this time that everything was sent, with sequence numbers and pauses of its own. */
-  readonly forgedTails?: { readonly fromMs: number; readonly untilMs: number; readonly everyMs: number };
+  /**
+   * A stranger says so often in this time that everything was sent, with sequence numbers and pauses of its own: always
+   * `pause`, in 10 ms, or any.
+   */
+  readonly forgedTails?: {
+    readonly fromMs: number;
+    readonly untilMs: number;
+    readonly everyMs: number;
+    readonly pause?: number;
+  };
   /** The last receiver joins so late; the first one is switched off then. Undefined: all are there from the start. */
   readonly changeAtMs: number | undefined;
   readonly rateBytesPerSecond: number;

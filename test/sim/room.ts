@@ -9,7 +9,7 @@ import { AheadPace } from "./ahead-pace.ts";
 import { SimHost, type World } from "./host.ts";
 import { LedgerKeeper } from "./ledger.ts";
 import { ORDINARY_SYMBOL_BYTES, type RoomPlan, type RoomResult } from "./room-plan.ts";
-import { simWire } from "./sim-wire.ts";
+import { simWire, tailProof } from "./sim-wire.ts";
 
 /** A simulated hour: something waits for ever. */
 const LIMIT_MS = 3_600_000;
@@ -148,7 +148,7 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     if (isSymbol) symbolsSent += 1;
     if (isSymbol) books.onSymbol(action.block, action.symbol, isNeeded(action.block), agenda.now);
     else books.onCanary();
-    const payload = isSymbol ? wire.payloadOf(action.block, action.symbol) : new Uint8Array();
+    const payload = isSymbol ? wire.payloadOf(action.block, action.symbol) : tailProof(action);
     deliver(encodePacket({ ...action, sendTimeTenthsMs: 0, payload }, wire.format), action.block);
     if (random() < plan.forged) {
       const sequence = Math.floor(random() * 2 ** 32);
@@ -197,9 +197,9 @@ export function simulateRoom(plan: RoomPlan): RoomResult {
     });
   }
   if (plan.forgedTails !== undefined) {
-    const { fromMs, untilMs, everyMs } = plan.forgedTails;
+    const { fromMs, untilMs, everyMs, pause: said } = plan.forgedTails;
     const forge = () => {
-      const pause = Math.floor(random() * 0x10000);
+      const pause = said ?? Math.floor(random() * 0x10000);
       const tail = { block: wire.layout.blockCount, symbol: pause >> 8, plannedParity: pause & 0xff };
       const sequence = Math.floor(random() * 2 ** 32);
       const payload = new Uint8Array();

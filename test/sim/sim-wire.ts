@@ -1,7 +1,10 @@
+import { crc32 } from "node:zlib";
 import type { StreamDescription } from "../../multicast/description.ts";
 import { StreamLayout } from "../../multicast/layout.ts";
 import { FRAME_BYTES, PACKET_HEADER_BYTES, type PacketFormat, packetFormat } from "../../multicast/packet.ts";
 import { ParityCodec } from "../../multicast/parity.ts";
+import type { SenderAction } from "../../multicast/sender.ts";
+import { type TailKey, tailText } from "../../multicast/tail-proofs.ts";
 import { descriptionOf } from "../multicast/streams.ts";
 
 /** All of a simulated stream that goes by the size of its symbols. */
@@ -44,4 +47,20 @@ export function simWire(
       return bytes.subarray(symbol * symbolBytes, (symbol + 1) * symbolBytes);
     },
   };
+}
+
+/** Stands for signatures: who forges in these rooms does not know it. */
+export function tailProof(canary: SenderAction & { readonly type: "send" }): Uint8Array {
+  return proofOf(tailText(canary));
+}
+
+export const tailKey: TailKey = {
+  key: "the sender's",
+  isSigned: (_, text, payload) => Buffer.compare(proofOf(text), payload.subarray(0, 4)) === 0,
+};
+
+function proofOf(text: Uint8Array): Uint8Array {
+  const proof = Buffer.alloc(4);
+  proof.writeUInt32BE(crc32(text, 0x5eed));
+  return proof;
 }
