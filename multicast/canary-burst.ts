@@ -7,13 +7,14 @@ export type CanaryCount = {
 
 /** How a room took the burst. */
 export type BurstResult = {
-  /** Of all receivers that answered: the share that was lost, 0 to 1; the middle one and the worst. */
+  /** Of all receivers that answered: the share that was lost, 0 to 1; the middle one, the better of two; and the worst. */
   readonly lossShare: number;
   readonly worstLossShare: number;
   /** Id of the receiver with the worst; undefined when nobody answered. */
   readonly worst: string | undefined;
   readonly answered: number;
   readonly asked: number;
+  readonly datagrams: number;
 };
 
 /**
@@ -61,17 +62,20 @@ export class CanaryBurst {
     const losses = ids
       .flatMap((id) => {
         const count = this.#counts.get(id);
-        if (count === undefined || count.received + count.lost === 0) return [];
-        return [{ id, share: count.lost / (count.received + count.lost) }];
+        if (count === undefined || count.received === 0) return [];
+        // No more than was sent: one canary with a forged number looks like many that were lost.
+        const lost = Math.min(count.lost, Math.max(0, this.#datagrams - count.received));
+        return [{ id, share: lost / (count.received + lost) }];
       })
       .toSorted((one, other) => one.share - other.share);
     const worst = losses.at(-1);
     return {
-      lossShare: losses[losses.length >> 1]?.share ?? 0,
+      lossShare: losses[(losses.length - 1) >> 1]?.share ?? 0,
       worstLossShare: worst?.share ?? 0,
       worst: worst?.id,
       answered: losses.length,
       asked: ids.length,
+      datagrams: this.#datagrams,
     };
   }
 }

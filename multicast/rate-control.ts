@@ -1,5 +1,6 @@
+import type { BurstResult } from "./canary-burst.ts";
 import { Extreme } from "./extreme.ts";
-import { type HostReport, RoomReports } from "./room-reports.ts";
+import { chanceOf, type HostReport, RoomReports } from "./room-reports.ts";
 
 /** "fixed": always the ceiling. "normal": shares. "background": leaves everything to others. */
 export const rateModes = ["fixed", "normal", "background"] as const;
@@ -114,6 +115,19 @@ export class RateControl {
   /** The host is finished, or lost. */
   forget(host: string): void {
     this.#reports.forget(host);
+  }
+
+  /**
+   * The burst before the first symbol went at the rate that is begun with. What is lost of it beyond chance makes it fall,
+   * and is then tried out as any loss.
+   */
+  onBurst(
+    { answered, datagrams, lossShare }: Pick<BurstResult, "answered" | "datagrams" | "lossShare">,
+    now: number,
+  ): void {
+    if (this.#mode === "fixed" || answered === 0 || this.#trial !== undefined) return;
+    const usual = this.#usualLoss.value(now);
+    if (lossShare > usual + EXCESS_LOSS + chanceOf(usual, datagrams)) this.#fallForLoss(lossShare, now);
   }
 
   onReport(host: string, report: HostReport, now: number): void {

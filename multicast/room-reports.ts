@@ -78,10 +78,9 @@ export class RoomReports {
   loss(usualShare: number, now: number): RoomLoss | undefined {
     const hosts = this.#fresh(now).filter(({ symbols }) => symbols >= LEAST_SYMBOLS);
     if (!this.#isEnough(hosts.length, now)) return undefined;
-    const usual = Math.max(0.01, usualShare);
     const symbols = median(hosts.map((host) => host.symbols));
     const share = median(hosts.map((host) => host.lost / host.symbols));
-    return { share, chance: 3 * Math.sqrt((usual * (1 - usual)) / symbols) };
+    return { share, chance: chanceOf(usualShare, symbols) };
   }
 
   #isEnough(count: number, now: number): boolean {
@@ -91,6 +90,12 @@ export class RoomReports {
   #fresh(now: number): Host[] {
     return [...this.#hosts.values()].filter(({ at }) => at >= now - FRESH_MS);
   }
+}
+
+/** How much more than usual may be lost of so many symbols by chance. @param usualShare what is lost without our doing */
+export function chanceOf(usualShare: number, symbols: number): number {
+  const usual = Math.max(0.01, usualShare);
+  return 3 * Math.sqrt((usual * (1 - usual)) / symbols);
 }
 
 /** The lower one of the two in the middle. */

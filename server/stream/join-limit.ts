@@ -41,6 +41,11 @@ export class JoinLimit {
     return former;
   }
 
+  /** From where it joined; undefined when that is not known, or no more. */
+  addressOf(receiverId: string): string | undefined {
+    return this.#addressOf.get(receiverId);
+  }
+
   onJoined(receiverId: string, address: string): void {
     this.#addressOf.set(receiverId, address);
   }

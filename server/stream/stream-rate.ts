@@ -1,3 +1,4 @@
+import type { BurstResult } from "../../multicast/canary-burst.ts";
 import type { Pace } from "../../multicast/pacer.ts";
 import { RateControl, type RateMode } from "../../multicast/rate-control.ts";
 import { reportIntervalMs } from "../../multicast/report-interval.ts";
@@ -76,15 +77,24 @@ export class StreamRate {
     this.#ask();
   }
 
-  onReceiver({ id, state, aside }: Receiver, active: number): void {
+  /** @param voice of its reports */
+  onReceiver(voice: string, { state, aside }: Receiver, active: number): void {
     this.#active = active;
-    if ((state !== "ready" && state !== "receiving") || aside !== undefined) this.#control.forget(id);
+    if ((state !== "ready" && state !== "receiving") || aside !== undefined) this.#control.forget(voice);
   }
 
-  onReport(id: string, report: HostReport, now: number): void {
+  /** @param voice who says it: those who have the same are one */
+  onReport(voice: string, report: HostReport, now: number): void {
     if (!this.#isStreaming) return;
     this.#control.limit(this.#granted);
-    this.#control.onReport(id, report, now);
+    this.#control.onReport(voice, report, now);
+    this.#ask();
+  }
+
+  /** What was lost before the first symbol, at the rate that was begun with. */
+  onBurst(burst: BurstResult, now: number): void {
+    this.#control.limit(this.#granted);
+    this.#control.onBurst(burst, now);
     this.#ask();
   }
 

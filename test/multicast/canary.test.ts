@@ -24,11 +24,12 @@ test("a burst is over when every receiver has told of all of it", () => {
   assert.equal(burst.result(["a", "b"], 20), undefined);
   burst.onReport("b", { received: 1, lost: 1 });
   assert.deepEqual(burst.result(["a", "b"], 30), {
-    lossShare: 0.25,
+    lossShare: 0,
     worstLossShare: 0.25,
     worst: "b",
     answered: 2,
     asked: 2,
+    datagrams: 4,
   });
 });
 
@@ -42,8 +43,15 @@ test("a burst does not wait for who does not answer longer than it should", () =
     worst: "a",
     answered: 1,
     asked: 2,
+    datagrams: 4,
   });
   assert.equal(sent().result(["a"], 1_503)?.answered, 0);
+});
+
+test("a canary with a forged number does not look like more lost than was sent", () => {
+  const burst = sent();
+  for (const id of ["a", "b", "c"]) burst.onReport(id, { received: 4, lost: 99_998 });
+  assert.equal(burst.result(["a", "b", "c"], 30)?.worstLossShare, 0);
 });
 
 test("what was heard before the burst is not counted, and who left is not waited for", () => {

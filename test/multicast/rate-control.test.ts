@@ -106,6 +106,33 @@ test("rate: loss that was measured before is not taken for congestion", () => {
   assert.equal(least, ceiling * 0.5);
 });
 
+test("rate: loss of the burst before the first symbol is tried out, that of a bad cable costs one look", () => {
+  const burst = { answered: 3, datagrams: 64, lossShare: 0.4 };
+  for (const mode of ["normal", "background"] as const) {
+    const control = open(mode);
+    const start = control.rateBytesPerSecond;
+    control.onBurst({ ...burst, lossShare: 0.04 }, 0);
+    control.onBurst({ ...burst, answered: 0 }, 0);
+    assert.equal(control.rateBytesPerSecond, start, "chance, or nobody");
+    control.onBurst(burst, 0);
+    assert(control.rateBytesPerSecond <= start * 0.6);
+    report(control, { fromMs: 300, toMs: 15_000, loss: () => 0.4 });
+    assert.equal(control.rateBytesPerSecond, ceiling, "a bad cable");
+  }
+  const narrow = open("normal");
+  narrow.onBurst(burst, 0);
+  const link = ceiling * 0.3;
+  let most = 0;
+  for (let now = 300; now < 10_000; now += everyMs) {
+    report(narrow, { fromMs: now, toMs: now + everyMs, loss: (_, rate) => Math.max(0, 1 - link / rate) });
+    most = Math.max(most, narrow.rateBytesPerSecond);
+  }
+  assert(most < link * 1.3, `${most / link}`);
+  const fixed = open("fixed");
+  fixed.onBurst(burst, 0);
+  assert.equal(fixed.rateBytesPerSecond, ceiling);
+});
+
 test("rate: receivers that tell no delay are judged by loss", () => {
   const control = open("background");
   report(control, { fromMs: 0, toMs: 8_000, delayMs: () => undefined });

@@ -15,7 +15,7 @@ test("flooding is told once, and more important than that there is none", () => 
 });
 
 test("what is said of a burst: well, one bad cable, a network that does not take the rate, old agents", () => {
-  const result = { lossShare: 0, worstLossShare: 0.01, worst: "a", answered: 2, asked: 2 };
+  const result = { lossShare: 0, worstLossShare: 0.01, worst: "a", answered: 2, asked: 2, datagrams: 64 };
   const find = (change: Partial<typeof result>) => burstFinding({ ...result, ...change }, 12e6, (id) => `lab-${id}`);
   assert.deepEqual(find({}), {
     probe: "canary",

@@ -64,11 +64,21 @@ test("rate: reports change the pace, and what a stream gives up goes to the othe
   assert.match(polite.rate.why, /wait 20 ms/);
 });
 
+test("rate: what the burst before the first symbol lost lowers the first rate", () => {
+  const { rate, paced } = streamOf(new Budget(1e9), "normal", 10e6);
+  rate.onState(true);
+  const burst = { lossShare: 0.3, worstLossShare: 0.3, worst: "a", answered: 2, asked: 2, datagrams: 64 };
+  rate.onBurst({ ...burst, lossShare: 0.01 }, 10);
+  assert.equal(paced(), 5e6);
+  rate.onBurst(burst, 20);
+  assert(paced() < 3.5e6, `${paced()}`);
+});
+
 test("rate: receivers report often while they are few, and never more often than helps", () => {
   const { rate } = streamOf(new Budget(1e9), "normal", 1e6);
   const receiver = { id: "a", state: "ready" } as Receiver;
   const everyMs = [1, 10, 100, 500].map((active) => {
-    rate.onReceiver(receiver, active);
+    rate.onReceiver("a", receiver, active);
     return rate.reportEveryMs;
   });
   assert.deepEqual(everyMs, [200, 600, 1_000, 5_000]);
