@@ -3,11 +3,11 @@ import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Pacer } from "../../multicast/pacer.ts";
 import { encodePacket, FRAME_BYTES, PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
-import { type DataSender, SEND_BUFFER_BYTES, type SenderOptions, STUCK_MS } from "./sender-options.ts";
+import { type DataSender, type SenderOptions, STUCK_MS, sendBufferBytes } from "./sender-options.ts";
 
 /** Sends by Node's own socket, one datagram at a time. @throws what the system says when it refuses the address */
 export async function openPlainSender(options: SenderOptions): Promise<DataSender> {
-  const socket = createSocket({ type: "udp4", sendBufferSize: SEND_BUFFER_BYTES });
+  const socket = createSocket({ type: "udp4", sendBufferSize: sendBufferBytes(options.rateBytesPerSecond) });
   try {
     socket.bind({ address: options.interfaceAddress, port: 0, exclusive: true });
     await once(socket, "listening");

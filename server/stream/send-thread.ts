@@ -7,7 +7,7 @@ import { type IPv4Peer, ipv4Peer } from "../../udp/ipv4-peer.ts";
 import { openDescriptor } from "../../udp/open-descriptor.ts";
 import { loadSystemCalls, type SystemCalls } from "../../udp/system-calls.ts";
 import { type RingMemory, SendRing } from "./send-ring.ts";
-import { SEND_BUFFER_BYTES, type SenderOptions, STUCK_MS } from "./sender-options.ts";
+import { type SenderOptions, STUCK_MS, sendBufferBytes } from "./sender-options.ts";
 
 /**
  * The thread of `threaded-sender.ts`: takes datagrams from the ring at the stream's pace and sends what is due in one
@@ -41,7 +41,7 @@ function run(parent: MessagePort, start: ThreadStart): void {
   try {
     descriptor = openDescriptor(calls, {
       address: interfaceAddress,
-      sendBufferBytes: SEND_BUFFER_BYTES,
+      sendBufferBytes: sendBufferBytes(options.rateBytesPerSecond),
       multicast: { interfaceAddress, ttl, loopback },
       isLowerEffort: true,
     });

@@ -3,10 +3,17 @@ import type { Pace } from "../../multicast/pacer.ts";
 import type { Packet, PacketFormat } from "../../multicast/packet.ts";
 
 /**
- * A small send buffer: when the network card is busy the sender must wait, not
- * the kernel throw away (measured: with 1 MiB two streams lose, with 64 KiB they share).
+ * A small send buffer: when the network card is busy the sender must wait, not the kernel throw away (measured: with
+ * 1 MiB two streams lose, with 64 KiB they share). Where the link is full, what it holds is what others wait for behind
+ * the stream: so it is 2 ms of the rate, which the kernel doubles, where that is less.
  */
-export const SEND_BUFFER_BYTES = 64 * 1024;
+export function sendBufferBytes(rateBytesPerSecond: number): number {
+  return Math.round(Math.max(LEAST_SEND_BUFFER, Math.min(MOST_SEND_BUFFER, rateBytesPerSecond * SEND_BUFFER_SECONDS)));
+}
+
+const LEAST_SEND_BUFFER = 16 * 1024;
+const MOST_SEND_BUFFER = 64 * 1024;
+const SEND_BUFFER_SECONDS = 0.002;
 
 /** A card that takes nothing for so long (no carrier, a paused switch) must not keep the stream from being stopped. */
 export const STUCK_MS = 1_000;
