@@ -78,6 +78,7 @@ function ran(
       }
     };
     let hardEnd: NodeJS.Timeout | undefined;
+    let letGo: NodeJS.Timeout | undefined;
     const end = (why: ScriptResult["ended"]) => {
       ended = why;
       killGroup("SIGTERM");
@@ -89,6 +90,7 @@ function ran(
     const over = () => {
       clearTimeout(timer);
       clearTimeout(hardEnd);
+      clearTimeout(letGo);
       signal.removeEventListener("abort", stop);
     };
     child.once("error", (error) => {
@@ -96,7 +98,14 @@ function ran(
       reject(error);
     });
     // What it left running in the background would hold the pipes open, and the volume.
-    child.once("exit", () => killGroup("SIGKILL"));
+    child.once("exit", () => {
+      killGroup("SIGKILL");
+      // A program that left the group (setsid, a daemon) still holds them, and nobody waits for that one.
+      letGo = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, KILL_AFTER_MS);
+    });
     child.once("close", (code) => {
       over();
       resolve({ ended, code, output: textOf(kept) });

@@ -66,6 +66,17 @@ test("what a script leaves running does not hold it up", async (t) => {
   assert.deepEqual([result.ended, result.code, result.output], ["exited", 0, "ready"]);
 });
 
+test("a program that a script sends away into a session of its own does not hold it up", async (t) => {
+  const directory = place(t);
+  const script =
+    "setsid sh -c 'echo $$ >child; exec sleep 20' &\nuntil [ -s child ]; do sleep 0.05; done\necho set up\n";
+  const result = await run(directory, script);
+  const child = Number(readFileSync(join(directory, "child"), "utf8"));
+  t.after(() => isRunning(child) && process.kill(child));
+  assert.deepEqual([result.ended, result.code, result.output], ["exited", 0, "set up"]);
+  assert(isRunning(child), "it waited for the program");
+});
+
 test("an order that is taken back ends the script", async (t) => {
   const stop = new AbortController();
   const running = run(place(t), "sleep 1000", 60, stop.signal);
