@@ -64,4 +64,8 @@ test("Enter on the console ends the stay, other keys do not, and time does", asy
   const closed = new PassThrough();
   closed.end();
   await enterPressed(closed, 5);
+  const hungUp = new PassThrough();
+  const waiting = enterPressed(hungUp, 5);
+  hungUp.destroy(new Error("read EIO"));
+  await waiting;
 });
