@@ -1,3 +1,4 @@
+import { RequestLimit } from "./request-limit.ts";
 import { type Receiver, type ReceiverReport, type ReceiverState, Roster, signerOf } from "./roster.ts";
 import { SlowPace } from "./slow-pace.ts";
 import { FLOOR_LOSS, Stragglers } from "./stragglers.ts";
@@ -12,6 +13,7 @@ export class Room {
   readonly #roster = new Roster();
   readonly #stragglers = new Stragglers();
   readonly #slowPace = new SlowPace();
+  readonly #requestLimit = new RequestLimit();
   readonly #isRestByUnicast: boolean;
   readonly #wireBytes: number;
   #lookAt = 0;
@@ -64,7 +66,7 @@ export class Room {
     const change = this.#roster.report(id, report, now);
     if (change === undefined) return undefined;
     if (this.isActive(id)) this.#stragglers.onReport(id, report, now);
-    else this.#stragglers.forget(id);
+    else this.#forget(id);
     return change;
   }
 
@@ -72,10 +74,10 @@ export class Room {
     return this.#roster.activeSigner(signerOf(id)) !== undefined;
   }
 
-  /** Whether requests that are signed so are answered now. */
-  hears(signer: string): boolean {
+  /** Whether a request that is signed so is answered now. */
+  hears(signer: string, now: number): boolean {
     const receiver = this.#roster.activeSigner(signer);
-    return receiver !== undefined && isServed(receiver);
+    return receiver !== undefined && isServed(receiver) && this.#requestLimit.isHeard(signer, now);
   }
 
   /** The receivers that are lost, or served in another way, from now on. */
@@ -83,7 +85,7 @@ export class Room {
     if (now < this.#lookAt) return [];
     this.#lookAt = now + LOOK_EVERY_MS;
     const lost = this.#roster.loseSilent(now);
-    for (const { id } of lost) this.#stragglers.forget(id);
+    for (const { id } of lost) this.#forget(id);
     const active = this.#roster.actives();
     const changed = [...this.#stragglers.judge(active, now, this.#isRestByUnicast)].flatMap(([id, aside]) => {
       const receiver = this.#roster.get(id)!;
@@ -91,6 +93,11 @@ export class Room {
     });
     this.#lookAtPace(now);
     return [...lost, ...changed];
+  }
+
+  #forget(id: string): void {
+    this.#stragglers.forget(id);
+    this.#requestLimit.forget(signerOf(id));
   }
 
   #lookAtPace(now: number): void {

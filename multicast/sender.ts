@@ -164,7 +164,7 @@ export class SenderSession {
 
   /** A receiver's request for repairs. False when nobody asked who takes part and is served now. */
   onFeedback({ receiver, newest, wishes }: Feedback, now: number): boolean {
-    if (this.#state !== "streaming" || !this.#room.hears(receiver)) return false;
+    if (this.#state !== "streaming" || !this.#room.hears(receiver, now)) return false;
     this.#order.onWishes(wishes, newest, now);
     return true;
   }

@@ -1,0 +1,21 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { RequestLimit } from "../../multicast/request-limit.ts";
+
+test("requests: who asks every 20 ms is always heard, also when ten of them come together", () => {
+  const limit = new RequestLimit();
+  for (let now = 0; now < 10_000; now += 200)
+    for (let at = 0; at < 10; at += 1) assert(limit.isHeard("a", now), `${at} at ${now}`);
+});
+
+test("requests: who asks without end is heard 67 times a second, and takes nothing from others", () => {
+  const limit = new RequestLimit();
+  let heard = 0;
+  for (let now = 0; now < 10_000; now += 0.1) {
+    if (limit.isHeard("flood", now)) heard += 1;
+    if (now % 50 < 0.1) assert(limit.isHeard("calm", now));
+  }
+  assert(heard > 650 && heard < 690, `${heard}`);
+  limit.forget("flood");
+  assert(limit.isHeard("flood", 10_000));
+});
