@@ -138,6 +138,35 @@ describe("streams and their network", { skip: labProblem() ?? false, timeout: 18
     assert(findings.some(({ probe, status }) => probe === "flooding" && status === "ok"));
     await sender.exited;
   });
+
+  test("a stream that fills the router's port waits until its queue is empty, by the router's answers alone", async () => {
+    await switchIs("mcast_snooping", "0");
+    const words = "qdisc add dev gateway root tbf rate 4mbit burst 2kb limit 100kb".split(" ");
+    await lab.run("tc", words);
+    const sender = stream(7804, "--rate", "1000kB/s");
+    const held = found(sender, ({ probe, detail }) => probe === "guard" && /The stream waits/.test(detail));
+    const goesOn = found(sender, ({ probe, detail }) => probe === "guard" && /goes on/.test(detail));
+    await found(sender, ({ probe, status }) => probe === "guard" && status === "ok");
+    const from = ["--source", `asr://${server}:7804`, "--target", join(directory, "crowded.raw")];
+    const restore = bootcast(
+      "alpha",
+      "restore",
+      ...from,
+      "--erase",
+      "--noprompt",
+      "--no-input",
+      "--data-dir",
+      directory,
+    );
+    restore.stdout.resume();
+    restore.stderr.resume();
+    assert.match((await held).detail, /the gateway 10\.68\.0\.254 (answers in \d+ ms instead of \d+|does not answer)/);
+    assert.match((await goesOn).detail, /all is well again/);
+    for (const process of [restore, sender]) process.signal("SIGINT");
+    await Promise.all([restore.exited, sender.exited]);
+    await lab.run("tc", ["qdisc", "del", "dev", "gateway", "root"]);
+    await switchIs("mcast_snooping", "1");
+  });
 });
 
 /** Sends to the group ten times a second until it is stopped. */
