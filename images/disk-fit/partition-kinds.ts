@@ -48,6 +48,13 @@ export function belongsElsewhere({ type }: Pick<Partition, "type">): string | un
   return raidTypes.includes(type.toUpperCase()) ? "belongs to a RAID" : undefined;
 }
 
+const closed = ["luks", "bitlocker", "lvm", "raid"];
+
+/** Whether a system may be in a partition whose files cannot be reached here: what they name must stay. */
+export function isClosed(partition: Pick<Partition, "type" | "fileSystem">): boolean {
+  return closed.includes(partition.fileSystem) || belongsElsewhere(partition) !== undefined;
+}
+
 /** Whose start depends on the numbers of disk and partitions, in words; undefined when nobody's is known to. */
 export function findsByNumbers({ partitions }: Pick<DiskLayout, "partitions">): string | undefined {
   for (const { type, fileSystem } of partitions) {

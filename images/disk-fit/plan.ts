@@ -4,7 +4,7 @@ import { Volume } from "../free-space/volume.ts";
 import type { Partition, PartitionScheme } from "../manifest.ts";
 import { type DiskLayout, readDiskLayout } from "../partition-table.ts";
 import type { DiskWrite, PartitionPlaces } from "./disk-write.ts";
-import { belongsElsewhere, findsByNumbers, isSwap, keepsOf } from "./partition-kinds.ts";
+import { belongsElsewhere, findsByNumbers, isClosed, isSwap, keepsOf } from "./partition-kinds.ts";
 import { LEAST_GAIN_BYTES, planPlaces } from "./places.ts";
 import { swapHeader } from "./swap-header.ts";
 import { endBytesOf, headBytesBefore, planTable, readTable, type Table } from "./table.ts";
@@ -77,11 +77,12 @@ export async function planFit(disk: BlockSource, sectorBytes: number, order: Fit
     if (place === undefined) return { number, fileSystem, startBytes, sizeBytes };
     return { number, fileSystem, startBytes: place.startBytes, sizeBytes: place.endBytes - place.startBytes };
   };
-  const renewals = await planRenewals(found, disk, order, notes);
+  const ids = idsOf(found, order, notes);
+  const renewals = await planRenewals(found, disk, { ...order, ids }, notes);
   const planned = planTable(table, {
     diskBytes: disk.sizeBytes,
     places,
-    seed: order.ids === "renew" && mayRenewTable(layout, table, notes) ? order.seed : undefined,
+    seed: ids === "renew" && mayRenewTable(layout, table, notes) ? order.seed : undefined,
     numbers: layout.partitions.map(({ number }) => number),
   });
   const moved: FitStep[] = [];
@@ -143,6 +144,15 @@ function planGrowth(
     return nothing;
   }
   return { grown: found.find(({ partition }) => partition.number === growing.number), places: growing.places };
+}
+
+/** fstab, crypttab and boot menus follow new numbers where they can be written; where one cannot, all stay. */
+function idsOf(found: readonly Found[], { ids }: FitOrder, notes: string[]): FitOrder["ids"] {
+  const closed = found.find(({ partition }) => isClosed(partition))?.partition;
+  if (ids === "keep" || closed === undefined) return ids;
+  const where = `partition ${closed.number} (${closed.fileSystem})`;
+  notes.push(`Disk and file systems keep their numbers: ${where} cannot be looked into, and may name them.`);
+  return "keep";
 }
 
 async function planRenewals(

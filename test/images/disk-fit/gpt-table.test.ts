@@ -79,7 +79,26 @@ test("a member of a RAID stays as it is, though it looks like a file system", as
     );
     assert.match(
       notes.join(" "),
-      /Nothing grew, .* belongs to a RAID.* Partition 1 \(ext4\) keeps its number: it belongs to a RAID/,
+      /Nothing grew, .* belongs to a RAID.* keep their numbers: partition 1 \(ext4\) cannot be looked into/,
+    );
+  }
+});
+
+test("what cannot be looked into may name everything: then no number changes", async (t) => {
+  for (const [words, at] of [
+    ["LUKS\xba\xbe\0\x02", 0],
+    ["LABELONE\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0LVM2 001", 512],
+  ] as const) {
+    const table = `label: gpt\nstart=1MiB, size=29MiB, type=linux\nstart=30MiB, size=30MiB, type=linux\n`;
+    const disk = FileDisk.make(t, 64, table);
+    // /boot, and a root whose fstab is behind a key or in a volume group.
+    await disk.write(MEBIBYTE, ext4Superblock(29));
+    await disk.write(30 * MEBIBYTE + at, Buffer.from(words, "latin1"));
+    const { steps, renewed, notes } = await planFit(disk, 512, { ...order, ids: "renew" });
+    assert.deepEqual([steps, renewed.size], [[], 0]);
+    assert.match(
+      notes.join(" "),
+      /keep their numbers: partition 2 \((luks|lvm)\) cannot be looked into, and may name them/,
     );
   }
 });
