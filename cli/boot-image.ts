@@ -12,7 +12,7 @@ import type { ConfigValues } from "../server/config.ts";
 import { loadSiteKey } from "../server/keys.ts";
 import { bootImageUsbCommand } from "./boot-image-usb.ts";
 import { cacheDirectory } from "./cache-directory.ts";
-import { configOptions } from "./configuration.ts";
+import { ownOptions } from "./configuration.ts";
 import { type NbiFlags, nbiBuildOptions, nbiListCommand, refuseFlagsOfTheOther, writeNbi } from "./nbi.ts";
 import { examples, globalOptions, printResult, say } from "./output.ts";
 import { configOf } from "./read-configuration.ts";
@@ -47,7 +47,7 @@ function buildCommand(): Command {
     "bootcast boot-image build --output /tmp/boot     # somewhere else",
     "bootcast boot-image build --nbi --output /srv    # a NetBoot bundle for Apple's server, BSDPy or NetSUS",
   ]);
-  return nbiBuildOptions(globalOptions(configOptions(command)))
+  return nbiBuildOptions(globalOptions(ownOptions(command)))
     .option("--output <dir>", "where it goes (default: boot/ in the data directory; with --nbi: here)")
     .option("--agent <file>", "a ready agent, one CommonJS file, instead of the one of this bootcast")
     .option("--arch <list>", `${architectures.join(" or ")}, or both: what machines it is for`, parseArchitectures, [
@@ -111,7 +111,7 @@ function buildCommand(): Command {
 function showCommand(): Command {
   const command = new Command("show").description("Shows what the boot image is made of.");
   examples(command, ["bootcast boot-image show", "bootcast boot-image show --json"]);
-  return globalOptions(configOptions(command))
+  return globalOptions(ownOptions(command))
     .option("--output <dir>", "where it is (default: boot/ in the data directory)")
     .action(async (options: { output?: string }) => {
       const directory = resolve(options.output ?? join(configOf(command).dataDir, "boot"));

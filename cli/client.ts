@@ -1,24 +1,44 @@
+import { userInfo } from "node:os";
 import type { Command } from "commander";
 import { Client } from "undici";
 import { Fault } from "../fault.ts";
 import { controlSocketOf } from "./control-socket.ts";
-import { configOf } from "./read-configuration.ts";
+import { pinnedAuthority, unreachable } from "./pinned-server.ts";
+import { configOf, remoteOf } from "./read-configuration.ts";
+import type { RemoteServer } from "./token-file.ts";
 
 /** A local server answers at once; an answer that takes this long will not come. */
 const ANSWER_WITHIN_MS = 30_000;
 
-/** The API of the server on this machine, over its UNIX socket. */
+const timeouts = { headersTimeout: ANSWER_WITHIN_MS, bodyTimeout: ANSWER_WITHIN_MS };
+
+/** The API of a server: of the one on this machine over its UNIX socket, or of another one over HTTPS. */
 export class ApiClient {
   readonly #client: Client;
-  readonly #socketPath: string;
+  /** The socket's path or the URL. */
+  readonly #place: string;
+  readonly #isRemote: boolean;
+  /** Who we are. */
+  readonly #headers: Readonly<Record<string, string>>;
 
-  constructor(socketPath: string) {
-    this.#socketPath = socketPath;
-    this.#client = new Client("http://bootcast", {
-      socketPath,
-      headersTimeout: ANSWER_WITHIN_MS,
-      bodyTimeout: ANSWER_WITHIN_MS,
-    });
+  private constructor(client: Client, place: string, isRemote: boolean, headers: Readonly<Record<string, string>>) {
+    this.#client = client;
+    this.#place = place;
+    this.#isRemote = isRemote;
+    this.#headers = headers;
+  }
+
+  static local(socketPath: string): ApiClient {
+    const client = new Client("http://bootcast", { socketPath, ...timeouts });
+    return new ApiClient(client, socketPath, false, { "x-bootcast-actor": userName() });
+  }
+
+  /** @throws {Fault} SERVER_UNREACHABLE, SERVER_NOT_TRUSTED */
+  static async remote({ url, fingerprint, token }: RemoteServer): Promise<ApiClient> {
+    const ca = await pinnedAuthority(url, fingerprint);
+    // The authority signs this site's servers only, so it does not matter by which name we came.
+    const connect = { ca, checkServerIdentity: () => undefined };
+    return new ApiClient(new Client(url, { connect, ...timeouts }), url, true, { authorization: `Bearer ${token}` });
   }
 
   get<T>(path: string): Promise<T> {
@@ -49,7 +69,7 @@ export class ApiClient {
   async *follow<T>(path: string, signal: AbortSignal): AsyncGenerator<T> {
     let text = "";
     try {
-      const headers = { accept: "text/event-stream" };
+      const headers = { ...this.#headers, accept: "text/event-stream" };
       const { statusCode, body } = await this.#client.request({ method: "GET", path, headers, signal });
       if (statusCode >= 400) throw faultOf(await body.json());
       body.setEncoding("utf8");
@@ -82,12 +102,13 @@ export class ApiClient {
       const response = await this.#client.request({
         method,
         path,
-        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+        headers: { ...this.#headers, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       statusCode = response.statusCode;
       answer = await response.body.json();
     } catch (error) {
-      throw this.#unreachable(error);
+      throw this.#isRemote ? unreachable(this.#place, error) : this.#unreachable(error);
     }
     if (statusCode < 400) return answer as T;
     throw faultOf(answer);
@@ -100,7 +121,7 @@ export class ApiClient {
       "SERVER_UNREACHABLE",
       {
         what: "The server has ended, or does not answer any more.",
-        why: `It answered on ${this.#socketPath} until now.`,
+        why: `It answered on ${this.#place} until now.`,
         fix: 'Look at it with "bootcast status" and at its log; start it again ("sudo bootcast serve") and repeat the command.',
       },
       cause,
@@ -114,7 +135,7 @@ export class ApiClient {
         "NOT_PERMITTED",
         {
           what: "You may not give this server orders.",
-          why: `${this.#socketPath} belongs to the user that runs the server, and orders can erase disks.`,
+          why: `${this.#place} belongs to the user that runs the server, and orders can erase disks.`,
           fix: "Run the command with sudo, or as that user.",
         },
         error,
@@ -125,7 +146,7 @@ export class ApiClient {
       "SERVER_UNREACHABLE",
       {
         what: "No bootcast server answers here.",
-        why: isAbsent ? `Nothing listens on ${this.#socketPath}.` : `${this.#socketPath}: ${message}`,
+        why: isAbsent ? `Nothing listens on ${this.#place}.` : `${this.#place}: ${message}`,
         fix: 'Start it ("sudo bootcast serve"), or name its data directory with --data-dir or BOOTCAST_DATA_DIR.',
       },
       error,
@@ -138,9 +159,23 @@ function faultOf(answer: unknown): Fault {
   return new Fault(code, { what, why, fix });
 }
 
-/** Runs `work` with the API of the server whose data directory the command names. */
+/** Whoever called sudo, or the user of this process: for the audit log. */
+function userName(): string {
+  const sudo = process.env["SUDO_USER"];
+  if (sudo !== undefined && sudo !== "") return sudo;
+  try {
+    return userInfo().username;
+  } catch {
+    // A container may run as a number that no name belongs to.
+    return `uid-${process.getuid?.() ?? "unknown"}`;
+  }
+}
+
+/** Runs `work` with the API of the server that the command names: by its data directory, or with `--server`. */
 export async function withServer<T>(command: Command, work: (api: ApiClient) => Promise<T>): Promise<T> {
-  const api = new ApiClient(controlSocketOf(configOf(command).dataDir));
+  const remote = remoteOf(command);
+  const api =
+    remote === undefined ? ApiClient.local(controlSocketOf(configOf(command).dataDir)) : await ApiClient.remote(remote);
   try {
     return await work(api);
   } finally {

@@ -71,6 +71,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./boot.ts")).bootCommand(),
   },
   {
+    name: "user",
+    summary: "the people who may log in, and what they may do",
+    load: async () => (await import("./user.ts")).userCommand(),
+  },
+  {
+    name: "token",
+    summary: "what programs and other machines log in with",
+    load: async () => (await import("./token.ts")).tokenCommand(),
+  },
+  {
     name: "status",
     summary: "show the server on this machine",
     load: async () => (await import("./status.ts")).statusCommand(),

@@ -1,10 +1,17 @@
 import type { Command } from "commander";
 
-/** Adds `--data-dir` and `--config`: for commands that work on the data directory or with the local server. */
-export function configOptions(command: Command): Command {
+/** Adds `--data-dir` and `--config`: for commands that are about this machine alone. */
+export function ownOptions(command: Command): Command {
   return command
     .option("--data-dir <dir>", "where images, keys and the database are (BOOTCAST_DATA_DIR)")
     .option("--config <file>", "configuration file (BOOTCAST_CONFIG)");
+}
+
+/** The same with `--server` and `--token-file`. Commands that speak with a server obey them, others refuse. */
+export function configOptions(command: Command): Command {
+  return ownOptions(command)
+    .option("--server <url>", "a server on another machine (BOOTCAST_SERVER); needs --token-file")
+    .option("--token-file <file>", 'what "bootcast token add --out" wrote there (BOOTCAST_TOKEN_FILE)');
 }
 
 /** Adds `--store-key`: for commands that read or write the packs of the store. */

@@ -5,7 +5,7 @@ import { DEFAULT_TTL } from "../server/stream/hub.ts";
 import { probeExtras } from "./boot-image-probe.ts";
 import { isUnreachable, type ProbeResult, probeBootFiles } from "./boot-probes.ts";
 import { probeBsdpServers } from "./bsdp-probe.ts";
-import { configOptions } from "./configuration.ts";
+import { ownOptions } from "./configuration.ts";
 import { interfaceAddress } from "./interface-address.ts";
 import { probeFlooding, probeLan } from "./lan-probes.ts";
 import { probeBundles } from "./nbi-probes.ts";
@@ -27,7 +27,7 @@ export function doctorCommand(): Command {
     "bootcast doctor --server 127.0.0.1 --tftp-port 6969 --http-port 8440 --json",
     "bootcast doctor --interface eth0                # on the server: may streams be sent there?",
   ]);
-  return globalOptions(configOptions(command))
+  return globalOptions(ownOptions(command))
     .option("--server <address>", "the server's address or name, as the machines reach it")
     .option("--interface <name|address>", "look at this network as a stream would before its first byte")
     .option("--tftp-port <port>", "its TFTP port", parsePort, 69)

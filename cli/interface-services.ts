@@ -1,6 +1,5 @@
 import { createServer, type Server } from "node:net";
 import type { Advertisement } from "../server/dnssd.ts";
-import type { HttpServer } from "../server/http.ts";
 import type { InterfaceService } from "../server/interface-watch.ts";
 import type { ServedInterface } from "../server/interfaces.ts";
 
@@ -48,7 +47,11 @@ export function startedPerAddress(
 }
 
 /** One more listener of a running HTTP server: its connections go the same way as the first one's. */
-export function listenAlso(http: HttpServer, address: string, port: number): Promise<{ stop(): Promise<void> }> {
+export function listenAlso(
+  http: { readonly server: Server },
+  address: string,
+  port: number,
+): Promise<{ stop(): Promise<void> }> {
   const server: Server = createServer((socket) => void http.server.emit("connection", socket));
   return new Promise((resolve, reject) => {
     server.once("error", reject);

@@ -9,7 +9,7 @@ import type { NbiBundle } from "../server/boot/nbi-folder.ts";
 import type { NbiLibrary } from "../server/boot/nbi-library.ts";
 import type { Config } from "../server/config.ts";
 import { servedInterfaces } from "../server/interfaces.ts";
-import { configOptions } from "./configuration.ts";
+import { ownOptions } from "./configuration.ts";
 import { bundlesOf } from "./dhcp-wiring.ts";
 import { wholeNumber } from "./option-values.ts";
 import { Exit, examples, globalOptions, printResult, say } from "./output.ts";
@@ -97,7 +97,7 @@ export function nbiListCommand(): Command {
     "bootcast boot-image nbi                          # those of bsdp.nbi and of nbi/ in the data directory",
     "bootcast boot-image nbi /srv/netboot             # what another folder holds",
   ]);
-  return globalOptions(configOptions(command))
+  return globalOptions(ownOptions(command))
     .argument("[folder...]", "folders that hold bundles, instead of those of the configuration")
     .action(async (folders: string[]) => {
       const library = await readBundles(configOf(command), folders);

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Command } from "commander";
 import { Fault } from "../fault.ts";
 import type { PassphraseSource } from "../server/images/passphrase.ts";
+import { askHidden } from "./ask-hidden.ts";
 import { wholeNumber } from "./option-values.ts";
 import { outputOptions } from "./output.ts";
 
@@ -71,33 +72,6 @@ function firstLine(descriptor: number): string {
   return line;
 }
 
-const ENTER = /[\r\n\x04]/;
-const BACKSPACE = /[\x7f\b]/;
-
-/** Reads a line from the terminal that does not show it. */
-async function askHidden(question: string): Promise<string> {
-  const { stdin, stderr } = process;
-  // Before the question: what is typed faster than that would be shown.
-  stdin.setRawMode(true);
-  stdin.setEncoding("utf8");
-  stderr.write(question);
-  try {
-    let typed = "";
-    for (;;) {
-      const keys = await new Promise<string>((resolve) => stdin.resume().once("data", (text) => resolve(String(text))));
-      for (const key of keys) {
-        if (key === "\x03") throw interrupted();
-        if (ENTER.test(key)) return typed;
-        typed = BACKSPACE.test(key) ? [...typed].slice(0, -1).join("") : typed + key;
-      }
-    }
-  } finally {
-    stdin.setRawMode(false);
-    stdin.pause();
-    stderr.write("\n");
-  }
-}
-
 function bothGiven(): Fault {
   return new Fault("USAGE", {
     what: "The passphrase was given twice.",
@@ -124,13 +98,5 @@ function noPassphrase(length: number): Fault {
     what: "There is no passphrase where it should be.",
     why: length > MOST_BYTES ? `It is longer than ${MOST_BYTES} bytes.` : "The first line is empty.",
     fix: "Write the passphrase, and nothing else, into the first line.",
-  });
-}
-
-function interrupted(): Fault {
-  return new Fault("INTERRUPTED", {
-    what: "No passphrase was typed.",
-    why: "Ctrl-C was pressed.",
-    fix: "Start the command again.",
   });
 }

@@ -2,6 +2,29 @@ import { resolve } from "node:path";
 import type { Command } from "commander";
 import { Fault } from "../fault.ts";
 import { type Config, loadConfig } from "../server/config.ts";
+import { type RemoteServer, readTokenFile } from "./token-file.ts";
+
+type RemoteFlags = { readonly server?: string; readonly tokenFile?: string };
+
+/**
+ * The server on another machine that the command is for; undefined: the one on this machine.
+ *
+ * @throws {Fault} USAGE for a server without a token, TOKEN_FILE_INVALID, TOKEN_EXPOSED
+ */
+export function remoteOf(command: Command): RemoteServer | undefined {
+  const flags = command.optsWithGlobals<RemoteFlags & { dataDir?: string }>();
+  const isLocal = flags.dataDir !== undefined && flags.server === undefined && flags.tokenFile === undefined;
+  if (isLocal) return undefined;
+  const url = flags.server ?? process.env["BOOTCAST_SERVER"];
+  const path = flags.tokenFile ?? process.env["BOOTCAST_TOKEN_FILE"];
+  if (path !== undefined) return readTokenFile(path, url);
+  if (url === undefined) return undefined;
+  throw new Fault("USAGE", {
+    what: `Nothing says how to be let in at ${url}.`,
+    why: "A server on another machine wants a token, and this command has none.",
+    fix: 'Make one there ("bootcast token add NAME --out FILE"), copy it here, and give it with --token-file.',
+  });
+}
 
 /**
  * The effective configuration of the command that runs: its flags, the environment, the file, the defaults.
@@ -14,7 +37,8 @@ export function configOf(command: Command): Config {
     config,
     storeKey,
     set = [],
-  } = command.optsWithGlobals<{ dataDir?: string; config?: string; storeKey?: string; set?: string[] }>();
+  } = command.optsWithGlobals<RemoteFlags & { dataDir?: string; config?: string; storeKey?: string; set?: string[] }>();
+  if (isForElsewhere(command)) throw worksHere();
   const flags: Record<string, string> = {};
   for (const pair of set) {
     const at = pair.indexOf("=");
@@ -30,6 +54,21 @@ export function configOf(command: Command): Config {
   if (dataDir !== undefined) flags["data_dir"] = dataDir;
   if (storeKey !== undefined) flags["images.store_key"] = resolve(storeKey);
   return loadConfig({ flags, env: process.env, file: config });
+}
+
+/** Some commands have a `--server` of their own, which is something else. */
+function isForElsewhere(command: Command): boolean {
+  const { server, tokenFile } = command.optsWithGlobals<RemoteFlags>();
+  const hasThem = command.options.some(({ long }) => long === "--token-file");
+  return hasThem && (server !== undefined || tokenFile !== undefined);
+}
+
+function worksHere(): Fault {
+  return new Fault("USAGE", {
+    what: "This command cannot be given to a server on another machine.",
+    why: "It works on the files of the data directory.",
+    fix: "Run it on that machine, without --server and --token-file.",
+  });
 }
 
 /** The data directory alone, for commands that have no `--config` of ours. */

@@ -46,6 +46,7 @@ export function serveCommand(): Command {
       const ready = {
         ready: true,
         addresses,
+        https: server.https,
         tftpPort: server.tftpPort,
         dhcp: config.values["network.dhcp"],
         dataDir: config.dataDir,
@@ -55,7 +56,7 @@ export function serveCommand(): Command {
       printResult(
         ready,
         () =>
-          `bootcast: ready, ${addresses.join(" ")} (tftp ${ready.tftpPort}, dhcp ${ready.dhcp}, data ${ready.dataDir})`,
+          `bootcast: ready, ${[...addresses, ...server.https].join(" ")} (tftp ${ready.tftpPort}, dhcp ${ready.dhcp}, data ${ready.dataDir})`,
       );
       if (!existsSync(join(config.dataDir, "boot", "vmlinuz"))) {
         log.warn({ fix: "bootcast boot-image build" }, "no boot image is there yet, so no machine can start");

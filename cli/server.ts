@@ -36,6 +36,7 @@ import { openStreamHub } from "../server/stream/hub.ts";
 import { metricsRoute } from "../server/stream/metrics.ts";
 import { streamRoutes } from "../server/stream/routes.ts";
 import { startTftp } from "../server/tftp/server.ts";
+import { accessOf } from "./access-wiring.ts";
 import { machineMenuOf } from "./boot-menu.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import { freeControlSocket, makeDirectories } from "./data-directory.ts";
@@ -53,6 +54,8 @@ export type RunningServer = {
   readonly interfaces: readonly ServedInterface[];
   readonly httpPort: number;
   readonly tftpPort: number;
+  /** Where the API is served with TLS: "https://10.77.0.1:8443". */
+  readonly https: readonly string[];
   /** Path of the UNIX socket of the API. */
   readonly controlSocket: string;
   stop(): Promise<void>;
@@ -243,6 +246,8 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
 
   const api = createHttp(log.child({ part: "api" }));
   parts.defer(() => api.close());
+  const accessLog = log.child({ part: "access" });
+  const access = await accessOf(api, { dataDir, values, db, events, addresses, watch, log: accessLog, now });
   await api.register(metricsRoute(hub));
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   captureOrderRoutes(api, { captures });
@@ -268,6 +273,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
         startedAtMs,
         dataDir,
         addresses: addresses.map((address) => `http://${address}:${httpPort}`),
+        https: { servers: access.servers(), fingerprint: access.fingerprint },
         dhcp: values["network.dhcp"],
         otherServers: [...(dhcp?.otherServers ?? [])],
         hosts: (await hosts.list()).length,
@@ -280,11 +286,13 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   await api.listen({ path: controlSocket });
   // Whoever can open this socket can order disks to be erased.
   await chmod(controlSocket, 0o600);
+  const https = await access.listen();
+  parts.defer(() => https.stop());
 
   await events.change(({ record }) =>
     record({ kind: "server.started", data: { version: VERSION, addresses, httpPort } }),
   );
   watch.start();
   parts.defer(() => watch.stop());
-  return { interfaces, httpPort, tftpPort: tftp.port, controlSocket };
+  return { interfaces, httpPort, tftpPort: tftp.port, controlSocket, https: access.servers() };
 }

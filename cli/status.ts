@@ -19,6 +19,7 @@ export function statusCommand(): Command {
         table([
           ["Server", `bootcast ${status.version}, pid ${status.pid}, started ${ago(Date.now() - status.startedAtMs)}`],
           ["Addresses", status.addresses.join(" ")],
+          ["API", `${status.https.servers.join(" ")}, authority ${status.https.fingerprint.slice(0, 16)}…`],
           ["DHCP", status.dhcp],
           ...status.otherServers.map((other) => ["", otherServerText(other, Date.now())]),
           ["Data", status.dataDir],

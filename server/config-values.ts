@@ -111,6 +111,14 @@ export const interfaceName: Kind<string> = {
   read: (value) => (typeof value === "string" && /^[^\s/]{1,15}$/.test(value) ? value : undefined),
 };
 
+export const dnsName: Kind<string> = {
+  allowed: 'a DNS name, like "bootcast.school.example"',
+  read: (value) =>
+    typeof value === "string" && value.length <= 253 && /^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/i.test(value)
+      ? value
+      : undefined,
+};
+
 export const ipv4: Kind<string> = {
   allowed: 'an IPv4 address, like "10.77.0.1"',
   read: (value) => (typeof value === "string" && isAddress(value) ? value : undefined),

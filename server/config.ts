@@ -39,6 +39,10 @@ const settings = {
   /** Open connections at the same time, and of these from one address. */
   "http.max_connections": setting(kind.integer(10, 100_000), 4096),
   "http.max_per_client": setting(kind.integer(2, 100_000), 128),
+  /** The API and the pages; people and programs never speak without TLS. */
+  "https.port": setting(kind.port, 8443),
+  /** What the server is called besides its addresses and its host name. */
+  "https.names": setting(kind.listOf(kind.dnsName), []),
   "tftp.port": setting(kind.port, 69),
   /** The largest block: 1468 fill an Ethernet frame, larger ones are fragmented, which firmware drops. */
   "tftp.block_bytes": setting(kind.integer(512, 65_464), 1468),

@@ -1,4 +1,5 @@
 import type { Transaction } from "kysely";
+import { currentActor } from "./access/actor.ts";
 import type { Database } from "./db/database.ts";
 import type { Tables } from "./db/schema.ts";
 
@@ -19,6 +20,8 @@ export type StoredEvent = {
   readonly hostId: string | null;
   readonly deployId: number | null;
   readonly data: Readonly<Record<string, unknown>>;
+  /** The person or program that made the change; null: the server itself, or a host. */
+  readonly actor: string | null;
 };
 
 /** What a change works with: the tables, and the log of what it did. */
@@ -37,6 +40,8 @@ export type EventFilter = {
   readonly deployId?: number | undefined;
   /** False leaves out the boot trace ("boot.…"), which is most of what happens. Default true. */
   readonly hasBoots?: boolean | undefined;
+  /** Only what people and programs did. */
+  readonly isByActor?: boolean | undefined;
 };
 
 /**
@@ -57,20 +62,24 @@ export class EventLog {
   async change<T>(work: (change: Change) => Promise<T>): Promise<T> {
     const stored: StoredEvent[] = [];
     const nowMs = this.#now();
-    const result = await this.#db.transaction().execute((tables) =>
-      work({
+    const acting = currentActor();
+    const actor = acting?.name ?? null;
+    const result = await this.#db.transaction().execute(async (tables) => {
+      const result = await work({
         tables,
         nowMs,
         record: async ({ kind, hostId = null, deployId = null, data = {} }) => {
           const { id } = await tables
             .insertInto("events")
-            .values({ at_ms: nowMs, kind, host_id: hostId, deploy_id: deployId, data: JSON.stringify(data) })
+            .values({ at_ms: nowMs, kind, host_id: hostId, deploy_id: deployId, data: JSON.stringify(data), actor })
             .returning("id")
             .executeTakeFirstOrThrow();
-          stored.push({ id, atMs: nowMs, kind, hostId, deployId, data });
+          stored.push({ id, atMs: nowMs, kind, hostId, deployId, data, actor });
         },
-      }),
-    );
+      });
+      await acting?.inChange?.(tables);
+      return result;
+    });
     for (const event of stored) for (const listener of this.#listeners) listener(event);
     return result;
   }
@@ -94,7 +103,7 @@ export class EventLog {
     // SQLite promises no order of what it returns; the numbers are given in that of the rows.
     const ids = rows.map(({ id }) => id).toSorted((one, other) => one - other);
     for (const [at, { atMs, kind, hostId = null, deployId = null, data = {} }] of events.entries()) {
-      const stored = { id: ids[at]!, atMs, kind, hostId, deployId, data };
+      const stored = { id: ids[at]!, atMs, kind, hostId, deployId, data, actor: null };
       for (const listener of this.#listeners) listener(stored);
     }
   }
@@ -110,6 +119,7 @@ export class EventLog {
     if (filter.hostId !== undefined) query = query.where("host_id", "=", filter.hostId);
     if (filter.deployId !== undefined) query = query.where("deploy_id", "=", filter.deployId);
     if (filter.hasBoots === false) query = query.where("kind", "not like", "boot.%");
+    if (filter.isByActor === true) query = query.where("actor", "is not", null);
     return (await query.execute()).map((row) => ({
       id: row.id,
       atMs: row.at_ms,
@@ -117,6 +127,7 @@ export class EventLog {
       hostId: row.host_id,
       deployId: row.deploy_id,
       data: JSON.parse(row.data) as Record<string, unknown>,
+      actor: row.actor,
     }));
   }
 

@@ -96,9 +96,22 @@ function faultOfRequest(error: FastifyError): Fault {
   );
 }
 
+/** Codes whose status is not that of their last word. */
+const statusOfCode: Readonly<Record<string, number>> = {
+  TOKEN_WRONG: 401,
+  LOGIN_NEEDED: 401,
+  LOGIN_WRONG: 401,
+  LINK_WRONG: 401,
+  ROLE_TOO_LOW: 403,
+  REQUEST_FORGED: 403,
+  ADMIN_NEEDED: 409,
+  LOGIN_THROTTLED: 429,
+};
+
 /** The HTTP status of a Fault, by the last word of its code. */
 function statusOf(fault: Pick<Fault, "code">): number {
-  if (fault.code === "TOKEN_WRONG") return 401;
+  const ofCode = statusOfCode[fault.code];
+  if (ofCode !== undefined) return ofCode;
   const kind = fault.code.split("_").at(-1) ?? "";
   if (["UNKNOWN", "MISSING"].includes(kind)) return 404;
   if (["BUSY", "TAKEN", "EXISTS", "ENDED", "FULL", "ANEW"].includes(kind)) return 409;
@@ -136,20 +149,24 @@ export async function listenTcp(
   try {
     await http.listen({ host, port });
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    const isTaken = code === "EADDRINUSE";
-    throw new Fault(
-      isTaken ? "PORT_TAKEN" : "PORT_REFUSED",
-      {
-        what: `bootcast cannot listen on ${host}, port ${port}/tcp.`,
-        why: isTaken ? "Another program listens there already." : (error as Error).message,
-        fix: isTaken
-          ? `Stop it ("ss -ltnp sport = :${port}" names it), or give another one with ${setting}.`
-          : `Give a port that this user may use with ${setting}, or run bootcast as root.`,
-      },
-      error,
-    );
+    throw portRefused(host, port, setting, error);
   }
   const address = http.server.address();
   return typeof address === "object" && address !== null ? address.port : port;
+}
+
+/** Why nobody can listen there: PORT_TAKEN or PORT_REFUSED. */
+export function portRefused(host: string, port: number, setting: string, error: unknown): Fault {
+  const isTaken = (error as NodeJS.ErrnoException).code === "EADDRINUSE";
+  return new Fault(
+    isTaken ? "PORT_TAKEN" : "PORT_REFUSED",
+    {
+      what: `bootcast cannot listen on ${host}, port ${port}/tcp.`,
+      why: isTaken ? "Another program listens there already." : (error as Error).message,
+      fix: isTaken
+        ? `Stop it ("ss -ltnp sport = :${port}" names it), or give another one with ${setting}.`
+        : `Give a port that this user may use with ${setting}, or run bootcast as root.`,
+    },
+    error,
+  );
 }

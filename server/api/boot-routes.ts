@@ -35,7 +35,7 @@ const TraceQuery = Type.Object({
 export function bootTraceRoutes(http: HttpServer, options: BootRouteOptions): void {
   const { trace, hosts } = options;
 
-  http.get("/api/v1/boot", { schema: { response: { 200: BootBody } } }, async () => {
+  http.get("/api/v1/boot", { config: { role: "viewer" }, schema: { response: { 200: BootBody } } }, async () => {
     const { dhcp, tftp } = options.counters();
     return {
       recent: recentBoots(trace),
@@ -48,7 +48,7 @@ export function bootTraceRoutes(http: HttpServer, options: BootRouteOptions): vo
   // With "Accept: text/event-stream" the answer never ends: what was, then what comes.
   http.get(
     "/api/v1/boot/trace",
-    { schema: { querystring: TraceQuery, response: { 200: TraceBody } } },
+    { config: { role: "viewer" }, schema: { querystring: TraceQuery, response: { 200: TraceBody } } },
     async (request, reply) => {
       const { host, since, after, limit, boot } = request.query;
       const macs = host === undefined ? undefined : await macsOf(host, trace, hosts);

@@ -21,7 +21,7 @@ export function bootScriptRoutes(
   const { texts, hosts } = options;
   http.get(
     "/api/v1/boot/script",
-    { schema: { querystring: ScriptQuery, response: { 200: BootScriptBody } } },
+    { config: { role: "viewer" }, schema: { querystring: ScriptQuery, response: { 200: BootScriptBody } } },
     async (request) => {
       const { host, reader } = request.query;
       const mac = macOf(host) ?? (await hosts.find(host)).mac;

@@ -7,13 +7,14 @@ import { CapturePlanBody, CaptureRequestBody } from "./capture-schemas.ts";
 export function captureOrderRoutes(http: HttpServer, { captures }: { captures: CaptureOrders }): void {
   http.post(
     "/api/v1/captures/plan",
-    { schema: { body: CaptureRequestBody, response: { 200: CapturePlanBody } } },
+    { config: { role: "operator" }, schema: { body: CaptureRequestBody, response: { 200: CapturePlanBody } } },
     async (request) => bodyOf(await captures.plan(request.body)),
   );
 
   http.post(
     "/api/v1/captures",
     {
+      config: { role: "operator" },
       schema: {
         body: CaptureRequestBody,
         response: { 201: Type.Object({ deployId: Type.Number(), plan: CapturePlanBody }) },

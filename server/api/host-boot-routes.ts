@@ -73,7 +73,7 @@ export function hostBootRoutes(http: HttpServer, options: HostBootRouteOptions):
 
   http.get(
     "/api/v1/hosts/:host/boot",
-    { schema: { params: OneHost, response: { 200: HostBootBody } } },
+    { config: { role: "viewer" }, schema: { params: OneHost, response: { 200: HostBootBody } } },
     async (request) => {
       const host = await hosts.find(request.params.host);
       return effective(host, await hostBoot.ofHost(host.id));
@@ -82,7 +82,10 @@ export function hostBootRoutes(http: HttpServer, options: HostBootRouteOptions):
 
   http.patch(
     "/api/v1/hosts/:host/boot",
-    { schema: { params: OneHost, body: HostBootChangeBody, response: { 200: HostBootBody } } },
+    {
+      config: { role: "operator" },
+      schema: { params: OneHost, body: HostBootChangeBody, response: { 200: HostBootBody } },
+    },
     async (request) => {
       const host = await hosts.find(request.params.host);
       return effective(host, await hostBoot.set(host.id, request.body));

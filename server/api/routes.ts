@@ -49,23 +49,27 @@ const EventQuery = Type.Object({
 export function apiRoutes(http: HttpServer, options: ApiOptions): void {
   const { hosts, deploys, sessions, streams, events } = options;
 
-  http.get("/api/v1/status", { schema: { response: { 200: StatusBody } } }, () => options.status());
+  http.get("/api/v1/status", { config: { role: "viewer" }, schema: { response: { 200: StatusBody } } }, () =>
+    options.status(),
+  );
 
   http.get(
     "/api/v1/hosts",
-    { schema: { response: { 200: Type.Object({ hosts: Type.Array(HostBody) }) } } },
+    { config: { role: "viewer" }, schema: { response: { 200: Type.Object({ hosts: Type.Array(HostBody) }) } } },
     async () => ({
       hosts: (await hosts.list()).map(hostBody),
     }),
   );
 
-  http.get("/api/v1/hosts/:host", { schema: { params: OneHost, response: { 200: HostBody } } }, async (request) =>
-    hostBody(await hosts.find(request.params.host)),
+  http.get(
+    "/api/v1/hosts/:host",
+    { config: { role: "viewer" }, schema: { params: OneHost, response: { 200: HostBody } } },
+    async (request) => hostBody(await hosts.find(request.params.host)),
   );
 
   http.patch(
     "/api/v1/hosts/:host",
-    { schema: { params: OneHost, body: HostChangeBody, response: { 200: HostBody } } },
+    { config: { role: "operator" }, schema: { params: OneHost, body: HostChangeBody, response: { 200: HostBody } } },
     async (request) => {
       const { name, diskRule } = request.body;
       let host = await hosts.find(request.params.host);
@@ -75,25 +79,28 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
     },
   );
 
-  http.delete("/api/v1/hosts/:host", { schema: { params: OneHost, response: { 200: HostBody } } }, async (request) =>
-    hostBody(await hosts.forget(request.params.host)),
+  http.delete(
+    "/api/v1/hosts/:host",
+    { config: { role: "operator" }, schema: { params: OneHost, response: { 200: HostBody } } },
+    async (request) => hostBody(await hosts.forget(request.params.host)),
   );
 
   http.get(
     "/api/v1/images",
-    { schema: { response: { 200: Type.Object({ images: Type.Array(ImageBody) }) } } },
+    { config: { role: "viewer" }, schema: { response: { 200: Type.Object({ images: Type.Array(ImageBody) }) } } },
     async () => ({ images: await options.listImages() }),
   );
 
   http.post(
     "/api/v1/deploys/plan",
-    { schema: { body: DeployRequestBody, response: { 200: DeployPlanBody } } },
+    { config: { role: "operator" }, schema: { body: DeployRequestBody, response: { 200: DeployPlanBody } } },
     async (request) => writable(await deploys.plan(request.body)),
   );
 
   http.post(
     "/api/v1/deploys",
     {
+      config: { role: "operator" },
       schema: {
         body: DeployRequestBody,
         response: { 201: Type.Object({ deployId: Type.Number(), plan: DeployPlanBody }) },
@@ -108,19 +115,19 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
 
   http.get(
     "/api/v1/sessions",
-    { schema: { response: { 200: Type.Object({ sessions: Type.Array(SessionBody) }) } } },
+    { config: { role: "viewer" }, schema: { response: { 200: Type.Object({ sessions: Type.Array(SessionBody) }) } } },
     async () => ({ sessions: writable(await sessions.list()) }),
   );
 
   http.get(
     "/api/v1/sessions/:session",
-    { schema: { params: OneSession, response: { 200: SessionBody } } },
+    { config: { role: "viewer" }, schema: { params: OneSession, response: { 200: SessionBody } } },
     async (request) => writable(await sessions.show(request.params.session)),
   );
 
   http.post(
     "/api/v1/sessions/:session/stop",
-    { schema: { params: OneSession, response: { 200: SessionBody } } },
+    { config: { role: "operator" }, schema: { params: OneSession, response: { 200: SessionBody } } },
     async (request) => {
       const { session } = request.params;
       await deploys.cancel(session);
@@ -132,7 +139,10 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
   // With "Accept: text/event-stream" the answer never ends: what was, then what comes.
   http.get(
     "/api/v1/events",
-    { schema: { querystring: EventQuery, response: { 200: Type.Object({ events: Type.Array(EventBody) }) } } },
+    {
+      config: { role: "viewer" },
+      schema: { querystring: EventQuery, response: { 200: Type.Object({ events: Type.Array(EventBody) }) } },
+    },
     async (request, reply) => {
       const { after, limit, session, host, boots } = request.query;
       const hostId = host === undefined ? undefined : (await hosts.find(host)).id;

@@ -165,6 +165,8 @@ export const EventBody = Type.Object({
   hostId: Nullable(Type.String()),
   deployId: Nullable(Type.Number()),
   data: Type.Record(Type.String(), Type.Unknown()),
+  /** Who made the change; null: the server itself, or a host. */
+  actor: Nullable(Type.String()),
 });
 
 export const StatusBody = Type.Object({
@@ -173,6 +175,8 @@ export const StatusBody = Type.Object({
   startedAtMs: Type.Number(),
   dataDir: Type.String(),
   addresses: Type.Array(Type.String()),
+  /** The API over the network, and the fingerprint of the authority that clients pin. */
+  https: Type.Object({ servers: Type.Array(Type.String()), fingerprint: Type.String() }),
   dhcp: Type.String(),
   /** Other DHCP and boot servers that were seen on the networks. */
   otherServers: Type.Array(

@@ -18,13 +18,17 @@ const Done = Type.Object({});
 
 /** Scripts that run on restored disks, and the groups that they are for: on the server's own socket only, as all orders. */
 export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: Scripts }): void {
-  http.get("/api/v1/scripts", { schema: { response: { 200: ScriptListBody } } }, async () => ({
-    scripts: await scripts.list(),
-  }));
+  http.get(
+    "/api/v1/scripts",
+    { config: { role: "viewer" }, schema: { response: { 200: ScriptListBody } } },
+    async () => ({
+      scripts: await scripts.list(),
+    }),
+  );
 
   http.put(
     "/api/v1/scripts/:kind/:owner/:script",
-    { schema: { params: OneScript, body: ScriptBody, response: { 200: Done } } },
+    { config: { role: "admin" }, schema: { params: OneScript, body: ScriptBody, response: { 200: Done } } },
     async ({ params, body }) => {
       await scripts.set({ kind: params.kind, name: params.owner }, { name: params.script, ...body });
       return {};
@@ -33,7 +37,7 @@ export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: 
 
   http.delete(
     "/api/v1/scripts/:kind/:owner/:script",
-    { schema: { params: OneScript, response: { 200: Done } } },
+    { config: { role: "admin" }, schema: { params: OneScript, response: { 200: Done } } },
     async ({ params }) => {
       await scripts.remove({ kind: params.kind, name: params.owner }, params.script);
       return {};
@@ -43,6 +47,7 @@ export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: 
   http.put(
     "/api/v1/hosts/:host/group",
     {
+      config: { role: "operator" },
       schema: {
         params: Type.Object({ host: Type.String() }),
         body: Type.Object({ group: Type.Union([Type.String(), Type.Null()]) }),

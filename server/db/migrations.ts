@@ -1,5 +1,6 @@
 import { type Kysely, sql } from "kysely";
 import type { Migration } from "kysely/migration";
+import { access } from "./access.ts";
 import { alive } from "./alive.ts";
 import { diskFit } from "./disk-fit.ts";
 import { resume } from "./resume.ts";
@@ -19,6 +20,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0008-disk-fit": { up: diskFit },
   "0009-alive": { up: alive },
   "0010-resume": { up: resume },
+  "0011-access": { up: access },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

@@ -14,6 +14,44 @@ export type Tables = {
   leases: LeaseTable;
   host_boot: HostBootTable;
   scripts: ScriptTable;
+  users: UserTable;
+  logins: LoginTable;
+  tokens: TokenTable;
+};
+
+/** A person who may log in. */
+export type UserTable = {
+  name: string;
+  /** One of `roles`. */
+  role: string;
+  /** As server/access/password.ts writes it; null: none was chosen yet. */
+  password_hash: string | null;
+  /** SHA-256 of the code of a link that was not used, hex. */
+  link_hash: string | null;
+  created_at_ms: number;
+};
+
+/** A browser that is logged in. */
+export type LoginTable = {
+  /** SHA-256 of its cookie, hex. */
+  hash: string;
+  user_name: string;
+  created_at_ms: number;
+  used_at_ms: number;
+};
+
+/** What a program logs in with. */
+export type TokenTable = {
+  name: string;
+  /** SHA-256 of the token, hex. */
+  hash: string;
+  /** One of `roles`. */
+  role: string;
+  made_by: string;
+  created_at_ms: number;
+  /** Null: never. */
+  expires_at_ms: number | null;
+  used_at_ms: number | null;
 };
 
 /** A person's script that runs when a disk is restored; ordered by owner_kind, owner and name. */
@@ -36,6 +74,8 @@ export type EventTable = {
   deploy_id: number | null;
   /** JSON object. */
   data: string;
+  /** Who made the change; null: the server itself, or a host. */
+  actor: Generated<string | null>;
 };
 
 export type HostTable = {

@@ -75,7 +75,7 @@ const ofReceiver: readonly Metric<ReceiverFigures>[] = [
 /** `/metrics` of the streams that can be joined, for Prometheus. */
 export function metricsRoute(hub: Pick<StreamHub, "list">): FastifyPluginAsyncTypebox {
   return async (app) => {
-    app.get("/metrics", async (_request, reply) =>
+    app.get("/metrics", { config: { role: "viewer" } }, async (_request, reply) =>
       reply.type(METRICS_TYPE).send(streamMetrics(hub.list().map((stream) => stream.figures()))),
     );
   };

@@ -71,7 +71,17 @@ test("a store is sealed, and everything works with the key and nothing without",
 
   const target = join(directory, "out.raw");
   const restore = ["restore", "--source", "lab", "--target", target, "--erase", "--noprompt"];
-  const serve = ["serve", "--set", "network.dhcp=off", "--set", "tftp.port=0", "--set", "http.port=0"];
+  const serve = [
+    "serve",
+    "--set",
+    "network.dhcp=off",
+    "--set",
+    "tftp.port=0",
+    "--set",
+    "http.port=0",
+    "--set",
+    "https.port=0",
+  ];
   const readers = [
     ["image", "verify"],
     ["image", "export", "lab", target],

@@ -54,7 +54,14 @@ export class ServerProcess {
 
   static async start(dataDir: string = mkdtempSync(join(tmpdir(), "bootcast-cli-"))): Promise<ServerProcess> {
     const words = ["serve", "--json", "--log-level", "debug", "--data-dir", dataDir];
-    const off = ["network.dhcp=off", "network.interfaces=lo", "http.port=0", "tftp.port=0", "dnssd.enabled=false"];
+    const off = [
+      "network.dhcp=off",
+      "network.interfaces=lo",
+      "http.port=0",
+      "https.port=0",
+      "tftp.port=0",
+      "dnssd.enabled=false",
+    ];
     const set = off.flatMap((pair) => ["--set", pair]);
     const child = spawn(process.execPath, [join(root, "cli/main.ts"), ...words, ...set], { env: clean() });
     const end = ended(child);

@@ -12,7 +12,7 @@ const directory = mkdtempSync(join(tmpdir(), "bootcast-database-"));
 after(() => rmSync(directory, { recursive: true }));
 
 const tables: Readonly<Record<string, readonly string[]>> = {
-  events: ["id", "at_ms", "kind", "host_id", "deploy_id", "data"],
+  events: ["id", "at_ms", "kind", "host_id", "deploy_id", "data", "actor"],
   hosts: [
     ...["id", "name", "mac", "uuid", "serial", "vendor", "model", "inventory", "token_hash", "state"],
     ...["state_since_ms", "detail", "percent", "fault", "waiting_since_ms", "first_seen_ms", "last_seen_ms"],
@@ -42,6 +42,9 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     ...["disk_rule", "confirmed", "known", "begun_disk", "is_erased"],
     ...["alive_hash", "alive_name", "alive_until_ms", "alive_heard"],
   ],
+  users: ["name", "role", "password_hash", "link_hash", "created_at_ms"],
+  logins: ["hash", "user_name", "created_at_ms", "used_at_ms"],
+  tokens: ["name", "hash", "role", "made_by", "created_at_ms", "expires_at_ms", "used_at_ms"],
   scripts: ["owner_kind", "owner", "name", "text", "most_seconds"],
   deploy_streams: ["deploy_id", "group_address", "interface_address", "stream_id"],
   leases: ["address", "mac", "state", "until_ms"],
@@ -133,7 +136,15 @@ test("a change and its events are written together, or not at all", async () => 
   await events.change(({ record }) => record({ kind: "test.later" }));
   assert.deepEqual(heard, ["test.done"]);
   const [first, second] = await events.list();
-  assert.deepEqual(first, { id: first?.id, atMs: 42, kind: "test.done", hostId: "h-1", deployId: 3, data: { a: 1 } });
+  assert.deepEqual(first, {
+    id: first?.id,
+    atMs: 42,
+    kind: "test.done",
+    hostId: "h-1",
+    deployId: 3,
+    data: { a: 1 },
+    actor: null,
+  });
   assert.deepEqual(await events.list({ after: first!.id }), [second]);
   assert.deepEqual(await events.list({ deployId: 3 }), [first]);
   assert.deepEqual(await events.list({ limit: 1 }), [first]);
