@@ -47,7 +47,7 @@ export async function endDeploy(end: DeployEnd, disk: Disk, manifest: Manifest):
     signal: reporter.cancelled,
     onProgress: (progress) => reporter.progress(progress),
   });
-  for (const line of fitted.lines) reporter.say("naming", line);
+  for (const note of fitted.notes) reporter.say("naming", note);
   reporter.cancelled.throwIfAborted();
   end.recheck(disk);
   const { alive } = order;

@@ -15,8 +15,10 @@ const KERNEL_SECTOR_BYTES = 512;
 export type Fitted = {
   /** Numbers that changed, as files name them: old in lower case, new as it is written. */
   readonly renewed: ReadonlyMap<string, string>;
-  /** For the screen, one sentence each. */
+  /** What was done, one sentence each. Each was told as progress when it began. */
   readonly lines: readonly string[];
+  /** What stays as it is, and why; one sentence each. */
+  readonly notes: readonly string[];
 };
 
 /**
@@ -52,7 +54,7 @@ export async function fitDisk(
     }
     lines.push(line);
   }
-  return { renewed: plan.renewed, lines: [...lines, ...plan.notes] };
+  return { renewed: plan.renewed, lines, notes: plan.notes };
 }
 
 async function planOf(disk: FitDisk, order: FitOrder, { tools }: FitMachine): Promise<FitPlan> {

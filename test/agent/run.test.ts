@@ -157,7 +157,7 @@ function room(scene: Scene = {}): Room {
     },
     fit: async ({ order: { grow, ids } }) => {
       happened.push(`fit ${grow} ${ids}`);
-      return { renewed: new Map([["old", "new"]]), lines: ["partition 2 (ext4) grows"] };
+      return { renewed: new Map([["old", "new"]]), lines: ["partition 2 (ext4) grows"], notes: [] };
     },
     name: async ({ hostName }) => {
       happened.push(`name ${hostName}`);

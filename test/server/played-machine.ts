@@ -79,7 +79,7 @@ export function playedMachine(
       beforeWrite();
       return 0;
     },
-    fit: async () => ({ renewed: new Map(), lines: [] }),
+    fit: async () => ({ renewed: new Map(), lines: [], notes: [] }),
     async name() {
       await at("name");
       return { changes: 0, modules: [], notes: [], systems: [] };
