@@ -152,7 +152,10 @@ function partsOf(bytes: Uint8Array): SealedParts {
 
 function passThrough(cipher: Cipheriv | Decipheriv, source: Uint8Array, target: Uint8Array): void {
   for (let at = 0; at < source.length; at += STEP_BYTES) {
-    target.set(cipher.update(source.subarray(at, at + STEP_BYTES)), at);
+    const step = cipher.update(source.subarray(at, at + STEP_BYTES));
+    target.set(step, at);
+    // Let go of at once: left to the collector it takes 70 MB and twice the time, because memory is always fresh then.
+    if (step.buffer.byteLength === step.length) step.buffer.transfer(0);
   }
 }
 
