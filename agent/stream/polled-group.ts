@@ -3,9 +3,12 @@ import { openDescriptor } from "../../udp/open-descriptor.ts";
 import type { SystemCalls } from "../../udp/system-calls.ts";
 import type { GroupSocket, JoinOptions } from "./group-socket.ts";
 
-/** How often the socket is looked at while the stream comes, and while it does not. */
+/** How often the socket is looked at while the stream comes fast, slowly, and not at all. */
 const BUSY_MS = 4;
+const SLOW_MS = 8;
 const IDLE_MS = 20;
+/** So many messages in one look are fast. */
+const FAST_MESSAGES = 16;
 /** UDP_GRO gives at most 64 KiB at once. */
 const LONGEST_BYTES = 64 * 1024;
 const MESSAGES_A_CALL = 32;
@@ -43,7 +46,8 @@ export function joinPolledGroup(
       // More waits: others get their turn, no more.
       nextMs = 0;
       if (count === MESSAGES_A_CALL) continue;
-      nextMs = count > 0 || call > 0 ? BUSY_MS : IDLE_MS;
+      if (count > 0 || call > 0) nextMs = count >= FAST_MESSAGES || call > 0 ? BUSY_MS : SLOW_MS;
+      else nextMs = IDLE_MS;
       break;
     }
     if (!isClosed) timer = setTimeout(look, nextMs);
