@@ -51,9 +51,9 @@ test("rate: the others begin lower and reach the ceiling where nothing is in the
   }
 });
 
-test("rate: a queue that stays makes background fall to a fiftieth, normal to less than half", () => {
+test("rate: a queue that stays makes background fall to a fiftieth, normal to less than a third", () => {
   for (const [mode, least] of [
-    ["normal", 0.45],
+    ["normal", 0.3],
     ["background", 0.02],
   ] as const) {
     const control = open(mode);

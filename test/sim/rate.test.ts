@@ -34,7 +34,7 @@ for (const hosts of [1, 2, 16]) {
 }
 
 for (const hosts of [1, 2, 16, 200]) {
-  test(`beside a TCP flow, ${hosts} hosts: background leaves it 90 Mbit/s, normal half; then both come back`, () => {
+  test(`beside a TCP flow, ${hosts} hosts: background leaves it 90 Mbit/s, normal two thirds; then both come back`, () => {
     // In the switch, and in the server's own queue, where the system lets it have 128 kB.
     for (const flow of [tcp, { ...tcp, mostQueuedBytes: 128 * 1024 }]) {
       const background = simulateBottleneck(plan({ mode: "background", hosts, tcp: flow, forMs: 60_000 }));
@@ -43,7 +43,7 @@ for (const hosts of [1, 2, 16, 200]) {
       assert(background.stream(40_000, 60_000) / megabit >= 90);
       const normal = simulateBottleneck(plan({ mode: "normal", hosts, tcp: flow, forMs: 60_000 }));
       const shared = [normal.tcp(12_000, 30_000) / megabit, normal.stream(12_000, 30_000) / megabit];
-      assert(shared[0]! >= 50 && shared[1]! >= 40, `normal: ${shared}`);
+      assert(shared[0]! >= 60 && shared[1]! >= 25, `normal: ${shared}`);
       assert(normal.stream(35_000, 60_000) / megabit >= 95);
     }
   });
