@@ -99,3 +99,33 @@ test("an address that is not one of this machine is a Fault", async () => {
     await assert.rejects(joined, { code: "GROUP_JOIN_FAILED" });
   }
 });
+
+test("a full ring is left alone for 8 ms, and for longer when the stream is slow: nobody wakes up for each datagram", async (t) => {
+  port += 1;
+  const sender = await openMulticastSender({
+    ...{ group, port, interfaceAddress, ttl: 0, loopback: true, format, log: silentLog },
+    rateBytesPerSecond,
+  });
+  t.after(() => sender.close());
+  const payload = Buffer.alloc(symbolBytes);
+  let sequence = 0;
+  const leftAloneMs = () => {
+    for (;;) {
+      const now = performance.now();
+      const readyAt = sender.pace.readyAt(now);
+      if (readyAt > now) return readyAt - now;
+      void sender.send({ kind: PacketKind.symbol, block: 0, symbol: 0, plannedParity: 0, sequence, payload });
+      sequence += 1;
+    }
+  };
+  const usual = leftAloneMs();
+  assert(usual > 7 && usual < 9, `${usual} ms`);
+  for (const [rate, least, most] of [
+    [100_000, 40, 60],
+    [1_000, 100, 100],
+  ] as const) {
+    sender.pace.setRate(rate);
+    const leftMs = leftAloneMs();
+    assert(leftMs >= least - 0.001 && leftMs <= most + 0.001, `${leftMs} ms at ${rate} bytes a second`);
+  }
+});
