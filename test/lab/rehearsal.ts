@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { goldenDisk } from "../../scripts/golden/build.ts";
 import { type Lab, type LabOptions, openLab } from "../../scripts/lab/lab.ts";
 import type { Machine } from "../../scripts/lab/machine.ts";
+import type { Namespace } from "../../scripts/lab/namespace.ts";
 
 export const imageName = "lab-debian";
 
@@ -17,13 +18,26 @@ export type Site = {
   close(): Promise<void>;
 };
 
-/** Imports the golden disk and builds the boot image with the command line, as an administrator would. */
-export async function prepareSite(say: (text: string) => void): Promise<Site> {
+/**
+ * Imports the golden disk and builds the boot image with the command line, as an administrator would.
+ *
+ * @param fill puts more onto a copy of the golden disk, which is imported then
+ */
+export async function prepareSite(
+  say: (text: string) => void,
+  fill?: (disk: string, directory: string, namespace: Namespace) => Promise<void>,
+): Promise<Site> {
   const directory = await mkdtemp(join(tmpdir(), "room-"));
-  const golden = await goldenDisk(say);
+  let golden = await goldenDisk(say);
   const dataDir = join(directory, "site");
   const lab = await openLab({ directory: join(directory, "prepare"), dhcp: "full", dataDir });
   try {
+    if (fill !== undefined) {
+      const own = join(directory, "golden.raw");
+      await lab.namespace.run("cp", ["--sparse=always", golden, own], { timeoutMs: 60_000 });
+      await fill(own, directory, lab.namespace);
+      golden = own;
+    }
     await lab.bootcast(["image", "import", golden, "--name", imageName, "--no-input"], { timeoutMs: 300_000 });
     await lab.bootcast(["boot-image", "build", "--no-input"], { timeoutMs: 900_000 });
   } finally {
