@@ -37,7 +37,7 @@ test("a virtual machine with BIOS and a virtio disk", () => {
       },
     ],
     agentVersion: "1.2.3",
-    contract: 3,
+    contract: 4,
   });
 });
 

@@ -73,6 +73,9 @@ test("deploy: the plan says which disk, what it holds and how it is erased; the 
     erase: "zeros",
     confirmed: ["A1: 2 luks", "B2: nothing"],
     known: "",
+    grow: "last",
+    ids: "keep",
+    hostName: "lab-01",
   });
 });
 
