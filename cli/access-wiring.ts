@@ -8,9 +8,12 @@ import { Passwords } from "../server/access/password.ts";
 import { RefusalLog } from "../server/access/refusal-log.ts";
 import { Tokens } from "../server/access/tokens.ts";
 import { Users } from "../server/access/users.ts";
-import { accessControl } from "../server/api/access.ts";
+import { accessControl, actAsCaller } from "../server/api/access.ts";
+import { auditRoutes } from "../server/api/audit-routes.ts";
 import { authorityRoute } from "../server/api/authority-route.ts";
+import { idempotencyKeys } from "../server/api/idempotency.ts";
 import { loginRoutes } from "../server/api/login-routes.ts";
+import { openApi } from "../server/api/openapi.ts";
 import { securityHeaders } from "../server/api/security-headers.ts";
 import { userRoutes } from "../server/api/user-routes.ts";
 import type { ConfigValues } from "../server/config.ts";
@@ -21,6 +24,7 @@ import { listenHttps } from "../server/https.ts";
 import type { InterfaceWatch } from "../server/interface-watch.ts";
 import { Authority } from "../server/tls/authority.ts";
 import { addressList, listenAlso, startedPerAddress } from "./interface-services.ts";
+import { VERSION } from "./version.ts";
 
 /** Between two looks whether the certificate is to be renewed. */
 const LOOK_EVERY_MS = 6 * 3_600_000;
@@ -73,8 +77,12 @@ export async function accessOf(
   onlyAt(api, addresses);
   securityHeaders(api);
   await accessControl(api, { logins, tokens, isLocal, refused });
+  idempotencyKeys(api, { db, now });
+  actAsCaller(api);
+  await openApi(api, VERSION);
   authorityRoute(api, authority);
   loginRoutes(api, { users, logins, now, refused });
+  auditRoutes(api, { events });
   userRoutes(api, { users, tokens, reachedAt: () => ({ ...reached, servers: reached.servers() }) });
 
   async function listen(): Promise<{ stop(): Promise<void> }> {

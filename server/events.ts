@@ -1,7 +1,7 @@
-import type { Transaction } from "kysely";
+import type { Selectable, Transaction } from "kysely";
 import { currentActor } from "./access/actor.ts";
 import type { Database } from "./db/database.ts";
-import type { Tables } from "./db/schema.ts";
+import type { EventTable, Tables } from "./db/schema.ts";
 
 /** Something that happened, as it is told to the log. */
 export type NewEvent = {
@@ -40,8 +40,6 @@ export type EventFilter = {
   readonly deployId?: number | undefined;
   /** False leaves out the boot trace ("boot.…"), which is most of what happens. Default true. */
   readonly hasBoots?: boolean | undefined;
-  /** Only what people and programs did. */
-  readonly isByActor?: boolean | undefined;
 };
 
 /**
@@ -119,16 +117,20 @@ export class EventLog {
     if (filter.hostId !== undefined) query = query.where("host_id", "=", filter.hostId);
     if (filter.deployId !== undefined) query = query.where("deploy_id", "=", filter.deployId);
     if (filter.hasBoots === false) query = query.where("kind", "not like", "boot.%");
-    if (filter.isByActor === true) query = query.where("actor", "is not", null);
-    return (await query.execute()).map((row) => ({
-      id: row.id,
-      atMs: row.at_ms,
-      kind: row.kind,
-      hostId: row.host_id,
-      deployId: row.deploy_id,
-      data: JSON.parse(row.data) as Record<string, unknown>,
-      actor: row.actor,
-    }));
+    return (await query.execute()).map(storedEvent);
+  }
+
+  /** What people and programs changed, who came in and who was not let in, the newest first. */
+  async audit(filter: {
+    readonly before?: number | undefined;
+    readonly actor?: string | undefined;
+    readonly limit: number;
+  }): Promise<StoredEvent[]> {
+    let query = this.#db.selectFrom("events").selectAll().orderBy("id", "desc").limit(filter.limit);
+    if (filter.before !== undefined) query = query.where("id", "<", filter.before);
+    if (filter.actor !== undefined) query = query.where("actor", "=", filter.actor);
+    else query = query.where((or) => or.or([or("actor", "is not", null), or("kind", "in", [...withoutActor])]));
+    return (await query.execute()).map(storedEvent);
   }
 
   /** Calls `listener` for every event from now on, until the function it answers is called. */
@@ -136,4 +138,19 @@ export class EventLog {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+}
+
+/** What somebody did who was not, or not yet, let in. */
+const withoutActor = ["access.refused", "user.logged-in", "user.password-set"] as const;
+
+function storedEvent(row: Selectable<EventTable>): StoredEvent {
+  return {
+    id: row.id,
+    atMs: row.at_ms,
+    kind: row.kind,
+    hostId: row.host_id,
+    deployId: row.deploy_id,
+    data: JSON.parse(row.data) as Record<string, unknown>,
+    actor: row.actor,
+  };
 }

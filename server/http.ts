@@ -3,6 +3,8 @@ import fastify, {
   type FastifyBaseLogger,
   type FastifyError,
   type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
   type FastifySchemaCompiler,
   LogController,
   type RawReplyDefaultExpression,
@@ -14,6 +16,7 @@ import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { Value } from "typebox/value";
 import { Fault } from "../fault.ts";
+import { PROBLEM_TYPE, problemOf } from "./api/problem.ts";
 
 /** fastify with our schemas: what a route's TypeBox schema says is the type its handler sees. */
 export type HttpServer = FastifyInstance<
@@ -51,7 +54,7 @@ export function createHttp(log: Logger): HttpServer {
     const fault = faultOfRequest(error);
     const status = statusOf(fault);
     if (status >= 500) request.log.error({ err: error, url: pathOf(request.url) }, fault.what);
-    return reply.code(status).send(fault.toJSON());
+    return sendFault(request, reply, fault, status);
   });
   http.setNotFoundHandler((request, reply) => {
     const fault = new Fault("ROUTE_UNKNOWN", {
@@ -59,9 +62,16 @@ export function createHttp(log: Logger): HttpServer {
       why: "The address is wrong, or client and server have different versions.",
       fix: 'Compare "bootcast version" on both sides.',
     });
-    return reply.code(404).send(fault.toJSON());
+    return sendFault(request, reply, fault, 404);
   });
   return http;
+}
+
+/** Agents get the Fault as it is, everybody else as RFC 9457 says. */
+function sendFault({ url }: FastifyRequest, reply: FastifyReply, fault: Fault, status: number): FastifyReply {
+  void reply.code(status).serializer((sent: unknown) => JSON.stringify(sent));
+  if (!url.startsWith("/api/")) return reply.type("application/json; charset=utf-8").send(fault.toJSON());
+  return reply.type(PROBLEM_TYPE).send(problemOf(fault, status));
 }
 
 /** A query may hold what gives a right (the ticket of a machine's menu): it is not logged. */

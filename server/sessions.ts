@@ -54,9 +54,11 @@ export class Sessions {
     this.#now = options.now;
   }
 
-  /** Newest first. */
-  async list(limit = 50): Promise<Session[]> {
-    const rows = await this.#db.selectFrom("deploys").select("id").orderBy("id", "desc").limit(limit).execute();
+  /** Newest first; `before` is the number of one that only older ones are wanted of. */
+  async list({ limit = 50, before }: { readonly limit?: number; readonly before?: number } = {}): Promise<Session[]> {
+    let query = this.#db.selectFrom("deploys").select("id").orderBy("id", "desc").limit(limit);
+    if (before !== undefined) query = query.where("id", "<", before);
+    const rows = await query.execute();
     return Promise.all(rows.map(({ id }) => this.show(id)));
   }
 

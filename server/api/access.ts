@@ -27,6 +27,8 @@ declare module "fastify" {
   interface FastifyRequest {
     /** Undefined: nobody logged in, which only routes for anyone see. */
     caller: Caller | undefined;
+    /** Whether they would be let in now, too: for answers that take long. */
+    isStillLetIn: (() => Promise<boolean>) | undefined;
   }
 }
 
@@ -46,12 +48,13 @@ const cookieRules = { path: "/", httpOnly: true, secure: true, sameSite: "strict
 const readingMethods = ["GET", "HEAD", "OPTIONS"];
 
 /**
- * Lets a request pass only from somebody with the role that its route asks for, and runs it so that every event of
- * what it changes names them. It holds for every route of this server, also for those that are added later.
+ * Lets a request pass only from somebody with the role that its route asks for. It holds for every route of this
+ * server, also for those that are added later.
  */
 export async function accessControl(http: HttpServer, options: AccessOptions): Promise<void> {
   await http.register(cookie);
   http.decorateRequest("caller", undefined);
+  http.decorateRequest("isStillLetIn", undefined);
 
   http.addHook("onRequest", async (request) => {
     try {
@@ -61,13 +64,24 @@ export async function accessControl(http: HttpServer, options: AccessOptions): P
       options.refused(request, error as Fault);
       throw error;
     }
+    request.isStillLetIn = async () => {
+      try {
+        checkRole(request, await callerOf(request, options));
+        return true;
+      } catch {
+        return false;
+      }
+    };
   });
+}
 
+/** Runs each request as its caller: every event of what it changes names them. After `idempotencyKeys`. */
+export function actAsCaller(http: HttpServer): void {
   // In this hook, and with a callback: what was asynchronous before it, like reading the body, would lose the actor.
   http.addHook("preHandler", (request, _reply, done) => {
-    const { caller } = request;
+    const { caller, inChange } = request;
     if (caller === undefined) done();
-    else actingAs({ name: caller.name }, done);
+    else actingAs({ name: caller.name, ...(inChange && { inChange }) }, done);
   });
 }
 

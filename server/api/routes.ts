@@ -2,11 +2,13 @@ import { Readable } from "node:stream";
 import { Type } from "typebox";
 import type { DeployStreams } from "../deploy-streams.ts";
 import type { Deploys } from "../deploys.ts";
-import type { EventLog, StoredEvent } from "../events.ts";
+import type { EventLog } from "../events.ts";
 import type { Host } from "../host-record.ts";
 import type { Hosts } from "../hosts.ts";
 import type { HttpServer } from "../http.ts";
 import type { Sessions } from "../sessions.ts";
+import { eventFeed, feedReply, lastEventId, wantsFeed } from "./event-feed.ts";
+import { Next, PageQuery, pageOf } from "./page.ts";
 import {
   DeployPlanBody,
   DeployRequestBody,
@@ -30,6 +32,11 @@ export type ApiOptions = {
 
 const OneHost = Type.Object({ host: Type.String() });
 const OneSession = Type.Object({ session: Type.Integer({ minimum: 1 }) });
+/** The newest first; each is put together from its events, so there is always a limit. */
+const SessionQuery = Type.Object({
+  limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
+  cursor: Type.Optional(Type.Integer({ minimum: 1 })),
+});
 const EventQuery = Type.Object({
   after: Type.Integer({ minimum: 0, default: 0 }),
   limit: Type.Integer({ minimum: 1, maximum: 10_000, default: 1000 }),
@@ -42,9 +49,8 @@ const EventQuery = Type.Object({
 /**
  * The API of people and programs, `/api/v1`.
  *
- * It has no authentication yet, and it gives orders to erase disks. So it is
- * only ever mounted on the UNIX socket in the data directory, which the file
- * system protects, and never on a network port.
+ * It gives orders to erase disks: access.ts lets nobody pass without the role
+ * that a route declares, but whoever may open the UNIX socket.
  */
 export function apiRoutes(http: HttpServer, options: ApiOptions): void {
   const { hosts, deploys, sessions, streams, events } = options;
@@ -55,10 +61,14 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
 
   http.get(
     "/api/v1/hosts",
-    { config: { role: "viewer" }, schema: { response: { 200: Type.Object({ hosts: Type.Array(HostBody) }) } } },
-    async () => ({
-      hosts: (await hosts.list()).map(hostBody),
-    }),
+    {
+      config: { role: "viewer" },
+      schema: { querystring: PageQuery, response: { 200: Type.Object({ hosts: Type.Array(HostBody), next: Next }) } },
+    },
+    async ({ query }) => {
+      const { items, ...next } = pageOf(await hosts.list(), query, { keyOf: ({ name }) => name });
+      return { hosts: items.map(hostBody), ...next };
+    },
   );
 
   http.get(
@@ -87,8 +97,14 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
 
   http.get(
     "/api/v1/images",
-    { config: { role: "viewer" }, schema: { response: { 200: Type.Object({ images: Type.Array(ImageBody) }) } } },
-    async () => ({ images: await options.listImages() }),
+    {
+      config: { role: "viewer" },
+      schema: { querystring: PageQuery, response: { 200: Type.Object({ images: Type.Array(ImageBody), next: Next }) } },
+    },
+    async ({ query }) => {
+      const { items, ...next } = pageOf(await options.listImages(), query, { keyOf: imageKey });
+      return { images: items, ...next };
+    },
   );
 
   http.post(
@@ -115,8 +131,19 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
 
   http.get(
     "/api/v1/sessions",
-    { config: { role: "viewer" }, schema: { response: { 200: Type.Object({ sessions: Type.Array(SessionBody) }) } } },
-    async () => ({ sessions: writable(await sessions.list()) }),
+    {
+      config: { role: "viewer" },
+      schema: {
+        querystring: SessionQuery,
+        response: { 200: Type.Object({ sessions: Type.Array(SessionBody), next: Next }) },
+      },
+    },
+    async ({ query: { limit, cursor } }) => {
+      const found = await sessions.list({ limit: limit + 1, ...(cursor === undefined ? {} : { before: cursor }) });
+      const page = found.slice(0, limit);
+      const next = found.length > limit ? { next: String(page.at(-1)!.id) } : {};
+      return { sessions: writable(page), ...next };
+    },
   );
 
   http.get(
@@ -146,58 +173,21 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
     async (request, reply) => {
       const { after, limit, session, host, boots } = request.query;
       const hostId = host === undefined ? undefined : (await hosts.find(host)).id;
-      const filter = { limit, deployId: session, hostId, hasBoots: boots };
-      if (!request.headers.accept?.includes("text/event-stream")) {
-        return { events: writable(await events.list({ after, ...filter })) };
-      }
-      const lastEventId = Number(request.headers["last-event-id"] ?? after);
-      const feed = eventFeed(events, { after: Number.isSafeInteger(lastEventId) ? lastEventId : after, ...filter });
-      reply.raw.once("close", () => feed.destroy());
-      return reply
-        .type("text/event-stream")
-        .header("cache-control", "no-store")
-        .serializer((sent: unknown) => sent as string)
-        .send(feed as never);
+      const filter = { deployId: session, hostId, hasBoots: boots };
+      if (!wantsFeed(request)) return { events: writable(await events.list({ after, limit, ...filter })) };
+      const closed = new AbortController();
+      reply.raw.once("close", () => closed.abort());
+      const isLetIn = async () => (await request.isStillLetIn?.()) ?? true;
+      const from = { ...filter, after: lastEventId(request, after) };
+      const feed = Readable.from(eventFeed(events, from, { signal: closed.signal, isLetIn }));
+      return feedReply(reply).send(feed as never);
     },
   );
 }
 
-/** Server-sent events: those in the table first, then live ones, each once. */
-function eventFeed(
-  events: EventLog,
-  filter: { after: number; deployId: number | undefined; hostId: string | undefined; hasBoots: boolean },
-): Readable {
-  const feed = new Readable({ read: () => undefined });
-  let lastId = filter.after;
-  let live: StoredEvent[] | undefined = [];
-  const send = (event: StoredEvent) => {
-    if (event.id <= lastId) return;
-    lastId = event.id;
-    if (filter.deployId !== undefined && event.deployId !== filter.deployId) return;
-    if (filter.hostId !== undefined && event.hostId !== filter.hostId) return;
-    if (!filter.hasBoots && event.kind.startsWith("boot.")) return;
-    feed.push(`id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`);
-  };
-  const unsubscribe = events.subscribe((event) => (live === undefined ? send(event) : live.push(event)));
-  feed.once("close", unsubscribe);
-  // A comment at once, so that the client sees the headers before the first event.
-  feed.push(": bootcast events\n\n");
-  (async () => {
-    for (;;) {
-      const stored = await events.list({
-        after: lastId,
-        limit: 1000,
-        deployId: filter.deployId,
-        hostId: filter.hostId,
-        hasBoots: filter.hasBoots,
-      });
-      for (const event of stored) send(event);
-      if (stored.length < 1000) break;
-    }
-    for (const event of live ?? []) send(event);
-    live = undefined;
-  })().catch((error) => feed.destroy(error as Error));
-  return feed;
+/** By name, then by version: no name has a space, and no version ten digits. */
+function imageKey({ name, version }: ImageBody): string {
+  return `${name} ${String(version).padStart(10, "0")}`;
 }
 
 function hostBody(host: Host): HostBody {

@@ -23,6 +23,7 @@ type UserRouteOptions = {
 const OneUser = Type.Object({ user: Type.String({ minLength: 1, maxLength: 64 }) });
 const OneToken = Type.Object({ token: Type.String({ minLength: 1, maxLength: 64 }) });
 const admin = { config: { role: "admin" as const } };
+const secret = { config: { ...admin.config, isSecret: true } };
 
 /** Who may do what: `/api/v1/users` and `/api/v1/tokens`, for admins only. */
 export function userRoutes(http: HttpServer, { users, tokens, reachedAt }: UserRouteOptions): void {
@@ -58,7 +59,7 @@ export function userRoutes(http: HttpServer, { users, tokens, reachedAt }: UserR
 
   http.post(
     "/api/v1/users/:user/link",
-    { ...admin, schema: { params: OneUser, response: { 201: LinkBody } } },
+    { ...secret, schema: { params: OneUser, response: { 201: LinkBody } } },
     async ({ params }, reply) => {
       const { user, code } = await users.makeLink(params.user);
       const { servers, fingerprint } = reachedAt();
@@ -75,7 +76,7 @@ export function userRoutes(http: HttpServer, { users, tokens, reachedAt }: UserR
 
   http.post(
     "/api/v1/tokens",
-    { ...admin, schema: { body: NewTokenBody, response: { 201: MadeTokenBody } } },
+    { ...secret, schema: { body: NewTokenBody, response: { 201: MadeTokenBody } } },
     async ({ body, caller }, reply) => {
       const { token, secret } = await tokens.add({ ...body, madeBy: caller?.name ?? "the server" });
       const { servers, fingerprint } = reachedAt();

@@ -17,6 +17,21 @@ export type Tables = {
   users: UserTable;
   logins: LoginTable;
   tokens: TokenTable;
+  repeats: RepeatTable;
+};
+
+/** A change that was sent with an idempotency key. */
+export type RepeatTable = {
+  key: string;
+  actor: string;
+  /** SHA-256 of the request, hex. */
+  fingerprint: string;
+  at_ms: number;
+  /** What was answered; null: nothing yet, or it is not kept. */
+  status: number | null;
+  body: string | null;
+  /** 1: it has changed something, whatever was answered. */
+  is_changed: number;
 };
 
 /** A person who may log in. */

@@ -3,8 +3,11 @@ import { Passwords } from "../../server/access/password.ts";
 import { RefusalLog } from "../../server/access/refusal-log.ts";
 import { Tokens } from "../../server/access/tokens.ts";
 import { Users } from "../../server/access/users.ts";
-import { accessControl } from "../../server/api/access.ts";
+import { accessControl, actAsCaller } from "../../server/api/access.ts";
+import { auditRoutes } from "../../server/api/audit-routes.ts";
+import { idempotencyKeys } from "../../server/api/idempotency.ts";
 import { loginRoutes } from "../../server/api/login-routes.ts";
+import { openApi } from "../../server/api/openapi.ts";
 import { securityHeaders } from "../../server/api/security-headers.ts";
 import { userRoutes } from "../../server/api/user-routes.ts";
 import { createHttp, type HttpServer } from "../../server/http.ts";
@@ -46,6 +49,10 @@ export class AccessSite {
       isLocal: ({ headers }) => headers["x-test-local"] === "yes",
       refused: ({ ip, method, url }, { code }) => refusals.add({ from: ip, method, path: url, code }),
     });
+    idempotencyKeys(http, { db: core.db, now });
+    actAsCaller(http);
+    await openApi(http, "1.0");
+    auditRoutes(http, core);
     loginRoutes(http, { users, logins, now, refused: () => undefined });
     const reached = { servers: ["https://10.77.0.1:8443"], fingerprint: "ab".repeat(32) };
     userRoutes(http, { users, tokens, reachedAt: () => reached });

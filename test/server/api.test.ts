@@ -67,6 +67,27 @@ test("plan changes nothing, an order does, stop ends it", async () => {
   assert.deepEqual([again.statusCode, again.json().code], [409, "DEPLOY_ENDED"]);
 });
 
+test("lists come in pages", async () => {
+  const names = [];
+  for (const number of [51, 52, 53]) names.push((await core.hosts.register(machine(number))).name);
+  const all = (await http.inject("/api/v1/hosts")).json().hosts.map(({ name }: { name: string }) => name);
+  const paged: string[] = [];
+  for (let next = ""; next !== undefined; ) {
+    const page = (await http.inject(`/api/v1/hosts?limit=2${next === "" ? "" : `&cursor=${next}`}`)).json();
+    assert(page.hosts.length <= 2);
+    paged.push(...page.hosts.map(({ name }: { name: string }) => name));
+    next = page.next;
+  }
+  assert.deepEqual(paged, all);
+  for (const name of names.slice(0, 2)) {
+    await http.inject({ method: "POST", url: "/api/v1/deploys", payload: { image: "lab-debian", to: [name] } });
+  }
+  const newest = (await http.inject("/api/v1/sessions?limit=1")).json();
+  const older = (await http.inject(`/api/v1/sessions?limit=1&cursor=${newest.next}`)).json();
+  assert.deepEqual([newest.sessions.length, older.sessions[0].id], [1, newest.sessions[0].id - 1]);
+  assert.equal((await http.inject("/api/v1/hosts?cursor=rubbish")).statusCode, 400);
+});
+
 test("an order must say exactly what it means", async () => {
   for (const payload of [
     { image: "lab-debian" },

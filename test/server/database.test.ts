@@ -43,6 +43,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     ...["alive_hash", "alive_name", "alive_until_ms", "alive_heard"],
   ],
   users: ["name", "role", "password_hash", "link_hash", "created_at_ms"],
+  repeats: ["key", "actor", "fingerprint", "at_ms", "status", "body", "is_changed"],
   logins: ["hash", "user_name", "created_at_ms", "used_at_ms"],
   tokens: ["name", "hash", "role", "made_by", "created_at_ms", "expires_at_ms", "used_at_ms"],
   scripts: ["owner_kind", "owner", "name", "text", "most_seconds"],

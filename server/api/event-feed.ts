@@ -1,0 +1,93 @@
+import { EventEmitter, once } from "node:events";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { EventFilter, EventLog, StoredEvent } from "../events.ts";
+
+/** A quiet feed says so, so that its reader knows a quiet room from a dead server. */
+const HEARTBEAT_MS = 10_000;
+/** What a slow reader has not taken is read from the table again, so it costs no memory. */
+const MOST_WAITING = 1000;
+const PAGE = 500;
+
+/**
+ * Server-sent events that never end by themselves: those after `filter.after` first, then live ones, each once and in
+ * their order.
+ *
+ * @param isLetIn asked now and then; the feed ends when it says no
+ */
+export async function* eventFeed(
+  events: EventLog,
+  filter: EventFilter & { readonly after: number },
+  options: { readonly signal: AbortSignal; isLetIn(): Promise<boolean>; readonly heartbeatMs?: number },
+): AsyncGenerator<string> {
+  const { signal, heartbeatMs = HEARTBEAT_MS } = options;
+  const came = new EventEmitter();
+  let waiting: StoredEvent[] = [];
+  // The table has some that are not waiting: at first, and when too many came.
+  let isBehind = true;
+  const unsubscribe = events.subscribe((event) => {
+    if (waiting.length < MOST_WAITING) waiting.push(event);
+    else isBehind = true;
+    came.emit("event");
+  });
+  let lastId = filter.after;
+  try {
+    // At once, so that the client sees the headers before the first event.
+    yield ": bootcast events\n\n";
+    while (!signal.aborted) {
+      const hadWaiting = waiting;
+      waiting = [];
+      let news: StoredEvent[];
+      if (isBehind) {
+        news = await events.list({ ...filter, after: lastId, limit: PAGE });
+        isBehind = news.length === PAGE;
+        // What waited is in the table, or comes behind this page.
+        if (!isBehind) news.push(...hadWaiting);
+      } else {
+        news = hadWaiting;
+      }
+      for (const event of news) {
+        if (event.id <= lastId) continue;
+        lastId = event.id;
+        if (isWanted(event, filter)) {
+          yield `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+        }
+      }
+      if (isBehind || waiting.length > 0) continue;
+      const beat = AbortSignal.any([signal, AbortSignal.timeout(heartbeatMs)]);
+      const isQuiet = await once(came, "event", { signal: beat }).then(
+        () => false,
+        () => true,
+      );
+      if (!isQuiet) continue;
+      if (signal.aborted || !(await options.isLetIn())) return;
+      yield ": nothing new\n\n";
+    }
+  } finally {
+    unsubscribe();
+  }
+}
+
+function isWanted(event: StoredEvent, filter: EventFilter): boolean {
+  if (filter.deployId !== undefined && event.deployId !== filter.deployId) return false;
+  if (filter.hostId !== undefined && event.hostId !== filter.hostId) return false;
+  return filter.hasBoots !== false || !event.kind.startsWith("boot.");
+}
+
+/** Whether the client wants a feed and not a list. */
+export function wantsFeed(request: FastifyRequest): boolean {
+  return request.headers.accept?.includes("text/event-stream") ?? false;
+}
+
+/** After which event a feed goes on: a browser that was cut off says so by itself. */
+export function lastEventId(request: FastifyRequest, otherwise: number): number {
+  const given = Number(request.headers["last-event-id"] ?? otherwise);
+  return Number.isSafeInteger(given) && given >= 0 ? given : otherwise;
+}
+
+/** The headers of a feed. */
+export function feedReply(reply: FastifyReply): FastifyReply {
+  return reply
+    .type("text/event-stream")
+    .header("cache-control", "no-store")
+    .serializer((sent: unknown) => sent as string);
+}
