@@ -9,6 +9,12 @@ import { digestOf, type RelaySpool } from "./relay-spool.ts";
 
 /** Its receivers wait as long without data before they give up: longer would serve nobody. */
 const PATIENCE_MS = 50_000;
+/**
+ * A pack is waited for so long while the group brings others: the relay's receivers hear nothing meanwhile. The group may
+ * be in another part of the image, and come back to this one in half an hour; then the next packs are not waited for.
+ */
+const GROUP_PATIENCE_MS = 15_000;
+const GROUP_ELSEWHERE_MS = 120_000;
 const WRONG_TRIES = 3;
 
 type Origin = Pick<StreamControl, "pack" | "streams">;
@@ -27,6 +33,9 @@ export class RelayPacks implements PackReader {
   readonly #onWait: (reason: string) => void;
   readonly #signal: AbortSignal;
   readonly #patienceMs: number;
+  readonly #groupPatienceMs: number;
+  /** Not before this is a pack waited for that the group may bring. */
+  #waitsFrom = 0;
   /** What is fetched now: the sender and a receiver by unicast may want the same. */
   readonly #fetching = new Map<number, Promise<Uint8Array>>();
   #fetched = 0;
@@ -43,6 +52,8 @@ export class RelayPacks implements PackReader {
     readonly signal: AbortSignal;
     /** For tests. */
     readonly patienceMs?: number;
+    /** For tests. */
+    readonly groupPatienceMs?: number;
   }) {
     this.#origin = options.origin;
     this.#streamId = options.streamId;
@@ -52,6 +63,7 @@ export class RelayPacks implements PackReader {
     this.#onWait = options.onWait;
     this.#signal = options.signal;
     this.#patienceMs = options.patienceMs ?? PATIENCE_MS;
+    this.#groupPatienceMs = options.groupPatienceMs ?? GROUP_PATIENCE_MS;
   }
 
   /** Packs that came from the origin. */
@@ -82,12 +94,15 @@ export class RelayPacks implements PackReader {
   // The group brings packs in its own order: as long as any come, this one may be among the next.
   async #readKept(number: number, target: Uint8Array): Promise<boolean> {
     if (await this.#spool.readInto(number, target)) return true;
-    while (this.#intake?.isRunning === true) {
+    const from = performance.now();
+    if (this.#intake?.isRunning !== true || from < this.#waitsFrom) return false;
+    while (this.#intake.isRunning && performance.now() < from + this.#groupPatienceMs) {
       const before = this.#spool.count;
       await this.#intake.next();
       if (await this.#spool.readInto(number, target)) return true;
       if (this.#spool.count === before) return false;
     }
+    this.#waitsFrom = performance.now() + GROUP_ELSEWHERE_MS;
     return false;
   }
 

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, open, rm, stat, utimes, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { pino } from "pino";
 import type { StreamInfo } from "../../agent/contract.ts";
 import { RelayPacks } from "../../cli/relay-packs.ts";
@@ -147,11 +148,10 @@ test("another fault of the origin ends the relay at once", async () => {
   await assert.rejects(read(0), { code: "STREAM_BROKEN" });
 });
 
-test("packs that come by themselves are waited for, and asked for when they do not", async () => {
+/** A relay of a group that brings what `bring` gives, and nothing where that is undefined. */
+function relayOfGroup(bring: () => number | undefined, groupPatienceMs?: number) {
   const asked: number[] = [];
   const held = new Map<number, Uint8Array>();
-  // The group brings 1, then 0, then nothing.
-  const brought = [1, 0];
   let count = 0;
   const relay = new RelayPacks({
     origin: {
@@ -174,7 +174,8 @@ test("packs that come by themselves are waited for, and asked for when they do n
     intake: {
       isRunning: true,
       async next() {
-        const number = brought.shift();
+        const number = bring();
+        await nextTurn();
         if (number === undefined) return;
         held.set(number, stored[number]!);
         count += 1;
@@ -182,11 +183,34 @@ test("packs that come by themselves are waited for, and asked for when they do n
     },
     onWait: () => undefined,
     signal,
+    ...(groupPatienceMs === undefined ? {} : { groupPatienceMs }),
   });
+  return { relay, asked };
+}
+
+test("packs that come by themselves are waited for, and asked for when they do not", async () => {
+  // The group brings 1, then 0, then nothing.
+  const brought = [1, 0];
+  const { relay, asked } = relayOfGroup(() => brought.shift());
   assert.deepEqual(await relay.read(packs[0]!, 0), stored[0]);
   assert.deepEqual(asked, []);
   assert.deepEqual(await relay.read(packs[2]!, 2), stored[2]);
   assert.deepEqual(asked, [2]);
+});
+
+test("a group that is in another part of the image is not waited for, however much it brings", async () => {
+  let brought = 0;
+  const bring = () => {
+    brought += 1;
+    return 1;
+  };
+  const { relay, asked } = relayOfGroup(bring, 30);
+  assert.deepEqual(await relay.read(packs[0]!, 0), stored[0]);
+  assert.deepEqual(asked, [0]);
+  assert(brought > 1, "it was waited for a while");
+  const before = brought;
+  assert.deepEqual(await relay.read(packs[2]!, 2), stored[2]);
+  assert.equal(brought, before, "the next one is asked for at once");
 });
 
 test("a spool knows what it holds once it was looked at", async () => {
