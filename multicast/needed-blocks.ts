@@ -27,6 +27,11 @@ export class NeededBlocks {
     return this.#pass;
   }
 
+  /** Something is still to be sent. */
+  get areAnyNeeded(): boolean {
+    return this.#current !== undefined || this.#needed.includes(1);
+  }
+
   isNeeded(block: number): boolean {
     return this.#needed[block] === 1;
   }

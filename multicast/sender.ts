@@ -88,6 +88,11 @@ export class SenderSession {
     return this.#state === "streaming" && this.#holds.isHeld;
   }
 
+  /** It would send more than canaries now, if the wire were free. */
+  get hasSymbolsToSend(): boolean {
+    return this.#state === "streaming" && !this.#holds.isHeld && this.#order.hasWork;
+  }
+
   get isOver(): boolean {
     return this.#overReason !== undefined;
   }

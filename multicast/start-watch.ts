@@ -31,6 +31,8 @@ export class StartWatch {
    */
   reason(hasStreamed: boolean, now: number): string | undefined {
     const { waitFor, maxWaitMs } = this.#options;
+    // All of them left: whoever comes next is the first one again.
+    if (this.#ready === 0) this.#firstReadyAt = undefined;
     const receiving = this.#room.count("receiving");
     const before = { ready: this.#ready, receiving, firstReadyAt: this.#firstReadyAt, hasStreamed, waitFor, maxWaitMs };
     return reasonToStart(before, now);

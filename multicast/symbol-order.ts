@@ -24,7 +24,9 @@ const JUDGED_LATEST_MS = 1_500;
  *
  * A pass goes through the blocks that some receiver needs, in ascending order,
  * and round again for those who came later. Repairs that receivers ask for go
- * before new blocks; a block that is missing by more than half is sent again as
+ * before new blocks, but where they are very many half of what is sent stays
+ * the pass's: a host that asks without end, for whatever reason, slows a room
+ * and does not stop it. A block that is missing by more than half is sent again as
  * a whole, after the pass, so that one bad link does not set the pace of all.
  * What is sent is for whoever takes part: who that is, and when it may be sent,
  * is decided elsewhere. Times are the caller's milliseconds.
@@ -40,6 +42,8 @@ export class SymbolOrder {
   /** The next one of the block that is being sent. */
   #symbol = 0;
   #hasBegun = false;
+  /** Repairs that went before symbols of the pass. */
+  #repairsAhead = 0;
 
   /** @param options.once it goes through its blocks once: who comes too late for one fetches it by unicast */
   constructor(layout: StreamLayout, options: { readonly once: boolean; readonly onPassEnd: (pass: number) => void }) {
@@ -58,6 +62,11 @@ export class SymbolOrder {
   /** No block is being sent. */
   get isBetweenPasses(): boolean {
     return this.#blocks.current === undefined;
+  }
+
+  /** Something is known to be needed. */
+  get hasWork(): boolean {
+    return !this.#repairs.isEmpty || this.#blocks.areAnyNeeded;
   }
 
   /** @param needs runs of blocks [first, count] that a receiver lacks */
@@ -116,10 +125,14 @@ export class SymbolOrder {
    */
   next(sequence: number, most: number, everyMs: number, now: number): NextSymbols | undefined {
     this.#anticipation.judge(now, (block) => this.#repairs.plannedFor(block));
-    const repair = this.#repairs.take(sequence, now);
-    if (repair !== undefined) return { kind: PacketKind.repair, ...repair, count: 1 };
     if (this.#blocks.current === undefined) this.#nextBlock();
     const block = this.#blocks.current;
+    const isPassDue = block !== undefined && this.#repairsAhead >= this.#layout.symbolsPerBlock;
+    const repair = isPassDue ? undefined : this.#repairs.take(sequence, now);
+    if (repair !== undefined) {
+      if (block !== undefined) this.#repairsAhead += 1;
+      return { kind: PacketKind.repair, ...repair, count: 1 };
+    }
     if (block === undefined) return undefined;
     if (this.#symbol === 0) this.#blocks.begin();
     this.#hasBegun = true;
@@ -128,6 +141,7 @@ export class SymbolOrder {
     const symbols = this.#layout.symbolsOfBlock(block);
     const count = Math.min(symbols - symbol, most);
     this.#symbol += count;
+    this.#repairsAhead = Math.max(0, this.#repairsAhead - count);
     if (this.#symbol === symbols) this.#endBlock(block, everyMs, now);
     return { kind: PacketKind.symbol, block, symbol, plannedParity, count };
   }

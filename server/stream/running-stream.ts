@@ -82,7 +82,14 @@ export class RunningStream {
     this.#log = parts.log;
     const { wire, wireOf, manifest, packs, rate, now } = parts;
     const sent = this.#sent;
-    this.#unicast = new UnicastPacks({ layout: wire.layout, manifest, packs, rate, sent, now });
+    this.#unicast = new UnicastPacks({
+      layout: wire.layout,
+      manifest,
+      packs,
+      rate,
+      isGroupBusy: () => this.#session.hasSymbolsToSend,
+      now,
+    });
     this.#pump = new StreamPump({
       wire,
       manifest,

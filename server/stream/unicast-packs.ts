@@ -2,7 +2,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Manifest } from "../../images/manifest.ts";
 import { type PackReader, readPackInto } from "../../images/pack-reader.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
-import type { SentMeter } from "../../multicast/sent-meter.ts";
 import { PackMemory } from "./pack-memory.ts";
 import { packUnknown, unicastBusy } from "./stream-faults.ts";
 import type { StreamRate } from "./stream-rate.ts";
@@ -10,9 +9,6 @@ import { UnicastPace } from "./unicast-pace.ts";
 
 /** What goes by TCP is so much longer on the wire: 1448 bytes of 1514. */
 const TCP_SHARE = 1.05;
-
-/** Of the rate, what the group takes when it has more to send than canaries. */
-const BUSY_SHARE = 0.1;
 
 /** A pack in memory that is wanted back when it was sent; once. */
 export type LentPack = { readonly bytes: Uint8Array; readonly giveBack: () => void };
@@ -26,7 +22,7 @@ export class UnicastPacks {
   readonly #placeOf: ReadonlyMap<string, number>;
   readonly #memory: PackMemory;
   readonly #rate: StreamRate;
-  readonly #sent: SentMeter;
+  readonly #isGroupBusy: () => boolean;
   readonly #now: () => number;
   readonly #pace = new UnicastPace();
 
@@ -35,8 +31,8 @@ export class UnicastPacks {
     readonly manifest: Manifest;
     readonly packs: PackReader;
     readonly rate: StreamRate;
-    /** What the group was sent. */
-    readonly sent: SentMeter;
+    /** The group has more to send than canaries, whether it got to it lately or not. */
+    readonly isGroupBusy: () => boolean;
     readonly now: () => number;
   }) {
     const { layout, manifest } = parts;
@@ -47,7 +43,7 @@ export class UnicastPacks {
     this.#placeOf = new Map(places.map((place) => [manifest.packs[layout.packNumbers[place]!]!.digest, place]));
     this.#memory = new PackMemory(places.reduce((most, place) => Math.max(most, layout.packBytes(place)), 0));
     this.#rate = parts.rate;
-    this.#sent = parts.sent;
+    this.#isGroupBusy = parts.isGroupBusy;
     this.#now = parts.now;
   }
 
@@ -76,9 +72,7 @@ export class UnicastPacks {
   async #awaitTurn(bytes: number): Promise<void> {
     const bytesPerSecond = this.#rate.onUnicast();
     const now = this.#now();
-    // At the end of a pass, and while it is held, canaries are nearly nothing.
-    const isGroupBusy = this.#sent.bytesPerSecond(now) > bytesPerSecond * BUSY_SHARE;
-    const waitMs = this.#pace.admit({ bytes, bytesPerSecond, isGroupBusy }, now);
+    const waitMs = this.#pace.admit({ bytes, bytesPerSecond, isGroupBusy: this.#isGroupBusy() }, now);
     if (waitMs === undefined) throw unicastBusy();
     if (waitMs > 0) await sleep(waitMs);
     this.#pace.onSent(bytes, bytesPerSecond, this.#now());

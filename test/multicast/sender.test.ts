@@ -466,3 +466,36 @@ test("sender: a request that nothing is sent for does not keep the only pass ope
   }
   assert.equal(session.state, "ended");
 });
+
+test("sender: it says whether it has more than canaries to send: not before it starts, while it is held, and at the end", () => {
+  const { session, runUntil, join, report } = start();
+  join("one");
+  runUntil(300);
+  assert.equal(session.hasSymbolsToSend, false, "open");
+  report("one", "ready");
+  runUntil(305);
+  assert.equal(session.hasSymbolsToSend, true, "in the pass");
+  const release = session.hold("the gateway answers late");
+  assert.equal(session.hasSymbolsToSend, false, "held");
+  release(305);
+  assert.equal(session.hasSymbolsToSend, true, "let go");
+  runUntil(1_000);
+  assert.equal(session.hasSymbolsToSend, false, "everything was sent");
+  session.join("two", "two", undefined, 1_000);
+  assert.equal(session.hasSymbolsToSend, true, "another one needs it");
+});
+
+test("sender: when all who were ready have left, the longest wait begins anew with the next one", () => {
+  const { session, runUntil, join, report } = start({ waitFor: 2, maxWaitMs: 5_000 });
+  join("one");
+  report("one", "ready");
+  runUntil(1_000);
+  report("one", "left");
+  runUntil(8_000);
+  join("two");
+  report("two", "ready");
+  runUntil(12_900);
+  assert.equal(session.state, "open");
+  runUntil(13_100);
+  assert.equal(session.state, "streaming");
+});

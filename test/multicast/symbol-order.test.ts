@@ -82,3 +82,19 @@ test("order: a stream of one pass goes back to no block; before its first symbol
   send();
   assert.deepEqual([...new Set(sent.map(({ block }) => block))], [1, 2, 3]);
 });
+
+test("order: a host that asks for everything again and again takes half of what is sent, and no more", () => {
+  const { order, send, sent, layout } = start();
+  order.needRuns([[0, layout.blockCount]]);
+  const symbols = () => sent.filter(({ kind }) => kind === PacketKind.symbol).length;
+  while (symbols() < layout.symbolCount && sent.length < 10 * layout.symbolCount) {
+    // It claims to have heard nothing since the stream began.
+    const now = sent.length * SYMBOL_MS;
+    order.onWishes([{ block: 0, count: layout.blockCount, lacking: layout.mostRepaired(0) }], 0, now);
+    send(1);
+  }
+  assert.equal(symbols(), layout.symbolCount, "the pass ends");
+  const repairs = sent.length - symbols();
+  assert(repairs > layout.symbolCount / 2, `it asks for much: ${repairs}`);
+  assert(repairs <= layout.symbolCount + layout.symbolsPerBlock, `${repairs} repairs`);
+});

@@ -2,7 +2,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { rawFilePacks } from "../../../images/pack-reader.ts";
 import { StreamLayout } from "../../../multicast/layout.ts";
-import { SentMeter } from "../../../multicast/sent-meter.ts";
 import { Budget } from "../../../server/stream/budget.ts";
 import { StreamRate } from "../../../server/stream/stream-rate.ts";
 import { UnicastPacks } from "../../../server/stream/unicast-packs.ts";
@@ -11,16 +10,16 @@ import { descriptionOf } from "../../multicast/streams.ts";
 
 const pace = { readyAt: (now: number) => now, take: () => undefined, setRate: () => undefined };
 
-async function opened() {
+async function opened({ bytesPerSecond = 10e9, isGroupBusy = false } = {}) {
   const disk = sampleDisk("?".repeat(70), 512);
   const { manifest, packs: made } = await scanToMemory(disk);
   const sizes = manifest.packs.map(({ storedBytes }) => storedBytes);
   const layout = new StreamLayout(descriptionOf(sizes, {}), manifest.packs);
   const now = () => performance.now();
-  const ceiling = { mode: "fixed", ceilingBytesPerSecond: 10e9 } as const;
-  const rate = new StreamRate({ ...ceiling, pace, budget: new Budget(10e9), now: now() });
+  const ceiling = { mode: "fixed", ceilingBytesPerSecond: bytesPerSecond } as const;
+  const rate = new StreamRate({ ...ceiling, pace, budget: new Budget(bytesPerSecond), now: now() });
   const packs = rawFilePacks(disk, manifest);
-  const unicast = new UnicastPacks({ layout, manifest, packs, rate, sent: new SentMeter(), now });
+  const unicast = new UnicastPacks({ layout, manifest, packs, rate, isGroupBusy: () => isGroupBusy, now });
   return { unicast, rate, manifest, wanted: (digest: string) => Buffer.from(made.get(digest)!.bytes) };
 }
 
@@ -38,6 +37,19 @@ test("packs by unicast: all at the same time and one after the other, each with 
   const next = await unicast.read(second!.digest);
   assert.equal(next.bytes.buffer, bytes.buffer, "memory goes round");
   assert.deepEqual(Buffer.from(next.bytes), wanted(second!.digest));
+  rate.close();
+});
+
+test("packs by unicast: a group that has something to send gets its half, also one that got to nothing so far", async () => {
+  const { unicast, rate, manifest } = await opened({ bytesPerSecond: 20e6, isGroupBusy: true });
+  const [first, second] = manifest.packs;
+  const from = performance.now();
+  await unicast.read(first!.digest);
+  const pausedMs = unicast.groupPauseMs(performance.now());
+  await unicast.read(second!.digest);
+  const packMs = first!.storedBytes / 20e3;
+  assert(pausedMs <= packMs * 1.05, "the group waits for one pack");
+  assert(performance.now() - from >= 2 * packMs, "the next one leaves it as much time as this one took");
   rate.close();
 });
 
