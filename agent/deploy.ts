@@ -9,7 +9,7 @@ import { changeOfDisk, chooseDisk, type DiskTerms, describeDisk, diskChanged } f
 import { diskIdentity } from "./disk-identity.ts";
 import type { Erased } from "./erase.ts";
 import { limits } from "./limits.ts";
-import { checkName, keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
+import { checkUnchanged, keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
 import type { AgentPorts, LocalDisk } from "./ports.ts";
 import { preflight } from "./preflight.ts";
 import type { Reporter } from "./reporter.ts";
@@ -52,12 +52,13 @@ export class Deploy {
     reporter.about({ image, hostName: order.hostName });
     try {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
-      const terms = termsOf(order);
+      termsOf(order);
       verifyRuleOf(order);
-      checkName(order);
+      checkUnchanged(order, this.#host.network.mac);
       const end = { ports, reporter, host: this.#host, order, recheck: (disk: Disk) => this.#recheck(disk) };
       checkPermitsOfEnd(end);
       const stream = await ports.describe(this.#host.client.url, order.streamId);
+      const terms = termsOf(order, stream.manifest);
       const disk = await this.#preflight(stream, terms);
       const held = await this.#look(disk, stream.manifest);
       reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);

@@ -1,5 +1,8 @@
 import { Fault } from "../fault.ts";
+import { canHold } from "../images/disk-content.ts";
+import type { Partition } from "../images/manifest.ts";
 import type { Disk, Held } from "./disk.ts";
+import { diskIdentity } from "./disk-identity.ts";
 import { allows, type DiskPermission, type DiskRule } from "./disk-rule.ts";
 
 /** What an order knows of the disk's content; texts are those of `contentText`. */
@@ -8,6 +11,12 @@ export type ExpectedContent = {
   readonly confirmed: readonly string[];
   /** What the disk held after the last restore; empty: there was none. */
   readonly known: string;
+  /** The disk that this very order has erased and begun to write, and what the image puts on it. */
+  readonly begun?: {
+    /** A text of `diskIdentity`. */
+    readonly disk: string;
+    readonly partitions: readonly Pick<Partition, "number" | "type" | "fileSystem">[];
+  };
 };
 
 type Class = Extract<DiskPermission, "encrypted" | "raid" | "lvm">;
@@ -24,15 +33,15 @@ const guarded: Readonly<Record<string, { readonly is: Class; readonly words: str
   ldm: { is: "lvm", words: "a part of a Windows dynamic disk" },
 };
 
-/** The same disk later, whatever its name then: by its WWN, else its serial number, else its path. */
-export function diskIdentity({ wwn, serial, path }: Pick<Disk, "wwn" | "serial" | "path">): string {
+/** What people know a disk by, in one word: its WWN, else its serial number, else its path. */
+export function shortDiskName({ wwn, serial, path }: Pick<Disk, "wwn" | "serial" | "path">): string {
   return wwn || serial || path;
 }
 
 /** 'naa.5002538d40f1e2a3: 1 vfat "EFI", 2 ext4 "root"': which disk, and what is on it. One line. */
 export function contentText(disk: Pick<Disk, "wwn" | "serial" | "path" | "holds">): string {
   const holds = disk.holds === undefined ? "not looked at" : disk.holds.map(heldText).join(", ") || "nothing";
-  return `${diskIdentity(disk)}: ${holds}`;
+  return `${shortDiskName(disk)}: ${holds}`;
 }
 
 function heldText({ number, kind, label }: Held): string {
@@ -41,6 +50,13 @@ function heldText({ number, kind, label }: Held): string {
     kind || "unknown",
     ...(label === "" ? [] : [JSON.stringify(label)]),
   ].join(" ");
+}
+
+/** Whether this order has put it there before its machine lost power: on its own disk, in the image's own partition. */
+function isOwn(disk: Disk, { number, kind }: Held, { begun }: ExpectedContent): boolean {
+  if (begun === undefined || begun.disk === "" || begun.disk !== diskIdentity(disk)) return false;
+  const partition = begun.partitions.find((one) => one.number === number);
+  return partition !== undefined && canHold(partition, kind);
 }
 
 /** Each surprise on the disk with the permission that would do; none when it may be erased. */
@@ -52,9 +68,10 @@ export function unexpectedOn(
   const now = contentText(disk);
   if (expected.confirmed.includes(now)) return [];
   const found: { permission: DiskPermission; why: string }[] = [];
-  for (const { number, kind } of disk.holds ?? []) {
+  for (const held of disk.holds ?? []) {
+    const { number, kind } = held;
     const what = Object.hasOwn(guarded, kind) ? guarded[kind] : undefined;
-    if (what === undefined) continue;
+    if (what === undefined || isOwn(disk, held, expected)) continue;
     const where = number === 0 ? "the disk" : `partition ${number}`;
     found.push({ permission: what.is, why: `${where} is ${what.words}` });
   }

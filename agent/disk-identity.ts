@@ -1,4 +1,4 @@
-import type { Disk } from "./contract.ts";
+import type { Disk } from "./disk.ts";
 
 /**
  * A disk in words that no other one has: what the maker wrote into it. The same on another cable and under another

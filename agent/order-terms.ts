@@ -1,29 +1,60 @@
 import { Fault } from "../fault.ts";
 import type { FitOrder } from "../images/disk-fit/plan.ts";
 import type { HeldCells } from "../images/held-cells.ts";
-import type { Report } from "./contract.ts";
+import type { Manifest } from "../images/manifest.ts";
+import { type Report, scriptsDigest } from "./contract.ts";
 import type { DeployOrder } from "./deploy-order.ts";
 import { type DiskTerms, defaultTerms } from "./disk-choice.ts";
 import { parseDiskRule } from "./disk-rule.ts";
 import { parseVerifyRule, type VerifyRule } from "./verify-plan.ts";
 
-/** @throws {Fault} DISK_RULE when the server's rule is one that this agent does not understand */
-export function termsOf({ terms }: DeployOrder): DiskTerms {
+/**
+ * @param image what the order puts on the disk, once that is known
+ * @throws {Fault} DISK_RULE when the server's rule is one that this agent does not understand
+ */
+export function termsOf({ terms }: DeployOrder, image?: Pick<Manifest, "partitions">): DiskTerms {
   if (terms === undefined) return defaultTerms;
-  return { rule: parseDiskRule(terms.disk), confirmed: terms.confirmed, known: terms.known };
+  const { confirmed, known, resumes = "" } = terms;
+  const begun = image === undefined ? {} : { begun: { disk: resumes, partitions: image.partitions } };
+  return { rule: parseDiskRule(terms.disk), confirmed, known, ...begun };
 }
 
 /**
- * Only what lies in the terms is signed; the order's other words can be put in by anybody on the way.
+ * Only what lies in the terms is signed; the order's other words can be put in, changed or taken out by anybody on the
+ * way. Scripts and the restored system's call are signed by themselves, so here it only counts whether they are those
+ * that the terms speak of.
  *
- * @throws {Fault} ORDER_CHANGED when the order has another name for the host. A server of before signs none
+ * @param mac this machine's
+ * @throws {Fault} ORDER_CHANGED when the order says one thing and its terms another. A server of before signs less
  */
-export function checkName({ hostName, terms }: DeployOrder): void {
-  const signed = terms?.hostName ?? hostName;
-  if (signed === hostName) return;
-  throw new Fault("ORDER_CHANGED", {
-    what: "The order calls this host by two names, so it was not carried out.",
-    why: `One is "${hostName}", and the one that is to be signed is "${signed}": something changed the order on its way.`,
+export function checkUnchanged({ deployId, hostName, scripts, alive, terms }: DeployOrder, mac: string): void {
+  const named = terms?.hostName ?? hostName;
+  if (named !== hostName) {
+    throw orderChanged(
+      "The order calls this host by two names",
+      `One is "${hostName}", and the one that is to be signed is "${named}"`,
+    );
+  }
+  if (terms?.scripts !== undefined) {
+    if (scripts === undefined) {
+      throw orderChanged("The order has lost its scripts", "It says that there are some, and there are none");
+    }
+    if (scriptsDigest({ mac, deployId, list: scripts.list }) !== terms.scripts) {
+      throw orderChanged("The order has other scripts than it says", "They may be those of an older order");
+    }
+  }
+  if (terms?.alive === true && alive === undefined) {
+    throw orderChanged(
+      "The order does not say how the restored system is to say that it is up",
+      "It says that the system is to do so",
+    );
+  }
+}
+
+function orderChanged(what: string, why: string): Fault {
+  return new Fault("ORDER_CHANGED", {
+    what: `${what}, so it was not carried out.`,
+    why: `${why}: something changed the order on its way.`,
     fix: "Look for other servers and devices on this network that change what machines are told, and order it again.",
   });
 }

@@ -5,7 +5,7 @@ import { Command } from "commander";
 import { type Logger, pino } from "pino";
 import { contentText, type Disk } from "../agent/contract.ts";
 import { describeDisk } from "../agent/disk-choice.ts";
-import { diskIdentity } from "../agent/disk-content.ts";
+import { shortDiskName } from "../agent/disk-content.ts";
 import { readDisks } from "../agent/disks.ts";
 import { examineDisks } from "../agent/examine-disks.ts";
 import { thisMachine } from "../agent/machine-files.ts";
@@ -186,7 +186,7 @@ async function describe(path: string, log: Logger): Promise<string> {
   const found = diskAt(path);
   const [disk] = found === undefined ? [] : await examineDisks([found], { files: thisMachine, tools, log });
   if (disk === undefined) return path;
-  return `${describeDisk(disk)}\nholds ${contentText(disk).slice(diskIdentity(disk).length + 2)}`;
+  return `${describeDisk(disk)}\nholds ${contentText(disk).slice(shortDiskName(disk).length + 2)}`;
 }
 
 async function imageFiles(

@@ -1,6 +1,6 @@
 import type { Disk, Inventory } from "../agent/contract.ts";
 import { describeDisk, unfitOf } from "../agent/disk-choice.ts";
-import { contentText, diskIdentity } from "../agent/disk-content.ts";
+import { contentText, shortDiskName } from "../agent/disk-content.ts";
 import { type DiskRule, diskPermissions } from "../agent/disk-rule.ts";
 import { formatSize } from "../agent/sizes.ts";
 import { table } from "./table.ts";
@@ -41,7 +41,7 @@ export function diskTable(disks: readonly Disk[]): string {
       const refusal = refusalOf(disk);
       return [
         `  ${number === 0 ? " -" : String(number).padStart(2)}  ${describeDisk(disk)}`,
-        `      holds ${contentText(disk).slice(diskIdentity(disk).length + 2)}`,
+        `      holds ${contentText(disk).slice(shortDiskName(disk).length + 2)}`,
         ...(refusal === undefined ? [] : [`      cannot be chosen: ${refusal}`]),
         ...(disk.failing === undefined || refusal !== undefined ? [] : [`      WARNING: it fails: ${disk.failing}`]),
       ].join("\n");

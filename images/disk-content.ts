@@ -1,6 +1,8 @@
 import { Fault } from "../fault.ts";
 import type { BlockSource } from "./block.ts";
+import { raidTypes } from "./disk-fit/partition-kinds.ts";
 import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf } from "./file-system.ts";
+import type { Partition } from "./manifest.ts";
 import { readDiskLayout } from "./partition-table.ts";
 import { volumeLabel } from "./volume-label.ts";
 
@@ -66,6 +68,21 @@ const kindByType: Readonly<Record<string, string>> = {
   "AF9B60A0-1431-4F62-BC68-3311714A69AD": "ldm",
   "42": "ldm",
 };
+
+/**
+ * Whether a partition of an image is what was found, as far as its type and its first bytes tell: a manifest knows no
+ * more of it.
+ *
+ * @param kind of `Content`
+ */
+export function canHold({ type, fileSystem }: Pick<Partition, "type" | "fileSystem">, kind: string): boolean {
+  const byType = Object.hasOwn(kindByType, type) ? kindByType[type] : undefined;
+  if (byType !== undefined) return kind === byType;
+  if (kind === "apfs-encrypted") return fileSystem === "apfs";
+  if (kind === "zfs") return fileSystem === "";
+  if (kind === "raid" && raidTypes.includes(type.toUpperCase())) return true;
+  return kind === fileSystem;
+}
 
 async function kindOf(
   source: BlockSource,

@@ -3,6 +3,17 @@ import { Fault } from "../fault.ts";
 /** A restored host that does not say within this that it is up has failed. */
 export const DEFAULT_ALIVE_MS = 15 * 60_000;
 
+/** An agent that finishes a restore is not silent for so long, and a restored system tries again every five seconds. */
+const SILENCE_MS = 30_000;
+
+/**
+ * Whether a restored system can be up at all: its machine said that it restarts, or that word got lost and nothing
+ * else came. Before that the agent is at work, and whoever calls has only read the token off the network.
+ */
+export function canBeUp(host: { readonly state: string; readonly silentMs: number }): boolean {
+  return host.state === "rebooting" || (host.state === "finishing" && host.silentMs >= SILENCE_MS);
+}
+
 /** Whether a system calls itself what its host is called: by the first part of the name, in any case. */
 export function isNamedSo(said: string, name: string): boolean {
   const first = (text: string) => text.split(".")[0]?.toLowerCase() ?? "";

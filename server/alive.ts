@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Logger } from "pino";
 import { type AgentState, aliveText, type OrderAlive } from "../agent/contract.ts";
 import { Fault } from "../fault.ts";
-import { DEFAULT_ALIVE_MS, isNamedSo, notAliveFault } from "./alive-rules.ts";
+import { canBeUp, DEFAULT_ALIVE_MS, isNamedSo, notAliveFault } from "./alive-rules.ts";
 import type { Database } from "./db/database.ts";
 import type { Change, EventLog } from "./events.ts";
 import { hashOfToken } from "./host-registration.ts";
@@ -71,7 +71,7 @@ export class Alive {
   /**
    * A restored system says that it is up. The same again changes nothing: its answer may have been lost.
    *
-   * @returns whether it is called what it was to be called
+   * @returns whether it is up, and called what it was to be called
    * @throws {Fault} TOKEN_WRONG
    */
   async heard(hostId: string, token: string, said: string): Promise<boolean> {
@@ -80,12 +80,16 @@ export class Alive {
         .selectFrom("deploy_hosts")
         .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
         .select(["deploy_id", "deploy_hosts.state", "alive_name", "alive_until_ms", "deploy_hosts.fault", "hosts.name"])
+        .select(["hosts.state as host_state", "last_seen_ms"])
         .where("host_id", "=", hostId)
         .where("alive_hash", "=", hashOfToken(token))
         .executeTakeFirst();
       if (row === undefined) throw tokenWrong();
       const deployId = row.deploy_id;
       const isLate = row.state === "failed" && isOfAlive(row.fault);
+      // Its agent is at work, and would stop half-way at an order that is done.
+      const host = { state: row.host_state, silentMs: change.nowMs - row.last_seen_ms };
+      if (row.state === "running" && !canBeUp(host)) return false;
       // A restart that nobody heard of, a deadline that runs, and one that has passed.
       const isAwaited = row.state === "running" || row.alive_until_ms !== null || isLate;
       const isNamed = isNamedSo(said, row.alive_name ?? row.name);

@@ -9,6 +9,7 @@ import {
   type Inventory,
   NAME_SINCE,
   type OrderTerms,
+  PARTS_SINCE,
   RESUME_SINCE,
 } from "../agent/contract.ts";
 import type { Database } from "./db/database.ts";
@@ -45,10 +46,11 @@ export async function termsOf(
       "known",
       "begun_disk",
       "is_erased",
+      "scripts_digest",
       "hosts.inventory",
       "hosts.name",
     ])
-    .select(["erase", "grow", "ids", "afterwards", "verify"])
+    .select(["erase", "grow", "ids", "afterwards", "verify", "alive"])
     .where("deploy_id", "=", deployId)
     .where("host_id", "=", hostId)
     .executeTakeFirst();
@@ -64,6 +66,8 @@ export async function termsOf(
       : { grow: (row.grow ?? DEFAULT_GROWTH) as Growth, ids: (row.ids ?? DEFAULT_IDS) as DiskIds }),
   };
   if (contract >= NAME_SINCE) terms.hostName = row.name;
+  if (contract >= PARTS_SINCE && row.scripts_digest !== null) terms.scripts = row.scripts_digest;
+  if (contract >= PARTS_SINCE && row.alive === 1) terms.alive = true;
   const { afterwards } = row;
   if (afterwards !== null && contract < AFTERWARDS_SINCE) {
     return { cannot: "do after the restore what was ordered" };

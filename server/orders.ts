@@ -145,10 +145,6 @@ export class Orders {
         reason: `Session ${deploy.id}: the disk becomes the next version of ${deploy.image}.`,
       };
     }
-    const disk = await termsOf(db, hostId, deploy.id);
-    if (disk?.cannot !== undefined) {
-      return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, disk.cannot));
-    }
     const scripts = await this.#options.scripts?.ofOrder({ hostId, deployId: deploy.id, image: deploy.image });
     if (scripts !== undefined && ((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < SCRIPTS_SINCE) {
       return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, "run scripts on what it restored"));
@@ -156,6 +152,11 @@ export class Orders {
     const alive = await this.#options.alive?.ofOrder({ hostId, deployId: deploy.id, interfaceAddress });
     if (alive !== undefined && ((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < ALIVE_SINCE) {
       return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, "let a restored system call"));
+    }
+    // Behind the scripts, which it names.
+    const disk = await termsOf(db, hostId, deploy.id);
+    if (disk?.cannot !== undefined) {
+      return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, disk.cannot));
     }
     let streamId: string;
     try {

@@ -1,4 +1,4 @@
-import { type OrderScript, type OrderScripts, scriptsText } from "../agent/contract.ts";
+import { type OrderScript, type OrderScripts, scriptsDigest, scriptsText } from "../agent/contract.ts";
 import { Fault } from "../fault.ts";
 import type { Database } from "./db/database.ts";
 import type { EventLog } from "./events.ts";
@@ -102,7 +102,10 @@ export class Scripts {
     return host;
   }
 
-  /** What runs on a host when it is given an image; undefined: nothing. */
+  /**
+   * What runs on a host when it is given an image; undefined: nothing. It is noted with the order what the host was
+   * told, because its permit is signed later, and somebody may have changed a script since.
+   */
   async ofOrder(about: {
     readonly hostId: string;
     readonly deployId: number;
@@ -118,8 +121,16 @@ export class Scripts {
     const list = all
       .filter(({ kind, name }) => name === (kind === "image" ? about.image : host.group_name))
       .map(({ script }) => script);
-    if (list.length === 0) return undefined;
-    return { list, permit: this.#sign(scriptsText({ mac: host.mac, deployId: String(about.deployId), list })) };
+    const signed = { mac: host.mac, deployId: String(about.deployId), list };
+    await this.#events.change(({ tables }) =>
+      tables
+        .updateTable("deploy_hosts")
+        .set({ scripts_digest: list.length === 0 ? null : scriptsDigest(signed) })
+        .where("deploy_id", "=", about.deployId)
+        .where("host_id", "=", about.hostId)
+        .execute(),
+    );
+    return list.length === 0 ? undefined : { list, permit: this.#sign(scriptsText(signed)) };
   }
 
   async #unknown(tables: Pick<Database, "selectFrom">, owner: ScriptOwner, name: string): Promise<Fault> {

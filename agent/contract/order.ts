@@ -45,6 +45,13 @@ export const OrderTerms = Type.Object({
   resumes: Type.Optional(Type.String({ maxLength: 1000 })),
   /** Since NAME_SINCE. The order's `hostName` once more: it is written to the disk, so it is in the permit. */
   hostName: Type.Optional(HostName),
+  /**
+   * Since PARTS_SINCE: that the order has scripts, `scriptsDigest` of them. They lie outside of the terms, and nobody on
+   * the way may take them out, or put in those of before.
+   */
+  scripts: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })),
+  /** Since PARTS_SINCE: that the order has what the restored system says, which lies outside of the terms as well. */
+  alive: Type.Optional(Type.Literal(true)),
 });
 export type OrderTerms = Static<typeof OrderTerms>;
 

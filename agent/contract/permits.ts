@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { OrderScript, OrderTerms } from "./order.ts";
 
 /**
@@ -39,6 +40,11 @@ export function scriptsText(about: {
 }): string {
   const scripts = about.list.map(({ name, text, mostSeconds }) => [name, text, mostSeconds]);
   return `${SCRIPTS_PERMIT}${JSON.stringify([about.mac, about.deployId, scripts])}`;
+}
+
+/** What the order's terms say of its scripts: SHA-256 of `scriptsText`, hex. */
+export function scriptsDigest(about: Parameters<typeof scriptsText>[0]): string {
+  return createHash("sha256").update(scriptsText(about)).digest("hex");
 }
 
 export const CAPTURE_PERMIT = "bootcast capture permit 1\n";

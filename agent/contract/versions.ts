@@ -16,6 +16,8 @@ export const ALIVE_SINCE = 4;
 export const RESUME_SINCE = 4;
 /** The host's name as one of the order's terms. */
 export const NAME_SINCE = 4;
+/** Which parts the order has beside its terms, as some of the terms. */
+export const PARTS_SINCE = 4;
 
 /** Scripts that run when the disk is restored. */
 export const SCRIPTS_SINCE = 3;

@@ -23,7 +23,7 @@ const byNumber: Readonly<Record<string, string>> = {
 };
 
 /** Linux RAID. With its superblock at the end (metadata 0.90, 1.0) a member looks like the file system that it holds. */
-const raidTypes = ["A19D880F-05FC-4D3B-A006-743F0F84911E", "FD"];
+export const raidTypes = ["A19D880F-05FC-4D3B-A006-743F0F84911E", "FD"];
 
 const growing = ["ext2", "ext3", "ext4", "xfs", "btrfs", "ntfs", "vfat"];
 

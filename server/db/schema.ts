@@ -177,6 +177,8 @@ export type DeployHostTable = {
   disk_rule: Generated<string | null>;
   confirmed: Generated<string | null>;
   known: Generated<string | null>;
+  /** Which scripts the host was told: `scriptsDigest`; null: none. */
+  scripts_digest: Generated<string | null>;
   /** Of a deploy: the disk that the last permit was for (agent/disk-identity.ts), and 1 when its erase was over. */
   begun_disk: Generated<string | null>;
   is_erased: Generated<number | null>;

@@ -12,6 +12,7 @@ import {
   permitText,
   type Report,
   type ReportAnswer,
+  scriptsDigest,
   scriptsText,
 } from "../../agent/contract.ts";
 import { diskIdentity } from "../../agent/disk-identity.ts";
@@ -133,7 +134,9 @@ function room(scene: Scene = {}): Room {
     power: () => "unknown",
     describe: async () => {
       happened.push("manifest");
-      const manifest = { diskBytes: disk.sizeBytes, sectorBytes: 512, tag: { name: "lab-debian", version: 3 } };
+      const partitions = [{ number: 2, type: "", fileSystem: "luks" }];
+      const tag = { name: "lab-debian", version: 3 };
+      const manifest = { diskBytes: disk.sizeBytes, sectorBytes: 512, partitions, tag };
       return { info: {}, manifest } as unknown as Awaited<ReturnType<AgentPorts["describe"]>>;
     },
     challenge: () => "0".repeat(64),
@@ -448,6 +451,26 @@ test("a name that was put in on the way is not written to the disk: it is no nam
   for (const hostName of ["lab-07\n10.0.0.66 packages.example", "x</ComputerName><a>", "a b", "", "-x", "a'b"])
     assert(!Value.Check(Order, { ...order, hostName }), hostName);
   assert(Value.Check(Order, { ...order, terms: named, hostName: "lab-07.school.example" }));
+});
+
+test("an encrypted volume of the image itself is expected where this order had begun to write it, and nowhere else", async () => {
+  const resumes = diskIdentity(disk);
+  const goesOn = async (more: Partial<OrderTerms>, holds = encrypted) => {
+    const orders = [{ ...order, terms: { ...terms, resumes, ...more } }];
+    const all = room({ orders, change: (...scene) => ({ ...looks(heldPart)(...scene), examine: holding(holds) }) });
+    if ((await runAgent(all.ports)) === "done") return true;
+    assertUntouched(all);
+    assert.deepEqual(all.failures, [{ code: "DISK_UNEXPECTED", disk: "untouched" }]);
+    return false;
+  };
+  assert.equal(await goesOn({}), true);
+  // The device destroys it again, but it is no surprise either.
+  assert.equal(await goesOn({ erase: "secure" }), true);
+  assert.equal(await goesOn({ resumes: diskIdentity({ ...disk, serial: "disk-8" }) }), false);
+  assert.equal(await goesOn({ resumes: "" }), false);
+  assert.equal(await goesOn({}, [{ number: 3, kind: "luks", label: "" }]), false);
+  assert.equal(await goesOn({}, [{ number: 2, kind: "raid", label: "" }]), false);
+  assert.equal(await goesOn({}, [...encrypted, { number: 0, kind: "raid", label: "" }]), false);
 });
 
 test("an encrypted disk that nobody confirmed is not erased; the server is not even asked", async () => {
@@ -785,6 +808,23 @@ test("a call that the server did not sign is not written, and nothing is erased"
   });
   assert.equal(await runAgent(all.ports), "failed");
   assertUntouched(all);
+});
+
+test("scripts or a call that were taken out on the way, and scripts of before, are found out before anything is written", async () => {
+  const about = { mac: "52:54:00:00:00:07", deployId: "12" };
+  const ends: OrderTerms = { ...terms, alive: true, scripts: scriptsDigest({ ...about, list: [script] }) };
+  const scripts = { list: [script], permit: "signed" };
+  const whole = { ...order, alive, scripts, terms: ends };
+  assert.equal(await runAgent(room({ orders: [whole] }).ports), "done");
+  const { alive: _, ...callless } = whole;
+  const { scripts: __, ...scriptless } = whole;
+  const older = { ...whole, scripts: { ...scripts, list: [{ ...script, text: "echo older" }] } };
+  for (const changed of [callless, scriptless, older]) {
+    const all = room({ orders: [changed] });
+    assert.equal(await runAgent(all.ports), "failed");
+    assertUntouched(all);
+    assert.deepEqual(all.failures, [{ code: "ORDER_CHANGED", disk: "untouched" }]);
+  }
 });
 
 const seen = { keptBytes: 900, neededBytes: 100 };

@@ -75,6 +75,8 @@ test("url and token are signed for this machine and this order, and are the same
   const text = aliveText({ mac, deployId: String(deployId), url, token });
   assert(verify(null, Buffer.from(text), core.siteKey.publicKey, Buffer.from(permit, "base64")));
   assert.deepEqual(((await core.orders.orderFor(hostId, NETWORK)) as Deploying).alive, order.alive);
+  // Who takes it out of the order is found out.
+  assert.equal(order.terms?.alive, true);
 });
 
 test("a host is done when its system has called under its name; until then its firmware starts the disk", async () => {
@@ -160,8 +162,29 @@ test("a system with another name is told apart from a silent one", async () => {
   assert.match(fault?.what ?? "", /calls itself "master"/);
 });
 
+test("a call while the agent is at work stops nothing, whoever has read the token", async () => {
+  const host = await restored(16);
+  const { hostId, deployId, name, order } = host;
+  for (const state of ["erasing", "receiving", "verifying", "naming", "finishing"] as const) {
+    assert.equal((await core.report(hostId, state, deployId)).proceed, true);
+    assert.equal((await call(hostId, order.alive!.token, name)).statusCode, 409);
+    assert.equal((await call(hostId, order.alive!.token, "another")).statusCode, 409);
+    assert.equal(await orderOf(deployId), "running");
+  }
+  // Silence alone is no sign of a restart.
+  await core.report(hostId, "verifying", deployId);
+  core.nowMs += 600_000;
+  assert.equal((await call(hostId, order.alive!.token, name)).statusCode, 409);
+  assert.equal((await core.report(hostId, "naming", deployId)).proceed, true);
+  await restarts(host);
+  assert.equal((await call(hostId, order.alive!.token, name)).statusCode, 200);
+  assert.equal(await orderOf(deployId), "done");
+});
+
 test("a system that was faster than the agent's last word, or whose agent was never heard, is done", async () => {
   const host = await restored(8);
+  await core.report(host.hostId, "finishing", host.deployId);
+  core.nowMs += 30_000;
   assert.equal((await call(host.hostId, host.order.alive!.token, host.name)).statusCode, 200);
   assert.equal(await orderOf(host.deployId), "done");
   assert.equal((await restarts(host)).proceed, true);

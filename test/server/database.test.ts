@@ -39,7 +39,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   ],
   deploy_hosts: [
     ...["deploy_id", "host_id", "state", "attempts", "started_at_ms", "ended_at_ms", "fault"],
-    ...["disk_rule", "confirmed", "known", "begun_disk", "is_erased"],
+    ...["disk_rule", "confirmed", "known", "begun_disk", "is_erased", "scripts_digest"],
     ...["alive_hash", "alive_name", "alive_until_ms", "alive_heard"],
   ],
   users: ["name", "role", "password_hash", "link_hash", "created_at_ms"],

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { sign, verify } from "node:crypto";
 import { test } from "node:test";
-import { scriptsText } from "../../agent/contract.ts";
+import { CONTRACT_VERSION, permitText, scriptsDigest, scriptsText } from "../../agent/contract.ts";
+import { checkPermit, newChallenge } from "../../agent/permit.ts";
 import { scriptRoutes } from "../../server/api/script-routes.ts";
 import { createHttp } from "../../server/http.ts";
 import { Orders } from "../../server/orders.ts";
@@ -50,6 +51,33 @@ test("an order carries the scripts of its image and of the host's group, signed 
   assert.deepEqual(list, [script, { ...script, name: "printers.sh" }]);
   const text = scriptsText({ mac: machine(7).mac, deployId: String(deployId), list });
   assert(verify(null, Buffer.from(text), core.siteKey.publicKey, Buffer.from(permit, "base64")));
+});
+
+test("which scripts a host was told is signed with its disk's terms, whatever became of them since", async () => {
+  const { core, scripts, orders, deployed } = await place();
+  await scripts.set(image, script);
+  const { hostId, deployId } = await deployed(CONTRACT_VERSION);
+  const order = await orders.orderFor(hostId, "10.77.0.1");
+  assert(order.kind === "deploy" && order.scripts !== undefined && order.terms !== undefined);
+  const { mac } = machine(7);
+  const list = [script];
+  assert.equal(order.terms.scripts, scriptsDigest({ mac, deployId: String(deployId), list }));
+  assert.equal(order.terms.alive, undefined);
+  await scripts.set(image, { ...script, text: "another" });
+  const challenge = newChallenge();
+  const { permit } = await core.report(hostId, "erasing", deployId, { challenge });
+  const about = { challenge, mac, deployId: String(deployId), image: "lab-debian", imageVersion: 1 };
+  const keys = [core.siteKey.publicKey];
+  checkPermit(permitText({ ...about, terms: order.terms }), permit, keys);
+  // Who takes them out of order and terms has no permit.
+  const { scripts: _, ...stripped } = order.terms;
+  assert.throws(() => checkPermit(permitText({ ...about, terms: stripped }), permit, keys), {
+    code: "ERASE_NOT_PERMITTED",
+  });
+  await scripts.remove(image, script.name);
+  const later = await orders.orderFor(hostId, "10.77.0.1");
+  assert(later.kind === "deploy" && later.scripts === undefined);
+  assert.equal(later.terms?.scripts, undefined);
 });
 
 test("without scripts the order is as before; an agent that would not run them is refused", async () => {
