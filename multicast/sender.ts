@@ -1,12 +1,12 @@
-import { CanaryBurst } from "./canary-burst.ts";
+import { Canaries, type CanaryOrTime } from "./canaries.ts";
 import type { Feedback } from "./feedback.ts";
 import { Holds } from "./holds.ts";
 import { LastWords } from "./last-words.ts";
 import type { StreamLayout } from "./layout.ts";
 import type { Pace } from "./pacer.ts";
-import { FRAME_BYTES, PACKET_HEADER_BYTES, PacketKind } from "./packet.ts";
+import { FRAME_BYTES, PACKET_HEADER_BYTES } from "./packet.ts";
 import { Room } from "./room.ts";
-import { LOST_AFTER_MS, type Receiver, type ReceiverReport } from "./roster.ts";
+import type { Receiver, ReceiverReport } from "./roster.ts";
 import type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
 import { StartWatch } from "./start-watch.ts";
 import { type NextSymbols, SymbolOrder } from "./symbol-order.ts";
@@ -15,22 +15,12 @@ import { wordsAfterEnd, wordsWhileStreaming } from "./waiting-words.ts";
 export type { Receiver } from "./roster.ts";
 export type { SenderAction, SenderEvent, SenderOptions, SenderState } from "./sender-words.ts";
 
-/** Before the stream starts: shows the receivers that the group arrives. */
-const CANARY_EVERY_MS = 250;
-/** After everything was sent: shows them that the sender waits for requests. */
-const TAIL_CANARY_EVERY_MS = 40;
 /**
  * The server can hear so many requests a second, whatever the number of hosts: each may speak so much less often. 71 a
  * second at the start, when all have something to ask at once, and by chance some more.
  */
 const FEEDBACK_MS_A_HOST = 14;
 const FEEDBACK_LEAST_MS = 20;
-/** The canary after a burst shows the receivers whether its end was lost. */
-const AFTER_BURST_MS = 50;
-
-/** Shows that the group arrives, and nothing else. */
-const canary: NextSymbols = { kind: PacketKind.canary, block: 0, symbol: 0, plannedParity: 0, count: 1 };
-
 const noEvents: readonly SenderEvent[] = [];
 
 /**
@@ -58,14 +48,12 @@ export class SenderSession {
   #state: SenderState = "open";
   #overReason: string | undefined;
   #hasStreamed = false;
-  #canaryAt = 0;
   readonly #lastWords: LastWords;
   #sequence: number;
   readonly #order: SymbolOrder;
   /** Passes that were sent to nobody. */
   #idlePasses = 0;
-  /** Goes on before the first symbol. */
-  #burst: CanaryBurst | undefined;
+  readonly #canaries: Canaries;
   readonly #holds = new Holds();
 
   constructor(layout: StreamLayout, pacer: Pace, options: SenderOptions) {
@@ -75,6 +63,7 @@ export class SenderSession {
     this.#sequence = options.firstSequence;
     this.#lastWords = new LastWords(options.idleEndMs);
     this.#room = new Room(options.once, PACKET_HEADER_BYTES + layout.symbolBytes + FRAME_BYTES);
+    this.#canaries = new Canaries(this.#room, pacer);
     this.#startWatch = new StartWatch(this.#room, options);
     this.#order = new SymbolOrder(layout, { once: options.once, onPassEnd: (pass) => this.#onPassEnd(pass) });
   }
@@ -114,7 +103,7 @@ export class SenderSession {
   /** What the stream waits for, for people: "1 of 2 hosts ready", why it is held; empty when it waits for nothing. */
   get waitingFor(): string {
     if (this.isOver) return "";
-    if (this.#state === "streaming") return wordsWhileStreaming(this.#holds.reasons, this.#burst !== undefined);
+    if (this.#state === "streaming") return wordsWhileStreaming(this.#holds.reasons, this.#canaries.isInBurst);
     if (this.#state === "ended") return wordsAfterEnd(this.#room.active, this.#room.size);
     return this.#startWatch.waitingFor;
   }
@@ -159,7 +148,7 @@ export class SenderSession {
     const change = this.#room.report(id, report, now);
     if (change === undefined) return false;
     const { before, receiver } = change;
-    if (report.canary !== undefined) this.#burst?.onReport(id, report.canary);
+    this.#canaries.onReport(id, report.canary);
     if (receiver.packsDone > before.packsDone || receiver.state !== before.state) this.#lastWords.onFurther(now);
     this.#startWatch.onReport(receiver.state, now);
     if (receiver.state !== before.state) this.#events.push({ type: "receiver", receiver });
@@ -214,7 +203,7 @@ export class SenderSession {
     if (this.#state === "streaming") this.#endWhenNobodyIsLeft();
     switch (this.#state) {
       case "open":
-        return this.#canary(now);
+        return this.#sendOrWait(this.#canaries.whileWaiting(now), now);
       case "streaming":
         return this.#nextSymbol(now);
       case "ended":
@@ -229,7 +218,7 @@ export class SenderSession {
 
   #start(reason: string): void {
     const { burst } = this.#options;
-    if (!this.#hasStreamed && burst !== undefined) this.#burst = new CanaryBurst(burst);
+    if (!this.#hasStreamed && burst !== undefined) this.#canaries.beginBurst(burst);
     this.#hasStreamed = true;
     this.#enter("streaming", reason);
   }
@@ -244,48 +233,21 @@ export class SenderSession {
       if (this.#order.isBetweenPasses) this.#order.needAll();
       return;
     }
-    this.#burst = undefined;
+    this.#canaries.dropBurst();
     this.#order.clear();
     if (once) this.#enter("ended", "no receiver is left");
     else this.#enter("open", "no receiver is left");
   }
 
-  #canary(now: number): SenderAction {
-    if (this.#room.active === 0) return { type: "wait", until: now + LOST_AFTER_MS };
-    if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
-    const readyAt = this.#pacer.readyAt(now);
-    if (readyAt > now) return { type: "wait", until: readyAt };
-    this.#canaryAt = now + CANARY_EVERY_MS;
-    return this.#send(canary, now);
-  }
-
-  /** Undefined when it is over. */
-  #nextOfBurst(burst: CanaryBurst, now: number): SenderAction | undefined {
-    if (!burst.isSent) {
-      burst.onSent(now);
-      this.#canaryAt = now + AFTER_BURST_MS;
-      return this.#send(canary, now);
-    }
-    const asked = this.receivers.filter(({ state }) => state === "ready" || state === "receiving");
-    const result = burst.result(
-      asked.map(({ id }) => id),
-      now,
-    );
-    if (result === undefined) return this.#canary(now);
-    this.#burst = undefined;
-    this.#events.push({ type: "burst", result });
-    return undefined;
-  }
-
   #nextSymbol(now: number): SenderAction {
     // An image of nothing but zeros has no packs and no symbols; its receivers need none.
-    if (this.#layout.symbolCount === 0 || this.#holds.isHeld) return this.#canary(now);
+    if (this.#layout.symbolCount === 0 || this.#holds.isHeld)
+      return this.#sendOrWait(this.#canaries.whileWaiting(now), now);
     const readyAt = this.#pacer.readyAt(now);
     if (readyAt > now) return { type: "wait", until: readyAt };
-    if (this.#burst !== undefined) {
-      const action = this.#nextOfBurst(this.#burst, now);
-      if (action !== undefined) return action;
-    }
+    const ofBurst = this.#canaries.ofBurst(now);
+    if (typeof ofBurst === "object" && "answered" in ofBurst) this.#events.push({ type: "burst", result: ofBurst });
+    else if (ofBurst !== undefined) return this.#sendOrWait(ofBurst, now);
     const most = this.#pacer.most?.() ?? 1;
     const next = this.#order.next(this.#sequence, most, this.feedbackEveryMs, now);
     return next === undefined ? this.#nextOfTail(now) : this.#send(next, now);
@@ -303,15 +265,20 @@ export class SenderSession {
       this.#enter("ended", "the pass is over");
       return this.#end(now);
     }
-    if (now < this.#canaryAt) return { type: "wait", until: this.#canaryAt };
-    this.#canaryAt = now + TAIL_CANARY_EVERY_MS;
-    return this.#send(this.#order.tailCanary(now), now);
+    return this.#sendOrWait(
+      this.#canaries.ofTail(() => this.#order.tailCanary(now), now),
+      now,
+    );
   }
 
   #end(now: number): SenderAction {
     const action = this.#lastWords.next(this.#room.active, now);
     if (action.type === "over") this.#overReason = action.reason;
     return action;
+  }
+
+  #sendOrWait(next: CanaryOrTime, now: number): SenderAction {
+    return typeof next === "number" ? { type: "wait", until: next } : this.#send(next, now);
   }
 
   #send(next: NextSymbols, now: number): SenderAction {
