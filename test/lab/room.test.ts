@@ -21,6 +21,8 @@ const pcs = [
   {
     name: "bios",
     firmware: "bios",
+    // The least that the boot image starts with: here it restores with it, too.
+    memoryMebibytes: 512,
     mac: "52:54:00:bc:00:01",
     uuid: "8f3c2b1a-6d5e-4f70-9a8b-1c2d3e4f5a01",
     disks: [{ bus: "sata", sizeBytes: 512 * mebibyte }],
