@@ -15,6 +15,7 @@ import { idempotencyKeys } from "../server/api/idempotency.ts";
 import { loginRoutes } from "../server/api/login-routes.ts";
 import { openApi } from "../server/api/openapi.ts";
 import { securityHeaders } from "../server/api/security-headers.ts";
+import { setupPageRoutes } from "../server/api/setup-page-routes.ts";
 import { userRoutes } from "../server/api/user-routes.ts";
 import type { ConfigValues } from "../server/config.ts";
 import type { Database } from "../server/db/database.ts";
@@ -81,6 +82,7 @@ export async function accessOf(
   actAsCaller(api);
   await openApi(api, VERSION);
   authorityRoute(api, authority);
+  setupPageRoutes(api);
   loginRoutes(api, { users, logins, now, refused });
   auditRoutes(api, { events });
   userRoutes(api, { users, tokens, reachedAt: () => ({ ...reached, servers: reached.servers() }) });

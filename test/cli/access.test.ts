@@ -45,6 +45,15 @@ test("over the network nothing is told without a login; the link makes one", asy
   assert.equal(code, 0);
   const [, once] = /\/setup\?once=([-\w]+)\n/.exec(stdout) ?? [];
   assert(stdout.replaceAll(":", "").toLowerCase().includes(status.https.fingerprint), "what the browser shows");
+  const page = await browser.request({ method: "GET", path: `/setup?once=${once}` });
+  const html = await page.body.text();
+  assert.match(String(page.headers["content-security-policy"]), /default-src 'none'/);
+  assert.doesNotMatch(html, /<script>|style=|onclick|https?:/, "nothing that its policy forbids");
+  for (const path of ["/setup.js", "/setup.css"]) {
+    assert(html.includes(`"${path}"`));
+    const { statusCode, body } = await browser.request({ method: "GET", path });
+    assert.deepEqual([statusCode, (await body.text()).length > 100], [200, true]);
+  }
   const entered = await ask("POST", "/api/v1/setup", { code: once, password: "correct horse battery" });
   assert.equal(entered.status, 200);
   const cookie = String(entered.headers["set-cookie"]).split(";")[0]!;
