@@ -35,7 +35,7 @@ test("a UEFI machine has its own variables and no ROM on its card", () => {
 test("a machine may reboot, and a disk is thrown away only when that was said", () => {
   assert.doesNotMatch(line({}), /no-reboot|snapshot/);
   const disks = [{ path: "/lab/golden.raw", bus: "virtio", serial: "s", isThrowAway: true }] as const;
-  assert.match(line({ disks }), /snapshot=on,file=\/lab\/golden\.raw -device virtio-blk-pci/);
+  assert.match(line({ disks }), /snapshot=on,format=raw,file=\/lab\/golden\.raw -device virtio-blk-pci/);
 });
 
 test("the first boot entry of a new UEFI machine is PXE over IPv4, as OVMF itself writes it", () => {
