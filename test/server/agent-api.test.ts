@@ -3,10 +3,10 @@ import { connect } from "node:net";
 import { after, before, test } from "node:test";
 import { request } from "undici";
 import type { Order, Registration, ReportAnswer } from "../../agent/contract.ts";
-import { agentRoutes } from "../../server/agent-api.ts";
 import { LOST_AFTER_MS } from "../../server/deploy-rules.ts";
-import { createHttp, type HttpServer, listenTcp } from "../../server/http.ts";
-import { Core, machine, NETWORK } from "./core.ts";
+import { type HttpServer, listenTcp } from "../../server/http.ts";
+import { agentHttp } from "./agent-http.ts";
+import { Core, machine } from "./core.ts";
 
 let core: Core;
 let http: HttpServer;
@@ -14,17 +14,7 @@ let port: number;
 
 before(async () => {
   core = await Core.open();
-  http = createHttp(core.log);
-  const { hosts, orders, reports, alive, events } = core;
-  agentRoutes(http, {
-    hosts,
-    orders,
-    reports,
-    alive,
-    events,
-    now: () => core.nowMs,
-    interfaceAddressOf: () => NETWORK,
-  });
+  http = agentHttp(core);
   port = await listenTcp(http, "127.0.0.1", 0);
 });
 after(async () => {
@@ -157,17 +147,7 @@ test("a long poll ends by itself with the reason to wait", async () => {
 
 test("closing the server ends long polls, and a port that is taken is named", async () => {
   const { hostId, name, token } = await register(8);
-  const second = createHttp(core.log);
-  const { hosts, orders, reports, alive, events } = core;
-  agentRoutes(second, {
-    hosts,
-    orders,
-    reports,
-    alive,
-    events,
-    now: () => core.nowMs,
-    interfaceAddressOf: () => NETWORK,
-  });
+  const second = agentHttp(core);
   await assert.rejects(listenTcp(second, "127.0.0.1", port), (error: Error & { code: string }) => {
     return error.code === "PORT_TAKEN" && error.message.includes(String(port));
   });

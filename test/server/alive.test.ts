@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { verify } from "node:crypto";
 import { after, before, test } from "node:test";
 import { aliveText, CONTRACT_VERSION, type Order } from "../../agent/contract.ts";
-import { agentRoutes } from "../../server/agent-api.ts";
 import { DEFAULT_ALIVE_MS, isNamedSo } from "../../server/alive-rules.ts";
-import { createHttp, type HttpServer } from "../../server/http.ts";
+import type { HttpServer } from "../../server/http.ts";
+import { agentHttp } from "./agent-http.ts";
 import { Core, machine, NETWORK } from "./core.ts";
 
 let core: Core;
@@ -12,17 +12,7 @@ let http: HttpServer;
 
 before(async () => {
   core = await Core.open();
-  http = createHttp(core.log);
-  const { hosts, orders, reports, alive, events } = core;
-  agentRoutes(http, {
-    hosts,
-    orders,
-    reports,
-    alive,
-    events,
-    now: () => core.nowMs,
-    interfaceAddressOf: () => NETWORK,
-  });
+  http = agentHttp(core);
 });
 after(async () => {
   await http.close();

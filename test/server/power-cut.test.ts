@@ -3,8 +3,8 @@ import { after, before, test } from "node:test";
 import { checkPermit } from "../../agent/permit.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
 import { runAgent } from "../../agent/run.ts";
-import { agentRoutes } from "../../server/agent-api.ts";
-import { createHttp, type HttpServer, listenTcp } from "../../server/http.ts";
+import { type HttpServer, listenTcp } from "../../server/http.ts";
+import { agentHttp } from "./agent-http.ts";
 import { Core, machine, NETWORK } from "./core.ts";
 import { playedMachine, type Step, steps } from "./played-machine.ts";
 
@@ -16,17 +16,7 @@ let url: URL;
 
 before(async () => {
   core = await Core.open();
-  http = createHttp(core.log);
-  const { hosts, orders, reports, alive, events } = core;
-  agentRoutes(http, {
-    hosts,
-    orders,
-    reports,
-    alive,
-    events,
-    now: () => core.nowMs,
-    interfaceAddressOf: () => NETWORK,
-  });
+  http = agentHttp(core);
   url = new URL(`http://127.0.0.1:${await listenTcp(http, "127.0.0.1", 0)}`);
 });
 after(async () => {
