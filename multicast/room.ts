@@ -74,10 +74,10 @@ export class Room {
     return this.#roster.activeSigner(signerOf(id)) !== undefined;
   }
 
-  /** Whether a request that is signed so is answered now. */
-  hears(signer: string, now: number): boolean {
+  /** Whether a request that is signed so is answered now. @param blocks that it names */
+  hears(signer: string, blocks: number, now: number): boolean {
     const receiver = this.#roster.activeSigner(signer);
-    return receiver !== undefined && isServed(receiver) && this.#requestLimit.isHeard(signer, now);
+    return receiver !== undefined && isServed(receiver) && this.#requestLimit.isHeard(signer, blocks, now);
   }
 
   /** The receivers that are lost, or served in another way, from now on. */

@@ -158,7 +158,9 @@ export class SenderSession {
 
   /** A receiver's request for repairs. False when nobody asked who takes part and is served now. */
   onFeedback({ receiver, newest, wishes }: Feedback, now: number): boolean {
-    if (this.#state !== "streaming" || !this.#room.hears(receiver, now)) return false;
+    if (this.#state !== "streaming") return false;
+    const named = wishes.reduce((sum, { count }) => sum + count, 0);
+    if (!this.#room.hears(receiver, Math.min(named, this.#layout.blockCount), now)) return false;
     this.#order.onWishes(wishes, newest, now);
     return true;
   }
