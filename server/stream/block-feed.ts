@@ -47,6 +47,14 @@ export class BlockFeed {
     return this.#hold(block);
   }
 
+  /** Nothing more is sent: a stream that is over stays known for a while, and its blocks need not. */
+  close(): void {
+    this.#blocks.clear();
+    this.#free.length = 0;
+    this.#last = undefined;
+    this.#packMemory = new ArrayBuffer(0);
+  }
+
   // A Map goes by age: what is used is put to its end, and its beginning is let go.
   #hold(block: number): Promise<Uint8Array> {
     const held = this.#blocks.get(block) ?? this.#read(block);

@@ -76,6 +76,15 @@ export class StreamPump {
 
   /** Sends until the session says that it is over, and why. */
   async run(): Promise<string> {
+    try {
+      return await this.#sendAll();
+    } finally {
+      this.#held = undefined;
+      this.#tools.feed.close();
+    }
+  }
+
+  async #sendAll(): Promise<string> {
     for (let inTurn = 0; ; ) {
       const now = this.#now();
       const { session } = this.#tools.wire;

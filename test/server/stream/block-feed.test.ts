@@ -75,3 +75,22 @@ test("a pack that cannot be read fails its blocks, and no other bytes are given 
   assert.deepEqual(Buffer.from(await feed.again(1)), wanted(1));
   assert.deepEqual(Buffer.from(await feed.again(last)), wanted(last));
 });
+
+test("a feed that was closed holds no block any more", async () => {
+  const { manifest, layout, wanted, reader } = await opened("?".repeat(40));
+  let reads = 0;
+  const counted: PackReader = {
+    read: (pack, number) => {
+      reads += 1;
+      return reader.read(pack, number);
+    },
+  };
+  const feed = new BlockFeed(layout, manifest, counted);
+  for (let block = 0; block < layout.blockCount; block += 1) await feed.block(block);
+  const before = reads;
+  await feed.again(0);
+  assert.equal(reads, before, "kept");
+  feed.close();
+  assert.deepEqual(Buffer.from(await feed.again(0)), wanted(0));
+  assert(reads > before, "read again");
+});
