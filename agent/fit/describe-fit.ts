@@ -5,7 +5,9 @@ import { formatSize } from "../sizes.ts";
 export function describeStep(step: FitStep): string {
   switch (step.do) {
     case "make-swap":
-      return `partition ${step.volume.number} (swap) is made anew at the end of the disk`;
+      return step.was === "elsewhere"
+        ? `partition ${step.volume.number} (swap) is made anew at the end of the disk`
+        : `${nameOf(step.volume)} becomes empty: a sleeping system is in it, which would wake into a disk that has changed`;
     case "write-table":
       return "the partition table is written for this disk";
     case "renew":

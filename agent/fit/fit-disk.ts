@@ -5,6 +5,7 @@ import { DiskSource } from "../disk-source.ts";
 import { rereadPartitions, volumeDevice } from "../partitions.ts";
 import { describeStep } from "./describe-fit.ts";
 import { type FitDisk, type FitMachine, writeToDisk } from "./fit-machine.ts";
+import { tellOn } from "./tell-on.ts";
 import { growVolume, renewVolume } from "./volume-changes.ts";
 import { checkVolumes } from "./volume-checks.ts";
 
@@ -23,7 +24,8 @@ export type Fitted = {
 
 /**
  * Makes a restored image fit its disk: partition table at both ends, the last partition and its file system grown,
- * numbers renewed, as ordered. Without an order to, nothing but the table's second copy moves.
+ * numbers renewed, as ordered. Without an order to, nothing but the table's second copy moves, and a system that sleeps
+ * in its swap is forgotten.
  *
  * Can be cut off at any moment: a host that lost power restores what differs from the image, and fits it again.
  *
@@ -35,20 +37,20 @@ export async function fitDisk(
   machine: FitMachine,
   progress: { readonly signal: AbortSignal; onProgress(progress: { readonly detail: string }): void },
 ): Promise<Fitted> {
+  const say = (detail: string) => progress.onProgress({ detail });
   let plan = await planOf(disk, order, machine);
   if (plan.steps.length > 0) {
     await reread(disk, plan, machine);
-    const unsound = await checkVolumes(disk, plan, machine, (detail) => progress.onProgress({ detail }));
+    const unsound = await checkVolumes(disk, plan, machine, say);
     if (unsound.size > 0) plan = await planOf(disk, { ...order, unsound }, machine);
   }
   const lines: string[] = [];
   for (const step of plan.steps) {
     progress.signal.throwIfAborted();
     const line = describeStep(step);
-    progress.onProgress({ detail: line });
     machine.log.info({ disk: disk.path, step: step.do }, line);
     try {
-      await carryOut(step, plan, disk, machine);
+      await tellOn(line, { clock: machine.clock, say }, () => carryOut(step, plan, disk, machine));
     } catch (error) {
       throw fitFailed(line, disk.path, error);
     }

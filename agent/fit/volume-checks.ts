@@ -4,6 +4,7 @@ import { ntfsRefusal } from "../ntfs-state.ts";
 import { volumeDevice } from "../partitions.ts";
 import { withVolume } from "../volumes.ts";
 import type { FitDisk, FitMachine } from "./fit-machine.ts";
+import { tellOn } from "./tell-on.ts";
 
 /** Of a large disk that has to be read. */
 const CHECK_TIMEOUT_MS = 2 * 3_600_000;
@@ -31,8 +32,8 @@ export async function checkVolumes(
     if (step.do === "renew" && typeof step.renewal.by !== "string" && volume.fileSystem !== "ntfs") continue;
     if (seen.has(volume.number)) continue;
     seen.add(volume.number);
-    say(`checking partition ${volume.number} (${volume.fileSystem})`);
-    const trouble = await troubleOf(volume, disk, machine);
+    const line = `checking partition ${volume.number} (${volume.fileSystem})`;
+    const trouble = await tellOn(line, { clock: machine.clock, say }, () => troubleOf(volume, disk, machine));
     if (trouble !== undefined) unsound.set(volume.number, trouble);
   }
   return unsound;

@@ -64,6 +64,9 @@ export function findsByNumbers({ partitions }: Pick<DiskLayout, "partitions">): 
   return undefined;
 }
 
+/** Swap with the memory of a sleeping Linux in it, as `fileSystemOf` calls it. */
+export const SUSPENDED = "swsuspend";
+
 export function isSwap({ fileSystem }: Pick<Partition, "fileSystem">): boolean {
-  return fileSystem === "swap" || fileSystem === "swsuspend";
+  return fileSystem === "swap" || fileSystem === SUSPENDED;
 }

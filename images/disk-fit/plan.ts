@@ -4,7 +4,7 @@ import { Volume } from "../free-space/volume.ts";
 import type { Partition, PartitionScheme } from "../manifest.ts";
 import { type DiskLayout, readDiskLayout } from "../partition-table.ts";
 import type { DiskWrite, PartitionPlaces } from "./disk-write.ts";
-import { belongsElsewhere, findsByNumbers, isClosed, isSwap, keepsOf } from "./partition-kinds.ts";
+import { belongsElsewhere, findsByNumbers, isClosed, isSwap, keepsOf, SUSPENDED } from "./partition-kinds.ts";
 import { LEAST_GAIN_BYTES, planPlaces } from "./places.ts";
 import { swapHeader } from "./swap-header.ts";
 import { endBytesOf, headBytesBefore, planTable, readTable, type Table } from "./table.ts";
@@ -30,8 +30,16 @@ export type FitVolume = {
 };
 
 export type FitStep =
-  /** An empty swap area in its new place, which no partition has yet. */
-  | { readonly do: "make-swap"; readonly volume: FitVolume; readonly write: DiskWrite }
+  /**
+   * An empty swap area: in its new place, which no partition has yet, or where it is, because a sleeping system lies in
+   * it. That one would wake into file systems that have changed since, and destroy them.
+   */
+  | {
+      readonly do: "make-swap";
+      readonly was: "elsewhere" | "asleep";
+      readonly volume: FitVolume;
+      readonly write: DiskWrite;
+    }
   /** The partition table, in this order. The kernel must read it again. */
   | { readonly do: "write-table"; readonly writes: readonly DiskWrite[] }
   | { readonly do: "renew"; readonly volume: FitVolume; readonly renewal: VolumeRenewal }
@@ -90,8 +98,11 @@ export async function planFit(disk: BlockSource, sectorBytes: number, order: Fit
   for (const one of found) {
     const volume = placed(one);
     const renewal = renewals.get(one.partition.number);
-    if (volume.startBytes !== one.partition.startBytes) moved.push(moveSwap(volume, one.facts, renewal));
-    else if (renewal !== undefined) renewing.push({ do: "renew", volume, renewal });
+    if (volume.startBytes !== one.partition.startBytes) {
+      moved.push(emptySwap("elsewhere", volume, one.facts, renewal));
+    } else if (volume.fileSystem === SUSPENDED && isOfLinux(one, notes)) {
+      moved.push(emptySwap("asleep", volume, one.facts, renewal));
+    } else if (renewal !== undefined) renewing.push({ do: "renew", volume, renewal });
   }
   const { writes } = planned;
   const steps: FitStep[] = [
@@ -188,13 +199,26 @@ function mayRenewTable(layout: DiskLayout, table: Table, notes: string[]): boole
   return false;
 }
 
+/** Whether its header is one that is made anew here; told when it is not. */
+function isOfLinux({ partition: { number, sizeBytes }, facts: { head, keeps } }: Found, notes: string[]): boolean {
+  if (keeps === undefined && swapHeader(head, sizeBytes) !== undefined) return true;
+  const why = keeps === undefined ? "how it sleeps is not known here" : `it ${keeps}`;
+  notes.push(`Partition ${number} still holds a sleeping system, which must not wake up: ${why}.`);
+  return false;
+}
+
 /** A new number goes into the header that is made anyway. */
-function moveSwap(volume: FitVolume, { head }: VolumeFacts, renewal: VolumeRenewal | undefined): FitStep {
+function emptySwap(
+  was: "elsewhere" | "asleep",
+  volume: FitVolume,
+  { head }: VolumeFacts,
+  renewal: VolumeRenewal | undefined,
+): FitStep {
   const named = Buffer.from(head);
   if (renewal !== undefined && typeof renewal.by !== "string") {
     for (const { at, bytes } of renewal.by) named.set(bytes, at);
   }
   const bytes = swapHeader(named, volume.sizeBytes);
   if (bytes === undefined) throw new TypeError(`partition ${volume.number} is no swap and does not move`);
-  return { do: "make-swap", volume, write: { at: volume.startBytes, bytes } };
+  return { do: "make-swap", was, volume: { ...volume, fileSystem: "swap" }, write: { at: volume.startBytes, bytes } };
 }
