@@ -8,7 +8,6 @@ import { type StreamDescription, SYMBOL_BYTES } from "../../multicast/descriptio
 import { decodeFeedback } from "../../multicast/feedback.ts";
 import { packetBytesOfSymbol } from "../../multicast/frame-size.ts";
 import { packetFormat } from "../../multicast/packet.ts";
-import { PlausibleLoss } from "../../multicast/plausible-loss.ts";
 import type { Aside, Receiver, ReceiverReport } from "../../multicast/roster.ts";
 import type { SenderSession } from "../../multicast/sender.ts";
 import { SentMeter } from "../../multicast/sent-meter.ts";
@@ -16,15 +15,15 @@ import { asFault } from "./as-fault.ts";
 import type { StreamFigures } from "./figures.ts";
 import { JoinLimit } from "./join-limit.ts";
 import type { LanFinding } from "./lan-finding.ts";
-import { burstFinding, FloodReports, framesFinding } from "./lan-reports.ts";
-import { isActive } from "./report-lateness.ts";
+import { burstFinding, framesFinding } from "./lan-reports.ts";
 import { groupKeyFor, type SealedPacks } from "./sealed-packs.ts";
 import type { StreamEvent } from "./stream-event.ts";
-import { receiverUnknown, streamFull } from "./stream-faults.ts";
+import { streamFull } from "./stream-faults.ts";
 import { StreamFrames } from "./stream-frames.ts";
 import { StreamHolds } from "./stream-holds.ts";
 import { StreamPump } from "./stream-pump.ts";
 import type { StreamRate } from "./stream-rate.ts";
+import { StreamReports } from "./stream-reports.ts";
 import { streamFigures, streamInfo } from "./stream-views.ts";
 import type { StreamWire } from "./stream-wire.ts";
 import { TailSigner } from "./tail-signer.ts";
@@ -51,8 +50,7 @@ export class RunningStream {
   readonly #unicast: UnicastPacks;
   readonly #holds = new StreamHolds();
   readonly #rate: StreamRate;
-  readonly #plausible = new PlausibleLoss();
-  readonly #flooding = new FloodReports();
+  readonly #reports: StreamReports;
   readonly #now: () => number;
   readonly #onEvent: (event: StreamEvent) => void;
   readonly #log: Logger;
@@ -77,6 +75,7 @@ export class RunningStream {
     this.#manifest = parts.manifest;
     this.#sealed = parts.sealed;
     this.#rate = parts.rate;
+    this.#reports = new StreamReports(parts.rate, this.joinLimit);
     this.#now = parts.now;
     this.#onEvent = parts.onEvent;
     this.#log = parts.log;
@@ -209,18 +208,11 @@ export class RunningStream {
 
   /** @throws {Fault} RECEIVER_UNKNOWN */
   report(receiverId: string, said: ReceiverReport): void {
-    const now = this.#now();
-    const report = this.#plausible.correct(receiverId, said, this.#session.sentDatagrams);
-    if (!this.#session.report(receiverId, report, now)) {
-      this.#plausible.forget(receiverId);
-      throw receiverUnknown();
+    const { receiver, finding } = this.#reports.take(this.#session, receiverId, said, this.#now());
+    if (said.lacksFrames === true && this.description.symbolBytes > SYMBOL_BYTES) {
+      void this.#frames.fallBack(`${receiver.name} gets nothing`);
     }
-    if (report.lacksFrames === true && this.description.symbolBytes > SYMBOL_BYTES) {
-      void this.#frames.fallBack(`${this.#session.receiver(receiverId)?.name} gets nothing`);
-    }
-    this.#tellLan(this.#flooding.onReport(this.#session.receiver(receiverId)?.name ?? "", report.isFlooded));
-    // What a host loses that the room does not wait for says nothing about the rate.
-    if (this.asideOf(receiverId) === undefined) this.#rate.onReport(this.#voiceOf(receiverId), report, now);
+    this.#tellLan(finding);
     this.#afterWord();
   }
 
@@ -252,11 +244,6 @@ export class RunningStream {
 
   get #session(): SenderSession {
     return this.#frames.wire.session;
-  }
-
-  /** Receivers of one address have one word about the rate together: a machine that joins many times is one host. */
-  #voiceOf(receiverId: string): string {
-    return this.joinLimit.addressOf(receiverId) ?? receiverId;
   }
 
   #hear({ description, session, socket }: StreamWire): void {
@@ -298,11 +285,7 @@ export class RunningStream {
         continue;
       }
       if (event.type === "state") this.#rate.onState(event.state === "streaming");
-      if (event.type === "receiver") {
-        const active = session.receivers.filter(isActive).length;
-        this.#rate.onReceiver(this.#voiceOf(event.receiver.id), event.receiver, active);
-        if (!isActive(event.receiver)) this.#plausible.forget(event.receiver.id);
-      }
+      if (event.type === "receiver") this.#reports.onReceiver(session, event.receiver);
       this.#onEvent(event);
     }
   }
