@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomOf } from "../multicast/streams.ts";
+import { calmRoom } from "./calm-room.ts";
 import { simulateRoom } from "./room.ts";
 import { ORDINARY_SYMBOL_BYTES, type RoomPlan, type RoomResult } from "./room-plan.ts";
 
@@ -16,25 +17,9 @@ const LARGE = 6 * ORDINARY_SYMBOL_BYTES;
 
 /** 16 blocks of large frames, a second of each. */
 const calm: RoomPlan = {
-  seed: 1,
-  receivers: 16,
-  packs: 100,
-  once: false,
-  loss: 0.05,
-  duplicates: 0,
-  burst: 1,
-  sharedLoss: 0,
-  feedbackLoss: 0.05,
-  jitterMs: 0,
-  forged: 0,
-  changeAtMs: undefined,
-  rateBytesPerSecond: 200_000,
+  ...calmRoom,
   aheadMs: 40,
-  memoryBytes: 100_000_000,
-  writeMs: 0,
-  hasUnicast: false,
   symbolsPerBlock: 128,
-  packBytes: 8_000,
   frames: { symbolBytes: LARGE, lackingHosts: 0 },
 };
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { randomOf } from "../multicast/streams.ts";
+import { calmRoom } from "./calm-room.ts";
 import { simulateRoom } from "./room.ts";
 import type { RoomPlan, RoomResult } from "./room-plan.ts";
 
@@ -71,28 +72,6 @@ test("a room repeats exactly from its seed", () => {
   assert.deepEqual(simulateRoom(plan), simulateRoom(plan));
 });
 
-/** A room without accidents; 96 blocks. */
-const calm: RoomPlan = {
-  seed: 1,
-  receivers: 16,
-  packs: 100,
-  once: false,
-  loss: 0.05,
-  duplicates: 0,
-  burst: 1,
-  sharedLoss: 0,
-  feedbackLoss: 0.05,
-  jitterMs: 0,
-  forged: 0,
-  changeAtMs: undefined,
-  rateBytesPerSecond: 200_000,
-  memoryBytes: 100_000_000,
-  writeMs: 0,
-  hasUnicast: false,
-  symbolsPerBlock: 192,
-  packBytes: 8_000,
-};
-
 /** Sent symbols in units of what a perfect code needs: everything once, and the lost share of it again. */
 function costOf(plan: RoomPlan): number {
   const { symbolsSent, symbolCount, receivers } = simulateRoom(plan);
@@ -118,7 +97,7 @@ for (const loss of [0, 0.001, 0.01, 0.05]) {
     [100, 1.1],
   ] as const) {
     test(`repair alone brings everything, and costs little: ${receivers} hosts, ${loss * 100} % lost`, () => {
-      const cost = costOf({ ...calm, receivers, loss });
+      const cost = costOf({ ...calmRoom, receivers, loss });
       assert(cost <= most, `${cost.toFixed(3)} times what a perfect code would send`);
       if (loss === 0) assert.equal(cost, 1);
     });
@@ -129,7 +108,7 @@ for (const loss of [0.01, 0.05]) {
   test(`the room ends with the pass, and what was sent for that is little: 16 hosts, ${loss * 100} % lost`, () => {
     const runs = [1, 2, 3].map((runSeed) => {
       const { ledger, symbolCount, receivers } = simulateRoom({
-        ...calm,
+        ...calmRoom,
         seed: runSeed,
         loss,
         feedbackLoss: 0,
@@ -152,7 +131,7 @@ for (const change of [
   const { receivers: hosts, loss } = change;
   test(`${hosts} hosts, ${loss * 100} % lost: little is sent, and the sender is asked less than 100 times a second`, () => {
     const { symbolsSent, symbolCount, datagramBytes, receivers, feedbackTimes, startedAtMs } = simulateRoom({
-      ...calm,
+      ...calmRoom,
       ...change,
     });
     assert(receivers.every(({ isRight, unicastPacks }) => isRight && unicastPacks === 0));
@@ -160,7 +139,7 @@ for (const change of [
     assert(cost <= 1.1, `${cost}`);
     const most = mostInASecond(feedbackTimes);
     assert(most <= 100, `${most} requests in a second`);
-    const sentMs = ((symbolsSent * datagramBytes) / calm.rateBytesPerSecond) * 1_000;
+    const sentMs = ((symbolsSent * datagramBytes) / calmRoom.rateBytesPerSecond) * 1_000;
     const endedAtMs = Math.max(...receivers.map(({ doneAtMs }) => doneAtMs));
     assert(endedAtMs - startedAtMs - sentMs < 2_500, `the last rounds take ${endedAtMs - startedAtMs - sentMs} ms`);
   });
@@ -189,7 +168,7 @@ for (const { name, slow, slowHosts, word } of [
 ]) {
   test(`${name}: the others end as if it were not there, and it ends when it can`, () => {
     const plan: RoomPlan = {
-      ...calm,
+      ...calmRoom,
       receivers: 8,
       packs: 400,
       loss: 0.01,
@@ -209,7 +188,7 @@ for (const { name, slow, slowHosts, word } of [
 }
 
 test("hosts that hold most of it are sent what some of them lacks, and nothing that all hold", () => {
-  const plan: RoomPlan = { ...calm, receivers: 16, packs: 200, loss: 0.01, held: 0.97, packBytes: 40_000 };
+  const plan: RoomPlan = { ...calmRoom, receivers: 16, packs: 200, loss: 0.01, held: 0.97, packBytes: 40_000 };
   const { symbolsSent, symbolCount, receivers } = simulateRoom(plan);
   assert(receivers.every(({ isRight, unicastPacks }) => isRight && unicastPacks === 0));
   // 0.97 to the 16th power of the packs is held by all; whole blocks are sent.
@@ -220,12 +199,19 @@ test("hosts that hold most of it are sent what some of them lacks, and nothing t
 });
 
 test("a flood of forged symbols: every host ends with right bytes", () => {
-  const { receivers } = simulateRoom({ ...calm, receivers: 4, packs: 30, loss: 0.02, forged: 0.5, hasUnicast: true });
+  const { receivers } = simulateRoom({
+    ...calmRoom,
+    receivers: 4,
+    packs: 30,
+    loss: 0.02,
+    forged: 0.5,
+    hasUnicast: true,
+  });
   assert(receivers.every(({ isRight }) => isRight));
 });
 
 test("a flood of forged ends of the pass with any pause: nobody stands still for it", () => {
-  const plan: RoomPlan = { ...calm, receivers: 8, packs: 40, loss: 0.02 };
+  const plan: RoomPlan = { ...calmRoom, receivers: 8, packs: 40, loss: 0.02 };
   const flooded = { ...plan, forgedTails: { fromMs: 300, untilMs: 20_000, everyMs: 2 } };
   const endOf = ({ receivers }: RoomResult) => {
     assert(receivers.every(({ isRight, unicastPacks }) => isRight && unicastPacks === 0));
@@ -238,7 +224,7 @@ test("a flood of forged ends of the pass with any pause: nobody stands still for
 for (const receivers of [16, 100, 500]) {
   test(`a flood of forged ends of the pass with the shortest pause: ${receivers} hosts still ask less than 100 times a second`, () => {
     const forgedTails = { fromMs: 100, untilMs: 60_000, everyMs: 3, pause: 1 };
-    const plan: RoomPlan = { ...calm, receivers, packs: receivers > 100 ? 15 : 30, loss: 0.05, forgedTails };
+    const plan: RoomPlan = { ...calmRoom, receivers, packs: receivers > 100 ? 15 : 30, loss: 0.05, forgedTails };
     const { receivers: hosts, feedbackTimes } = simulateRoom(plan);
     assert(hosts.every(({ isRight, unicastPacks }) => isRight && unicastPacks === 0));
     const most = mostInASecond(feedbackTimes);
@@ -254,20 +240,20 @@ test("bursts, loss that all share, reordering, a bad way back: all arrives, with
     { feedbackLoss: 0.5 },
     { loss: 0.2 },
   ]) {
-    const cost = costOf({ ...calm, receivers: 8, packs: 40, ...change });
+    const cost = costOf({ ...calmRoom, receivers: 8, packs: 40, ...change });
     assert(cost <= 1.25, `${JSON.stringify(change)}: ${cost}`);
   }
 });
 
 test("a sender that is killed and started again sends little twice", () => {
-  const plan: RoomPlan = { ...calm, receivers: 4, senderCrash: { atMs: 4_000, forMs: 3_000 } };
+  const plan: RoomPlan = { ...calmRoom, receivers: 4, senderCrash: { atMs: 4_000, forMs: 3_000 } };
   const { symbolsSent, symbolCount, receivers } = simulateRoom(plan);
   assert(receivers.every(({ isRight, unicastPacks }) => isRight && unicastPacks === 0));
   assert(symbolsSent <= 1.06 * (symbolCount / 0.95), `${symbolsSent / symbolCount}`);
 });
 
 test("a host that joins half-way costs its half and delays nobody; one that dies costs nothing", () => {
-  const plan: RoomPlan = { ...calm, receivers: 5, loss: 0.01, changeAtMs: 3_000 };
+  const plan: RoomPlan = { ...calmRoom, receivers: 5, loss: 0.01, changeAtMs: 3_000 };
   const { symbolsSent, symbolCount, datagramBytes, startedAtMs, receivers } = simulateRoom(plan);
   const [dead, ...others] = receivers;
   const late = others.pop();
