@@ -1,4 +1,4 @@
-import type { AgentState } from "../agent/contract.ts";
+import type { AgentState, Report } from "../agent/contract.ts";
 import type { FaultText } from "../fault.ts";
 import type { Database } from "./db/database.ts";
 import { unknownDeploy } from "./deploy-hosts.ts";
@@ -34,6 +34,8 @@ export type SessionHost = {
   readonly fault: (FaultText & { readonly code: string }) | null;
   readonly startedAtMs: number | null;
   readonly endedAtMs: number | null;
+  /** Where the disk was looked at first (a restore of what differs, or one that went on): what was right, and what came. */
+  readonly kept: NonNullable<Report["kept"]> | null;
   /** Milliseconds spent in each state so far, from the events. */
   readonly timings: Readonly<Record<string, number>>;
   /** Milliseconds from its first word about this order to its end, or until now. */
@@ -92,6 +94,7 @@ export class Sessions {
         fault: row.fault === null ? null : JSON.parse(row.fault),
         startedAtMs: row.started_at_ms,
         endedAtMs: isAwaited ? null : row.ended_at_ms,
+        kept: keptOf(own),
         timings: timingsOf(own, endMs ?? this.#now()),
         totalMs: row.started_at_ms === null ? 0 : (endMs ?? this.#now()) - row.started_at_ms,
       };
@@ -121,6 +124,12 @@ function timingsOf(events: readonly StoredEvent[], endMs: number): Record<string
     timings[state] = (timings[state] ?? 0) + untilMs - event.atMs;
   }
   return timings;
+}
+
+/** Of the last time that its disk was compared with the image; what came before a power cut was counted then. */
+function keptOf(events: readonly StoredEvent[]): NonNullable<Report["kept"]> | null {
+  const last = events.findLast(({ data }) => data["state"] === "verifying");
+  return (last?.data["kept"] as Report["kept"]) ?? null;
 }
 
 function lastStateOf(events: readonly StoredEvent[]): AgentState | "pending" {

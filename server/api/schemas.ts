@@ -82,6 +82,8 @@ const SessionHostBody = Type.Object({
   fault: Nullable(FaultBody),
   startedAtMs: Nullable(Type.Number()),
   endedAtMs: Nullable(Type.Number()),
+  /** Where the disk was compared with the image first: what was right already, and what came for the rest. */
+  kept: Nullable(Type.Object({ bytes: Type.Number(), receivedBytes: Type.Number() })),
   timings: Type.Record(Type.String(), Type.Number()),
   totalMs: Type.Number(),
 });

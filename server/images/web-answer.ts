@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import { Fault } from "../../fault.ts";
 
 /** So often a server may send on to another address. */
@@ -44,6 +45,11 @@ export function parseWebUrl(text: string): URL | undefined {
       `${url.protocol}//…@${url.host}${url.pathname}`,
       "It holds a password, which everybody can read who lists this machine's processes.",
     );
+  }
+  try {
+    decodeURIComponent(posix.basename(url.pathname));
+  } catch {
+    throw badAddress(text, "What stands behind a % in the file's name is no letter (a % itself is written %25).");
   }
   url.hash = "";
   return url;

@@ -116,12 +116,14 @@ test("how much is read back is a part of the order and of its permit; an older a
   await assert.rejects(ordered({ verify: "half" }), { code: "VERIFY_RULE" });
 });
 
-test("what was kept and what came is in the host's events", async () => {
+test("what was kept and what came is in the host's events, and in the session", async () => {
   const { core, hostId, deployId, begin } = await ordered({ erase: "none" });
   assert.equal(await begin(disk), "keep");
   const kept = { bytes: 1e9, receivedBytes: 1e7 };
   await core.report(hostId, "receiving", deployId);
+  assert.equal((await core.sessions.show(deployId)).hosts[0]?.kept, null);
   await core.report(hostId, "verifying", deployId, { kept });
+  assert.deepEqual((await core.sessions.show(deployId)).hosts[0]?.kept, kept);
   const rows = await core.db.selectFrom("events").select("data").where("kind", "=", "host.state").execute();
   assert.deepEqual(rows.map(({ data }) => JSON.parse(data).kept).filter(Boolean), [kept]);
 });

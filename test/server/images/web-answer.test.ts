@@ -93,6 +93,10 @@ test("any answer is content that was asked for, or refused", () => {
 test("addresses", () => {
   assert.equal(parseWebUrl("/images/lab.dmg"), undefined);
   assert.equal(parseWebUrl("asr://server"), undefined);
+  for (const name of ["%zz", "lab%.dmg", "%ff"]) {
+    assert.throws(() => parseWebUrl(`https://server/images/${name}`), { code: "WEB_ADDRESS" });
+  }
+  assert.equal(parseWebUrl("https://server/%zz/lab%25.dmg")?.pathname, "/%zz/lab%25.dmg");
   assert.equal(parseWebUrl("HTTP://server/lab.dmg#x")?.href, "http://server/lab.dmg");
   for (const text of ["https:lab.dmg", "http://", "https://me:secret@server/lab.dmg", "https://me@server/x"]) {
     assert.throws(
