@@ -13,7 +13,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 
 const bootImage = "test/lab/boot-image.test.ts";
-const longest = ["room", "firmware", "menu", "capture"];
+const longest = ["room", "restores", "stick", "firmware", "menu", "capture"];
 const rank = (file: string): number => {
   const place = longest.indexOf(basename(file, ".test.ts"));
   return place === -1 ? longest.length : place;
