@@ -49,7 +49,7 @@ export class Deploy {
     const order = this.#order;
     const image = `${order.image} version ${order.imageVersion}`;
     reporter.order(order.deployId);
-    reporter.about({ image, hostName: order.hostName });
+    reporter.about({ image, hostName: order.hostName, order: order.deployId });
     try {
       await reporter.enter("preflight", `${image}, to become ${order.hostName}: ${order.reason}`);
       termsOf(order);
