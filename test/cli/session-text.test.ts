@@ -33,7 +33,7 @@ const kept = "9.0 GiB were right already, 64.0 MiB came";
 
 test("what a restore kept is said of the host while it is at work, and when it is done", () => {
   assert.equal(hostLine(host), `verifying 40 %  reading /dev/sda back; ${kept}`);
-  assert.equal(hostLine({ ...host, order: "done" }), `done in 1 min; ${kept}`);
+  assert.equal(hostLine({ ...host, order: "done" }), `done in 1 min 00 s; ${kept}`);
   assert.equal(hostLine({ ...host, kept: null }), "verifying 40 %  reading /dev/sda back");
 });
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { describeFit } from "../../../agent/fit/describe-fit.ts";
 import { planFit } from "../../../images/disk-fit/plan.ts";
 import { FileDisk, MEBIBYTE, ownWrites, writeUntil } from "./file-disk.ts";
 
@@ -26,6 +27,7 @@ for (const magic of ["S1SUSPEND\0", "ULSUSPEND\0", "LINHIB0001"]) {
       plan.steps.map((step) => step.do === "make-swap" && [step.was, step.volume.number, step.volume.startBytes]),
       [["asleep", 1, MEBIBYTE]],
     );
+    assert.match(describeFit(plan).join(), /^partition 1 \(swap\) becomes empty: a sleeping system is in it/);
     await writeUntil(disk, ownWrites(plan), Number.POSITIVE_INFINITY);
     const said = disk.said("blkid", "-p", "-O", String(MEBIBYTE), "-S", String(16 * MEBIBYTE));
     assert.match(said, /TYPE="swap"/);
