@@ -20,7 +20,7 @@ export const disk: Disk = {
   usedBy: [],
 };
 
-export const order: Order = {
+export const order: Extract<Order, { kind: "deploy" }> = {
   kind: "deploy",
   deployId: "12",
   image: "lab-debian",
