@@ -12,8 +12,6 @@ export type CellSpans = readonly { readonly at: number; readonly length: number 
 /** The ids end to end, and for each cell whether it has one: cells of zeros have none. */
 export type CellIds = { readonly ids: Uint8Array; readonly isData: readonly boolean[] };
 
-export type FromCellThread = { readonly type: "ready" } | ({ readonly type: "ids" } & CellIds);
-
 /** Whatever waits for the network goes first. */
 const NICE = 5;
 
@@ -32,6 +30,5 @@ function idsOf(spans: CellSpans): CellIds {
 
 // On Linux a "process" is this thread.
 setPriority(0, NICE);
-const say = (message: FromCellThread) => parentPort?.postMessage(message);
-parentPort?.on("message", (spans: CellSpans) => say({ type: "ids", ...idsOf(spans) }));
-say({ type: "ready" });
+parentPort?.on("message", (spans: CellSpans) => parentPort?.postMessage(idsOf(spans)));
+parentPort?.postMessage("ready");

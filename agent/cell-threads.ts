@@ -1,13 +1,11 @@
 import { availableParallelism } from "node:os";
-import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
-import { Fault } from "../fault.ts";
 import { type CellIdWork, cellWorkHere } from "../images/cell-work.ts";
 import { ID_BYTES } from "../images/manifest.ts";
 import { STRETCH_BYTES } from "../images/verify.ts";
 import { AlignedPlaces } from "./aligned-memory.ts";
 import { cellProgram } from "./cell-program.ts";
-import type { CellIds, CellSpans, CellThreadStart, FromCellThread } from "./cell-thread.ts";
+import type { CellIds, CellSpans, CellThreadStart } from "./cell-thread.ts";
 import { startThread } from "./start-thread.ts";
 
 /** More name cells faster than any disk gives them. */
@@ -17,8 +15,7 @@ const STRETCHES_AHEAD = 2;
 /** What it works on is not in its heap: there is little, and it should not be left to grow. */
 const THREAD_MEMORY = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 32 };
 
-type Waiting = { readonly resolve: (ids: CellIds) => void; readonly reject: (error: unknown) => void };
-type Thread = { readonly worker: Worker; readonly waiting: Waiting[]; ended: Fault | undefined };
+const END = { code: "CELL_THREAD_ENDED", what: "The thread that compares the disk with the image ended." };
 
 /** Names cells on other threads. Its memory is such that a disk can be read straight into it. */
 export type CellThreads = CellIdWork & { close(): Promise<void> };
@@ -32,10 +29,11 @@ export async function openCellThreads(log: Logger): Promise<CellThreads> {
   const count = Math.min(MOST_THREADS, availableParallelism());
   const places = new AlignedPlaces(count + STRETCHES_AHEAD, STRETCH_BYTES);
   const start: CellThreadStart = { memory: places.memory };
-  const about = { log, work: "to name cells in" };
-  const starting = Array.from({ length: count }, () => startThread(cellProgram, start, THREAD_MEMORY, about));
-  const started = await Promise.all(starting);
-  const threads = started.flatMap((worker): Thread[] => (worker === undefined ? [] : [threadOf(worker)]));
+  const about = { log, work: "to name cells in", end: END };
+  const starting = Array.from({ length: count }, () =>
+    startThread<CellSpans, CellIds>(cellProgram, start, THREAD_MEMORY, about),
+  );
+  const threads = (await Promise.all(starting)).filter((thread) => thread !== undefined);
   if (threads.length === 0) return { ...cellWorkHere(), close: async () => undefined };
   return {
     stretchesAtOnce: threads.length + STRETCHES_AHEAD,
@@ -47,53 +45,12 @@ export async function openCellThreads(log: Logger): Promise<CellThreads> {
     giveBack: (memory) => places.give(memory),
     async identify(cells) {
       const spans = cells.map(({ byteOffset, length }) => ({ at: byteOffset, length }));
-      const idle = threads.reduce((least, thread) => (thread.waiting.length < least.waiting.length ? thread : least));
-      const { ids, isData } = await ask(idle, spans);
+      const idle = threads.reduce((least, thread) => (thread.waiting < least.waiting ? thread : least));
+      const { ids, isData } = await idle.ask(spans);
       return isData.map((has, at) => (has ? ids.subarray(at * ID_BYTES, (at + 1) * ID_BYTES) : undefined));
     },
     async close() {
-      await Promise.all(threads.map(({ worker }) => worker.terminate()));
+      await Promise.all(threads.map((thread) => thread.close()));
     },
   };
-}
-
-function ask(thread: Thread, spans: CellSpans): Promise<CellIds> {
-  return new Promise((resolve, reject) => {
-    if (thread.ended !== undefined) {
-      reject(thread.ended);
-      return;
-    }
-    thread.waiting.push({ resolve, reject });
-    thread.worker.postMessage(spans);
-  });
-}
-
-/** It answers in the order that it was asked in. */
-function threadOf(worker: Worker): Thread {
-  const thread: Thread = { worker, waiting: [], ended: undefined };
-  worker.on("message", (message: FromCellThread) => {
-    if (message.type === "ids") thread.waiting.shift()?.resolve(message);
-  });
-  let cause: unknown;
-  worker.on("error", (error) => {
-    cause = error;
-  });
-  worker.on("exit", () => {
-    const ended = threadEnded(cause);
-    thread.ended = ended;
-    for (const { reject } of thread.waiting.splice(0)) reject(ended);
-  });
-  return thread;
-}
-
-function threadEnded(cause: unknown): Fault {
-  return new Fault(
-    "CELL_THREAD_ENDED",
-    {
-      what: "The thread that compares the disk with the image ended.",
-      why: cause instanceof Error ? cause.message : "It gave no reason; the system may be out of memory.",
-      fix: "Start the restore again; if it repeats, the machine needs more memory.",
-    },
-    cause,
-  );
 }

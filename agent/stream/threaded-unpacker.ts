@@ -1,6 +1,6 @@
-import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
+import type { AnsweringThread } from "../answering-thread.ts";
 import { startThread } from "../start-thread.ts";
 import { cellsIn, PLACE_BYTES, type Span, type UnpackFormat } from "./pack-work.ts";
 import { unpackProgram } from "./unpack-program.ts";
@@ -13,7 +13,12 @@ const PLACES = 4;
 /** What it works on is not in its heap: there is little, and it should not be left to grow. */
 const THREAD_MEMORY = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
 
-type Waiting = { readonly resolve: (answer: UnpackAnswer) => void; readonly reject: (error: unknown) => void };
+const END = {
+  code: "UNPACK_THREAD_ENDED",
+  what: "The thread that unpacks the image ended. The disk is incomplete and does not boot.",
+};
+
+type Thread = AnsweringThread<UnpackOrder, UnpackAnswer>;
 
 /**
  * A thread that repairs and unpacks in memory that it shares with this one, so that receiving is never held up.
@@ -29,47 +34,35 @@ export async function openThreadedUnpacker(
   if (!(memory.buffer instanceof SharedArrayBuffer)) return undefined;
   const places = new SharedArrayBuffer(PLACES * PLACE_BYTES);
   const start: UnpackStart = { format, symbols: memory.buffer, places };
-  const worker = await startThread(unpackProgram, start, THREAD_MEMORY, { log, work: "to unpack in" });
-  return worker === undefined ? undefined : new ThreadedUnpacker(worker, places);
+  const about = { log, work: "to unpack in", end: END };
+  const thread = await startThread<UnpackOrder, UnpackAnswer>(unpackProgram, start, THREAD_MEMORY, about);
+  return thread === undefined ? undefined : new ThreadedUnpacker(thread, places);
 }
 
 class ThreadedUnpacker implements Unpacker {
   readonly mostPacks = PLACES;
-  readonly #worker: Worker;
+  readonly #thread: Thread;
   readonly #places: SharedArrayBuffer;
   readonly #free = Array.from({ length: PLACES }, (_, place) => place);
-  /** It answers in the order that it was asked in. */
-  readonly #waiting: Waiting[] = [];
-  #ended: Fault | undefined;
 
-  constructor(worker: Worker, places: SharedArrayBuffer) {
-    this.#worker = worker;
+  constructor(thread: Thread, places: SharedArrayBuffer) {
+    this.#thread = thread;
     this.#places = places;
-    worker.on("message", (answer: UnpackAnswer) => this.#waiting.shift()?.resolve(answer));
-    let cause: unknown;
-    worker.on("error", (error) => {
-      cause = error;
-    });
-    worker.on("exit", () => {
-      const ended = threadEnded(cause);
-      this.#ended = ended;
-      for (const { reject } of this.#waiting.splice(0)) reject(ended);
-    });
   }
 
   async repair({ bytes, missing, parity }: Parameters<Unpacker["repair"]>[0]): Promise<void> {
-    await this.#ask({ type: "repair", block: spanOf(bytes), missing, parity });
+    await this.#thread.ask({ type: "repair", block: spanOf(bytes), missing, parity });
   }
 
   async unpack(...[{ pieces }, { digest, cellIds }]: Parameters<Unpacker["unpack"]>) {
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#thread.ended !== undefined) throw this.#thread.ended;
     const place = this.#free.pop();
     if (place === undefined) throw new Error("More packs were given to unpack than there is place for.");
     const free = () => {
       this.#free.push(place);
     };
     const names = { digest, cellIds };
-    const answer = await this.#ask({ type: "unpack", pieces: pieces.map(spanOf), names, place });
+    const answer = await this.#thread.ask({ type: "unpack", pieces: pieces.map(spanOf), names, place });
     if (answer.type === "unpacked") {
       const { at, length } = answer.cells;
       return { cells: cellsIn(new Uint8Array(this.#places, place * PLACE_BYTES + at, length)), free };
@@ -80,33 +73,10 @@ class ThreadedUnpacker implements Unpacker {
   }
 
   async close(): Promise<void> {
-    await this.#worker.terminate();
-  }
-
-  #ask(order: UnpackOrder): Promise<UnpackAnswer> {
-    return new Promise((resolve, reject) => {
-      if (this.#ended !== undefined) {
-        reject(this.#ended);
-        return;
-      }
-      this.#waiting.push({ resolve, reject });
-      this.#worker.postMessage(order);
-    });
+    await this.#thread.close();
   }
 }
 
 function spanOf({ byteOffset, length }: Uint8Array): Span {
   return { at: byteOffset, length };
-}
-
-function threadEnded(cause: unknown): Fault {
-  return new Fault(
-    "UNPACK_THREAD_ENDED",
-    {
-      what: "The thread that unpacks the image ended. The disk is incomplete and does not boot.",
-      why: cause instanceof Error ? cause.message : "It gave no reason; the system may be out of memory.",
-      fix: "Start the restore again; if it repeats, the machine needs more memory.",
-    },
-    cause,
-  );
 }

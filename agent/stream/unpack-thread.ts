@@ -26,8 +26,6 @@ export type UnpackAnswer =
   | { readonly type: "unpacked"; readonly cells: Span }
   | { readonly type: "wrong"; readonly fault: FaultText & { readonly code: string } };
 
-export type FromUnpackThread = { readonly type: "ready" } | UnpackAnswer;
-
 /** Receiving goes first: what this thread does not get done waits in memory, what is not received is lost. */
 const NICE = 5;
 
@@ -52,6 +50,5 @@ function carryOut(order: UnpackOrder): UnpackAnswer {
 
 // On Linux a "process" is this thread.
 setPriority(0, NICE);
-const say = (message: FromUnpackThread) => parentPort?.postMessage(message);
-parentPort?.on("message", (order: UnpackOrder) => say(carryOut(order)));
-say({ type: "ready" });
+parentPort?.on("message", (order: UnpackOrder) => parentPort?.postMessage(carryOut(order)));
+parentPort?.postMessage("ready");
