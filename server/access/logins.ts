@@ -2,13 +2,12 @@ import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import type { Role } from "./roles.ts";
 import { hashOfSecret, newSecret } from "./secrets.ts";
+import { isUseToBeWritten } from "./use.ts";
 
 /** A login ends when its page was not used for so long, */
 const IDLE_MS = 12 * 3_600_000;
 /** and anyway after a week. */
 export const LONGEST_LOGIN_MS = 7 * 86_400_000;
-/** How exactly "used" is written down: a page asks every second, and each write waits for the disk. */
-const USED_EVERY_MS = 60_000;
 
 export type LoggedIn = { readonly name: string; readonly role: Role };
 
@@ -57,7 +56,7 @@ export class Logins {
       .where("logins.created_at_ms", ">=", nowMs - LONGEST_LOGIN_MS)
       .executeTakeFirst();
     if (row === undefined) return undefined;
-    if (row.used_at_ms < nowMs - USED_EVERY_MS) {
+    if (isUseToBeWritten(row.used_at_ms, nowMs)) {
       await this.#db.updateTable("logins").set({ used_at_ms: nowMs }).where("hash", "=", hash).execute();
     }
     return { name: row.name, role: row.role as Role };

@@ -3,9 +3,7 @@ import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import type { Role } from "./roles.ts";
 import { hashOfSecret, newToken } from "./secrets.ts";
-
-/** How exactly "used" is written down: each write waits for the disk. */
-const USED_EVERY_MS = 60_000;
+import { isUseToBeWritten } from "./use.ts";
 
 export type Token = {
   readonly name: string;
@@ -98,7 +96,7 @@ export class Tokens {
     const row = await this.#db.selectFrom("tokens").selectAll().where("hash", "=", hash).executeTakeFirst();
     if (row === undefined) return undefined;
     if (row.expires_at_ms !== null && row.expires_at_ms <= nowMs) return "expired";
-    if (row.used_at_ms === null || row.used_at_ms < nowMs - USED_EVERY_MS) {
+    if (isUseToBeWritten(row.used_at_ms, nowMs)) {
       await this.#db.updateTable("tokens").set({ used_at_ms: nowMs }).where("hash", "=", hash).execute();
     }
     return { name: row.name, role: row.role as Role };
