@@ -5,10 +5,20 @@ import { test } from "node:test";
 import { StreamControl } from "../../../agent/stream/control.ts";
 import { describeStream } from "../../../agent/stream/describe.ts";
 import { receiveStream } from "../../../agent/stream/receive.ts";
-import type { ReceiveProgress } from "../../../agent/stream/receive-options.ts";
+import type { ReceiveOptions, ReceiveProgress } from "../../../agent/stream/receive-options.ts";
 import { CELL_BYTES } from "../../../images/cell.ts";
 import { encodePacket, PacketKind, packetFormat } from "../../../multicast/packet.ts";
-import { dirtyDisk, goldenDisk, loopback, MemoryDisk, openSite, optionsFor, type SiteOptions } from "./local-stream.ts";
+import type { RunningStream } from "../../../server/stream/hub.ts";
+import {
+  dirtyDisk,
+  goldenDisk,
+  loopback,
+  MemoryDisk,
+  openSite,
+  optionsFor,
+  type Site,
+  type SiteOptions,
+} from "./local-stream.ts";
 
 // Comparing megabytes element by element takes seconds.
 function assertSame(actual: Uint8Array, expected: Uint8Array): void {
@@ -245,19 +255,29 @@ const toAnotherPort: SiteOptions["hub"] = (hub) => ({
   },
 });
 
+/** What does not arrive must not have erased anything. */
+async function assertNotArriving(
+  site: Site,
+  stream: RunningStream,
+  change: Partial<ReceiveOptions>,
+  why: RegExp,
+): Promise<void> {
+  let isErased = false;
+  const beforeWrite = async () => {
+    isErased = true;
+    return { isZeroed: false };
+  };
+  const target = dirtyDisk(site);
+  const receiving = receiveStream(optionsFor(site, stream, target, { beforeWrite, ...change }));
+  await assert.rejects(receiving, { code: "STREAM_NOT_ARRIVING", why });
+  assert.equal(isErased, false);
+  assert.equal(target.done.length, 0);
+}
+
 test("receive: a group that does not arrive erases nothing and says what came", async () => {
   const site = await openSite({ hub: toAnotherPort });
   try {
-    let isErased = false;
-    const beforeWrite = async () => {
-      isErased = true;
-      return { isZeroed: false };
-    };
-    const target = dirtyDisk(site);
-    const receiving = receiveStream(optionsFor(site, await site.open(), target, { arriveMs: 600, beforeWrite }));
-    await assert.rejects(receiving, { code: "STREAM_NOT_ARRIVING" });
-    assert.equal(isErased, false);
-    assert.equal(target.done.length, 0);
+    await assertNotArriving(site, await site.open(), { arriveMs: 600 }, /for this group/);
   } finally {
     await site.close();
   }
@@ -266,12 +286,6 @@ test("receive: a group that does not arrive erases nothing and says what came", 
 test("receive: a group that does not arrive erases nothing; a server that died meanwhile is the reason", async () => {
   const site = await openSite({ hub: toAnotherPort });
   try {
-    let isErased = false;
-    const beforeWrite = async () => {
-      isErased = true;
-      return { isZeroed: false };
-    };
-    const target = dirtyDisk(site);
     const stream = await site.open();
     let isAway = false;
     const onProgress = () => {
@@ -279,10 +293,7 @@ test("receive: a group that does not arrive erases nothing; a server that died m
       isAway = true;
       void site.close();
     };
-    const receiving = receiveStream(optionsFor(site, stream, target, { arriveMs: 4_000, beforeWrite, onProgress }));
-    await assert.rejects(receiving, { code: "STREAM_NOT_ARRIVING", why: /cannot be reached/ });
-    assert.equal(isErased, false);
-    assert.equal(target.done.length, 0);
+    await assertNotArriving(site, stream, { arriveMs: 4_000, onProgress }, /cannot be reached/);
   } finally {
     await site.close();
   }
