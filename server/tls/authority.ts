@@ -10,7 +10,7 @@ import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import { syncDirectory } from "../store-files.ts";
-import { makeCertificate, pemOf } from "./certificate.ts";
+import { type KeyPair, makeAuthorityCertificate, makeServerCertificate } from "./certificate.ts";
 import { type CertificateNow, needsNewCertificate } from "./certificate-rules.ts";
 
 const DAY_MS = 86_400_000;
@@ -93,18 +93,17 @@ export class Authority {
 
   async #makeServer(names: readonly string[], nowMs: number): Promise<Pair> {
     const { privateKey, publicKey } = newKey();
-    const der = makeCertificate({
-      subject: { commonName: "bootcast server", publicKey },
-      issuer: {
-        commonName: commonNameOf(this.certificate),
-        publicKey: this.certificate.publicKey,
-        privateKey: this.#privateKey,
-      },
+    const terms = {
+      commonName: "bootcast server",
       serial: newSerial(),
       fromMs: nowMs - EARLIER_MS,
       // Never longer than its authority.
       untilMs: Math.min(nowMs - EARLIER_MS + SERVER_DAYS * DAY_MS, this.certificate.validToDate.getTime()),
       names,
+    };
+    const der = await makeServerCertificate(terms, publicKey, {
+      certificate: this.certificate,
+      privateKey: this.#privateKey,
     });
     return writePair(this.#directory, "server", privateKey, der);
   }
@@ -118,21 +117,22 @@ export function fingerprintOf(certificate: Pick<X509Certificate, "fingerprint256
 type Pair = { readonly privateKey: KeyObject; readonly certificate: X509Certificate };
 
 async function makeAuthority(directory: string): Promise<Pair> {
-  const { privateKey, publicKey } = newKey();
+  const keys = newKey();
   const serial = newSerial();
-  // Two sites' authorities in one browser are told apart by this.
-  const self = { commonName: `bootcast ${Buffer.from(serial).toString("hex").slice(0, 8)}`, publicKey, privateKey };
-  const der = makeCertificate({
-    subject: self,
-    issuer: self,
-    serial,
-    fromMs: AUTHORITY_FROM_MS,
-    untilMs: AUTHORITY_UNTIL_MS,
-  });
-  return writePair(directory, "ca", privateKey, der);
+  const der = await makeAuthorityCertificate(
+    {
+      // Two sites' authorities in one browser are told apart by this.
+      commonName: `bootcast ${Buffer.from(serial).toString("hex").slice(0, 8)}`,
+      serial,
+      fromMs: AUTHORITY_FROM_MS,
+      untilMs: AUTHORITY_UNTIL_MS,
+    },
+    keys,
+  );
+  return writePair(directory, "ca", keys.privateKey, der);
 }
 
-function newKey(): { privateKey: KeyObject; publicKey: KeyObject } {
+function newKey(): KeyPair {
   return generateKeyPairSync("ec", { namedCurve: "P-256" });
 }
 
@@ -141,10 +141,6 @@ function newSerial(): Uint8Array {
   const bytes = randomBytes(16);
   bytes[0] = (bytes[0]! & 0x7f) | 0x40;
   return bytes;
-}
-
-function commonNameOf(certificate: X509Certificate): string {
-  return /^CN=(.*)$/m.exec(certificate.subject)?.[1] ?? "bootcast";
 }
 
 /** Node writes them as "DNS:lab-server, IP Address:10.77.0.1". */
@@ -160,16 +156,17 @@ function pemOfKey(key: KeyObject): string {
 async function writePair(directory: string, name: string, privateKey: KeyObject, der: Uint8Array): Promise<Pair> {
   const path = join(directory, `${name}.pem`);
   const temporary = `${path}.temp`;
+  const certificate = new X509Certificate(der);
   const file = await open(temporary, "w", 0o600);
   try {
-    await file.writeFile(pemOfKey(privateKey) + pemOf(der));
+    await file.writeFile(pemOfKey(privateKey) + certificate.toString());
     await file.sync();
   } finally {
     await file.close();
   }
   await rename(temporary, path);
   await syncDirectory(directory);
-  return { privateKey, certificate: new X509Certificate(der) };
+  return { privateKey, certificate };
 }
 
 /** @throws {Fault} TLS_KEY_INVALID, KEY_EXPOSED */

@@ -1,116 +1,94 @@
-import { createHash, type KeyObject, sign } from "node:crypto";
+import type { KeyObject, X509Certificate } from "node:crypto";
 import { isIPv4 } from "node:net";
-import {
-  around,
-  bitString,
-  derTrue,
-  instead,
-  integer,
-  objectIdentifier,
-  octetString,
-  sequence,
-  set,
-  time,
-  utf8String,
-} from "./der.ts";
 
-/** Who a certificate is about. */
-export type CertificateFor = {
-  readonly commonName: string;
-  readonly publicKey: KeyObject;
-};
+type Library = typeof import("@peculiar/x509");
+
+/** An EC key on P-256. */
+export type KeyPair = { readonly privateKey: KeyObject; readonly publicKey: KeyObject };
 
 export type CertificateTerms = {
-  readonly subject: CertificateFor;
-  /** The authority; of its own certificate it is the subject itself. */
-  readonly issuer: CertificateFor & { readonly privateKey: KeyObject };
+  readonly commonName: string;
   /** At most 20 bytes that no other certificate of this authority has (RFC 5280 4.1.2.2). */
   readonly serial: Uint8Array;
   readonly fromMs: number;
   readonly untilMs: number;
-  /** What a server is called: DNS names and IPv4 addresses. Absent: the certificate of an authority. */
-  readonly names?: readonly string[];
 };
 
-const ecdsaWithSha256 = sequence(objectIdentifier("1.2.840.10045.4.3.2"));
-
-/**
- * An X.509 certificate (RFC 5280) of an EC key on P-256, signed with another one: DER.
- *
- * An authority may sign servers and no further authorities; a server may be a TLS server and nothing else.
- */
-export function makeCertificate(terms: CertificateTerms): Buffer {
-  const { subject, issuer, names } = terms;
-  const toBeSigned = sequence(
-    // Version 3.
-    around(0, integer(Buffer.from([2]))),
-    integer(terms.serial),
-    ecdsaWithSha256,
-    nameOf(issuer),
-    sequence(time(terms.fromMs), time(terms.untilMs)),
-    nameOf(subject),
-    spkiOf(subject.publicKey),
-    around(3, sequence(...(names === undefined ? authorityExtensions() : serverExtensions(names)), ...keyIds(terms))),
-  );
-  return sequence(toBeSigned, ecdsaWithSha256, bitString(sign("sha256", toBeSigned, issuer.privateKey)));
+/** An X.509 certificate (DER), signed with its own key: of an authority that may sign servers and no further authorities. */
+export async function makeAuthorityCertificate(terms: CertificateTerms, keys: KeyPair): Promise<Buffer> {
+  const x509 = await library();
+  const { keyId } = await x509.SubjectKeyIdentifierExtension.create(spkiOf(keys.publicKey));
+  const certificate = await x509.X509CertificateGenerator.create({
+    ...shared(x509, terms),
+    issuer: nameOf(x509, terms),
+    publicKey: spkiOf(keys.publicKey),
+    signingKey: signingKeyOf(keys.privateKey),
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      new x509.SubjectKeyIdentifierExtension(keyId),
+      new x509.AuthorityKeyIdentifierExtension(keyId),
+    ],
+  });
+  return Buffer.from(certificate.rawData);
 }
 
-/** DER as the text that TLS libraries and browsers read. */
-export function pemOf(der: Uint8Array): string {
-  const lines =
-    Buffer.from(der)
-      .toString("base64")
-      .match(/.{1,64}/g) ?? [];
-  return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+/** An X.509 certificate (DER) that may be a TLS server and nothing else. `names`: DNS names and IPv4 addresses. */
+export async function makeServerCertificate(
+  terms: CertificateTerms & { readonly names: readonly string[] },
+  publicKey: KeyObject,
+  authority: { readonly certificate: X509Certificate; readonly privateKey: KeyObject },
+): Promise<Buffer> {
+  const x509 = await library();
+  // Its name and its key id as they are written there: by these a client finds the authority (RFC 5280 4.2.1.1).
+  const issuer = new x509.X509Certificate(authority.certificate.raw);
+  const issuerKeyId = issuer.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId;
+  const certificate = await x509.X509CertificateGenerator.create({
+    ...shared(x509, terms),
+    issuer: issuer.subjectName,
+    publicKey: spkiOf(publicKey),
+    signingKey: signingKeyOf(authority.privateKey),
+    extensions: [
+      new x509.BasicConstraintsExtension(false, undefined, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
+      new x509.SubjectAlternativeNameExtension(
+        terms.names.map((value) => ({ type: isIPv4(value) ? "ip" : "dns", value })),
+      ),
+      await x509.SubjectKeyIdentifierExtension.create(spkiOf(publicKey)),
+      issuerKeyId === undefined
+        ? await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey)
+        : new x509.AuthorityKeyIdentifierExtension(issuerKeyId),
+    ],
+  });
+  return Buffer.from(certificate.rawData);
 }
 
-function nameOf({ commonName }: CertificateFor): Buffer {
-  return sequence(set(sequence(objectIdentifier("2.5.4.3"), utf8String(commonName))));
+/** Loaded when a certificate is made and not before: it costs 80 ms, and hardly a start makes one. */
+async function library(): Promise<Library> {
+  // What the library is put together with refuses to load without it.
+  await import("reflect-metadata");
+  return import("@peculiar/x509");
+}
+
+function shared(x509: Library, terms: CertificateTerms) {
+  return {
+    serialNumber: Buffer.from(terms.serial).toString("hex"),
+    subject: nameOf(x509, terms),
+    notBefore: new Date(terms.fromMs),
+    notAfter: new Date(terms.untilMs),
+  };
+}
+
+/** Not as plain text: there quotes would mean something. */
+function nameOf({ Name }: Library, { commonName }: CertificateTerms) {
+  return new Name([{ CN: [{ utf8String: commonName }] }]);
 }
 
 function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: "spki", format: "der" });
 }
 
-function authorityExtensions(): Buffer[] {
-  const noFurther = integer(Buffer.from([0]));
-  return [
-    critical("2.5.29.19", sequence(derTrue, noFurther)),
-    // keyCertSign and cRLSign are bits 5 and 6.
-    critical("2.5.29.15", bitString(Buffer.from([0x06]), 1)),
-  ];
-}
-
-function serverExtensions(names: readonly string[]): Buffer[] {
-  const alternatives = names.map((name) =>
-    isIPv4(name) ? instead(7, Buffer.from(name.split(".").map(Number))) : instead(2, Buffer.from(name, "ascii")),
-  );
-  return [
-    critical("2.5.29.19", sequence()),
-    // digitalSignature is bit 0.
-    critical("2.5.29.15", bitString(Buffer.from([0x80]), 7)),
-    extension("2.5.29.37", sequence(objectIdentifier("1.3.6.1.5.5.7.3.1"))),
-    extension("2.5.29.17", sequence(...alternatives)),
-  ];
-}
-
-/** By which a client finds the authority of a certificate (RFC 5280 4.2.1.1 and 4.2.1.2). */
-function keyIds({ subject, issuer }: CertificateTerms): Buffer[] {
-  return [
-    extension("2.5.29.14", octetString(keyId(subject.publicKey))),
-    extension("2.5.29.35", sequence(instead(0, keyId(issuer.publicKey)))),
-  ];
-}
-
-/** RFC 7093, method 1 over the whole SPKI: the first 160 bits of its SHA-256. */
-function keyId(key: KeyObject): Buffer {
-  return createHash("sha256").update(spkiOf(key)).digest().subarray(0, 20);
-}
-
-function extension(id: string, value: Uint8Array): Buffer {
-  return sequence(objectIdentifier(id), octetString(value));
-}
-
-function critical(id: string, value: Uint8Array): Buffer {
-  return sequence(objectIdentifier(id), derTrue, octetString(value));
+function signingKeyOf(key: KeyObject) {
+  return key.toCryptoKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
 }
