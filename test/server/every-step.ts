@@ -1,5 +1,6 @@
 import { cp, mkdir, mkdtemp, readdir, rm, utimes } from "node:fs/promises";
 import { join } from "node:path";
+import { ImageThreads } from "../../server/images/image-threads.ts";
 import { type Failure, FaultyDisk } from "./faulty-disk.ts";
 
 /** What is tried: `evening` changes a copy of the store `before`, and says in the end what it was promised. */
@@ -20,20 +21,26 @@ export async function atEveryStep<T>(
   failure: Failure,
   check: (path: string, promised: T, disk: FaultyDisk) => Promise<void>,
 ): Promise<number> {
-  for (let step = 1; ; step += 1) {
-    const path = await mkdtemp(join(directory, `${failure.kind} ${step} `));
-    const backups = `${path} backups`;
-    await cp(before, path, { recursive: true, preserveTimestamps: true });
-    await mkdir(backups);
-    const disk = new FaultyDisk(step, failure, backups);
-    const promised = await evening(path, disk);
-    if (disk.failed === undefined) return step - 1;
-    await check(path, promised, disk).catch((error: Error) => {
-      error.message = `step ${step}, ${disk.failed}: ${error.message}`;
-      throw error;
-    });
-    await rm(path, { recursive: true });
-    await rm(backups, { recursive: true });
+  // While somebody holds them the threads of all steps are the same ones.
+  const threads = new ImageThreads();
+  try {
+    for (let step = 1; ; step += 1) {
+      const path = await mkdtemp(join(directory, `${failure.kind} ${step} `));
+      const backups = `${path} backups`;
+      await cp(before, path, { recursive: true, preserveTimestamps: true });
+      await mkdir(backups);
+      const disk = new FaultyDisk(step, failure, backups);
+      const promised = await evening(path, disk);
+      if (disk.failed === undefined) return step - 1;
+      await check(path, promised, disk).catch((error: Error) => {
+        error.message = `step ${step}, ${disk.failed}: ${error.message}`;
+        throw error;
+      });
+      await rm(path, { recursive: true });
+      await rm(backups, { recursive: true });
+    }
+  } finally {
+    await threads.close();
   }
 }
 
