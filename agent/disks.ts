@@ -28,7 +28,11 @@ function readDisk(files: MachineFiles, name: string): Disk {
       // Virtio shows its PCI vendor number, ATA the bus: neither is a maker.
       .filter((word) => word !== "" && !word.startsWith("0x") && word !== "ATA")
       .join(" "),
-    serial: text("serial") || text("device/serial") || vitalProductSerial(files.bytes(`${at}/device/vpd_pg80`)),
+    serial:
+      text("serial") ||
+      text("device/serial") ||
+      vitalProductSerial(files.bytes(`${at}/device/vpd_pg80`)) ||
+      usbSerial(files, files.link(at)),
     wwn: text("wwid") || text("device/wwid"),
     transport: transportOf(name, files.link(at)),
     isRemovable: text("removable") === "1" || (name.startsWith("mmcblk") && text("device/type") === "SD"),
@@ -56,6 +60,15 @@ export function vitalProductSerial(page: Uint8Array | undefined): string {
     .toString("latin1")
     .replaceAll(/[^\x20-\x7e]/g, "")
     .trim();
+}
+
+/**
+ * The serial number of the USB device that a disk is. Of several disks of one device (the slots of a card reader) only
+ * the first has it: the others could not be told from it.
+ */
+function usbSerial(files: MachineFiles, link: string): string {
+  const [, device] = /^\.\.(\/.+)\/\d+-[\d.]+:\d+\.\d+\/.*\/\d+:0:0:0\/block\//.exec(link) ?? [];
+  return device === undefined ? "" : files.text(`/sys${device}/serial`);
 }
 
 /** Mount points, swap and holders (LVM, RAID, encryption) of the disk and of each of its partitions. */

@@ -62,6 +62,18 @@ test("a desktop with a SATA disk in use in three ways, and a USB stick", () => {
   assert.equal(sdb?.model, "SanDisk Ultra Fit");
 });
 
+test("a USB disk that says no serial number over SCSI has that of its USB device, but only the first of several", () => {
+  const tree = machineTree("ahci-uefi");
+  tree.files["/sys/devices/pci0000:00/0000:00:14.0/usb1/1-4/serial"] = "4C530001230712116285\n";
+  const stick = () => readInventory(treeFiles(tree), agent).disks[1];
+  assert.deepEqual([stick()?.path, stick()?.serial], ["/dev/sdb", "4C530001230712116285"]);
+  tree.files["/sys/block/sdb/device/vpd_pg80"] = "\x00\x80\x00\x05ABCDE";
+  assert.equal(stick()?.serial, "ABCDE", "a disk in a USB case has its own");
+  delete tree.files["/sys/block/sdb/device/vpd_pg80"];
+  tree.links["/sys/block/sdb"] = tree.links["/sys/block/sdb"]!.replace("/4:0:0:0/", "/4:0:0:1/");
+  assert.equal(stick()?.serial, "", "the slots of a card reader would be one and the same");
+});
+
 test("a laptop with an NVMe disk, on its battery, with an SD card", () => {
   const inventory = inventoryOf("nvme-laptop");
   assert.equal(inventory.uuid, "", "a UUID of zeros is none");
