@@ -8,6 +8,8 @@ export type RoomBlock = {
   readonly slot: number;
   /** Some packs of it may not have been promised room yet. */
   mayWait: boolean;
+  /** It is being repaired, from symbols that are not believed any more. */
+  isDoubted: boolean;
 };
 
 /**
@@ -88,7 +90,7 @@ export class BlockRoom {
     const { symbolBytes, blockBytes } = this.#layout;
     const from = slot * blockBytes;
     const bytes = this.memory.subarray(from, from + this.#layout.symbolsOfBlock(block) * symbolBytes);
-    const held: RoomBlock = { slot, symbols: new HeldBlock(bytes, symbolBytes), mayWait: true };
+    const held: RoomBlock = { slot, symbols: new HeldBlock(bytes, symbolBytes), mayWait: true, isDoubted: false };
     this.#blocks.set(block, held);
     return held;
   }

@@ -118,7 +118,7 @@ export class StreamReceiver {
   }
 
   onRepaired(block: number): void {
-    this.#store.onRepaired(block);
+    if (this.#store.onRepaired(block)) this.#requests.reopen(block);
   }
 
   /**

@@ -142,14 +142,27 @@ export class SymbolStore {
     return { block, bytes, missing, parity };
   }
 
-  /** All source symbols of the block are in their places now. */
-  onRepaired(block: number): void {
-    const { symbols } = this.#room.get(block)!;
+  /**
+   * All source symbols of the block are in their places now.
+   *
+   * @returns true when the block is needed again: a pack of it was rejected meanwhile, so what it was computed from is
+   * not believed any more
+   */
+  onRepaired(block: number): boolean {
+    const held = this.#room.get(block)!;
+    const { symbols } = held;
+    if (held.isDoubted) {
+      held.isDoubted = false;
+      symbols.clear();
+      this.#room.leave(block);
+      return this.#packs.needs(block);
+    }
     const computed = [...symbols.missing];
     symbols.onRepaired();
     for (const symbol of computed) this.#setPresent(block, symbol);
     this.#repairedSymbols += computed.length;
     this.#room.leave(block);
+    return false;
   }
 
   /** The next complete pack. Its pieces stay as they are, and its room is not free, until `release`. */
@@ -174,7 +187,7 @@ export class SymbolStore {
    * The content of a taken pack was wrong. Nothing of its blocks is believed any more, because nobody knows which
    * symbol it was. The second time it is only taken elsewhere from now on.
    *
-   * @returns the blocks that are needed again
+   * @returns the blocks that are needed again; one that is being repaired only when that was done, see `onRepaired`
    */
   reject(pack: number): readonly number[] {
     this.release(pack);
@@ -208,15 +221,16 @@ export class SymbolStore {
     const held = this.#room.get(block);
     if (held === undefined) return;
     held.mayWait = true;
-    // It is being repaired: what comes of that is checked like everything.
-    if (held.symbols.isFull && held.symbols.missing.length > 0) return;
+    if (held.isDoubted) return;
     const { symbolsPerBlock } = this.#layout;
     for (let symbol = 0; symbol < this.#layout.symbolsOfBlock(block); symbol += 1) {
       if (!held.symbols.hasSource(symbol)) continue;
       const packs = this.#layout.packsOfSymbol(block * symbolsPerBlock + symbol);
       for (let other = packs.first; other <= packs.last; other += 1) this.#packs.onSymbolLost(other);
     }
-    held.symbols.clear();
+    // While it is being repaired its memory is in other hands.
+    held.isDoubted = held.symbols.isFull && held.symbols.missing.length > 0;
+    if (!held.isDoubted) held.symbols.clear();
   }
 
   // A symbol is kept as long as any pack of its block has room: all of them are needed to repair the block.
@@ -249,7 +263,7 @@ export class SymbolStore {
   #isHeld(number: number): boolean {
     const { symbolsPerBlock } = this.#layout;
     const held = this.#room.get(Math.floor(number / symbolsPerBlock));
-    return held?.symbols.hasSource(number % symbolsPerBlock) === true;
+    return held !== undefined && !held.isDoubted && held.symbols.hasSource(number % symbolsPerBlock);
   }
 
   #setPresent(block: number, symbol: number): void {

@@ -149,6 +149,29 @@ test("store: a pack that was wrong is needed again, with all that its blocks hel
   assert.equal(store.missingBytes, 0);
 });
 
+test("store: a block that is being repaired when a pack of it was wrong is needed again at once, and as a whole", () => {
+  const { layout, add, addParity, repair, packBytes } = streamOf([20, 20], small);
+  const store = new SymbolStore(layout, 1000);
+  for (const number of [0, 1, 2]) add(store, number);
+  addParity(store, 0, 0);
+  assert.equal(take(store)?.pack, 0);
+  const pending = store.takeRepair();
+  store.reject(0);
+  assert.equal(store.lackingOf(0), 0, "its memory is in other hands");
+  assert.equal(add(store, 3), "not-needed");
+  assert.equal(store.onRepaired(pending!.block), true);
+  assert.deepEqual([store.lackingOf(0), store.hasReady, store.repairedSymbols], [4, false, 0]);
+  for (const number of [0, 1, 3]) add(store, number);
+  addParity(store, 0, 1);
+  assert.equal(repair(store), true);
+  const packs = [take(store), take(store)].sort((left, right) => left!.pack - right!.pack);
+  assert.deepEqual(
+    packs.map((pack) => pack!.bytes),
+    [packBytes(0), packBytes(1)],
+  );
+  assert.deepEqual([store.missingBytes, store.heldBytes], [0, 0]);
+});
+
 test("store: a pack that was wrong twice is wanted elsewhere only, and comes from there once", () => {
   const { layout, add } = streamOf([10, 10], small);
   const store = new SymbolStore(layout, 1000);
