@@ -66,7 +66,7 @@ export class Room {
     const change = this.#roster.report(id, report, now);
     if (change === undefined) return undefined;
     if (this.isActive(id)) this.#stragglers.onReport(id, report, now);
-    else this.#forget(id);
+    else this.#stragglers.forget(id);
     return change;
   }
 
@@ -74,18 +74,25 @@ export class Room {
     return this.#roster.activeSigner(signerOf(id)) !== undefined;
   }
 
-  /** Whether a request that is signed so is answered now. @param blocks that it names */
-  hears(signer: string, blocks: number, now: number): boolean {
+  /**
+   * Whether a request that is signed so is answered now.
+   *
+   * @param blocks that it names
+   * @param addressOf a receiver, by its id: those of one address are heard as one
+   */
+  hears(signer: string, blocks: number, now: number, addressOf: (id: string) => string): boolean {
     const receiver = this.#roster.activeSigner(signer);
-    return receiver !== undefined && isServed(receiver) && this.#requestLimit.isHeard(signer, blocks, now);
+    if (receiver === undefined || !isServed(receiver)) return false;
+    return this.#requestLimit.isHeard(addressOf(receiver.id), blocks, now);
   }
 
   /** The receivers that are lost, or served in another way, from now on. */
   look(now: number): readonly Receiver[] {
     if (now < this.#lookAt) return [];
     this.#lookAt = now + LOOK_EVERY_MS;
+    this.#requestLimit.forgetPaid(now);
     const lost = this.#roster.loseSilent(now);
-    for (const { id } of lost) this.#forget(id);
+    for (const { id } of lost) this.#stragglers.forget(id);
     const active = this.#roster.actives();
     const changed = [...this.#stragglers.judge(active, now, this.#isRestByUnicast)].flatMap(([id, aside]) => {
       const receiver = this.#roster.get(id)!;
@@ -93,11 +100,6 @@ export class Room {
     });
     this.#lookAtPace(now);
     return [...lost, ...changed];
-  }
-
-  #forget(id: string): void {
-    this.#stragglers.forget(id);
-    this.#requestLimit.forget(signerOf(id));
   }
 
   #lookAtPace(now: number): void {

@@ -156,11 +156,16 @@ export class SenderSession {
     return true;
   }
 
-  /** A receiver's request for repairs. False when nobody asked who takes part and is served now. */
-  onFeedback({ receiver, newest, wishes }: Feedback, now: number): boolean {
+  /**
+   * A receiver's request for repairs. False when nobody asked who takes part and is served now.
+   *
+   * @param addressOf from where a receiver takes part, by its id: those of one address are heard as often as one. Each
+   * has its own unless told.
+   */
+  onFeedback({ receiver, newest, wishes }: Feedback, now: number, addressOf = (id: string) => id): boolean {
     if (this.#state !== "streaming") return false;
     const named = wishes.reduce((sum, { count }) => sum + count, 0);
-    if (!this.#room.hears(receiver, Math.min(named, this.#layout.blockCount), now)) return false;
+    if (!this.#room.hears(receiver, Math.min(named, this.#layout.blockCount), now, addressOf)) return false;
     this.#order.onWishes(wishes, newest, now);
     return true;
   }

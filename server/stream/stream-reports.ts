@@ -38,18 +38,18 @@ export class StreamReports {
       throw receiverUnknown();
     }
     // What a host loses that the room does not wait for says nothing about the rate.
-    if (receiver.aside === undefined) this.#rate.onReport(this.#voiceOf(receiverId), report, now);
+    if (receiver.aside === undefined) this.#rate.onReport(this.voiceOf(receiverId), report, now);
     return { receiver, finding: this.#flooding.onReport(receiver.name, report.isFlooded) };
   }
 
   /** It is in another state, or served in another way. */
   onReceiver(session: SenderSession, receiver: Receiver): void {
-    this.#rate.onReceiver(this.#voiceOf(receiver.id), receiver, session.receivers.filter(isActive).length);
+    this.#rate.onReceiver(this.voiceOf(receiver.id), receiver, session.receivers.filter(isActive).length);
     if (!isActive(receiver)) this.#plausible.forget(receiver.id);
   }
 
-  /** Receivers of one address have one word about the rate together: a machine that joins many times is one host. */
-  #voiceOf(receiverId: string): string {
+  /** Receivers of one address have one word together, about the rate and for repairs: a machine that joins many times is one host. */
+  voiceOf(receiverId: string): string {
     return this.#joinLimit.addressOf(receiverId) ?? receiverId;
   }
 }

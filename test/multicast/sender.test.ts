@@ -151,6 +151,36 @@ test("sender: repairs are parity symbols, as many as the one who lacks most aske
   );
 });
 
+test("sender: receivers of one address are heard as one together, also when they join again and again", () => {
+  const room = start();
+  const ids = Array.from({ length: 64 }, (_, number) => number.toString(16).padStart(16, "0"));
+  for (const id of ids) {
+    room.join(id);
+    room.report(id, "ready");
+  }
+  room.runUntil(1_000);
+  const newest = room.sent.at(-1)!.sequence;
+  const wishes = [{ block: 1, count: 1, lacking: 1 }];
+  let heard = 0;
+  const askAll = (addressOf?: (id: string) => string) => {
+    for (const who of ids)
+      if (room.session.onFeedback({ receiver: who, newest, wishes }, room.now(), addressOf)) heard += 1;
+    return heard;
+  };
+  assert.equal(
+    askAll(() => "10.0.0.66"),
+    10,
+  );
+  room.report(ids[0]!, "left");
+  room.join(ids[0]!);
+  room.report(ids[0]!, "ready");
+  assert.equal(
+    askAll(() => "10.0.0.66"),
+    10,
+  );
+  assert.equal(askAll(), 74, "with an address each, all are heard");
+});
+
 test("sender: what was sent after the request's newest datagram may still help; what was before it is lost", () => {
   const { runUntil, ask, repairs, newest } = afterPass();
   ask([{ block: 1, count: 1, lacking: 2 }]);

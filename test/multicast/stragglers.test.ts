@@ -36,7 +36,7 @@ function room(names: readonly string[], isRestByUnicast = false) {
       }
     },
     why: (name: string) => own.get(name)?.aside?.why,
-    hears: (name: string) => own.hears(signerOf(name), 1, 0),
+    hears: (name: string) => own.hears(signerOf(name), 1, 0, (id) => id),
   };
 }
 
