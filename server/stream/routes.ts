@@ -48,9 +48,13 @@ export function streamRoutes(
     );
 
     app.get("/agent/v1/streams/:streamId/packs/:digest", { schema: { params: OnePack } }, async (request, reply) => {
-      const { bytes, giveBack } = await hub.get(request.params.streamId).readPack(request.params.digest);
-      // Also when the connection breaks.
-      reply.raw.once("close", giveBack);
+      const gone = new AbortController();
+      // When all is sent, and when the connection breaks.
+      reply.raw.once("close", () => gone.abort());
+      const asker = { address: plainAddress(request.ip) ?? request.ip, signal: gone.signal };
+      const { bytes, giveBack } = await hub.get(request.params.streamId).readPack(request.params.digest, asker);
+      if (gone.signal.aborted) giveBack();
+      else gone.signal.addEventListener("abort", giveBack);
       return sendBytes(reply, bytes);
     });
 

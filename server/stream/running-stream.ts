@@ -27,7 +27,7 @@ import { StreamReports } from "./stream-reports.ts";
 import { streamFigures, streamInfo } from "./stream-views.ts";
 import type { StreamWire } from "./stream-wire.ts";
 import { TailSigner } from "./tail-signer.ts";
-import { type LentPack, UnicastPacks } from "./unicast-packs.ts";
+import { type LentPack, type PackAsker, UnicastPacks } from "./unicast-packs.ts";
 
 /**
  * One stream that runs on this server: what receivers and people ask of it, and what they are told. Its session decides
@@ -148,8 +148,8 @@ export class RunningStream {
    *
    * @throws {Fault} PACK_UNKNOWN, UNICAST_BUSY, or what the pack's source throws
    */
-  readPack(digest: string): Promise<LentPack> {
-    return this.#unicast.read(digest);
+  readPack(digest: string, asker: PackAsker): Promise<LentPack> {
+    return this.#unicast.read(digest, asker);
   }
 
   /**
@@ -248,9 +248,10 @@ export class RunningStream {
 
   #hear({ description, session, socket }: StreamWire): void {
     const format = packetFormat(description);
+    const voiceOf = (receiverId: string) => this.#reports.voiceOf(receiverId);
     socket.onDatagram((bytes) => {
       const feedback = decodeFeedback(bytes, format);
-      if (feedback !== undefined && session.onFeedback(feedback, this.#now())) this.#pump.wake();
+      if (feedback !== undefined && session.onFeedback(feedback, this.#now(), voiceOf)) this.#pump.wake();
     });
   }
 

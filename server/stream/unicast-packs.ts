@@ -1,14 +1,24 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Manifest } from "../../images/manifest.ts";
 import { type PackReader, readPackInto } from "../../images/pack-reader.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import { PackMemory } from "./pack-memory.ts";
 import { packUnknown, unicastBusy } from "./stream-faults.ts";
 import type { StreamRate } from "./stream-rate.ts";
-import { UnicastPace } from "./unicast-pace.ts";
+import { type Turn, UnicastPace } from "./unicast-pace.ts";
 
 /** What goes by TCP is so much longer on the wire: 1448 bytes of 1514. */
 const TCP_SHARE = 1.05;
+
+/** Whose turn has not come by then is refused, and asks again: more came to the row than when it entered. */
+const MOST_TURN_MS = 20_000;
+
+/** Who fetches a pack. */
+export type PackAsker = {
+  /** Each address that waits has its turn: a plain IP address. */
+  readonly address: string;
+  /** It does not wait for the pack any more. */
+  readonly signal: AbortSignal;
+};
 
 /** A pack in memory that is wanted back when it was sent; once. */
 export type LentPack = { readonly bytes: Uint8Array; readonly giveBack: () => void };
@@ -25,6 +35,9 @@ export class UnicastPacks {
   readonly #isGroupBusy: () => boolean;
   readonly #now: () => number;
   readonly #pace = new UnicastPace();
+  /** What happens when the turn of each who waits has come. */
+  readonly #onTurn = new Map<Turn, () => void>();
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(parts: {
     readonly layout: StreamLayout;
@@ -50,14 +63,14 @@ export class UnicastPacks {
   /**
    * A pack, when the stream's rate allows it.
    *
-   * @throws {Fault} PACK_UNKNOWN, UNICAST_BUSY, or what the pack's source throws
+   * @throws {Fault} PACK_UNKNOWN, UNICAST_BUSY (also for who went away meanwhile), or what the pack's source throws
    */
-  async read(digest: string): Promise<LentPack> {
+  async read(digest: string, asker: PackAsker): Promise<LentPack> {
     const place = this.#placeOf.get(digest);
     if (place === undefined) throw packUnknown(digest);
     const number = this.#layout.packNumbers[place]!;
     const lengthBytes = this.#layout.packBytes(place);
-    await this.#awaitTurn(lengthBytes * TCP_SHARE);
+    await this.#awaitTurn(lengthBytes * TCP_SHARE, asker);
     const bytes = this.#memory.take(lengthBytes);
     await readPackInto(this.#packs, this.#manifest.packs[number]!, number, bytes);
     return { bytes, giveBack: () => this.#memory.giveBack(bytes) };
@@ -69,12 +82,41 @@ export class UnicastPacks {
   }
 
   /** @param bytes all headers counted */
-  async #awaitTurn(bytes: number): Promise<void> {
-    const bytesPerSecond = this.#rate.onUnicast();
-    const now = this.#now();
-    const waitMs = this.#pace.admit({ bytes, bytesPerSecond, isGroupBusy: this.#isGroupBusy() }, now);
-    if (waitMs === undefined) throw unicastBusy();
-    if (waitMs > 0) await sleep(waitMs);
-    this.#pace.onSent(bytes, bytesPerSecond, this.#now());
+  async #awaitTurn(bytes: number, { address, signal }: PackAsker): Promise<void> {
+    const turn: Turn = { address, bytes };
+    const isIn = !signal.aborted && this.#pace.enter(turn, this.#speed(), this.#now());
+    if (!isIn) throw unicastBusy();
+    await new Promise<void>((resolve, reject) => {
+      const settle = (end: () => void) => {
+        clearTimeout(tooLong);
+        signal.removeEventListener("abort", giveUp);
+        this.#onTurn.delete(turn);
+        end();
+      };
+      const giveUp = () => {
+        this.#pace.leave(turn);
+        settle(() => reject(unicastBusy()));
+      };
+      const tooLong = setTimeout(giveUp, MOST_TURN_MS);
+      signal.addEventListener("abort", giveUp);
+      this.#onTurn.set(turn, () => settle(resolve));
+      this.#callNext();
+    });
+  }
+
+  #callNext(): void {
+    clearTimeout(this.#timer);
+    for (let inMs = this.#pace.nextInMs(this.#now()); inMs !== undefined; inMs = this.#pace.nextInMs(this.#now())) {
+      if (inMs > 0) {
+        this.#timer = setTimeout(() => this.#callNext(), inMs);
+        return;
+      }
+      const turn = this.#pace.next(this.#speed(), this.#now());
+      if (turn !== undefined) this.#onTurn.get(turn)?.();
+    }
+  }
+
+  #speed(): { bytesPerSecond: number; isGroupBusy: boolean } {
+    return { bytesPerSecond: this.#rate.onUnicast(), isGroupBusy: this.#isGroupBusy() };
   }
 }

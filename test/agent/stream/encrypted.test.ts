@@ -13,6 +13,8 @@ import type { StreamOptions } from "../../../server/stream/hub.ts";
 import { streamRoutes } from "../../../server/stream/routes.ts";
 import { dirtyDisk, loopback, openSite, optionsFor, type Site, silentLog } from "./local-stream.ts";
 
+const asker = { address: loopback, signal: new AbortController().signal };
+
 const SAMPLE_BYTES = 24;
 const SAMPLE_EVERY_BYTES = 1024;
 
@@ -87,7 +89,7 @@ test("encrypted: packs by unicast are sealed, too, and open with the key that th
   try {
     const stream = await site.open({ encrypt: { secret: randomBytes(32) } });
     const [pack] = site.manifest.packs;
-    const sealed = Buffer.from((await stream.readPack(pack!.digest)).bytes);
+    const sealed = Buffer.from((await stream.readPack(pack!.digest, asker)).bytes);
     assert.equal(samplesIn(sealed, site), 0);
     assert.notEqual(sealed.length, pack!.storedBytes);
   } finally {
@@ -102,7 +104,7 @@ test("encrypted: the same secret and id give the same bytes after a restart, ano
     const { digest } = site.manifest.packs[0]!;
     const read = async (streamId: string) => {
       const stream = await site.open({ encrypt: { secret }, streamId });
-      const sealed = Buffer.from((await stream.readPack(digest)).bytes);
+      const sealed = Buffer.from((await stream.readPack(digest, asker)).bytes);
       // As after a restart: two with one id are not kept apart.
       stream.stop("the test is over");
       await stream.ended;

@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { get } from "node:http";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Value } from "typebox/value";
@@ -6,8 +8,11 @@ import { FaultBody, StreamInfo, StreamList } from "../../../agent/contract.ts";
 import { decodePack } from "../../../images/pack.ts";
 import { MOST_RECEIVERS } from "../../../multicast/roster.ts";
 import { createHttp } from "../../../server/http.ts";
+import type { RunningStream } from "../../../server/stream/hub.ts";
 import { MOST_OF_AN_ADDRESS } from "../../../server/stream/join-limit.ts";
 import { streamRoutes } from "../../../server/stream/routes.ts";
+import { unicastBusy } from "../../../server/stream/stream-faults.ts";
+import type { PackAsker } from "../../../server/stream/unicast-packs.ts";
 import { openSite, silentLog } from "../../agent/stream/local-stream.ts";
 
 test("stream routes: what the contract says, byte for byte", async () => {
@@ -31,6 +36,26 @@ test("stream routes: what the contract says, byte for byte", async () => {
       (await site.app.inject(`/agent/v1/streams/${stream.streamId}/key`)).payload,
       /^-----BEGIN PUBLIC KEY-----/,
     );
+  } finally {
+    await site.close();
+  }
+});
+
+test("stream routes: who fetches a pack is known by address, and when it goes away", async () => {
+  const asked = Promise.withResolvers<PackAsker>();
+  const readPack = async (_: string, asker: PackAsker) => {
+    asked.resolve(asker);
+    await once(asker.signal, "abort");
+    throw unicastBusy();
+  };
+  const site = await openSite({ hub: (hub) => ({ ...hub, get: () => ({ readPack }) as unknown as RunningStream }) });
+  try {
+    const request = get(new URL(`/agent/v1/streams/0000000000000000/packs/${"0".repeat(64)}`, site.server));
+    request.on("error", () => undefined);
+    const { address, signal } = await asked.promise;
+    assert.deepEqual([address, signal.aborted], ["127.0.0.1", false]);
+    request.destroy();
+    if (!signal.aborted) await once(signal, "abort");
   } finally {
     await site.close();
   }
