@@ -135,7 +135,11 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
       );
       const watch = lan?.watch(stream, (finding) => onEvent({ type: "lan", finding }));
       void stream.ended.then(() => watch?.close());
-      void stream.ended.then(() => setTimeout(() => streams.delete(stream.streamId), KEPT_AFTER_END_MS).unref());
+      const forget = () => {
+        // Another one may go on under its id by then.
+        if (streams.get(streamId) === stream) streams.delete(streamId);
+      };
+      void stream.ended.then(() => setTimeout(forget, KEPT_AFTER_END_MS).unref());
       return stream;
     },
     get(streamId) {
