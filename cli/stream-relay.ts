@@ -57,6 +57,12 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
   const url = { ...given, server: await resolveLocal(given.server, log) };
   const groupKeys = new GroupKeys();
   const control = new StreamControl({ server: url.server, signal, groupKeys });
+  /** How what was opened so far is closed, in its order. */
+  const opened: (() => Promise<void>)[] = [() => control.close()];
+  let isFinished = false;
+  const close = async () => {
+    for (const closeOne of opened.toReversed()) await closeOne();
+  };
   try {
     const streams = await streamsOf(control, url, { patienceMs: ORIGIN_PATIENCE_MS, signal });
     const streamId = pickStream(streams, url);
@@ -68,6 +74,7 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
     const manifest = manifestOf(info, manifestBytes, keys);
     const directory = `${info.description.manifestDigest.slice(0, 16)}-${options.output}`;
     const spool = await RelaySpool.open(join(dataDir, "relay"), directory, manifest, log);
+    opened.push(() => spool.close());
     const name = `relay ${hostname()}`;
     const intake = options.isMulticast
       ? await openIntake(
@@ -75,6 +82,7 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
           options,
         )
       : undefined;
+    if (intake !== undefined) opened.push(() => intake.stop());
     const packs = new RelayPacks({
       origin: control,
       streamId,
@@ -92,9 +100,9 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
       groupKeys,
       log,
     });
+    opened.push(() => member.leave(isFinished ? "done" : "left"));
     // Of a relay that takes the group the origin hears as of any receiver.
     if (intake === undefined) await member.join(name);
-    let isFinished = false;
     return {
       manifest,
       manifestBytes,
@@ -105,15 +113,10 @@ export async function openRelaySource(options: RelayOptions): Promise<RelaySourc
         isFinished = true;
         await spool.remove();
       },
-      async close() {
-        await intake?.stop();
-        await member.leave(isFinished ? "done" : "left");
-        await spool.close();
-        await control.close();
-      },
+      close,
     };
   } catch (error) {
-    await control.close();
+    await close();
     throw error;
   }
 }
