@@ -43,7 +43,8 @@ const alone: readonly Line[] = [
   // Peachpit, "Using ASR Multicast".
   { line: "asr -imagescan image.dmg" },
   {
-    line: "asr -source afp://fileserver.com/image.dmg -target MacintoshHD.raw -erase",
+    // Not the target of the line that runs beside it: one that is being written to is refused first.
+    line: "asr -source afp://fileserver.com/image.dmg -target MacintoshHD2.raw -erase",
     code: 1,
     stderr: /AFP is gone.*\n.*mounted share.*http:\/\/ and https:\/\//,
   },
