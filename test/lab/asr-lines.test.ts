@@ -64,10 +64,10 @@ const alone: readonly Line[] = [
   { line: "asr info --source image.dmg", stdout: /image\.dmg/ },
   { line: "asr version", stdout: /^bootcast / },
   { line: "asr help", stdout: /asr restore --source S --target T --erase/ },
-  { line: "asr restore --source System_asr.dmg --target new.raw", code: 5, stderr: /ERASE_NOT_ORDERED/ },
-  { line: "asr restore --source asr://nobody.local --target new.raw", code: 5, stderr: /ERASE_NOT_ORDERED/ },
+  { line: "asr restore --source System_asr.dmg --target unordered.raw", code: 5, stderr: /ERASE_NOT_ORDERED/ },
+  { line: "asr restore --source asr://nobody.local --target nobody.raw", code: 5, stderr: /ERASE_NOT_ORDERED/ },
   {
-    line: "asr restore --source System_asr.dmg --target new.raw --erase --format HFS+",
+    line: "asr restore --source System_asr.dmg --target format.raw --erase --format HFS+",
     code: 2,
     stderr: /ASR_OPTION/,
   },
