@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { pino } from "pino";
 import { chooseCaptureDisk } from "../../agent/capture-disk.ts";
 import {
   type AgentState,
@@ -14,22 +13,8 @@ import {
 } from "../../agent/contract.ts";
 import type { AgentPorts } from "../../agent/ports.ts";
 import { runAgent } from "../../agent/run.ts";
-import type { ServerClient } from "../../agent/server-client.ts";
 import { Fault } from "../../fault.ts";
-import { fakeClock } from "./fake-clock.ts";
-
-const disk: Disk = {
-  path: "/dev/vda",
-  sizeBytes: 1024 ** 3,
-  sectorBytes: 512,
-  model: "",
-  serial: "disk-7",
-  wwn: "",
-  transport: "virtio",
-  isRemovable: false,
-  isReadOnly: false,
-  usedBy: [],
-};
+import { room as agentRoom, broken, disk, statesOf } from "./run-room.ts";
 
 const order: Order = {
   kind: "capture",
@@ -42,7 +27,6 @@ const order: Order = {
 };
 
 const stop: ReportAnswer = { proceed: false, reason: "stopped by anna" };
-const broken = new Fault("BROKEN", { what: "It broke.", why: "A test.", fix: "None." });
 
 type Scene = {
   orders?: Order[];
@@ -52,87 +36,46 @@ type Scene = {
 
 /** A machine with one disk, on which every port that could change it fails the test. */
 function room(scene: Scene = {}) {
-  const happened: string[] = [];
-  const reports: Report[] = [];
-  const failures: { code: string; disk: string }[] = [];
-  const orders = [...(scene.orders ?? [order])];
-  const client: ServerClient = {
-    url: new URL("http://10.77.0.1:8440"),
-    register: async () => ({ hostId: "7", name: "lab-07", token: "t" }),
-    order: async () => orders.shift() ?? { kind: "boot-disk", reason: "nothing to do" },
-    report: async (_, report) => {
-      const answer = scene.answer?.(report) ?? { proceed: true, reason: "" };
-      if (answer instanceof Fault) throw answer;
-      reports.push(report);
-      return answer;
+  const { answer, change } = scene;
+  const made = agentRoom({
+    orders: scene.orders ?? [order],
+    ...(answer === undefined ? {} : { answer }),
+    change: (usual, { happened }) => {
+      const changes = (what: string) => () => {
+        happened.push(`CHANGES THE DISK: ${what}`);
+        throw new Error(what);
+      };
+      const ports: AgentPorts = {
+        ...usual,
+        inventory: (network) => ({ ...usual.inventory(network), contract: 2 }),
+        describe: changes("describe"),
+        challenge: () => "c".repeat(64),
+        localDisk: changes("localDisk"),
+        look: changes("look"),
+        erase: changes("erase"),
+        receive: changes("receive"),
+        verify: changes("verify"),
+        fit: changes("fit"),
+        name: changes("name"),
+        runScript: changes("runScript"),
+        finish: changes("finish"),
+        async capture({ beforeFinish, onProgress }) {
+          happened.push("capture");
+          onProgress({ percent: 50, detail: "1 GiB of 2 GiB" });
+          await beforeFinish("all is sent");
+          return { image: "lab-07", imageVersion: 4, warnings: ["Partition 1 is not clean."] };
+        },
+      };
+      return { ...ports, ...change?.(ports) };
     },
-    close: async () => undefined,
+  });
+  return {
+    ...made,
+    /** Without the reports, which have a list of their own. */
+    get happened() {
+      return made.happened.filter((line) => !line.startsWith("report ") && line !== "mdns");
+    },
   };
-  const changes = (what: string) => () => {
-    happened.push(`CHANGES THE DISK: ${what}`);
-    throw new Error(what);
-  };
-  const ports: AgentPorts = {
-    version: "1",
-    clock: fakeClock(),
-    screen: {
-      about: () => undefined,
-      progress: () => undefined,
-      state: (state, detail) => void happened.push(`screen ${state}: ${detail}`),
-      raw: () => undefined,
-      failed: ({ code }, diskState) => void failures.push({ code, disk: diskState }),
-    },
-    log: pino({ level: "silent" }),
-    givenServer: new URL("http://10.77.0.1:8440"),
-    network: () => ({ name: "eth0", mac: "52:54:00:00:00:07", address: "10.77.0.57" }),
-    findServer: async () => new URL("http://10.77.0.2:8440"),
-    connect: () => client,
-    addressTowards: async () => "10.77.0.57",
-    inventory: () => ({
-      mac: "52:54:00:00:00:07",
-      uuid: "",
-      serial: "",
-      vendor: "QEMU",
-      model: "PC",
-      firmware: "bios",
-      memoryBytes: 1e9,
-      cpuCount: 1,
-      nics: [],
-      disks: [disk],
-      agentVersion: "1",
-      contract: 2,
-    }),
-    examine: async (disks) => disks,
-    availableMemoryBytes: () => 1e9,
-    power: () => "unknown",
-    describe: changes("describe"),
-    challenge: () => "c".repeat(64),
-    checkPermit: () => void happened.push("permit"),
-    localDisk: changes("localDisk"),
-    look: changes("look"),
-    erase: changes("erase"),
-    receive: changes("receive"),
-    verify: changes("verify"),
-    fit: changes("fit"),
-    name: changes("name"),
-    runScript: changes("runScript"),
-    finish: changes("finish"),
-    async capture({ beforeFinish, onProgress }) {
-      happened.push("capture");
-      onProgress({ percent: 50, detail: "1 GiB of 2 GiB" });
-      await beforeFinish("all is sent");
-      return { image: "lab-07", imageVersion: 4, warnings: ["Partition 1 is not clean."] };
-    },
-    loadKernel: async () => {
-      happened.push("load kernel");
-      return "/boot/vmlinuz starts at once";
-    },
-    reboot: async () => void happened.push("reboot"),
-    powerOff: async () => void happened.push("power off"),
-    startKernel: async () => void happened.push("start kernel"),
-    enterPressed: async () => void happened.push("enter"),
-  };
-  return { happened, reports, failures, ports: { ...ports, ...scene.change?.(ports) } };
 }
 
 type Room = ReturnType<typeof room>;
@@ -143,9 +86,6 @@ function assertOnlyRead({ happened }: Room): void {
     [],
   );
 }
-
-const statesOf = (reports: readonly Report[]) =>
-  reports.map(({ state }) => state).filter((state, index, all) => state !== all[index - 1]);
 
 test("from the order to the reboot: the disk is asked for, read, and left alone", async () => {
   const all = room();
