@@ -130,7 +130,7 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
     await pc.waitForLine(/FAILED:/, 2 * minutes, "the choice to be refused");
     await pc.waitForLine(/fix:/, 10_000, "the way out");
     const refused = unwrapped(pc, 0);
-    for (const words of ["OLD-DISK: it fits", "ACCOUNTS: it fits", "usb QEMU QEMU HARDDISK: it is removable"]) {
+    for (const words of ["OLD-DISK: it fits", "ACCOUNTS: it fits", "usb QEMU QEMU HARDDISK STICK: it is removable"]) {
       assert(refused.includes(words), `"${words}" is not in: ${refused}`);
     }
     assert(!refused.includes("] erasing"));
