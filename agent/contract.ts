@@ -31,9 +31,9 @@ export * from "./contract/report.ts";
 export * from "./contract/states.ts";
 export * from "./contract/stream.ts";
 export * from "./contract/versions.ts";
-export { Disk, Held } from "./disk.ts";
 /** The rules' spelling is a part of what both sides say; the server shows early what the agent will decide. */
-export { chooseDisk, type DiskNeed, describeDisk } from "./disk-choice.ts";
-export { contentText } from "./disk-content.ts";
-export { DEFAULT_DISK_RULE, parseDiskRule } from "./disk-rule.ts";
-export { parseVerifyRule, type VerifyRule, verifyRuleText } from "./verify-plan.ts";
+export { chooseDisk, type DiskNeed, describeDisk } from "./disk/choice.ts";
+export { contentText } from "./disk/content.ts";
+export { Disk, Held } from "./disk/disk.ts";
+export { DEFAULT_DISK_RULE, parseDiskRule } from "./disk/rule.ts";
+export { parseVerifyRule, type VerifyRule, verifyRuleText } from "./disk/verify-plan.ts";

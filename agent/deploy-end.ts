@@ -1,15 +1,15 @@
 import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
+import type { Reporter } from "./client/reporter.ts";
 import { type Afterwards, aliveText, type Disk, type ScriptResult, scriptsText } from "./contract.ts";
 import type { DeployOrder, Host } from "./deploy-order.ts";
-import { contentText } from "./disk-content.ts";
+import { contentText } from "./disk/content.ts";
+import { formatDuration } from "./disk/sizes.ts";
 import { limits } from "./limits.ts";
 import { fitOrderOf } from "./order-terms.ts";
-import type { RestoredVolume } from "./partitions.ts";
 import type { AgentPorts } from "./ports.ts";
-import type { Reporter } from "./reporter.ts";
 import { hasSucceeded, scriptLine } from "./scripts.ts";
-import { formatDuration } from "./sizes.ts";
+import type { RestoredVolume } from "./volumes/partitions.ts";
 
 /** One order at its end. */
 export type DeployEnd = {

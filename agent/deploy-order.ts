@@ -1,6 +1,6 @@
+import type { ServerClient } from "./client/server-client.ts";
 import type { Order, Registration } from "./contract.ts";
-import type { BootNetwork } from "./network.ts";
-import type { ServerClient } from "./server-client.ts";
+import type { BootNetwork } from "./machine/network.ts";
 
 export type DeployOrder = Extract<Order, { kind: "deploy" }>;
 

@@ -2,20 +2,20 @@ import assert from "node:assert/strict";
 import { Fault } from "../fault.ts";
 import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
+import type { Reporter } from "./client/reporter.ts";
 import { type Afterwards, type Disk, permitText } from "./contract.ts";
 import { checkPermitsOfEnd, endDeploy } from "./deploy-end.ts";
 import type { DeployOrder, Host } from "./deploy-order.ts";
-import { changeOfDisk, chooseDisk, type DiskTerms, describeDisk, diskChanged } from "./disk-choice.ts";
-import { diskIdentity } from "./disk-identity.ts";
-import type { Erased } from "./erase.ts";
+import { changeOfDisk, chooseDisk, type DiskTerms, describeDisk, diskChanged } from "./disk/choice.ts";
+import type { Erased } from "./disk/erase.ts";
+import { diskIdentity } from "./disk/identity.ts";
+import { settledDisks } from "./disk/settled-disks.ts";
+import { formatSize } from "./disk/sizes.ts";
 import { limits } from "./limits.ts";
 import { checkUnchanged, keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
 import type { AgentPorts, LocalDisk } from "./ports.ts";
 import { preflight } from "./preflight.ts";
-import type { Reporter } from "./reporter.ts";
 import { restoreRuleOf } from "./restore-rule.ts";
-import { settledDisks } from "./settled-disks.ts";
-import { formatSize } from "./sizes.ts";
 import type { DescribedStream } from "./stream/describe.ts";
 
 /**

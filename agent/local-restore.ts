@@ -1,19 +1,19 @@
 import type { Logger } from "pino";
 import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
-import { openCellThreads } from "./cell-threads.ts";
-import type { AgentConsole } from "./console.ts";
 import type { Disk } from "./contract.ts";
-import { DiskSource } from "./disk-source.ts";
-import { DiskTarget } from "./disk-target.ts";
-import { lookAtDisk } from "./held-disk.ts";
+import { lookAtDisk } from "./disk/held-disk.ts";
+import { formatSize } from "./disk/sizes.ts";
+import { DiskSource } from "./disk/source.ts";
+import { DiskTarget } from "./disk/target.ts";
+import { verifyDisk } from "./disk/verify-disk.ts";
+import type { AgentConsole } from "./display/console.ts";
+import { RestoreScreen } from "./display/screen.ts";
+import type { Tools } from "./machine/tools.ts";
 import type { LookRequest, VerifyRequest } from "./ports.ts";
-import { RestoreScreen } from "./screen.ts";
-import { formatSize } from "./sizes.ts";
 import { StreamControl } from "./stream/control.ts";
 import type { GroupKeys } from "./stream/group-keys.ts";
-import type { Tools } from "./tools.ts";
-import { verifyDisk } from "./verify-disk.ts";
+import { openCellThreads } from "./threads/cell-threads.ts";
 
 type Machine = { readonly tools: Tools; readonly log: Logger; readonly screen: AgentConsole };
 

@@ -4,9 +4,9 @@ import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
 import { type Report, scriptsDigest } from "./contract.ts";
 import type { DeployOrder } from "./deploy-order.ts";
-import { type DiskTerms, defaultTerms } from "./disk-choice.ts";
-import { parseDiskRule } from "./disk-rule.ts";
-import { parseVerifyRule, type VerifyRule } from "./verify-plan.ts";
+import { type DiskTerms, defaultTerms } from "./disk/choice.ts";
+import { parseDiskRule } from "./disk/rule.ts";
+import { parseVerifyRule, type VerifyRule } from "./disk/verify-plan.ts";
 
 /**
  * @param image what the order puts on the disk, once that is known

@@ -3,21 +3,21 @@ import type { BlockTarget } from "../images/block.ts";
 import type { FitOrder } from "../images/disk-fit/plan.ts";
 import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
-import type { Clock } from "./backoff.ts";
-import type { AgentConsole } from "./console.ts";
+import type { Clock } from "./client/backoff.ts";
+import type { ServerClient } from "./client/server-client.ts";
 import type { Disk, EraseMethod, Inventory, Order, OrderScript, Registration, ScriptResult } from "./contract.ts";
-import type { Erased } from "./erase.ts";
+import type { Erased } from "./disk/erase.ts";
+import type { VerifyRule } from "./disk/verify-plan.ts";
+import type { AgentConsole } from "./display/console.ts";
 import type { Fitted } from "./fit/fit-disk.ts";
 import type { AliveCall } from "./identity/alive-script.ts";
-import type { Power } from "./inventory.ts";
 import type { Leaving } from "./leave/leave.ts";
-import type { NamingResult } from "./name-volumes.ts";
-import type { BootNetwork } from "./network.ts";
-import type { RestoredVolume } from "./partitions.ts";
-import type { ServerClient } from "./server-client.ts";
+import type { Power } from "./machine/inventory.ts";
+import type { BootNetwork } from "./machine/network.ts";
 import type { StepProgress } from "./step-progress.ts";
 import type { DescribedStream } from "./stream/describe.ts";
-import type { VerifyRule } from "./verify-plan.ts";
+import type { NamingResult } from "./volumes/name-volumes.ts";
+import type { RestoredVolume } from "./volumes/partitions.ts";
 
 /** The local disk, closed when it is made. */
 export type LocalDisk = BlockTarget & {

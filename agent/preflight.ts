@@ -1,9 +1,9 @@
 import { Fault } from "../fault.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Disk } from "./contract.ts";
-import { chooseDisk, type DiskTerms } from "./disk-choice.ts";
-import type { Power } from "./inventory.ts";
-import { formatSize } from "./sizes.ts";
+import { chooseDisk, type DiskTerms } from "./disk/choice.ts";
+import { formatSize } from "./disk/sizes.ts";
+import type { Power } from "./machine/inventory.ts";
 
 /** Blocks that wait for repair, packs being decoded and writes on their way, with room to spare. */
 export const LEAST_MEMORY_BYTES = 192 * 1024 * 1024;

@@ -1,5 +1,5 @@
 import type { Disk, OrderTerms } from "./contract.ts";
-import { diskIdentity } from "./disk-identity.ts";
+import { diskIdentity } from "./disk/identity.ts";
 
 /**
  * What a restore does with what the disk holds:

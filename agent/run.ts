@@ -1,15 +1,15 @@
 import { Fault } from "../fault.ts";
-import { backoffMs } from "./backoff.ts";
-import { Capture } from "./capture.ts";
+import { Capture } from "./capture/capture.ts";
+import { backoffMs } from "./client/backoff.ts";
+import { Reporter } from "./client/reporter.ts";
 import type { Afterwards, AgentState, Inventory, Order } from "./contract.ts";
 import { Deploy } from "./deploy.ts";
 import type { DeployOrder, Host } from "./deploy-order.ts";
+import { formatDuration, formatSize } from "./disk/sizes.ts";
 import { leave } from "./leave/leave.ts";
 import { limits } from "./limits.ts";
-import type { BootNetwork } from "./network.ts";
+import type { BootNetwork } from "./machine/network.ts";
 import type { AgentPorts, CaptureOrder } from "./ports.ts";
-import { Reporter } from "./reporter.ts";
-import { formatDuration, formatSize } from "./sizes.ts";
 
 const AGAIN_MS = 5000;
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Clock } from "./backoff.ts";
+import type { Clock } from "./client/backoff.ts";
 import type { OrderScript, ScriptResult } from "./contract.ts";
 
 /** What is kept of what a script says: its end, where the reason stands. */

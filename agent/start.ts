@@ -1,16 +1,16 @@
 import { mkdirSync } from "node:fs";
 import { uptime } from "node:os";
 import pino from "pino";
-import { agentConsole } from "./console.ts";
+import { parseSiteKeys, SITE_KEYS_PATH } from "./client/site-keys.ts";
+import { agentConsole } from "./display/console.ts";
 import { type Display, openDisplay } from "./display/terminal.ts";
 import { toAll } from "./display/to-all.ts";
-import { assertInsideBootImage } from "./inside.ts";
-import { parseKernelArguments } from "./kernel-arguments.ts";
-import { machinePorts } from "./machine.ts";
-import { thisMachine } from "./machine-files.ts";
+import { assertInsideBootImage } from "./machine/inside.ts";
+import { parseKernelArguments } from "./machine/kernel-arguments.ts";
+import { machinePorts } from "./machine/machine.ts";
+import { thisMachine } from "./machine/machine-files.ts";
+import { tools } from "./machine/tools.ts";
 import { asFault, runAgent } from "./run.ts";
-import { parseSiteKeys, SITE_KEYS_PATH } from "./site-keys.ts";
-import { tools } from "./tools.ts";
 
 const LOG_DIRECTORY = "/run/bootcast";
 /** Written by the build of the boot image. */

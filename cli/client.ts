@@ -2,10 +2,10 @@ import { userInfo } from "node:os";
 import type { Command } from "commander";
 import { Client } from "undici";
 import { Fault } from "../fault.ts";
-import { controlSocketOf } from "./control-socket.ts";
-import { pinnedAuthority, unreachable } from "./pinned-server.ts";
-import { configOf, remoteOf } from "./read-configuration.ts";
-import type { RemoteServer } from "./token-file.ts";
+import { pinnedAuthority, unreachable } from "./access/pinned-server.ts";
+import type { RemoteServer } from "./access/token-file.ts";
+import { controlSocketOf } from "./serve/control-socket.ts";
+import { configOf, remoteOf } from "./settings/read-configuration.ts";
 
 /** A local server answers at once; an answer that takes this long will not come. */
 const ANSWER_WITHIN_MS = 30_000;

@@ -13,72 +13,72 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "serve",
     summary: "run the server: boot answers, boot files, hosts and streams",
-    load: async () => (await import("./serve.ts")).serveCommand(),
+    load: async () => (await import("./serve/serve.ts")).serveCommand(),
   },
   {
     name: "image",
     summary: "import, list, check and export disk images",
-    load: async (verb) => (await import("./image.ts")).imageCommand(verb),
+    load: async (verb) => (await import("./image/image.ts")).imageCommand(verb),
   },
   {
     name: "boot-image",
     summary: "build the Linux that netbooted machines run",
-    load: async () => (await import("./boot-image.ts")).bootImageCommand(),
+    load: async () => (await import("./boot/image.ts")).bootImageCommand(),
   },
   {
     name: "stream",
     summary: "send one image to every machine that joins",
-    load: async () => (await import("./stream.ts")).streamCommand(),
+    load: async () => (await import("./stream/stream.ts")).streamCommand(),
   },
   {
     name: "restore",
     summary: "write an image to a disk or a file",
-    load: async () => (await import("./restore.ts")).restoreCommand(),
+    load: async () => (await import("./restore/restore.ts")).restoreCommand(),
   },
   {
     name: "asr",
     summary: "Apple's asr: its command lines, old and new",
-    load: async () => (await import("./asr.ts")).asrCommand(),
+    load: async () => (await import("./asr/asr.ts")).asrCommand(),
   },
   {
     name: "deploy",
     summary: "order an image onto hosts",
-    load: async () => (await import("./deploy.ts")).deployCommand(),
+    load: async () => (await import("./session/deploy.ts")).deployCommand(),
   },
   {
     name: "capture",
     summary: "make an image of a host's disk",
-    load: async () => (await import("./capture.ts")).captureCommand(),
+    load: async () => (await import("./session/capture.ts")).captureCommand(),
   },
   {
     name: "host",
     summary: "list, show, rename and forget hosts",
-    load: async () => (await import("./host.ts")).hostCommand(),
+    load: async () => (await import("./host/host.ts")).hostCommand(),
   },
   {
     name: "script",
     summary: "run scripts of one's own on restored disks",
-    load: async () => (await import("./script.ts")).scriptCommand(),
+    load: async () => (await import("./session/script.ts")).scriptCommand(),
   },
   {
     name: "session",
     summary: "follow what was ordered, or stop it",
-    load: async () => (await import("./session.ts")).sessionCommand(),
+    load: async () => (await import("./session/session.ts")).sessionCommand(),
   },
   {
     name: "boot",
     summary: "watch how machines boot, and why one does not",
-    load: async () => (await import("./boot.ts")).bootCommand(),
+    load: async () => (await import("./boot/boot.ts")).bootCommand(),
   },
   {
     name: "user",
     summary: "the people who may log in, and what they may do",
-    load: async () => (await import("./user.ts")).userCommand(),
+    load: async () => (await import("./access/user.ts")).userCommand(),
   },
   {
     name: "token",
     summary: "what programs and other machines log in with",
-    load: async () => (await import("./token.ts")).tokenCommand(),
+    load: async () => (await import("./access/token.ts")).tokenCommand(),
   },
   {
     name: "status",
@@ -88,12 +88,12 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "doctor",
     summary: "check that boot files can be fetched as machines fetch them",
-    load: async () => (await import("./doctor.ts")).doctorCommand(),
+    load: async () => (await import("./doctor/doctor.ts")).doctorCommand(),
   },
   {
     name: "agent",
     summary: "the agent's own command, inside the boot image",
-    load: async () => (await import("./agent.ts")).agentCommand(),
+    load: async () => (await import("./agent/agent.ts")).agentCommand(),
   },
   {
     name: "version",

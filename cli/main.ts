@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { Fault } from "../fault.ts";
 import { commands } from "./commands.ts";
-import { Exit, fail } from "./output.ts";
+import { Exit, fail } from "./terminal/output.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -44,7 +44,7 @@ export async function main(given: readonly string[]): Promise<void> {
 /** asr's words have one dash where ours have two, so they are said anew before they are read. */
 async function wordsOfAsr(given: readonly string[]): Promise<readonly string[] | undefined> {
   try {
-    return await (await import("./asr.ts")).asrWords(given);
+    return await (await import("./asr/asr.ts")).asrWords(given);
   } catch (error) {
     fail(error);
   }

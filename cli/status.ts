@@ -1,11 +1,11 @@
 import { Command } from "commander";
 import type { RecentBootsBody } from "../server/api/boot-schemas.ts";
 import type { StatusBody } from "../server/api/schemas.ts";
-import { ago } from "./ago.ts";
 import { withServer } from "./client.ts";
-import { configOptions } from "./configuration.ts";
-import { examples, globalOptions, printResult } from "./output.ts";
-import { table } from "./table.ts";
+import { configOptions } from "./settings/configuration.ts";
+import { ago } from "./terminal/ago.ts";
+import { examples, globalOptions, printResult } from "./terminal/output.ts";
+import { table } from "./terminal/table.ts";
 
 /** `bootcast status`: the server on this machine. */
 export function statusCommand(): Command {

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { examples, globalOptions, printResult } from "./output.ts";
+import { examples, globalOptions, printResult } from "./terminal/output.ts";
 
 /** bootcast's own version, from its package.json. */
 export const VERSION: string = readVersion();

@@ -3,7 +3,7 @@ import { type EncodedPack, encodePack, type PackCodec, type PackOptions } from "
 
 /**
  * What is computed of cells while a disk is scanned. `cellWorkHere` does it on the thread that scans;
- * server and agent have threads for it (`server/images/image-threads.ts`, `agent/cell-threads.ts`).
+ * server and agent have threads for it (`server/images/image-threads.ts`, `agent/threads/cell-threads.ts`).
  */
 export interface CellWork {
   /** Stretches of up to a MiB that are worth being under way at the same time. */

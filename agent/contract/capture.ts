@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { oneOf } from "../disk.ts";
+import { oneOf } from "../disk/disk.ts";
 
 /** One pack that the store has. */
 export const KeptPack = Type.Object({ digest: Type.String({ pattern: "^[0-9a-f]{64}$" }), storedBytes: Type.Number() });

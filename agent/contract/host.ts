@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { Disk } from "../disk.ts";
+import { Disk } from "../disk/disk.ts";
 
 const Nic = Type.Object({
   name: Type.String(),

@@ -1,8 +1,8 @@
 import { type Static, Type } from "typebox";
-import { oneOf } from "../disk.ts";
+import { oneOf } from "../disk/disk.ts";
 import { OrderAlive } from "./alive.ts";
 
-/** How a disk is erased before it is written: agent/erase-plan.ts. */
+/** How a disk is erased before it is written: agent/disk/erase-plan.ts. */
 export const eraseMethods = ["quick", "discard", "zeros", "secure", "none"] as const;
 export type EraseMethod = (typeof eraseMethods)[number];
 
@@ -23,10 +23,10 @@ const HostName = Type.String({ maxLength: 253, pattern: "^[0-9A-Za-z][0-9A-Za-z.
 
 /** What an order says of the disk. All of it is in the permit. */
 export const OrderTerms = Type.Object({
-  /** Which one: agent/disk-rule.ts. */
+  /** Which one: agent/disk/rule.ts. */
   disk: Type.String(),
   erase: oneOf(eraseMethods),
-  /** What a person saw on this host's disks when the order was given; texts of agent/disk-content.ts. */
+  /** What a person saw on this host's disks when the order was given; texts of agent/disk/content.ts. */
   confirmed: Type.Array(Type.String()),
   /** What its disk held after its last restore; empty: there was none. */
   known: Type.String(),
@@ -36,10 +36,10 @@ export const OrderTerms = Type.Object({
   ids: Type.Optional(oneOf(diskIds)),
   /** Since AFTERWARDS_SINCE; absent: "reboot". */
   afterwards: Type.Optional(oneOf(afterwards)),
-  /** Since RESUME_SINCE. How much of the disk is read back: agent/verify-plan.ts; absent: "whole". */
+  /** Since RESUME_SINCE. How much of the disk is read back: agent/disk/verify-plan.ts; absent: "whole". */
   verify: Type.Optional(Type.String({ maxLength: 100 })),
   /**
-   * Since RESUME_SINCE. This order has erased the disk of this identity (agent/disk-identity.ts) and begun to write it:
+   * Since RESUME_SINCE. This order has erased the disk of this identity (agent/disk/identity.ts) and begun to write it:
    * on that disk it goes on, without another erase.
    */
   resumes: Type.Optional(Type.String({ maxLength: 1000 })),

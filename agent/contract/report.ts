@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { oneOf } from "../disk.ts";
+import { oneOf } from "../disk/disk.ts";
 import { State } from "./states.ts";
 
 /** How a script ended. */
@@ -33,11 +33,11 @@ export const Report = Type.Object({
   fault: Type.Optional(FaultBody),
   /** With state "erasing" or "capturing": 32 random bytes as hex, which the server signs as a part of its permit. */
   challenge: Type.Optional(Type.String({ pattern: "^[0-9a-f]{64}$" })),
-  /** With a challenge in state "erasing": which disk it is, a text of agent/disk-identity.ts; empty: it cannot be told from others. */
+  /** With a challenge in state "erasing": which disk it is, a text of agent/disk/identity.ts; empty: it cannot be told from others. */
   disk: Type.Optional(Type.String({ maxLength: 1000 })),
   /** With state "verifying", where the disk was looked at first: what was right already, and what came for the rest. */
   kept: Type.Optional(Type.Object({ bytes: Type.Number({ minimum: 0 }), receivedBytes: Type.Number({ minimum: 0 }) })),
-  /** With state "done": what the restored disk holds now, a text of agent/disk-content.ts. */
+  /** With state "done": what the restored disk holds now, a text of agent/disk/content.ts. */
   holds: Type.Optional(Type.String({ maxLength: 20_000 })),
   /** With states "rebooting" and "done": the restored system will say itself that it is up. */
   callsWhenUp: Type.Optional(Type.Boolean()),

@@ -1,4 +1,4 @@
-import { oneOf } from "../disk.ts";
+import { oneOf } from "../disk/disk.ts";
 
 /** One word each; the same on the client's screen, in the API and on the pages. */
 export const agentStates = [

@@ -1,5 +1,5 @@
 import { type Static, Type } from "typebox";
-import { oneOf } from "../disk.ts";
+import { oneOf } from "../disk/disk.ts";
 
 /**
  * "open": joining, or held for a while: canaries are sent; "streaming"; "ended": only unicast and the receivers' last

@@ -1,8 +1,8 @@
+import { formatDuration, formatSize } from "../disk/sizes.ts";
 import { diskSentences } from "../journey.ts";
-import { formatDuration, formatSize } from "../sizes.ts";
-import { printable, wrap } from "../text-lines.ts";
 import { LETTER_ROWS, largeLetters } from "./letters.ts";
 import { qrLines } from "./qr-code.ts";
+import { printable, wrap } from "./text-lines.ts";
 import type { Step, View } from "./view.ts";
 
 /** A text console of a PC that has no other mode. On a larger one the rest stays empty. */

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, writeSync } from "node:fs";
-import type { AgentConsole } from "../console.ts";
+import type { AgentConsole } from "./console.ts";
 import { SCREEN, screenLines } from "./layout.ts";
 import { type MachineFacts, ScreenState } from "./view.ts";
 

@@ -1,4 +1,4 @@
-import type { AgentConsole } from "../console.ts";
+import type { AgentConsole } from "./console.ts";
 
 /** Tells the same to several: the lines on serial consoles and the picture on the screen. */
 export function toAll(consoles: readonly AgentConsole[]): AgentConsole {

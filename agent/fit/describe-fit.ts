@@ -1,5 +1,5 @@
 import type { FitPlan, FitStep } from "../../images/disk-fit/plan.ts";
-import { formatSize } from "../sizes.ts";
+import { formatSize } from "../disk/sizes.ts";
 
 /** One step in words, for screen and log. */
 export function describeStep(step: FitStep): string {

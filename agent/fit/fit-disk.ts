@@ -1,8 +1,8 @@
 import { basename } from "node:path";
 import { Fault } from "../../fault.ts";
 import { type FitOrder, type FitPlan, type FitStep, planFit } from "../../images/disk-fit/plan.ts";
-import { DiskSource } from "../disk-source.ts";
-import { rereadPartitions, volumeDevice } from "../partitions.ts";
+import { DiskSource } from "../disk/source.ts";
+import { rereadPartitions, volumeDevice } from "../volumes/partitions.ts";
 import { describeStep } from "./describe-fit.ts";
 import { type FitDisk, type FitMachine, writeToDisk } from "./fit-machine.ts";
 import { tellOn } from "./tell-on.ts";

@@ -1,7 +1,7 @@
-import type { Clock } from "../backoff.ts";
-import { DiskTarget } from "../disk-target.ts";
-import type { MachineFiles } from "../machine-files.ts";
-import type { VolumeMachine } from "../volumes.ts";
+import type { Clock } from "../client/backoff.ts";
+import { DiskTarget } from "../disk/target.ts";
+import type { MachineFiles } from "../machine/machine-files.ts";
+import type { VolumeMachine } from "../volumes/volumes.ts";
 
 /** The disk that was restored. */
 export type FitDisk = { readonly path: string; readonly sizeBytes: number; readonly sectorBytes: number };

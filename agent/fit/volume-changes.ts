@@ -3,9 +3,9 @@ import { growFat } from "../../images/disk-fit/fat-growth.ts";
 import type { FitStep, FitVolume } from "../../images/disk-fit/plan.ts";
 import { readVolumeFacts } from "../../images/disk-fit/volume-facts.ts";
 import type { VolumeRenewal } from "../../images/disk-fit/volume-ids.ts";
-import { DiskSource } from "../disk-source.ts";
-import { volumeDevice } from "../partitions.ts";
-import { withVolume } from "../volumes.ts";
+import { DiskSource } from "../disk/source.ts";
+import { volumeDevice } from "../volumes/partitions.ts";
+import { withVolume } from "../volumes/volumes.ts";
 import { type FitDisk, type FitMachine, writeToDisk } from "./fit-machine.ts";
 
 /** All metadata of a large file system is written anew. */

@@ -1,8 +1,8 @@
 import { Fault } from "../../fault.ts";
 import type { FitPlan, FitVolume } from "../../images/disk-fit/plan.ts";
-import { ntfsRefusal } from "../ntfs-state.ts";
-import { volumeDevice } from "../partitions.ts";
-import { withVolume } from "../volumes.ts";
+import { ntfsRefusal } from "../volumes/ntfs-state.ts";
+import { volumeDevice } from "../volumes/partitions.ts";
+import { withVolume } from "../volumes/volumes.ts";
 import type { FitDisk, FitMachine } from "./fit-machine.ts";
 import { tellOn } from "./tell-on.ts";
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { formatUuid, swapUuidFields } from "../smbios.ts";
+import { formatUuid, swapUuidFields } from "../machine/smbios.ts";
 
 /** The namespace that macOS hashes the EFI `system-id` with: xnu IOPlatformExpert.cpp, 2A061990-D38D-4440-A139-C497703765AC. */
 const NAMESPACE = Buffer.from("2a061990d38d4440a139c497703765ac", "hex");

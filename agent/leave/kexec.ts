@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { VolumeFiles } from "../identity/volume-files.ts";
-import type { RestoredVolume } from "../partitions.ts";
-import type { Tools } from "../tools.ts";
-import { type VolumeMachine, withVolume } from "../volumes.ts";
+import type { Tools } from "../machine/tools.ts";
+import type { RestoredVolume } from "../volumes/partitions.ts";
+import { type VolumeMachine, withVolume } from "../volumes/volumes.ts";
 import { grubChoice, type KernelChoice, specificationChoice } from "./boot-config.ts";
 
 /** A kernel and an initrd of some hundred megabytes, off a slow disk. */

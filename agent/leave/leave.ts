@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
 import type { Afterwards, AgentState } from "../contract.ts";
-import { formatDuration } from "../sizes.ts";
+import { formatDuration } from "../disk/sizes.ts";
 
 /** A machine that nobody comes to starts its disk then. */
 export const STAY_MS = 12 * 3600_000;

@@ -4,7 +4,7 @@ import { Agent, request } from "undici";
 import { Fault } from "../../fault.ts";
 import { openSealedPack, SEAL_BYTES } from "../../images/sealed-pack.ts";
 import { LARGEST_SYMBOL_BYTES } from "../../multicast/frame-size.ts";
-import { decodeAnswer } from "../ask.ts";
+import { decodeAnswer } from "../client/ask.ts";
 import { FaultBody, type Join, Joined, type Progress, ProgressAnswer, StreamInfo, StreamList } from "../contract.ts";
 import type { GroupKeys } from "./group-keys.ts";
 

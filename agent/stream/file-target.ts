@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { constants, type FileHandle, open } from "node:fs/promises";
 import { Fault } from "../../fault.ts";
 import type { BlockSource, BlockTarget } from "../../images/block.ts";
-import { readFully } from "../disk-target.ts";
+import { readFully } from "../disk/target.ts";
 
 /** What was at a path when it was looked at: a file, or nothing. */
 export type LookedAt = { readonly found: { readonly dev: number; readonly ino: number } | undefined };

@@ -53,7 +53,7 @@ export type ReceiveOptions = {
   /** What the target was found to hold already: it is not asked for, and stays as it is. */
   readonly held?: HeldCells | undefined;
   readonly onProgress?: (progress: ReceiveProgress) => void;
-  /** One mark for every 2 % of a pass that has gone by; see agent/screen.ts. */
+  /** One mark for every 2 % of a pass that has gone by; see agent/display/screen.ts. */
   readonly onMark?: (mark: Mark) => void;
   /** Give up when no data came for so long; 0 never. Default 60 s. */
   readonly timeoutMs?: number;

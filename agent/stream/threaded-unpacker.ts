@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { Fault } from "../../fault.ts";
-import type { AnsweringThread } from "../answering-thread.ts";
-import { startThread } from "../start-thread.ts";
+import type { AnsweringThread } from "../threads/answering-thread.ts";
+import { startThread } from "../threads/start-thread.ts";
 import { cellsIn, PLACE_BYTES, type Span, type UnpackFormat } from "./pack-work.ts";
 import { unpackProgram } from "./unpack-program.ts";
 import type { UnpackAnswer, UnpackOrder, UnpackStart } from "./unpack-thread.ts";

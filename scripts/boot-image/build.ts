@@ -1,6 +1,6 @@
 import { readdir, readFile, rm, stat } from "node:fs/promises";
 import { extname, join, relative } from "node:path";
-import { formatSize } from "../../agent/sizes.ts";
+import { formatSize } from "../../agent/disk/sizes.ts";
 import { Fault } from "../../fault.ts";
 import { type Architecture, hostArchitecture, namesOf, stripperFor } from "./architecture.ts";
 import { addKoffi, agentProgram, findRuntime } from "./bundle.ts";

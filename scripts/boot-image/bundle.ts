@@ -89,7 +89,7 @@ async function oneFile(entry: string, more: BundleOptions): Promise<Uint8Array> 
   return result.outputFiles[0]!.contents;
 }
 
-/** The programs of the agent's threads become texts in its one file: see agent/cell-program, agent/stream/unpack-program. */
+/** The programs of the agent's threads become texts in its one file: see agent/threads/cell-program, agent/stream/unpack-program. */
 export const agentThreads: Plugin = {
   name: "thread-inside",
   setup(build) {

@@ -3,7 +3,7 @@ import { standardDiskLoaders, standardLoaders, standardSecureLoaders } from "../
 import { decodeDhcpPacket } from "../../bsdp/dhcp-packet.ts";
 import { messageTypeName, messageTypeOf } from "../../bsdp/dhcp-values.ts";
 import { BROADCAST_ADDRESS, PROXY_PORT, SERVER_PORT } from "../../bsdp/reply-destination.ts";
-import { DhcpAnswerer } from "../../server/dhcp-answer.ts";
+import { DhcpAnswerer } from "../../server/dhcp/answer.ts";
 import type { Behaviour } from "./behaviour.ts";
 import type { Vector, VectorFile } from "./index-file.ts";
 import type { Verdict } from "./verdict.ts";

@@ -7,7 +7,7 @@ import { LONGEST_LOGIN_MS, type Logins } from "../access/logins.ts";
 import { isEnough, type LeastRole, type Role } from "../access/roles.ts";
 import { csrfOf } from "../access/secrets.ts";
 import type { Tokens } from "../access/tokens.ts";
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 
 /** Who sends a request. */
 export type Caller = {

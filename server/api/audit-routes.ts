@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import type { EventLog } from "../events.ts";
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 import { EventBody } from "./schemas.ts";
 
 const AuditQuery = Type.Object({

@@ -1,5 +1,5 @@
 import { Type } from "typebox";
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 import type { Authority } from "../tls/authority.ts";
 
 /** `GET /api/v1/authority.pem`: the site's certificate authority, for browsers that are to trust it. */

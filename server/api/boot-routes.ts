@@ -1,11 +1,11 @@
 import { Readable } from "node:stream";
 import { Type } from "typebox";
-import type { TracedEntry } from "../boot-trace.ts";
-import { type BootTraceService, isWanted } from "../boot-trace-service.ts";
-import type { TraceFilter } from "../boot-trace-store.ts";
-import type { DhcpCounters } from "../dhcp-settings.ts";
-import type { Hosts } from "../hosts.ts";
-import type { HttpServer } from "../http.ts";
+import type { TracedEntry } from "../boot-trace/boot-trace.ts";
+import { type BootTraceService, isWanted } from "../boot-trace/service.ts";
+import type { TraceFilter } from "../boot-trace/store.ts";
+import type { DhcpCounters } from "../dhcp/settings.ts";
+import type { Hosts } from "../hosts/hosts.ts";
+import type { HttpServer } from "../http/http.ts";
 import { BootBody, type RecentBootsBody, TraceBody, type TraceEntryBody } from "./boot-schemas.ts";
 
 export type BootRouteOptions = {

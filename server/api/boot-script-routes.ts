@@ -1,8 +1,8 @@
 import { Type } from "typebox";
 import type { BootTexts } from "../boot/boot-texts.ts";
 import { macOf } from "../boot/mac.ts";
-import type { Hosts } from "../hosts.ts";
-import type { HttpServer } from "../http.ts";
+import type { Hosts } from "../hosts/hosts.ts";
+import type { HttpServer } from "../http/http.ts";
 
 export const BootScriptBody = Type.Object({ mac: Type.String(), reader: Type.String(), text: Type.String() });
 export type BootScriptBody = Type.Static<typeof BootScriptBody>;

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
-import type { CaptureOrders, CapturePlan } from "../capture-orders.ts";
-import type { HttpServer } from "../http.ts";
+import type { CaptureOrders, CapturePlan } from "../capture/orders.ts";
+import type { HttpServer } from "../http/http.ts";
 import { CapturePlanBody, CaptureRequestBody } from "./capture-schemas.ts";
 
 /** The captures of `/api/v1`: what one would do, and the order. Like the rest of it, on the UNIX socket only. */

@@ -1,9 +1,9 @@
 import { Type } from "typebox";
 import type { BootPolicy } from "../../bsdp/policy.ts";
-import type { HostBoot, HostBootSettings } from "../host-boot-settings.ts";
-import type { Host } from "../host-record.ts";
-import type { Hosts } from "../hosts.ts";
-import type { HttpServer } from "../http.ts";
+import type { HostBoot, HostBootSettings } from "../hosts/host-boot-settings.ts";
+import type { Host } from "../hosts/host-record.ts";
+import type { Hosts } from "../hosts/hosts.ts";
+import type { HttpServer } from "../http/http.ts";
 
 const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 const NetBootImage = Type.Object({ id: Type.Integer(), untilMs: Type.Number() }, { additionalProperties: false });

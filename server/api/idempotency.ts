@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Fault } from "../../fault.ts";
 import type { Actor } from "../access/actor.ts";
 import type { Database } from "../db/database.ts";
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 
 /** For so long the same request is not done a second time. */
 const KEPT_MS = 24 * 3_600_000;

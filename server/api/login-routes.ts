@@ -6,7 +6,7 @@ import { LoginThrottle } from "../access/login-throttle.ts";
 import type { Logins } from "../access/logins.ts";
 import { csrfOf } from "../access/secrets.ts";
 import type { User, Users } from "../access/users.ts";
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 import { logInBrowser, logOutBrowser } from "./access.ts";
 import { LoginRequestBody, MeBody, PasswordBody, SetupRequestBody } from "./access-schemas.ts";
 

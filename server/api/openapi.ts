@@ -1,7 +1,7 @@
 import swagger from "@fastify/swagger";
 import type { FastifySchema } from "fastify";
 import { Type } from "typebox";
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 import { ProblemBody } from "./problem.ts";
 
 /** Paths that people and programs use; the rest are pages. */

@@ -1,12 +1,12 @@
 import { Readable } from "node:stream";
 import { Type } from "typebox";
-import type { DeployStreams } from "../deploy-streams.ts";
-import type { Deploys } from "../deploys.ts";
 import type { EventLog } from "../events.ts";
-import type { Host } from "../host-record.ts";
-import type { Hosts } from "../hosts.ts";
-import type { HttpServer } from "../http.ts";
-import type { Sessions } from "../sessions.ts";
+import type { Host } from "../hosts/host-record.ts";
+import type { Hosts } from "../hosts/hosts.ts";
+import type { HttpServer } from "../http/http.ts";
+import type { DeployStreams } from "../orders/deploy-streams.ts";
+import type { Deploys } from "../orders/deploys.ts";
+import type { Sessions } from "../orders/sessions.ts";
 import { eventFeed, feedReply, lastEventId, wantsFeed } from "./event-feed.ts";
 import { Next, PageQuery, pageOf } from "./page.ts";
 import {

@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { OrderScript } from "../../agent/contract.ts";
-import type { HttpServer } from "../http.ts";
-import type { Scripts } from "../scripts.ts";
+import type { HttpServer } from "../http/http.ts";
+import type { Scripts } from "../orders/scripts.ts";
 
 const Owner = { kind: Type.Unsafe<"image" | "group">({ type: "string", enum: ["image", "group"] }) };
 const OneOwner = Type.Object({ ...Owner, owner: Type.String({ minLength: 1, maxLength: 255 }) });

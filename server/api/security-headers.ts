@@ -1,4 +1,4 @@
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 
 /**
  * What browsers are told with every answer: pages load nothing from elsewhere, run no inline script, are in nobody's

@@ -1,5 +1,5 @@
 import { setupPage, setupScript, setupStyle } from "../access/setup-page.ts";
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 
 const files = [
   ["/setup", "text/html; charset=utf-8", setupPage],

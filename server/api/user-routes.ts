@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import type { Tokens } from "../access/tokens.ts";
 import type { Users } from "../access/users.ts";
-import type { HttpServer } from "../http.ts";
+import type { HttpServer } from "../http/http.ts";
 import {
   LinkBody,
   MadeTokenBody,

@@ -1,8 +1,8 @@
 import type { ReadStream } from "node:fs";
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
-import type { BootTrace } from "../boot-trace.ts";
-import { fileEntry, missingEntry } from "../boot-trace-files.ts";
+import type { BootTrace } from "../boot-trace/boot-trace.ts";
+import { fileEntry, missingEntry } from "../boot-trace/files.ts";
 import { refuse } from "./answer.ts";
 import { type BootFile, type BootPlaces, type BootRoot, findBootFileIn, openBootFile } from "./files.ts";
 import { type ByteRange, rangeOf } from "./range.ts";

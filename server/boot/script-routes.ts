@@ -1,8 +1,8 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { BootPolicy } from "../../bsdp/policy.ts";
-import type { BootTrace } from "../boot-trace.ts";
-import { scriptEntry } from "../boot-trace-files.ts";
+import type { BootTrace } from "../boot-trace/boot-trace.ts";
+import { scriptEntry } from "../boot-trace/files.ts";
 import { refuse, sendText } from "./answer.ts";
 import type { BootTexts, TextAsker } from "./boot-texts.ts";
 import { digestChallenge } from "./digest.ts";

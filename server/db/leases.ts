@@ -1,5 +1,5 @@
 import type { Lease } from "../../bsdp/lease.ts";
-import type { LeaseStore } from "../dhcp-settings.ts";
+import type { LeaseStore } from "../dhcp/settings.ts";
 import type { Database } from "./database.ts";
 
 /** A write waits so long for others: a room of machines takes hundreds of leases within a second. */

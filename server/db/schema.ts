@@ -119,9 +119,9 @@ export type HostTable = {
   waiting_since_ms: number;
   first_seen_ms: number;
   last_seen_ms: number;
-  /** Which of its disks orders are for (agent/disk-rule.ts); null: the setting hosts.disk. */
+  /** Which of its disks orders are for (agent/disk/rule.ts); null: the setting hosts.disk. */
   disk_rule: Generated<string | null>;
-  /** What its disk held after its last restore, until the next one begins (agent/disk-content.ts). */
+  /** What its disk held after its last restore, until the next one begins (agent/disk/content.ts). */
   restored: Generated<string | null>;
 };
 
@@ -159,7 +159,7 @@ export type DeployTable = {
   /** Of a deploy: what comes after the restore (null: "reboot"); 1: its systems are to say that they are up. */
   afterwards: Generated<string | null>;
   alive: Generated<number | null>;
-  /** Of a deploy: how much of the disk is read back (agent/verify-plan.ts); null: the whole disk. */
+  /** Of a deploy: how much of the disk is read back (agent/disk/verify-plan.ts); null: the whole disk. */
   verify: Generated<string | null>;
 };
 
@@ -179,7 +179,7 @@ export type DeployHostTable = {
   known: Generated<string | null>;
   /** Which scripts the host was told: `scriptsDigest`; null: none. */
   scripts_digest: Generated<string | null>;
-  /** Of a deploy: the disk that the last permit was for (agent/disk-identity.ts), and 1 when its erase was over. */
+  /** Of a deploy: the disk that the last permit was for (agent/disk/identity.ts), and 1 when its erase was over. */
   begun_disk: Generated<string | null>;
   is_erased: Generated<number | null>;
   /**

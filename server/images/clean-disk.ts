@@ -8,10 +8,10 @@ import { type CleanedVolume, cleanUpHfsPlus } from "../../images/hfs-plus/clean-
 import type { OverlaySource } from "../../images/overlay-source.ts";
 import { readDiskLayout } from "../../images/partition-table.ts";
 import { type FoundVolume, volumesOf } from "../../images/unused-cells.ts";
-import type { FileSource } from "../file-source.ts";
 import { type ChangeableDisk, changeable } from "./changes-file.ts";
 import { cleanUpExt } from "./clean-ext.ts";
 import { type ImageTagText, TAG_FILE_FOLDERS, TAG_FILE_NAME, tagFileText } from "./create-tag-file.ts";
+import type { FileSource } from "./file-source.ts";
 
 export type CleanDiskOptions = {
   /** The file or device that `source` is read from, where it holds the raw disk: ext volumes need one. */

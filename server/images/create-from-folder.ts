@@ -1,13 +1,13 @@
 import { mkdir, mkdtemp, realpath, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
-import { openFileSource } from "../file-source.ts";
 import { runChild } from "./child.ts";
 import { applyCleanUp, planCleanUp } from "./create-clean-up.ts";
 import { makeExt4 } from "./create-ext4.ts";
 import { hfsPlusOfFolder } from "./create-hfs-plus.ts";
 import { measureFolder } from "./create-size.ts";
 import { writeTagFile } from "./create-tag-file.ts";
+import { openFileSource } from "./file-source.ts";
 import type { FolderVolume, FolderVolumeOptions } from "./folder-volume.ts";
 
 /** Left free for everybody else. */

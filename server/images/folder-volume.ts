@@ -1,6 +1,6 @@
 import type { CleanUpChange, CleanUpStep } from "../../images/clean-up/step.ts";
-import type { FileSource } from "../file-source.ts";
 import type { ImageTagText } from "./create-tag-file.ts";
+import type { FileSource } from "./file-source.ts";
 
 export type FolderVolumeOptions = {
   readonly steps: readonly CleanUpStep[];

@@ -5,7 +5,7 @@ import { FILE_SYSTEM_PROBE_BYTES, fileSystemOf } from "../../images/file-system.
 import type { ForeignImage } from "../../images/foreign-image.ts";
 import { decodeMbr, MBR_BYTES } from "../../images/mbr.ts";
 import { readDiskLayout } from "../../images/partition-table.ts";
-import { formatOf } from "../file-source.ts";
+import { formatOf } from "./file-source.ts";
 
 /** A disk as it is. It carries no checksums: verifying it finds only what the medium cannot read. */
 export async function rawImage(source: BlockSource, sectorBytes: number): Promise<Omit<ForeignImage, "close">> {

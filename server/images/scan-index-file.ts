@@ -4,8 +4,8 @@ import { basename, dirname, join } from "node:path";
 import { Fault } from "../../fault.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import { decodeScanIndex, encodeScanIndex, type ScannedFile } from "../../images/scan-index.ts";
-import { realDisk } from "../store-disk.ts";
-import { isMissing, writeWhole } from "../store-files.ts";
+import { realDisk } from "../store/disk.ts";
+import { isMissing, writeWhole } from "../store/files.ts";
 
 /** Where the index of a disk image is looked for. */
 export function scanIndexPath(path: string): string {

@@ -1,5 +1,5 @@
 import { stat } from "node:fs/promises";
-import { type FileSource, openAnyFile } from "../file-source.ts";
+import { type FileSource, openAnyFile } from "./file-source.ts";
 
 /**
  * Opens a file, and when it is the first piece of several ("….aa", as `split`

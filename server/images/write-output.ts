@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { type FileHandle, link, lstat, open, realpath, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join, sep } from "node:path";
 import { Fault } from "../../fault.ts";
-import { ownMark } from "../process-mark.ts";
-import { realDisk } from "../store-disk.ts";
-import { isMissing, removeLeftovers, syncDirectory, type Unfinished } from "../store-files.ts";
+import { realDisk } from "../store/disk.ts";
+import { isMissing, removeLeftovers, syncDirectory, type Unfinished } from "../store/files.ts";
+import { ownMark } from "../store/process-mark.ts";
 
 /**
  * A file that gets its name when it is complete. Until then it lies beside, hidden, as

@@ -10,9 +10,9 @@ import {
   StreamInfo,
   StreamList,
 } from "../../agent/contract.ts";
-import { carriesToken, checkToken } from "../host-token.ts";
-import type { Hosts } from "../hosts.ts";
-import { plainAddress } from "../http.ts";
+import { carriesToken, checkToken } from "../hosts/host-token.ts";
+import type { Hosts } from "../hosts/hosts.ts";
+import { plainAddress } from "../http/http.ts";
 import type { StreamHub } from "./hub.ts";
 
 const OneStream = Type.Object({ streamId: Type.String() });

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
-import type { BootTrace, BootTraceEntry } from "../boot-trace.ts";
-import { fileEntry, missingEntry } from "../boot-trace-files.ts";
+import type { BootTrace, BootTraceEntry } from "../boot-trace/boot-trace.ts";
+import { fileEntry, missingEntry } from "../boot-trace/files.ts";
 import type { TransferEnd } from "./engine.ts";
 import type { TransferTerms } from "./negotiation.ts";
 import { ErrorCode } from "./packet.ts";

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { BootRoot } from "../boot/files.ts";
-import type { BootTrace } from "../boot-trace.ts";
+import type { BootTrace } from "../boot-trace/boot-trace.ts";
 
 export type TftpSettings = {
   /** One listening socket each. Replies leave from the address that was asked. */

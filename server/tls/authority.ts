@@ -9,7 +9,7 @@ import {
 import { mkdir, open, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
-import { syncDirectory } from "../store-files.ts";
+import { syncDirectory } from "../store/files.ts";
 import { type KeyPair, makeAuthorityCertificate, makeServerCertificate } from "./certificate.ts";
 import { type CertificateNow, needsNewCertificate } from "./certificate-rules.ts";
 

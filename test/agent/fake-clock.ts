@@ -1,4 +1,4 @@
-import type { Clock } from "../../agent/backoff.ts";
+import type { Clock } from "../../agent/client/backoff.ts";
 
 /** A clock that jumps: sleeping ends at once, and the time is as if it had passed. */
 export function fakeClock(): Clock & { readonly slept: number[] } {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Disk, type OrderTerms, permitText } from "../../agent/contract.ts";
-import { diskIdentity } from "../../agent/disk-identity.ts";
+import { diskIdentity } from "../../agent/disk/identity.ts";
 import { runAgent } from "../../agent/run.ts";
 import { assertUntouched, disk, heldPart, looks, order, room, terms } from "./run-room.ts";
 

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OrderTerms } from "../../agent/contract.ts";
-import { diskIdentity } from "../../agent/disk-identity.ts";
+import { diskIdentity } from "../../agent/disk/identity.ts";
+import { verifyRuleText } from "../../agent/disk/verify-plan.ts";
 import { runAgent } from "../../agent/run.ts";
-import { verifyRuleText } from "../../agent/verify-plan.ts";
 import { assertUntouched, disk, fails, heldAll, heldPart, looks, order, room } from "./run-room.ts";
 
 const keepTerms: OrderTerms = { disk: "only", erase: "none", confirmed: [], known: "" };

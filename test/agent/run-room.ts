@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { pino } from "pino";
+import type { ServerClient } from "../../agent/client/server-client.ts";
 import type { Disk, Order, OrderTerms, Report, ReportAnswer } from "../../agent/contract.ts";
 import type { AgentPorts, LocalDisk } from "../../agent/ports.ts";
-import type { ServerClient } from "../../agent/server-client.ts";
 import { Fault } from "../../fault.ts";
 import type { HeldCells } from "../../images/held-cells.ts";
 import { fakeClock } from "./fake-clock.ts";

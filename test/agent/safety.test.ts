@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { generateKeyPairSync } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
-import { assertInsideBootImage } from "../../agent/inside.ts";
-import { parseSiteKeys } from "../../agent/site-keys.ts";
+import { parseSiteKeys } from "../../agent/client/site-keys.ts";
+import { assertInsideBootImage } from "../../agent/machine/inside.ts";
+import { tools } from "../../agent/machine/tools.ts";
 import { startAgent } from "../../agent/start.ts";
-import { tools } from "../../agent/tools.ts";
 import { Fault } from "../../fault.ts";
-import { treeFiles } from "./machine-tree.ts";
+import { treeFiles } from "./machine/machine-tree.ts";
 
 const key = "key";
 const initramfs = "1 1 0:2 / / rw - rootfs rootfs rw,size=1k\n17 1 0:17 / /proc rw - proc proc rw\n";

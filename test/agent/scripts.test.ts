@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as nextTurn } from "node:timers/promises";
-import { realClock } from "../../agent/backoff.ts";
+import { realClock } from "../../agent/client/backoff.ts";
 import { hasSucceeded, runScript, scriptLine } from "../../agent/scripts.ts";
 
 const never = new AbortController().signal;

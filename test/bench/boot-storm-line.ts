@@ -1,5 +1,5 @@
 import { clientMac, type DhcpPacket, decodeDhcpPacket } from "../../bsdp/dhcp-packet.ts";
-import { type DeviceSocket, openDeviceSocket } from "../../server/device-socket.ts";
+import { type DeviceSocket, openDeviceSocket } from "../../server/dhcp/device-socket.ts";
 
 /** What became of all the questions. */
 export type LineResult = {

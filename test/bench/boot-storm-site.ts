@@ -4,11 +4,11 @@ import { fileURLToPath } from "node:url";
 import { sql } from "kysely";
 import type { LabProcess, Namespace } from "../../scripts/lab/namespace.ts";
 import { openDatabase } from "../../server/db/database.ts";
-import { Deploys } from "../../server/deploys.ts";
 import { EventLog } from "../../server/events.ts";
-import { Hosts } from "../../server/hosts.ts";
-import { Lines } from "../server/computers.ts";
+import { Hosts } from "../../server/hosts/hosts.ts";
+import { Deploys } from "../../server/orders/deploys.ts";
 import { machine } from "../server/core.ts";
+import { Lines } from "../server/dhcp/computers.ts";
 import { hasOrder, macOf, type Room } from "./boot-storm-machines.ts";
 import type { RoomResult } from "./boot-storm-room.ts";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { cpus, totalmem } from "node:os";
-import { table } from "../../cli/table.ts";
+import { table } from "../../cli/terminal/table.ts";
 
 /** The middle one; of an even number the mean of the middle two. NaN of none. */
 export function median(values: readonly number[]): number {

@@ -4,9 +4,9 @@
  */
 import { randomBytes } from "node:crypto";
 import { pino } from "pino";
-import { openImageSource } from "../../cli/stream-source.ts";
+import { openImageSource } from "../../cli/stream/source.ts";
 import type { RateMode } from "../../multicast/rate-control.ts";
-import { createHttp, listenTcp } from "../../server/http.ts";
+import { createHttp, listenTcp } from "../../server/http/http.ts";
 import { openStreamHub } from "../../server/stream/hub.ts";
 import { symbolBytesFor } from "../../server/stream/jumbo.ts";
 import { streamRoutes } from "../../server/stream/routes.ts";

@@ -4,20 +4,20 @@
  */
 import { createPublicKey } from "node:crypto";
 import { pino } from "pino";
-import { realClock } from "../../agent/backoff.ts";
-import { openCellThreads } from "../../agent/cell-threads.ts";
+import { realClock } from "../../agent/client/backoff.ts";
 import type { Disk } from "../../agent/contract.ts";
-import { DiskSource } from "../../agent/disk-source.ts";
-import { DiskTarget } from "../../agent/disk-target.ts";
-import { eraseDisk } from "../../agent/erase.ts";
-import { lookAtDisk } from "../../agent/held-disk.ts";
-import { thisMachine } from "../../agent/machine-files.ts";
+import { eraseDisk } from "../../agent/disk/erase.ts";
+import { lookAtDisk } from "../../agent/disk/held-disk.ts";
+import { DiskSource } from "../../agent/disk/source.ts";
+import { DiskTarget } from "../../agent/disk/target.ts";
+import { wipeHeld } from "../../agent/disk/wipe-held.ts";
+import { thisMachine } from "../../agent/machine/machine-files.ts";
+import { tools } from "../../agent/machine/tools.ts";
 import { StreamControl } from "../../agent/stream/control.ts";
 import { describeStream } from "../../agent/stream/describe.ts";
 import { FileTarget } from "../../agent/stream/file-target.ts";
 import { receiveStream } from "../../agent/stream/receive.ts";
-import { tools } from "../../agent/tools.ts";
-import { wipeHeld } from "../../agent/wipe-held.ts";
+import { openCellThreads } from "../../agent/threads/cell-threads.ts";
 import { processUse } from "./measure.ts";
 
 export type RestoreHostOrder = {

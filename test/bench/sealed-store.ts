@@ -11,9 +11,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CELL_BYTES, CELLS_PER_PACK } from "../../images/cell.ts";
 import { encodePack } from "../../images/pack.ts";
-import { type ImageStore, openStore } from "../../server/store.ts";
-import { StoreKeyFile } from "../../server/store-key-file.ts";
-import { changeSeal } from "../../server/store-seal.ts";
+import { StoreKeyFile } from "../../server/store/key-file.ts";
+import { changeSeal } from "../../server/store/seal.ts";
+import { type ImageStore, openStore } from "../../server/store/store.ts";
 import { mediansOf, printBench } from "./measure.ts";
 
 const { values } = parseArgs({

@@ -9,7 +9,7 @@ import { decodeBsdpOptions } from "../../bsdp/bsdp-options.ts";
 import { decodeDhcpPacket, encodeDhcpPacket, optionInstances } from "../../bsdp/dhcp-packet.ts";
 import { imageNumberOf } from "../../bsdp/net-boot-choice.ts";
 import type { NetBootImage } from "../../bsdp/net-boot-image.ts";
-import { DhcpAnswerer } from "../../server/dhcp-answer.ts";
+import { DhcpAnswerer } from "../../server/dhcp/answer.ts";
 import { runClient, type WireServer } from "./bsdp-network.ts";
 import { bytesOf, hexOf, vectorNamed } from "./packet-vectors.ts";
 

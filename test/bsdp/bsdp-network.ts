@@ -2,7 +2,7 @@ import type { BsdpClientAction, BsdpClientOptions } from "../../bsdp/bsdp-client
 import { BsdpClient } from "../../bsdp/bsdp-client.ts";
 import { encodeDhcpPacket } from "../../bsdp/dhcp-packet.ts";
 import type { Arrival } from "../../bsdp/proxy.ts";
-import type { DhcpAnswerer } from "../../server/dhcp-answer.ts";
+import type { DhcpAnswerer } from "../../server/dhcp/answer.ts";
 
 /** A server on the wire: how it answers, and the time of its clock. */
 export type WireServer = { readonly address: string; readonly answerer: DhcpAnswerer };

@@ -3,7 +3,7 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Client, type Dispatcher, request } from "undici";
-import { Exit } from "../../cli/output.ts";
+import { Exit } from "../../cli/terminal/output.ts";
 import type { StatusBody } from "../../server/api/schemas.ts";
 import { bootcast, ServerProcess } from "./program.ts";
 

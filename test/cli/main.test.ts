@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { Command } from "commander";
 import { commands } from "../../cli/commands.ts";
-import { asFault, Exit, exitOf } from "../../cli/output.ts";
+import { asFault, Exit, exitOf } from "../../cli/terminal/output.ts";
 import { VERSION } from "../../cli/version.ts";
 import { Fault } from "../../fault.ts";
 import { bootcast, clean, ended, root } from "./program.ts";

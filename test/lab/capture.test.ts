@@ -9,10 +9,10 @@ import { differingCells } from "../../images/verify.ts";
 import { goldenDisk } from "../../scripts/golden/build.ts";
 import { type Lab, openLab } from "../../scripts/lab/lab.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
-import { openFileSource } from "../../server/file-source.ts";
-import { checkImage } from "../../server/image-check.ts";
-import { loadSiteKey } from "../../server/keys.ts";
-import { openStore } from "../../server/store.ts";
+import { openFileSource } from "../../server/images/file-source.ts";
+import { checkImage } from "../../server/store/image-check.ts";
+import { loadSiteKey } from "../../server/store/keys.ts";
+import { openStore } from "../../server/store/store.ts";
 
 const minutes = 60_000;
 

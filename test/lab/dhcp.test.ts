@@ -10,7 +10,7 @@ import { decodeDhcpPacket, encodeDhcpPacket, optionAddress, optionData } from ".
 import { byteOption, MessageType, Option } from "../../bsdp/dhcp-values.ts";
 import { labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
 import { bytesOf, hexOf, vectorNamed } from "../bsdp/packet-vectors.ts";
-import { Computer, type Lines } from "../server/computers.ts";
+import { Computer, type Lines } from "../server/dhcp/computers.ts";
 
 /**
  * `bootcast serve` and the DHCP programs of others: clients that get, renew and give back addresses, relays between
@@ -26,7 +26,7 @@ const programs = {
   udhcpc: "udhcpc",
 };
 const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
-const replay = new URL("../server/dhcp-replay.ts", import.meta.url);
+const replay = new URL("../server/dhcp/dhcp-replay.ts", import.meta.url);
 const SERVER = "10.77.0.1";
 const RELAY = "10.99.0.1";
 const OTHER = "10.77.0.3";

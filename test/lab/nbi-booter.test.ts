@@ -13,7 +13,7 @@ import { uefiFiles } from "../../scripts/lab/qemu.ts";
 import { BootTexts } from "../../server/boot/boot-texts.ts";
 import { NbiLibrary } from "../../server/boot/nbi-library.ts";
 import { bootRoutes } from "../../server/boot/routes.ts";
-import { createHttp } from "../../server/http.ts";
+import { createHttp } from "../../server/http/http.ts";
 
 /**
  * The bundle that `boot-image build --nbi` writes, made from Debian's packages, and its booter in a machine that some

@@ -12,15 +12,15 @@ import { encodeDhcpPacket, optionData } from "../../bsdp/dhcp-packet.ts";
 import { Option } from "../../bsdp/dhcp-values.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
 import { Bundles, installerKeys, linuxKeys } from "../server/boot/nbi-bundles.ts";
-import { type Computer, type Lines, openNetwork } from "../server/computers.ts";
 import { machine } from "../server/core.ts";
+import { type Computer, type Lines, openNetwork } from "../server/dhcp/computers.ts";
 
 /**
  * NetBoot bundles from `bootcast serve` to a Mac: LIST and SELECT through real sockets, the booter by TFTP under
  * Apple's absolute path, a range of a disk image of 5 GiB by HTTP.
  */
 const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
-const replay = new URL("../server/dhcp-replay.ts", import.meta.url);
+const replay = new URL("../server/dhcp/dhcp-replay.ts", import.meta.url);
 const skip = labProblem() ?? false;
 
 const SERVER = "10.0.1.5";

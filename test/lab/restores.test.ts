@@ -9,9 +9,9 @@ import { differingCells } from "../../images/verify.ts";
 import type { Lab } from "../../scripts/lab/lab.ts";
 import type { Machine } from "../../scripts/lab/machine.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
-import { openFileSource } from "../../server/file-source.ts";
-import { loadSiteKey } from "../../server/keys.ts";
-import { openStore } from "../../server/store.ts";
+import { openFileSource } from "../../server/images/file-source.ts";
+import { loadSiteKey } from "../../server/store/keys.ts";
+import { openStore } from "../../server/store/store.ts";
 import { imageName, prepareSite, type Site } from "./rehearsal.ts";
 import { bystanders, mayChange, sha256Of, systemOn } from "./restored-disk.ts";
 

@@ -8,9 +8,9 @@ import { differingCells } from "../../images/verify.ts";
 import type { Lab } from "../../scripts/lab/lab.ts";
 import type { Machine, MachineOptions } from "../../scripts/lab/machine.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
-import { openFileSource } from "../../server/file-source.ts";
-import { loadSiteKey } from "../../server/keys.ts";
-import { openStore } from "../../server/store.ts";
+import { openFileSource } from "../../server/images/file-source.ts";
+import { loadSiteKey } from "../../server/store/keys.ts";
+import { openStore } from "../../server/store/store.ts";
 import { follow, hardwareUuidOf, imageName, prepareSite, type Site, type Stage } from "./rehearsal.ts";
 
 const mebibyte = 1024 * 1024;

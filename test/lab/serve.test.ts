@@ -8,15 +8,15 @@ import { fileURLToPath } from "node:url";
 import { decodeDhcpPacket, optionAddress, optionData } from "../../bsdp/dhcp-packet.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
 import { bytesOf, packetVectors, vectorNamed } from "../bsdp/packet-vectors.ts";
-import { type Computer, type Lines, openNetwork } from "../server/computers.ts";
 import { machine } from "../server/core.ts";
+import { type Computer, type Lines, openNetwork } from "../server/dhcp/computers.ts";
 
 /**
  * `bootcast serve` as it is started on a Friday night, asked by recorded Macs, firmware and iPXE through real sockets,
  * in a network of its own.
  */
 const main = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
-const replay = new URL("../server/dhcp-replay.ts", import.meta.url);
+const replay = new URL("../server/dhcp/dhcp-replay.ts", import.meta.url);
 const flood = new URL("./flood.ts", import.meta.url);
 const skip = labProblem() ?? false;
 

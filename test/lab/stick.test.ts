@@ -8,7 +8,7 @@ import { after, before, describe, test } from "node:test";
 import { buildBootImage } from "../../scripts/boot-image/build.ts";
 import { ConsoleText } from "../../scripts/lab/console.ts";
 import { uefiFiles } from "../../scripts/lab/qemu.ts";
-import { loadSiteKey } from "../../server/keys.ts";
+import { loadSiteKey } from "../../server/store/keys.ts";
 import { goldenDisk } from "../agent/stream/local-stream.ts";
 import { bootcast } from "../cli/program.ts";
 

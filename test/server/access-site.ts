@@ -10,7 +10,7 @@ import { loginRoutes } from "../../server/api/login-routes.ts";
 import { openApi } from "../../server/api/openapi.ts";
 import { securityHeaders } from "../../server/api/security-headers.ts";
 import { userRoutes } from "../../server/api/user-routes.ts";
-import { createHttp, type HttpServer } from "../../server/http.ts";
+import { createHttp, type HttpServer } from "../../server/http/http.ts";
 import { Core } from "./core.ts";
 
 export const PASSWORD = "correct horse battery";

@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { Client } from "undici";
 import { apiRoutes } from "../../server/api/routes.ts";
 import type { EventBody, SessionBody } from "../../server/api/schemas.ts";
-import { createHttp, type HttpServer } from "../../server/http.ts";
+import { createHttp, type HttpServer } from "../../server/http/http.ts";
 import { Core, machine, NETWORK } from "./core.ts";
 
 let core: Core;

@@ -6,10 +6,10 @@ import { after, before, test } from "node:test";
 import { Client } from "undici";
 import { bootTraceRoutes } from "../../server/api/boot-routes.ts";
 import type { BootBody, TraceBody, TraceEntryBody } from "../../server/api/boot-schemas.ts";
-import { BootClients } from "../../server/boot-clients.ts";
-import type { BootTraceEntry } from "../../server/boot-trace.ts";
-import { BootTraceService } from "../../server/boot-trace-service.ts";
-import { createHttp, type HttpServer } from "../../server/http.ts";
+import type { BootTraceEntry } from "../../server/boot-trace/boot-trace.ts";
+import { BootTraceService } from "../../server/boot-trace/service.ts";
+import { BootClients } from "../../server/dhcp/boot-clients.ts";
+import { createHttp, type HttpServer } from "../../server/http/http.ts";
 import { Core, machine } from "./core.ts";
 
 let core: Core;

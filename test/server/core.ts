@@ -2,15 +2,20 @@ import { generateKeyPairSync, sign } from "node:crypto";
 import { pino } from "pino";
 import type { Inventory, Report } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
-import { Alive } from "../../server/alive.ts";
 import { type Database, openDatabase } from "../../server/db/database.ts";
-import { DeployStreams, type StreamNow, type StreamOpener, type StreamWanted } from "../../server/deploy-streams.ts";
-import { Deploys } from "../../server/deploys.ts";
 import { EventLog } from "../../server/events.ts";
-import { Hosts } from "../../server/hosts.ts";
-import { OrderReports } from "../../server/order-reports.ts";
-import { Orders } from "../../server/orders.ts";
-import { Sessions } from "../../server/sessions.ts";
+import { Hosts } from "../../server/hosts/hosts.ts";
+import { Alive } from "../../server/orders/alive.ts";
+import {
+  DeployStreams,
+  type StreamNow,
+  type StreamOpener,
+  type StreamWanted,
+} from "../../server/orders/deploy-streams.ts";
+import { Deploys } from "../../server/orders/deploys.ts";
+import { Orders } from "../../server/orders/orders.ts";
+import { OrderReports } from "../../server/orders/reports.ts";
+import { Sessions } from "../../server/orders/sessions.ts";
 
 export const NETWORK = "10.77.0.1";
 

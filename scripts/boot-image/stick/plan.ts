@@ -1,4 +1,4 @@
-import { BOOT_MEDIUM_LABEL } from "../../../agent/boot-medium.ts";
+import { BOOT_MEDIUM_LABEL } from "../../../agent/disk/boot-medium.ts";
 import { Fault } from "../../../fault.ts";
 import { type FatVolume, planFat32 } from "./fat32.ts";
 import { type EncodedGpt, encodeGpt, FIRST_USABLE_SECTOR, lastUsableSector, SECTOR_BYTES } from "./gpt.ts";

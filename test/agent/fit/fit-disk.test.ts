@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { fitDisk } from "../../../agent/fit/fit-disk.ts";
-import { type Tools, tools } from "../../../agent/tools.ts";
+import { type Tools, tools } from "../../../agent/machine/tools.ts";
 import { Fault } from "../../../fault.ts";
 import { CELL_BYTES } from "../../../images/cell.ts";
 import { readDiskLayout } from "../../../images/partition-table.ts";

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { pino } from "pino";
-import { realClock } from "../../../agent/backoff.ts";
+import { realClock } from "../../../agent/client/backoff.ts";
 import type { FitMachine } from "../../../agent/fit/fit-machine.ts";
-import { thisMachine } from "../../../agent/machine-files.ts";
-import { type Tools, tools } from "../../../agent/tools.ts";
+import { thisMachine } from "../../../agent/machine/machine-files.ts";
+import { type Tools, tools } from "../../../agent/machine/tools.ts";
 
 const MEBIBYTE = 1024 * 1024;
 

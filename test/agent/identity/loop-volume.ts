@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { pino } from "pino";
-import { tools } from "../../../agent/tools.ts";
+import { tools } from "../../../agent/machine/tools.ts";
 
 export const needsRoot = process.getuid?.() !== 0 && "mounting needs root";
 

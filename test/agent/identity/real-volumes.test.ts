@@ -10,7 +10,7 @@ import { linuxMachineId } from "../../../agent/identity/linux-machine-id.ts";
 import { linuxNetworkNames } from "../../../agent/identity/linux-network-names.ts";
 import { linuxSshHostKeys } from "../../../agent/identity/linux-ssh-host-keys.ts";
 import { windowsUnattend } from "../../../agent/identity/windows-unattend.ts";
-import { nameVolumes } from "../../../agent/name-volumes.ts";
+import { nameVolumes } from "../../../agent/volumes/name-volumes.ts";
 import { needsRoot, volumeOf } from "./loop-volume.ts";
 import { writeFiles } from "./volume-root.ts";
 

@@ -5,11 +5,11 @@ import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, utimesSync } f
 import { join } from "node:path";
 import { test } from "node:test";
 import { pino } from "pino";
+import { planDisk } from "../../../agent/disk/plan-disk.ts";
 import { describeChange, type Identity } from "../../../agent/identity/change.ts";
 import { identityModules } from "../../../agent/identity/modules.ts";
-import { nameVolumes } from "../../../agent/name-volumes.ts";
-import { planDisk } from "../../../agent/plan-disk.ts";
-import { tools } from "../../../agent/tools.ts";
+import { tools } from "../../../agent/machine/tools.ts";
+import { nameVolumes } from "../../../agent/volumes/name-volumes.ts";
 import { emptyHive } from "./empty-hive.ts";
 import { needsRoot, volumeOf } from "./loop-volume.ts";
 import { writeFiles } from "./volume-root.ts";

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lookAtDisk } from "../../../agent/held-disk.ts";
+import { lookAtDisk } from "../../../agent/disk/held-disk.ts";
+import { wipeHeld } from "../../../agent/disk/wipe-held.ts";
 import { receiveStream } from "../../../agent/stream/receive.ts";
-import { wipeHeld } from "../../../agent/wipe-held.ts";
 import { CELL_BYTES } from "../../../images/cell.ts";
 import type { RunningStream } from "../../../server/stream/hub.ts";
 import { goldenDisk, loopback, MemoryDisk, openSite, type Site, silentLog } from "./local-stream.ts";

@@ -8,7 +8,7 @@ import { receiveStream } from "../../../agent/stream/receive.ts";
 import { joinGroup } from "../../../agent/stream/socket.ts";
 import { SEAL_BYTES } from "../../../images/sealed-pack.ts";
 import { PACKET_HEADER_BYTES } from "../../../multicast/packet.ts";
-import { createHttp } from "../../../server/http.ts";
+import { createHttp } from "../../../server/http/http.ts";
 import type { StreamOptions } from "../../../server/stream/hub.ts";
 import { streamRoutes } from "../../../server/stream/routes.ts";
 import { dirtyDisk, loopback, openSite, optionsFor, type Site, silentLog } from "./local-stream.ts";

@@ -7,7 +7,7 @@ import type { Manifest } from "../../../images/manifest.ts";
 import { encodeManifest } from "../../../images/manifest-codec.ts";
 import { type PackReader, rawFilePacks } from "../../../images/pack-reader.ts";
 import { scan } from "../../../images/scan.ts";
-import { createHttp } from "../../../server/http.ts";
+import { createHttp } from "../../../server/http/http.ts";
 import { openStreamHub, type RunningStream, type StreamHub, type StreamOptions } from "../../../server/stream/hub.ts";
 import { streamRoutes } from "../../../server/stream/routes.ts";
 import { randomOf } from "../../multicast/streams.ts";

@@ -8,7 +8,7 @@ import type { BootPolicy } from "../../../bsdp/policy.ts";
 import { MachineMenu, type MenuAnswer, type MenuOrder, ORDERED_AT_SCREEN } from "../../../server/boot/machine-menu.ts";
 import { TICKET_FOR_MS } from "../../../server/boot/menu-tickets.ts";
 import { LOCKED_FOR_MS, MOST_WRONG_OF_ALL, MOST_WRONG_OF_ONE } from "../../../server/boot/pin-gate.ts";
-import { CaptureOrders } from "../../../server/capture-orders.ts";
+import { CaptureOrders } from "../../../server/capture/orders.ts";
 import { Core, machine } from "../core.ts";
 
 const pin = "490215";

@@ -8,8 +8,8 @@ import { BootTexts } from "../../../server/boot/boot-texts.ts";
 import { MachineMenu } from "../../../server/boot/machine-menu.ts";
 import { scriptRoutes } from "../../../server/boot/script-routes.ts";
 import { tftpTexts } from "../../../server/boot/tftp-texts.ts";
-import type { BootTraceEntry } from "../../../server/boot-trace.ts";
-import { createHttp } from "../../../server/http.ts";
+import type { BootTraceEntry } from "../../../server/boot-trace/boot-trace.ts";
+import { createHttp } from "../../../server/http/http.ts";
 import { Core, machine } from "../core.ts";
 
 const pin = "490215";

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { OutputFile } from "../../../server/images/write-output.ts";
-import { ownMark } from "../../../server/process-mark.ts";
+import { ownMark } from "../../../server/store/process-mark.ts";
 
 const uuid = "01234567-89ab-cdef-0123-456789abcdef";
 

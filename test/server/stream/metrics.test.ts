@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { createHttp } from "../../../server/http.ts";
+import { createHttp } from "../../../server/http/http.ts";
 import type { StreamFigures } from "../../../server/stream/figures.ts";
 import { metricsRoute, streamMetrics } from "../../../server/stream/metrics.ts";
 import { openSite, silentLog } from "../../agent/stream/local-stream.ts";

@@ -7,7 +7,7 @@ import { Value } from "typebox/value";
 import { FaultBody, StreamInfo, StreamList } from "../../../agent/contract.ts";
 import { decodePack } from "../../../images/pack.ts";
 import { MOST_RECEIVERS } from "../../../multicast/roster.ts";
-import { createHttp } from "../../../server/http.ts";
+import { createHttp } from "../../../server/http/http.ts";
 import type { RunningStream } from "../../../server/stream/hub.ts";
 import { MOST_OF_AN_ADDRESS } from "../../../server/stream/join-limit.ts";
 import { streamRoutes } from "../../../server/stream/routes.ts";

@@ -1,0 +1,37 @@
+import { type Inventory, Order, Registration, type Report, ReportAnswer } from "../contract.ts";
+import { ANSWER_WITHIN_MS, asker, type HeardDate } from "./ask.ts";
+
+/** The server may hold the question for an order so long (contract: at most 25). */
+const ORDER_WAIT_SECONDS = 25;
+
+/** The server as a host sees it; streams and captures have their own clients (stream/control.ts, agent/capture/client.ts). */
+export type ServerClient = {
+  readonly url: URL;
+  register(inventory: Inventory): Promise<Registration>;
+  order(host: Registration, signal?: AbortSignal): Promise<Order>;
+  report(host: Registration, report: Report): Promise<ReportAnswer>;
+  close(): Promise<void>;
+};
+
+/**
+ * Speaks `/agent/v1/hosts` with the server at `url`. Its methods throw what `Asker.ask` throws.
+ *
+ * @param onDate called with the date of the answer to a registration
+ */
+export function connect(url: URL, onDate?: (heard: HeardDate) => void): ServerClient {
+  const { ask, close } = asker(url);
+  const host = (registration: Registration) => `/agent/v1/hosts/${encodeURIComponent(registration.hostId)}`;
+  return {
+    url,
+    register: (inventory) => ask(Registration, "POST", "/agent/v1/hosts", { body: inventory, onDate }),
+    order: (registration, signal) =>
+      ask(Order, "GET", `${host(registration)}/order?waitSeconds=${ORDER_WAIT_SECONDS}`, {
+        token: registration.token,
+        withinMs: ORDER_WAIT_SECONDS * 1000 + ANSWER_WITHIN_MS,
+        signal,
+      }),
+    report: (registration, report) =>
+      ask(ReportAnswer, "POST", `${host(registration)}/reports`, { token: registration.token, body: report }),
+    close,
+  };
+}

@@ -1,0 +1,90 @@
+import { constants, open } from "node:fs/promises";
+import type { Logger } from "pino";
+import type { BlockSource } from "../../images/block.ts";
+import { readDiskContent } from "../../images/disk-content.ts";
+import type { Disk, Held } from "../contract.ts";
+import type { MachineFiles } from "../machine/machine-files.ts";
+import type { Tools } from "../machine/tools.ts";
+import { BOOT_MEDIUM_LABEL, type BootPartition, bootPartition, isBootPartition } from "./boot-medium.ts";
+import { failureOf } from "./health.ts";
+import { readFully } from "./target.ts";
+
+/** A disk that takes longer for its first sectors cannot be relied on. */
+const READ_WITHIN_MS = 20_000;
+const TOOL_TIMEOUT_MS = 10_000;
+
+type ExamineMachine = { readonly files: MachineFiles; readonly tools: Tools; readonly log: Logger };
+
+/**
+ * The same disks with what only the disks themselves can tell: what they hold, whether they fail, whether this machine
+ * was started from one. They are opened for reading alone.
+ */
+export async function examineDisks(disks: readonly Disk[], machine: ExamineMachine): Promise<Disk[]> {
+  const boot = bootPartition(machine.files);
+  return Promise.all(disks.map((disk) => examine(disk, boot, machine)));
+}
+
+async function examine(disk: Disk, boot: BootPartition | undefined, machine: ExamineMachine): Promise<Disk> {
+  if (disk.sizeBytes === 0) return disk;
+  const found = await within(READ_WITHIN_MS, contentOf(disk)).catch((error: unknown) => error as Error);
+  if (found instanceof Error) {
+    machine.log.warn({ disk: disk.path, err: found }, "the disk cannot be looked at");
+    return { ...disk, failing: `it cannot be read (${found.message})` };
+  }
+  const failing = disk.failing ?? (await failureOf(disk, machine.tools));
+  const isBootMedium =
+    found.some(({ label }) => label === BOOT_MEDIUM_LABEL) || (await isBootDisk(disk, boot, machine));
+  return {
+    ...disk,
+    holds: found,
+    ...(failing === undefined ? {} : { failing }),
+    ...(isBootMedium ? { isBootMedium } : {}),
+  };
+}
+
+async function contentOf(disk: Disk): Promise<Held[]> {
+  const handle = await open(disk.path, constants.O_RDONLY);
+  try {
+    const source: BlockSource = {
+      sizeBytes: disk.sizeBytes,
+      async read(offset, length) {
+        const bytes = Buffer.alloc(length);
+        await readFully(handle, bytes, offset, disk.path);
+        return bytes;
+      },
+    };
+    return await readDiskContent(source, disk.sectorBytes);
+  } finally {
+    await handle.close();
+  }
+}
+
+async function isBootDisk(
+  disk: Disk,
+  boot: BootPartition | undefined,
+  { tools, log }: ExamineMachine,
+): Promise<boolean> {
+  if (boot === undefined) return false;
+  try {
+    const printed = await tools.run("partx", ["--show", "--noheadings", "--output", "UUID", disk.path], {
+      timeoutMs: TOOL_TIMEOUT_MS,
+    });
+    return printed.split("\n").some((uuid) => isBootPartition(uuid.trim(), boot));
+  } catch (error) {
+    // A disk without a partition table is an error to partx.
+    log.debug({ disk: disk.path, err: error }, "no partitions were listed");
+    return false;
+  }
+}
+
+async function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`it did not answer within ${ms / 1000} s`)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

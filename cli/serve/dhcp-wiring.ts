@@ -1,0 +1,119 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { parsePool } from "../../bsdp/address-pool.ts";
+import {
+  type BootFiles,
+  RASPBERRY_PI_FILES,
+  standardDiskLoaders,
+  standardLoaders,
+  standardSecureLoaders,
+} from "../../bsdp/boot-files.ts";
+import { efi32Models, models32Bit } from "../../bsdp/mac-models.ts";
+import type { NetBootImage } from "../../bsdp/net-boot-image.ts";
+import { NbiLibrary, type NbiLibraryOptions } from "../../server/boot/nbi-library.ts";
+import type { Config, ConfigValues } from "../../server/config/config.ts";
+import { dhcpOptions } from "../../server/dhcp/options.ts";
+import type { DhcpSettings, LeaseStore } from "../../server/dhcp/settings.ts";
+import type { ServedNetwork } from "../../server/hosts/host-boot-rules.ts";
+import type { HostBoot } from "../../server/hosts/host-boot-settings.ts";
+import type { ServedInterface } from "../../server/network/interfaces.ts";
+
+/** The EFI program that Macs start; where the boot image puts it. */
+const MAC_BOOTER = "nbi/booter";
+
+/**
+ * What there is to boot. Looked up for every answer, so that a boot image that
+ * is built while the server runs needs no restart: a platform without a loader gets no offer.
+ */
+export function bootFilesOf(
+  values: ConfigValues,
+  {
+    bootDirectory,
+    httpPort,
+    bundles,
+  }: { bootDirectory: string; httpPort: number; bundles: Pick<NbiLibrary, "images"> },
+): BootFiles {
+  const isThere = (name: string) => existsSync(join(bootDirectory, name));
+  const present = (loaders: BootFiles["loaders"]) =>
+    Object.fromEntries(Object.entries(loaders).filter(([, name]) => isThere(name)));
+  return {
+    httpPort,
+    get loaders() {
+      return present(standardLoaders);
+    },
+    get secureLoaders() {
+      return present(standardSecureLoaders);
+    },
+    get hasRaspberryPi() {
+      return isThere(RASPBERRY_PI_FILES);
+    },
+    get diskLoaders() {
+      return present(standardDiskLoaders);
+    },
+    get macImages() {
+      if (!isThere(MAC_BOOTER)) return [];
+      return [{ ...ownMacImage(values), ...bootersFor32Bit(isThere) }];
+    },
+    get macBundles() {
+      return bundles.images;
+    },
+    architectureLoaders: values["boot.loaders"],
+    macPriority: values["bsdp.priority"],
+  };
+}
+
+/** The agent, as Macs see it. */
+function ownMacImage(values: ConfigValues): NetBootImage {
+  return { index: values["bsdp.index"], name: values["bsdp.name"], bootFile: MAC_BOOTER, isDefault: true };
+}
+
+/**
+ * What Macs with 32-bit EFI are given. The agent's kernel is a 64-bit one: Macs whose processor cannot run it do not
+ * see the image, and without a 32-bit loader none of these do.
+ */
+function bootersFor32Bit(isThere: (name: string) => boolean): Partial<NetBootImage> {
+  const loader = standardLoaders.ia32;
+  if (loader === undefined || !isThere(loader)) return { disabledSystemIds: efi32Models };
+  return { bootFile32: loader, disabledSystemIds: models32Bit };
+}
+
+/** The NetBoot bundles in other folders, or in those of `bsdp.nbi` and the data directory's own; not yet read. */
+export function bundlesOf(
+  { values, dataDir }: Pick<Config, "values" | "dataDir">,
+  { folders, ...options }: Pick<NbiLibraryOptions, "httpPort" | "now" | "log"> & { folders?: readonly string[] },
+): NbiLibrary {
+  return new NbiLibrary({
+    folders: (folders ?? values["bsdp.nbi"]).map((folder) => resolve(folder)),
+    ...(folders === undefined ? { ownFolder: join(dataDir, "nbi") } : {}),
+    otherImage: ownMacImage(values),
+    ...options,
+  });
+}
+
+/** The settings of our own DHCP server. @throws {Fault} for an option that does not exist or a wrong value */
+export function fullDhcpOf(
+  values: ConfigValues,
+  { leases, hostBoot }: { leases: LeaseStore; hostBoot: Pick<HostBoot, "addresses"> },
+): NonNullable<DhcpSettings["full"]> {
+  const router = values["network.router"];
+  return {
+    pools: values["network.pool"] ?? [],
+    ...(router === undefined ? {} : { router }),
+    dns: values["network.dns"],
+    leaseSeconds: values["network.lease_minutes"] * 60,
+    options: dhcpOptions(values["network.options"]),
+    leases,
+    reservations: () => hostBoot.addresses(),
+    allowsOther: values["network.allow_other_dhcp"],
+  };
+}
+
+/** The networks in which our own DHCP server gives out addresses; none in the other modes. */
+export function leaseNetworksOf(values: ConfigValues, interfaces: readonly ServedInterface[]): ServedNetwork[] {
+  if (values["network.dhcp"] !== "full") return [];
+  const behindRelays = (values["network.pool"] ?? []).flatMap((text) => {
+    const pool = parsePool(text);
+    return pool?.netmask === undefined ? [] : [{ address: pool.first, netmask: pool.netmask, taken: pool.router }];
+  });
+  return [...interfaces.map(({ address, netmask }) => ({ address, netmask, taken: address })), ...behindRelays];
+}

@@ -1,0 +1,93 @@
+import { sign as signBytes } from "node:crypto";
+import { statfs } from "node:fs/promises";
+import type { Logger } from "pino";
+import { CaptureOrders } from "../../server/capture/orders.ts";
+import type { Config } from "../../server/config/config.ts";
+import type { Database } from "../../server/db/database.ts";
+import { readBsdpClients } from "../../server/dhcp/bsdp-clients.ts";
+import type { EventLog } from "../../server/events.ts";
+import { Hosts } from "../../server/hosts/hosts.ts";
+import { readNameList } from "../../server/hosts/name-list.ts";
+import { reverseName } from "../../server/hosts/reverse-name.ts";
+import { Alive } from "../../server/orders/alive.ts";
+import { DeployStreams, type StreamOpener } from "../../server/orders/deploy-streams.ts";
+import { Deploys } from "../../server/orders/deploys.ts";
+import { Orders } from "../../server/orders/orders.ts";
+import { OrderReports } from "../../server/orders/reports.ts";
+import { Scripts } from "../../server/orders/scripts.ts";
+import type { SiteKey } from "../../server/store/keys.ts";
+import type { ImageStore } from "../../server/store/store.ts";
+
+type WiringOptions = {
+  readonly config: Config;
+  readonly db: Database;
+  readonly events: EventLog;
+  readonly store: ImageStore;
+  readonly key: SiteKey;
+  readonly opener: StreamOpener;
+  /** Known when the server listens. */
+  readonly httpPort: () => number;
+  readonly log: Logger;
+  readonly now: () => number;
+};
+
+/** The hosts. Lists that they are named by are read once now, so that one that cannot be read is told at the start. */
+export async function hostsOf(options: Pick<WiringOptions, "config" | "db" | "events">): Promise<Hosts> {
+  const { config, db, events } = options;
+  const { values } = config;
+  const listPath = values["hosts.names_csv"];
+  if (listPath !== undefined) await readNameList(listPath);
+  const clientsPath = values["hosts.names_bsdp"];
+  if (clientsPath !== undefined) await readBsdpClients(clientsPath);
+  return new Hosts({
+    db,
+    events,
+    names: values["hosts.names"],
+    nameSources: values["hosts.name_sources"],
+    nameList: listPath === undefined ? undefined : () => readNameList(listPath),
+    bsdpNames: clientsPath === undefined ? undefined : () => readBsdpClients(clientsPath),
+    reverseName,
+  });
+}
+
+/** All that is about orders: what people order, what hosts are told, and what they say. */
+export function ordersOf(options: WiringOptions & { readonly hosts: Hosts }) {
+  const { config, db, events, store, key, opener, httpPort, hosts, log, now } = options;
+  const { values } = config;
+  const streams = new DeployStreams({ db, opener, log });
+  const sign = (text: string) => signBytes(null, Buffer.from(text), key.privateKey).toString("base64");
+  const withinMs = values["hosts.alive_minutes"] * 60_000;
+  const reports = new OrderReports({ db, events, streams, sign, aliveWithinMs: withinMs, now });
+  const urlOf = (address: string) => `http://${address}:${httpPort()}`;
+  const alive = new Alive({ db, events, sign, withinMs, now, urlOf });
+  const scripts = new Scripts({ db, events, hosts, sign });
+  const diskRule = values["hosts.disk"];
+  const orders = new Orders({
+    scripts,
+    alive,
+    db,
+    events,
+    hosts,
+    reports,
+    streams,
+    isRegistering: values["network.register"],
+    hasMenu: values["boot.menu"],
+    diskRule,
+    waitMs: values["hosts.wait_minutes"] * 60_000,
+    now,
+  });
+  const findImage = async (name: string, version: number | undefined) => {
+    const { manifest } = await store.readManifest(name, version);
+    const storedBytes = manifest.packs.reduce((sum, pack) => sum + pack.storedBytes, 0);
+    const { tag, diskBytes, sectorBytes } = manifest;
+    return { name: tag.name, version: tag.version, diskBytes, sectorBytes, storedBytes };
+  };
+  const deploys = new Deploys({ db, events, hosts, findImage, diskRule, isAlive: values["hosts.alive"] });
+  const freeBytes = async () => {
+    const { bavail, bsize } = await statfs(store.directory);
+    return bavail * bsize;
+  };
+  const versionsOf = (image: string) => store.versions(image);
+  const captures = new CaptureOrders({ db, events, hosts, versionsOf, freeBytes });
+  return { streams, reports, alive, scripts, orders, deploys, captures, findImage, freeBytes };
+}

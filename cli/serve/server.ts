@@ -1,0 +1,298 @@
+import { chmod } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import { bootTraceRoutes, recentBoots } from "../../server/api/boot-routes.ts";
+import { bootScriptRoutes } from "../../server/api/boot-script-routes.ts";
+import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
+import { hostBootRoutes } from "../../server/api/host-boot-routes.ts";
+import { apiRoutes } from "../../server/api/routes.ts";
+import { scriptRoutes } from "../../server/api/script-routes.ts";
+import { BootTexts } from "../../server/boot/boot-texts.ts";
+import { bootRoutes } from "../../server/boot/routes.ts";
+import { tftpTexts } from "../../server/boot/tftp-texts.ts";
+import { BootTraceService } from "../../server/boot-trace/service.ts";
+import { CaptureManifests } from "../../server/capture/manifests.ts";
+import { captureRoutes } from "../../server/capture/routes.ts";
+import { CaptureUploads } from "../../server/capture/uploads.ts";
+import type { Config } from "../../server/config/config.ts";
+import { openDatabase } from "../../server/db/database.ts";
+import { databaseLeases } from "../../server/db/leases.ts";
+import { BootClients } from "../../server/dhcp/boot-clients.ts";
+import { startDhcp } from "../../server/dhcp/dhcp.ts";
+import type { DhcpServer } from "../../server/dhcp/settings.ts";
+import { EventLog, type NewEvent } from "../../server/events.ts";
+import { HostBoot } from "../../server/hosts/host-boot-settings.ts";
+import { agentRoutes } from "../../server/http/agent-api.ts";
+import { limitConnections } from "../../server/http/connections.ts";
+import { createHttp, listenTcp, onlyAt, plainAddress } from "../../server/http/http.ts";
+import { advertise } from "../../server/network/dnssd.ts";
+import { InterfaceWatch } from "../../server/network/interface-watch.ts";
+import { type ServedInterface, servedInterfaces } from "../../server/network/interfaces.ts";
+import { Sessions } from "../../server/orders/sessions.ts";
+import { StoreCells } from "../../server/store/cells.ts";
+import { loadSiteKey } from "../../server/store/keys.ts";
+import { openStore } from "../../server/store/store.ts";
+import { openStreamHub } from "../../server/stream/hub.ts";
+import { metricsRoute } from "../../server/stream/metrics.ts";
+import { streamRoutes } from "../../server/stream/routes.ts";
+import { startTftp } from "../../server/tftp/server.ts";
+import { storeKeyFile } from "../image/store.ts";
+import { sweptAtStart } from "../image/store-sweep.ts";
+import { streamOpener } from "../stream/opener.ts";
+import { VERSION } from "../version.ts";
+import { accessOf } from "./access-wiring.ts";
+import { machineMenuOf } from "./boot-menu.ts";
+import { controlSocketOf } from "./control-socket.ts";
+import { freeControlSocket, makeDirectories } from "./data-directory.ts";
+import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
+import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
+import { hostsOf, ordersOf } from "./order-wiring.ts";
+import { tftpLimitsOf } from "./tftp-wiring.ts";
+
+/** A server that answers on all its ports. */
+export type RunningServer = {
+  readonly interfaces: readonly ServedInterface[];
+  readonly httpPort: number;
+  readonly tftpPort: number;
+  /** Where the API is served with TLS: "https://10.77.0.1:8443". */
+  readonly https: readonly string[];
+  /** Path of the UNIX socket of the API. */
+  readonly controlSocket: string;
+  stop(): Promise<void>;
+};
+
+/**
+ * Starts every part of the server in the order in which they need each other.
+ * When one cannot start, those before it are stopped again.
+ *
+ * @throws {Fault} of the part that cannot start
+ */
+export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
+  const parts = new AsyncDisposableStack();
+  try {
+    const running = await start(config, log, parts);
+    return { ...running, stop: () => parts.disposeAsync() };
+  } catch (error) {
+    await parts.disposeAsync();
+    throw error;
+  }
+}
+
+async function start(config: Config, log: Logger, parts: AsyncDisposableStack): Promise<Omit<RunningServer, "stop">> {
+  const { values, dataDir } = config;
+  const now = () => Date.now();
+  const cannotTell = (error: unknown) => log.error({ err: error }, "an event could not be written down");
+  const startedAtMs = now();
+  const interfaces = servedInterfaces(values["network.interfaces"]);
+  const addresses = interfaces.map(({ address }) => address);
+  const bootDirectory = join(dataDir, "boot");
+  await makeDirectories(dataDir, bootDirectory);
+  const controlSocket = controlSocketOf(dataDir);
+  await freeControlSocket(controlSocket);
+
+  const key = await loadSiteKey(dataDir);
+  const keys = storeKeyFile(dataDir, values["images.store_key"]);
+  const store = await openStore(join(dataDir, "store"), key.trusted, { keys });
+  await store.sealer.require("write");
+  parts.defer(sweptAtStart(store, log.child({ part: "store" })));
+  const db = await openDatabase(join(dataDir, "bootcast.db"));
+  parts.defer(() => db.destroy());
+  const leases = databaseLeases(db);
+  parts.defer(() => leases.settled());
+  const events = new EventLog(db, now);
+  const tell = (event: NewEvent) => void events.change(({ record }) => record(event)).catch(cannotTell);
+  const watch = new InterfaceWatch({
+    served: interfaces,
+    names: values["network.interfaces"],
+    log,
+    tell,
+  });
+  watch.follow(addressList(addresses));
+  const budgetBytesPerSecond = values["multicast.budget"];
+  const hub = openStreamHub({
+    log: log.child({ part: "stream" }),
+    ...(budgetBytesPerSecond === undefined ? {} : { budgetBytesPerSecond }),
+  });
+  parts.defer(() => hub.close());
+  const hosts = await hostsOf({ config, db, events });
+  const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }), tell });
+  let httpPort = values["http.port"];
+  const wired = ordersOf({ config, db, events, store, key, opener, hosts, httpPort: () => httpPort, log, now });
+  const { streams, reports, alive, scripts, orders, deploys, captures, findImage, freeBytes } = wired;
+  await alive.resume();
+  parts.defer(alive.watch(log.child({ part: "alive" })));
+  await streams.resume();
+  const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
+  const secureBoot = values["boot.secure_boot"];
+  const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, { secureBoot });
+  const clients = new BootClients(now);
+  const boots = await BootTraceService.start({ db, events, clients, log: log.child({ part: "trace" }), now });
+  parts.defer(() => boots.stop());
+  const trace = boots.log;
+
+  const http = createHttp(log.child({ part: "http" }));
+  parts.defer(() => http.close());
+  agentRoutes(http, {
+    hosts,
+    orders,
+    reports,
+    alive,
+    events,
+    now,
+    interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,
+  });
+  await http.register(streamRoutes(hub, { isToken: (hostId, token) => hosts.isToken(hostId, token) }));
+  const captureLog = log.child({ part: "capture" });
+  const uploads = new CaptureUploads({ store, cells: new StoreCells(store, captureLog), freeBytes });
+  const manifests = new CaptureManifests({ db, events, store, siteKey: key, log: captureLog, now });
+  await http.register(captureRoutes({ db, hosts, events, uploads, manifests }));
+  const bundles = bundlesOf(config, { httpPort: () => httpPort, now, log: log.child({ part: "nbi" }) });
+  parts.defer(() => bundles.stop());
+  const menu = machineMenuOf(values, {
+    hosts,
+    deploys,
+    captures,
+    events,
+    findImage,
+    policyOf,
+    bootDirectory,
+    now,
+    log: log.child({ part: "menu" }),
+  });
+  const texts = new BootTexts({
+    policyOf,
+    kernelArgs: values["boot.kernel_args"],
+    passServer: values["boot.pass_server"],
+    menu,
+  });
+  await http.register(bootRoutes, {
+    directory: bootDirectory,
+    roots: bundles.roots,
+    texts,
+    trace,
+    log: log.child({ part: "boot" }),
+  });
+  // One network: that address only. Several: one listener, which serves these addresses only.
+  onlyAt(http, addresses);
+  limitConnections(http.server, { total: values["http.max_connections"], perClient: values["http.max_per_client"] });
+  const [onlyAddress] = addresses.length === 1 ? addresses : [];
+  httpPort = await listenTcp(http, onlyAddress ?? "0.0.0.0", values["http.port"]);
+  if (onlyAddress !== undefined) {
+    const alsoHttp = startedPerAddress("http", addresses, ({ address }) => listenAlso(http, address, httpPort));
+    parts.defer(() => alsoHttp.stop());
+    watch.follow(alsoHttp);
+  }
+
+  // Their root paths name our HTTP port, which is known only now.
+  await bundles.start();
+
+  const tftpSettings = {
+    ...tftpLimitsOf(values, { clients, hostBoot }),
+    root: bootDirectory,
+    roots: bundles.roots,
+    generate: tftpTexts({ texts, httpPort }),
+    trace,
+    log: log.child({ part: "tftp" }),
+    now,
+  };
+  const tftp = await startTftp({ ...tftpSettings, addresses: [...addresses] });
+  parts.defer(() => tftp.stop());
+  const alsoTftp = startedPerAddress("tftp", addresses, ({ address }) =>
+    startTftp({ ...tftpSettings, addresses: [address], port: tftp.port }),
+  );
+  parts.defer(() => alsoTftp.stop());
+  watch.follow(alsoTftp);
+
+  let dhcp: DhcpServer | undefined;
+  if (values["network.dhcp"] !== "off") {
+    const bootFiles = bootFilesOf(values, { bootDirectory, httpPort, bundles });
+    const dhcpServer = await startDhcp({
+      interfaces,
+      mode: values["network.dhcp"],
+      policyOf,
+      bootFiles,
+      macs: {
+        boundImageOf: async (mac) => (await hostBoot.of(mac)).netBootImage,
+        nameOf: async (mac) => hosts.nameOfMac(mac),
+        activeTransfers: () => tftp.active,
+        minimumSeconds: values["bsdp.minimum_seconds"],
+      },
+      ...(values["network.dhcp"] === "full" ? { full: fullDhcpOf(values, { leases, hostBoot }) } : {}),
+      trace,
+      clients,
+      tell: ({ kind, mac, data }) => {
+        const write = async () => {
+          const hostId = mac === undefined ? undefined : await hosts.idOfMac(mac);
+          await events.change(({ record }) => record({ kind, hostId, data: { ...data, ...(mac && { mac }) } }));
+        };
+        void write().catch(cannotTell);
+      },
+      log: log.child({ part: "dhcp" }),
+      now,
+    });
+    parts.defer(() => dhcpServer.stop());
+    const add = (on: ServedInterface) => dhcpServer.add(on);
+    watch.follow({ name: "dhcp", add, remove: ({ name }) => dhcpServer.remove(name) });
+    dhcp = dhcpServer;
+  }
+
+  if (values["dnssd.enabled"]) {
+    const priority = values["bsdp.priority"];
+    const service = { port: httpPort, key: key.fingerprint, priority, log: log.child({ part: "dnssd" }) };
+    const advertised = await advertisedPerInterface(interfaces, (on) => advertise({ ...service, interfaces: [on] }));
+    parts.defer(() => advertised.stop());
+    watch.follow(advertised);
+  }
+
+  const api = createHttp(log.child({ part: "api" }));
+  parts.defer(() => api.close());
+  const accessLog = log.child({ part: "access" });
+  const access = await accessOf(api, { dataDir, values, db, events, addresses, watch, log: accessLog, now });
+  await api.register(metricsRoute(hub));
+  bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
+  captureOrderRoutes(api, { captures });
+  scriptRoutes(api, { scripts });
+  hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
+  apiRoutes(api, {
+    hosts,
+    deploys,
+    sessions: new Sessions({ db, events, streams, now }),
+    streams,
+    events,
+    listImages: async () =>
+      (
+        await store.listImages(({ name, version, fault }) =>
+          log.warn({ image: `${name}:${version}`, fault }, "an image is damaged and not listed"),
+        )
+      ).map(({ tag, diskBytes, storedBytes }) => ({ ...tag, diskBytes, storedBytes })),
+    status: async () => {
+      const active = await db.selectFrom("deploys").select("id").where("state", "=", "active").execute();
+      return {
+        version: VERSION,
+        pid: process.pid,
+        startedAtMs,
+        dataDir,
+        addresses: addresses.map((address) => `http://${address}:${httpPort}`),
+        https: { servers: access.servers(), fingerprint: access.fingerprint },
+        dhcp: values["network.dhcp"],
+        otherServers: [...(dhcp?.otherServers ?? [])],
+        hosts: (await hosts.list()).length,
+        activeSessions: active.map(({ id }) => id),
+        boots: recentBoots(boots),
+      };
+    },
+  });
+  bootTraceRoutes(api, { trace: boots, hosts, counters: () => ({ dhcp: dhcp?.counters, tftp: tftp.counters }) });
+  await api.listen({ path: controlSocket });
+  // Whoever can open this socket can order disks to be erased.
+  await chmod(controlSocket, 0o600);
+  const https = await access.listen();
+  parts.defer(() => https.stop());
+
+  await events.change(({ record }) =>
+    record({ kind: "server.started", data: { version: VERSION, addresses, httpPort } }),
+  );
+  watch.start();
+  parts.defer(() => watch.stop());
+  return { interfaces, httpPort, tftpPort: tftp.port, controlSocket, https: access.servers() };
+}

@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command } from "commander";
+import { formatDuration } from "../../agent/disk/sizes.ts";
+import { Fault } from "../../fault.ts";
+import type { SessionBody } from "../../server/api/schemas.ts";
+import { type ApiClient, withServer } from "../client.ts";
+import { configOptions } from "../settings/configuration.ts";
+import { duration, parseCount } from "../settings/option-values.ts";
+import { figuresLine } from "../stream/figures.ts";
+import { Exit, examples, globalOptions, printResult, say } from "../terminal/output.ts";
+import { hostLine, sessionTable, sessionText, streamText } from "./text.ts";
+
+const LOOK_EVERY_MS = 1_000;
+/** Live figures change all the time: a line of them is enough so often. */
+const FIGURES_EVERY_MS = 10_000;
+const MOST_WATCH_MS = 30 * 86_400_000;
+
+/** `bootcast session …`: what was ordered, and how far it is. */
+export function sessionCommand(): Command {
+  const command = new Command("session").description("What was ordered, and how far its hosts are.");
+  examples(command, [
+    "bootcast session list",
+    "bootcast session watch               # the newest one, until every host is done",
+    "bootcast session show 3              # minutes in each state, host by host",
+    "bootcast session stop 3",
+  ]);
+  return command
+    .addCommand(listCommand())
+    .addCommand(showCommand())
+    .addCommand(watchCommand())
+    .addCommand(stopCommand());
+}
+
+function listCommand(): Command {
+  const command = new Command("list").description("Lists sessions, the newest first.");
+  examples(command, ["bootcast session list", "bootcast session list --json"]);
+  return configOptions(globalOptions(command)).action(() =>
+    withServer(command, async (api) => {
+      printResult(await api.get<{ sessions: SessionBody[] }>("/api/v1/sessions"), ({ sessions }) =>
+        sessionTable(sessions),
+      );
+    }),
+  );
+}
+
+function showCommand(): Command {
+  const command = new Command("show").description("Shows one session: every host, and the time it took.");
+  examples(command, ["bootcast session show 3", "bootcast session show 3 --json"]);
+  return configOptions(globalOptions(command))
+    .argument("[session]", "its number (default: the newest)", parseCount)
+    .action((number: number | undefined) =>
+      withServer(command, async (api) => printResult(await sessionOf(api, number), sessionText)),
+    );
+}
+
+type WatchOptions = { readonly hosts?: number; readonly maxTime?: number };
+
+function watchCommand(): Command {
+  const command = new Command("watch").description(
+    "Follows a session: a line on stderr for every change, until its hosts are done. Exit code 3 when some failed.",
+  );
+  examples(command, [
+    "bootcast session watch",
+    "bootcast session watch 3 --hosts 2 --max-time 30m    # until two hosts are through; 'any' has no end of its own",
+  ]);
+  return configOptions(globalOptions(command))
+    .argument("[session]", "its number (default: the newest)", parseCount)
+    .option("--hosts <n>", "stop watching when so many hosts are through", parseCount)
+    .option(
+      "--max-time <time>",
+      "give up watching after this long: 90s, 10m, or seconds (the session goes on)",
+      duration({ mostMs: MOST_WATCH_MS }),
+    )
+    .action((number: number | undefined, options: WatchOptions) =>
+      withServer(command, async (api) => {
+        const session = await watch(api, await sessionOf(api, number), options);
+        printResult(session, sessionText);
+        if (session.hosts.some(({ order }) => order === "failed")) process.exitCode = Exit.someHostsFailed;
+        else if (session.state === "cancelled") process.exitCode = Exit.failed;
+      }),
+    );
+}
+
+function stopCommand(): Command {
+  const command = new Command("stop").description(
+    "Takes the order back: hosts that have not begun are left alone, the others stop before their next step.",
+  );
+  examples(command, ["bootcast session stop 3", "bootcast session stop 3 --json"]);
+  return configOptions(globalOptions(command))
+    .argument("<session>", "its number", parseCount)
+    .action((number: number) =>
+      withServer(command, async (api) => {
+        const session = await api.post<SessionBody>(`/api/v1/sessions/${number}/stop`);
+        printResult(session, sessionText);
+        const begun = session.hosts.filter(({ startedAtMs, order }) => startedAtMs !== null && order === "cancelled");
+        if (begun.length > 0 && session.kind === "deploy") {
+          say(`Stopped half-way, so their disks do not boot: ${begun.map(({ name }) => name).join(", ")}`);
+        }
+      }),
+    );
+}
+
+async function sessionOf(api: ApiClient, number: number | undefined): Promise<SessionBody> {
+  if (number !== undefined) return api.get<SessionBody>(`/api/v1/sessions/${number}`);
+  const { sessions } = await api.get<{ sessions: SessionBody[] }>("/api/v1/sessions");
+  const newest = sessions.find(({ state }) => state === "active") ?? sessions[0];
+  if (newest !== undefined) return newest;
+  throw new Fault("SESSION_NONE", {
+    what: "There is no session.",
+    why: "Nothing was ordered yet.",
+    fix: 'Order an image first: bootcast deploy IMAGE --to HOST --plan ("bootcast image list" shows images).',
+  });
+}
+
+async function watch(api: ApiClient, first: SessionBody, options: WatchOptions): Promise<SessionBody> {
+  const untilMs = Date.now() + (options.maxTime ?? Number.POSITIVE_INFINITY);
+  const shown = new Map<string, string>();
+  let session = first;
+  let figuresAtMs = Date.now() + FIGURES_EVERY_MS;
+  for (;;) {
+    for (const line of changes(session, shown)) say(line);
+    const through = session.hosts.filter(({ order }) => order !== "pending" && order !== "running").length;
+    if (session.state !== "active" || (options.hosts !== undefined && through >= options.hosts)) return session;
+    if (Date.now() >= figuresAtMs) {
+      figuresAtMs = Date.now() + FIGURES_EVERY_MS;
+      for (const { state, figures } of session.streams)
+        if (state === "streaming") say(`session ${session.id}  stream ${figuresLine(figures)}`);
+    }
+    if (Date.now() > untilMs) {
+      throw new Fault("WATCH_TIMEOUT", {
+        what: `Session ${session.id} is not finished: ${through} of ${options.hosts ?? session.hosts.length} hosts are through.`,
+        why: `--max-time ${formatDuration(options.maxTime ?? 0)} has passed. ${waitingText(session)}`.trim(),
+        fix: `It goes on. Look again with "bootcast session watch ${session.id}", or stop it.`,
+      });
+    }
+    await sleep(LOOK_EVERY_MS);
+    session = await api.get<SessionBody>(`/api/v1/sessions/${session.id}`);
+  }
+}
+
+/** The lines that differ from those shown before: one for the stream, one a host. */
+function changes(session: SessionBody, shown: Map<string, string>): string[] {
+  const lines = new Map<string, string>();
+  for (const stream of session.streams)
+    lines.set(stream.streamId, `session ${session.id}  stream ${streamText(stream)}`);
+  for (const host of session.hosts) lines.set(host.id, `session ${session.id}  ${host.name}  ${hostLine(host)}`);
+  const fresh = [...lines].filter(([key, line]) => shown.get(key) !== line);
+  for (const [key, line] of fresh) shown.set(key, line);
+  return fresh.map(([, line]) => line);
+}
+
+function waitingText(session: SessionBody): string {
+  return session.hosts
+    .filter(({ order }) => order === "pending" || order === "running")
+    .map((host) => `${host.name}: ${hostLine(host)}.`)
+    .join(" ");
+}

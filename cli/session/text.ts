@@ -1,0 +1,90 @@
+import { formatDuration, formatSize } from "../../agent/disk/sizes.ts";
+import { formatRate } from "../../multicast/rate.ts";
+import type { SessionBody, SessionHostBody } from "../../server/api/schemas.ts";
+import { figuresLine, receiversTable } from "../stream/figures.ts";
+import { ago } from "../terminal/ago.ts";
+import { faultText } from "../terminal/output.ts";
+import { table } from "../terminal/table.ts";
+
+/** A stream of a session on one line. */
+export function streamText(stream: SessionBody["streams"][number]): string {
+  const hosts = `${stream.receivers} ${stream.receivers === 1 ? "receiver" : "receivers"}`;
+  const waiting = stream.waitingFor === "" ? "" : `, ${stream.waitingFor}`;
+  return `${stream.state}${waiting}, ${hosts}, ${stream.group}:${stream.port}, at most ${formatRate(stream.rateBytesPerSecond)}`;
+}
+
+/** What one host does now, or how it ended, on one line. */
+export function hostLine(host: SessionHostBody): string {
+  if (host.order === "failed") return `failed: ${host.fault?.what ?? "no reason given"}`;
+  if (host.order === "pending") return "pending: waits for the host to boot from the network";
+  const kept = host.kept === null ? "" : `; ${keptText(host.kept)}`;
+  if (host.order === "done") return `done in ${formatDuration(host.totalMs)}${kept}`;
+  if (host.order === "cancelled") return "cancelled";
+  const percent = host.percent === null ? "" : ` ${Math.floor(host.percent / 5) * 5} %`;
+  return `${host.state}${percent}${host.detail === "" ? "" : `  ${host.detail}`}${kept}`;
+}
+
+function keptText({ bytes, receivedBytes }: NonNullable<SessionHostBody["kept"]>): string {
+  return `${formatSize(bytes)} were right already, ${formatSize(receivedBytes)} came`;
+}
+
+/** One line a session. */
+export function sessionTable(sessions: readonly SessionBody[]): string {
+  if (sessions.length === 0) return "No session yet. Order one: bootcast deploy IMAGE --to HOST --plan";
+  const rows = sessions.map((session) => [
+    String(session.id),
+    session.imageVersion === 0 ? session.image : `${session.image} v${session.imageVersion}`,
+    toText(session),
+    session.state,
+    countText(session),
+    ago(Date.now() - session.createdAtMs),
+  ]);
+  return table([["SESSION", "IMAGE", "TO", "STATE", "HOSTS", "ORDERED"], ...rows]);
+}
+
+/** Where it goes; a capture comes from somewhere. */
+function toText({ kind, to, hosts }: SessionBody): string {
+  if (kind === "capture") return `captured from ${hosts.map(({ name }) => name).join(", ")}`;
+  return to === "any" ? "any" : `${hosts.length} named`;
+}
+
+function countText({ hosts }: SessionBody): string {
+  const orders = ["done", "failed", "running", "pending", "cancelled"] as const;
+  const counts = orders.map((order) => [hosts.filter((host) => host.order === order).length, order] as const);
+  return (
+    counts
+      .filter(([count]) => count > 0)
+      .map(([count, order]) => `${count} ${order}`)
+      .join(", ") || "none yet"
+  );
+}
+
+function whatText(session: SessionBody): string {
+  const version = session.imageVersion === 0 ? "its next version" : `version ${session.imageVersion}`;
+  if (session.kind === "capture") return `${session.image}, ${version}, ${toText(session)}`;
+  return `${session.image} ${version} to ${session.to === "any" ? "any host" : "named hosts"}`;
+}
+
+/** The whole session, with the time that each host spent in each state. */
+export function sessionText(session: SessionBody): string {
+  const head = `Session ${session.id}: ${whatText(session)}, ${session.state}, ${countText(session)}`;
+  const streams = session.streams.flatMap((stream) => [
+    `Stream ${streamText(stream)}`,
+    ...(stream.state === "open" ? [] : [`  ${figuresLine(stream.figures)}`]),
+    ...(stream.figures.receivers.length === 0 ? [] : [receiversTable(stream.figures)]),
+  ]);
+  const rows = session.hosts.map((host) => [
+    host.name,
+    host.order,
+    host.totalMs === 0 ? "-" : formatDuration(host.totalMs),
+    Object.entries(host.timings)
+      .map(([state, ms]) => `${state} ${formatDuration(ms)}`)
+      .join(", ") || "-",
+  ]);
+  const kept = session.hosts.flatMap((host) => (host.kept === null ? [] : [`${host.name}: ${keptText(host.kept)}`]));
+  const faults = session.hosts.flatMap(({ name, fault }) =>
+    fault === null ? [] : [`${name}: ${faultText(fault).trimEnd()}`],
+  );
+  const hosts = rows.length === 0 ? [] : [table([["HOST", "ORDER", "TIME", "OF WHICH"], ...rows])];
+  return [head, ...streams, ...hosts, ...kept, ...faults].join("\n");
+}

@@ -1,0 +1,170 @@
+import { createHash, randomBytes } from "node:crypto";
+import type { AgentState, Inventory, Registration } from "../../agent/contract.ts";
+import { Fault } from "../../fault.ts";
+import type { Change, EventLog } from "../events.ts";
+import { isGoodUuid, recognise } from "./host-identity.ts";
+import { knownHosts } from "./host-record.ts";
+import { type NameList, nameInList } from "./name-list.ts";
+import { type ChosenName, chooseName, type NameSource } from "./name-sources.ts";
+
+/** How hosts get their names. */
+export type HostNaming = {
+  /** The pattern: "lab-{nn}". */
+  readonly names: string;
+  /** In which order sources are asked; the registry and then the pattern unless given. */
+  readonly nameSources?: readonly NameSource[] | undefined;
+  /** The list of names, read again for each registration. */
+  readonly nameList?: (() => Promise<NameList>) | undefined;
+  /** The machine names of an Apple NetBoot server, read again for each registration. */
+  readonly bsdpNames?: (() => Promise<NameList>) | undefined;
+  /** What reverse DNS calls an address. */
+  readonly reverseName?: ((address: string) => Promise<string | undefined>) | undefined;
+};
+
+const DEFAULT_SOURCES: readonly NameSource[] = ["registry", "pattern"];
+
+/** Far more than one server can boot. Every registration looks at all of them. */
+const MAX_HOSTS = 5_000;
+
+/** Takes machines into the list of hosts: which of them one is, what it is called, and the token that it gets. */
+export class HostRegistration {
+  readonly #events: EventLog;
+  readonly #naming: HostNaming;
+  readonly #maxHosts: number;
+
+  /** @param options.maxHosts how many there may be; everybody on the network can add one */
+  constructor(options: { events: EventLog; maxHosts?: number } & HostNaming) {
+    this.#events = options.events;
+    this.#naming = options;
+    this.#maxHosts = options.maxHosts ?? MAX_HOSTS;
+  }
+
+  /**
+   * A machine says who it is: it gets its name and a new token; the token it had before ends.
+   *
+   * @param address where it spoke from, for reverse DNS
+   * @throws {Fault} HOST_LIST_FULL for a new one
+   */
+  async register(inventory: Inventory, address?: string): Promise<Registration> {
+    const token = randomBytes(32).toString("base64url");
+    const { offers, fault } = await this.#offers(inventory, address);
+    return this.#events.change(async (change) => {
+      const known = await knownHosts(change.tables);
+      const before = recognise(inventory, known, change.nowMs);
+      const id = before?.id ?? `h-${randomBytes(6).toString("hex")}`;
+      const seen = {
+        mac: inventory.mac,
+        uuid: inventory.uuid,
+        serial: inventory.serial,
+        vendor: inventory.vendor,
+        model: inventory.model,
+        inventory: JSON.stringify(inventory),
+        token_hash: hashOfToken(token),
+        state: "registering" satisfies AgentState,
+        state_since_ms: change.nowMs,
+        detail: "",
+        percent: null,
+        fault: null,
+        waiting_since_ms: change.nowMs,
+        last_seen_ms: change.nowMs,
+      };
+      const chosen = await this.#nameFor(change, inventory, before?.id, offers);
+      const { name } = chosen;
+      if (before === undefined) {
+        if (known.length >= this.#maxHosts) throw listFull(this.#maxHosts);
+        await change.tables
+          .insertInto("hosts")
+          .values({ id, name, first_seen_ms: change.nowMs, ...seen })
+          .execute();
+      } else {
+        await change.tables
+          .updateTable("hosts")
+          .set({ ...seen, name })
+          .where("id", "=", id)
+          .execute();
+        if (chosen.before !== name) {
+          const data = { from: chosen.before, to: name, source: chosen.source };
+          await change.record({ kind: "host.renamed", hostId: id, data });
+        }
+      }
+      // An address belongs to the machine that used it last.
+      await change.tables
+        .insertInto("host_macs")
+        .values({ mac: inventory.mac, host_id: id })
+        .onConflict((conflict) => conflict.column("mac").doUpdateSet({ host_id: id }))
+        .execute();
+      // Its other cards, so that firmware that goes on to the next one is told the same. Only where the UUID can tell a
+      // machine with a borrowed adapter from this one; an address that has a host keeps it.
+      const others = isGoodUuid(inventory.uuid) ? inventory.nics : [];
+      for (const { mac } of others) {
+        await change.tables
+          .insertInto("host_macs")
+          .values({ mac, host_id: id })
+          .onConflict((conflict) => conflict.column("mac").doNothing())
+          .execute();
+      }
+      await change.record({
+        kind: "host.registered",
+        hostId: id,
+        data: {
+          name,
+          mac: inventory.mac,
+          isNew: before === undefined,
+          agentVersion: inventory.agentVersion,
+          nameSource: chosen.source,
+          ...(chosen.refused.length === 0 ? {} : { namesRefused: chosen.refused }),
+          ...(fault === undefined ? {} : { fault }),
+        },
+      });
+      return { hostId: id, name, token };
+    });
+  }
+
+  /** What the sources outside say that are asked at all. A list that became unreadable names nobody, and is told. */
+  async #offers(
+    { dhcpName, ...machine }: Inventory,
+    address: string | undefined,
+  ): Promise<{ offers: Partial<Record<NameSource, string | undefined>>; fault?: Fault }> {
+    const { nameSources = DEFAULT_SOURCES, nameList, bsdpNames, reverseName } = this.#naming;
+    const offers: Partial<Record<NameSource, string | undefined>> = { dhcp: dhcpName };
+    if (nameSources.includes("dns") && address !== undefined) offers.dns = await reverseName?.(address);
+    let fault: Fault | undefined;
+    for (const [source, list] of [["csv", nameList] as const, ["bsdp", bsdpNames] as const]) {
+      if (!nameSources.includes(source) || list === undefined) continue;
+      try {
+        offers[source] = nameInList(await list(), machine);
+      } catch (error) {
+        if (!(error instanceof Fault)) throw error;
+        fault ??= error;
+      }
+    }
+    return fault === undefined ? { offers } : { offers, fault };
+  }
+
+  /** The name that a machine is to have, and the one that it had. */
+  async #nameFor(
+    change: Change,
+    machine: Inventory,
+    hostId: string | undefined,
+    offers: Partial<Record<NameSource, string | undefined>>,
+  ): Promise<ChosenName & { readonly before: string | undefined }> {
+    const rows = await change.tables.selectFrom("hosts").select(["id", "name"]).execute();
+    const before = rows.find(({ id }) => id === hostId)?.name;
+    const taken = new Set(rows.filter(({ id }) => id !== hostId).map(({ name }) => name.toLowerCase()));
+    const { names: pattern, nameSources: sources = DEFAULT_SOURCES } = this.#naming;
+    return { ...chooseName({ sources, pattern, machine, known: before, offers, taken }), before };
+  }
+}
+
+/** What is kept of a token. */
+export function hashOfToken(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
+
+function listFull(maxHosts: number): Fault {
+  return new Fault("HOST_LIST_FULL", {
+    what: "This machine was not added to the list of hosts.",
+    why: `The list has ${maxHosts} hosts already; something on the network may register made-up ones.`,
+    fix: "Look at the newest (bootcast host list), and remove those that are no machines: bootcast host forget NAME",
+  });
+}

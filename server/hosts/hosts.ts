@@ -1,0 +1,203 @@
+import { timingSafeEqual } from "node:crypto";
+import { type Inventory, parseDiskRule, type Registration } from "../../agent/contract.ts";
+import { Fault } from "../../fault.ts";
+import { nearest } from "../config/nearest.ts";
+import type { Database } from "../db/database.ts";
+import type { Change, EventLog } from "../events.ts";
+import { isHostName } from "./host-identity.ts";
+import { type Host, hostOf } from "./host-record.ts";
+import { type HostNaming, HostRegistration, hashOfToken } from "./host-registration.ts";
+
+/** The hosts that this server has met: who they are, what they are called, when they were last heard of. */
+export class Hosts {
+  readonly #db: Database;
+  readonly #events: EventLog;
+  readonly #registration: HostRegistration;
+
+  /** @param options.maxHosts how many there may be; everybody on the network can add one */
+  constructor(options: { db: Database; events: EventLog; maxHosts?: number } & HostNaming) {
+    this.#db = options.db;
+    this.#events = options.events;
+    this.#registration = new HostRegistration(options);
+  }
+
+  /**
+   * A machine says who it is: it gets its name and a new token; the token it had before ends.
+   *
+   * @param address where it spoke from, for reverse DNS
+   * @throws {Fault} HOST_LIST_FULL for a new one
+   */
+  register(inventory: Inventory, address?: string): Promise<Registration> {
+    return this.#registration.register(inventory, address);
+  }
+
+  /** Whether `token` is the one that this host was given last. */
+  async isToken(hostId: string, token: string): Promise<boolean> {
+    const row = await this.#db.selectFrom("hosts").select("token_hash").where("id", "=", hostId).executeTakeFirst();
+    const given = Buffer.from(hashOfToken(token), "hex");
+    return row !== undefined && timingSafeEqual(Buffer.from(row.token_hash, "hex"), given);
+  }
+
+  /** By name. */
+  async list(): Promise<Host[]> {
+    const rows = await this.#db.selectFrom("hosts").selectAll().orderBy("name").execute();
+    return rows.map(hostOf);
+  }
+
+  /**
+   * The host with this name, id or MAC address.
+   *
+   * @throws {Fault} HOST_UNKNOWN
+   */
+  async find(word: string): Promise<Host> {
+    const hosts = await this.list();
+    const key = word.toLowerCase();
+    // An id first: nobody's name may stand for another host. An address is its last user's, as for the firmware.
+    const host =
+      hosts.find(({ id }) => id === key) ??
+      hosts.find(({ name }) => name.toLowerCase() === key) ??
+      (await this.#ownerOf(key, hosts));
+    if (host !== undefined) return host;
+    const suggestion = nearest(
+      word,
+      hosts.map(({ name }) => name),
+    );
+    throw new Fault("HOST_UNKNOWN", {
+      what: `There is no host "${word}".`,
+      why:
+        hosts.length === 0
+          ? "No host has appeared yet."
+          : `Of ${hosts.length} known ${hosts.length === 1 ? "host" : "hosts"} none has this name, id or address.`,
+      fix: `${suggestion === undefined ? "" : `Maybe "${suggestion}" was meant. `}"bootcast host list" shows all.`,
+    });
+  }
+
+  async #ownerOf(mac: string, hosts: readonly Host[]): Promise<Host | undefined> {
+    const owner = await this.idOfMac(mac);
+    return hosts.find(({ id }) => id === owner);
+  }
+
+  /** The host with this id. */
+  async ofId(hostId: string): Promise<Host | undefined> {
+    const row = await this.#db.selectFrom("hosts").selectAll().where("id", "=", hostId).executeTakeFirst();
+    return row === undefined ? undefined : hostOf(row);
+  }
+
+  /** The host that last used this MAC address. */
+  async idOfMac(mac: string): Promise<string | undefined> {
+    const row = await this.#db.selectFrom("host_macs").select("host_id").where("mac", "=", mac).executeTakeFirst();
+    return row?.host_id;
+  }
+
+  /** The name of the host that last used this MAC address. */
+  async nameOfMac(mac: string): Promise<string | undefined> {
+    const hostId = await this.idOfMac(mac);
+    return hostId === undefined ? undefined : (await this.ofId(hostId))?.name;
+  }
+
+  /** @throws {Fault} HOST_UNKNOWN, NAME_INVALID, NAME_TAKEN, HOST_BUSY while it is being restored or captured */
+  async rename(word: string, name: string): Promise<Host> {
+    const host = await this.find(word);
+    if (!isHostName(name)) {
+      throw new Fault("NAME_INVALID", {
+        what: `"${name}" cannot be a host's name.`,
+        why: "A host name has 1 to 63 letters, digits and hyphens, is not a number, and is not the word any.",
+        fix: 'Choose one like "lab-07".',
+      });
+    }
+    const other = (await this.list()).find(({ name: used }) => used.toLowerCase() === name.toLowerCase());
+    if (other !== undefined && other.id !== host.id) {
+      throw new Fault("NAME_TAKEN", {
+        what: `"${name}" is already the name of another host.`,
+        why: `${other.mac} (${other.model || "unknown model"}) has it.`,
+        fix: `Choose another name, or rename that host first: bootcast host rename ${other.name} NEW-NAME`,
+      });
+    }
+    await this.#events.change(async (change) => {
+      await refuseRenameOfRunning(change, host);
+      await change.tables.updateTable("hosts").set({ name }).where("id", "=", host.id).execute();
+      await change.record({ kind: "host.renamed", hostId: host.id, data: { from: host.name, to: name } });
+    });
+    return { ...host, name };
+  }
+
+  /**
+   * Sets which of its disks orders are for.
+   *
+   * @param rule as agent/disk/rule.ts reads it; null: as for every host
+   * @throws {Fault} HOST_UNKNOWN, DISK_RULE
+   */
+  async setDiskRule(word: string, rule: string | null): Promise<Host> {
+    if (rule !== null) parseDiskRule(rule);
+    const host = await this.find(word);
+    await this.#events.change(async (change) => {
+      await change.tables.updateTable("hosts").set({ disk_rule: rule }).where("id", "=", host.id).execute();
+      await change.record({ kind: "host.disk-rule", hostId: host.id, data: { from: host.diskRule, to: rule } });
+    });
+    return { ...host, diskRule: rule };
+  }
+
+  /**
+   * Removes a host; when it appears again it is a new one.
+   *
+   * @throws {Fault} HOST_UNKNOWN, HOST_BUSY when an order for it is not finished
+   */
+  async forget(word: string): Promise<Host> {
+    const host = await this.find(word);
+    await this.#events.change(async (change) => {
+      const busy = await change.tables
+        .selectFrom("deploy_hosts")
+        .select("deploy_id")
+        .where("host_id", "=", host.id)
+        .where("state", "in", ["pending", "running"])
+        .executeTakeFirst();
+      if (busy !== undefined) {
+        throw new Fault("HOST_BUSY", {
+          what: `${host.name} cannot be forgotten now.`,
+          why: `Session ${busy.deploy_id} still has an order for it.`,
+          fix: `Wait until it is done, or stop it: bootcast session stop ${busy.deploy_id}`,
+        });
+      }
+      // Forgotten, it would be new, and an order to each new host would erase it a second time.
+      const any = await change.tables
+        .selectFrom("deploy_hosts")
+        .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
+        .select("deploy_id")
+        .where("host_id", "=", host.id)
+        .where("deploys.state", "=", "active")
+        .where("to_any", "=", 1)
+        .executeTakeFirst();
+      if (any !== undefined) {
+        throw new Fault("HOST_BUSY", {
+          what: `${host.name} cannot be forgotten now.`,
+          why: `Session ${any.deploy_id} is for each host that appears, once; forgotten, this one would appear again and be erased again.`,
+          fix: `Stop that first: bootcast session stop ${any.deploy_id}`,
+        });
+      }
+      await change.tables.deleteFrom("hosts").where("id", "=", host.id).execute();
+      await change.record({ kind: "host.forgotten", hostId: host.id, data: { name: host.name, mac: host.mac } });
+    });
+    return host;
+  }
+
+  /** Notes that the host was heard; no event, because it is no change of state. */
+  async touch(hostId: string, nowMs: number): Promise<void> {
+    await this.#db.updateTable("hosts").set({ last_seen_ms: nowMs }).where("id", "=", hostId).execute();
+  }
+}
+
+/** The name is in the order that the host carries out, and in its permit: another one would stop it. */
+async function refuseRenameOfRunning({ tables }: Change, host: Host): Promise<void> {
+  const running = await tables
+    .selectFrom("deploy_hosts")
+    .select("deploy_id")
+    .where("host_id", "=", host.id)
+    .where("state", "=", "running")
+    .executeTakeFirst();
+  if (running === undefined) return;
+  throw new Fault("HOST_BUSY", {
+    what: `${host.name} cannot be renamed now.`,
+    why: `It carries out session ${running.deploy_id} under this name.`,
+    fix: `Wait until it is done, or stop it: bootcast session stop ${running.deploy_id}`,
+  });
+}

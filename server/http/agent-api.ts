@@ -1,0 +1,110 @@
+import { Type } from "typebox";
+import {
+  AliveAnswer,
+  Alive as AliveBody,
+  Inventory,
+  Order,
+  Registration,
+  Report,
+  ReportAnswer,
+} from "../../agent/contract.ts";
+import type { EventLog } from "../events.ts";
+import { ofOneHost } from "../hosts/host-token.ts";
+import type { Hosts } from "../hosts/hosts.ts";
+import type { Alive } from "../orders/alive.ts";
+import type { Orders } from "../orders/orders.ts";
+import type { OrderReports } from "../orders/reports.ts";
+import { type HttpServer, plainAddress } from "./http.ts";
+
+type AgentApiOptions = {
+  readonly hosts: Hosts;
+  readonly orders: Orders;
+  readonly reports: OrderReports;
+  readonly alive: Pick<Alive, "heard">;
+  readonly events: EventLog;
+  readonly now: () => number;
+  /** Which of our served addresses is in the network of a client that reached us at this one. */
+  interfaceAddressOf(localAddress: string | undefined): string;
+};
+
+/** Under the 30 s after which proxies and impatient clients hang up. */
+const MAX_WAIT_SECONDS = 25;
+
+const OneHost = Type.Object({ hostId: Type.String() });
+const Wait = Type.Object({ waitSeconds: Type.Number({ minimum: 0, maximum: MAX_WAIT_SECONDS, default: 0 }) });
+
+/** The routes of agent/contract.ts that are about one host: register, ask for an order, report. */
+export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
+  const { hosts, orders, reports, alive, events, now } = options;
+  const stopping = new AbortController();
+  http.addHook("preClose", async () => stopping.abort());
+
+  http.post("/agent/v1/hosts", { schema: { body: Inventory, response: { 200: Registration } } }, async (request) => {
+    await reports.endLost();
+    const registration = await hosts.register(request.body, plainAddress(request.ip));
+    request.log.info({ host: registration.name, mac: request.body.mac, from: request.ip }, "host registered");
+    return registration;
+  });
+
+  const ofHost = ofOneHost(hosts);
+
+  http.get(
+    "/agent/v1/hosts/:hostId/order",
+    { ...ofHost, schema: { params: OneHost, querystring: Wait, response: { 200: Order } } },
+    async (request, reply) => {
+      const { hostId } = request.params;
+      const gone = new AbortController();
+      reply.raw.once("close", () => gone.abort());
+      const interfaceAddress = options.interfaceAddressOf(request.raw.socket.localAddress);
+      await reports.endLost();
+      await hosts.touch(hostId, now());
+      const over = AbortSignal.any([
+        stopping.signal,
+        gone.signal,
+        AbortSignal.timeout(Math.max(1, request.query.waitSeconds * 1000)),
+      ]);
+      for (;;) {
+        const somethingNew = nextDeployEvent(events, over);
+        const order = await orders.orderFor(hostId, interfaceAddress);
+        if (order.kind !== "wait" || over.aborted || request.query.waitSeconds === 0) {
+          somethingNew.cancel();
+          return order;
+        }
+        await somethingNew.heard;
+      }
+    },
+  );
+
+  http.post(
+    "/agent/v1/hosts/:hostId/reports",
+    { ...ofHost, schema: { params: OneHost, body: Report, response: { 200: ReportAnswer } } },
+    async (request) => reports.report(request.params.hostId, request.body),
+  );
+
+  // Of the restored system, which has a token of its own and nothing else.
+  http.post(
+    "/agent/v1/hosts/:hostId/alive",
+    { schema: { params: OneHost, body: AliveBody, response: { 200: AliveAnswer, 409: AliveAnswer } } },
+    async (request, reply) => {
+      const [, token = ""] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "") ?? [];
+      const isNamed = await alive.heard(request.params.hostId, token, request.body.name);
+      return reply.code(isNamed ? 200 : 409).send({ isNamed });
+    },
+  );
+}
+
+/** Resolves at the next event that can change what a host is to do, or when `over` aborts. */
+function nextDeployEvent(events: EventLog, over: AbortSignal): { heard: Promise<void>; cancel: () => void } {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const unsubscribe = events.subscribe(({ kind }) => {
+    if (kind.startsWith("deploy.")) end();
+  });
+  const end = () => {
+    unsubscribe();
+    over.removeEventListener("abort", end);
+    resolve();
+  };
+  over.addEventListener("abort", end);
+  if (over.aborted) end();
+  return { heard: promise, cancel: end };
+}

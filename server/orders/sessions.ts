@@ -1,0 +1,137 @@
+import type { AgentState, Report } from "../../agent/contract.ts";
+import type { FaultText } from "../../fault.ts";
+import type { Database } from "../db/database.ts";
+import type { EventLog, StoredEvent } from "../events.ts";
+import { unknownDeploy } from "./deploy-hosts.ts";
+import type { OrderState } from "./deploy-rules.ts";
+import type { DeployStreams, StreamNow } from "./deploy-streams.ts";
+
+/** The hosts of one deploy at work, as the API and the command line show them. */
+export type Session = {
+  /** The deploy's number. */
+  readonly id: number;
+  readonly kind: "deploy" | "capture";
+  readonly image: string;
+  /** Of a capture: 0 until it is made. */
+  readonly imageVersion: number;
+  readonly to: "any" | "named";
+  readonly state: "active" | "done" | "cancelled";
+  readonly createdAtMs: number;
+  readonly endedAtMs: number | null;
+  /** The streams that run for it now: one for each network with hosts of it. */
+  readonly streams: readonly StreamNow[];
+  readonly hosts: readonly SessionHost[];
+};
+
+export type SessionHost = {
+  readonly id: string;
+  readonly name: string;
+  readonly order: OrderState;
+  /** What the agent does now, or did last for this order. */
+  readonly state: AgentState | "pending";
+  readonly detail: string;
+  readonly percent: number | null;
+  readonly fault: (FaultText & { readonly code: string }) | null;
+  readonly startedAtMs: number | null;
+  readonly endedAtMs: number | null;
+  /** Where the disk was looked at first (a restore of what differs, or one that went on): what was right, and what came. */
+  readonly kept: NonNullable<Report["kept"]> | null;
+  /** Milliseconds spent in each state so far, from the events. */
+  readonly timings: Readonly<Record<string, number>>;
+  /** Milliseconds from its first word about this order to its end, or until now. */
+  readonly totalMs: number;
+};
+
+/** Puts a session together from the tables, the events and the running stream. */
+export class Sessions {
+  readonly #db: Database;
+  readonly #events: EventLog;
+  readonly #streams: DeployStreams;
+  readonly #now: () => number;
+
+  constructor(options: { db: Database; events: EventLog; streams: DeployStreams; now: () => number }) {
+    this.#db = options.db;
+    this.#events = options.events;
+    this.#streams = options.streams;
+    this.#now = options.now;
+  }
+
+  /** Newest first; `before` is the number of one that only older ones are wanted of. */
+  async list({ limit = 50, before }: { readonly limit?: number; readonly before?: number } = {}): Promise<Session[]> {
+    let query = this.#db.selectFrom("deploys").select("id").orderBy("id", "desc").limit(limit);
+    if (before !== undefined) query = query.where("id", "<", before);
+    const rows = await query.execute();
+    return Promise.all(rows.map(({ id }) => this.show(id)));
+  }
+
+  /** @throws {Fault} DEPLOY_UNKNOWN */
+  async show(deployId: number): Promise<Session> {
+    const deploy = await this.#db.selectFrom("deploys").selectAll().where("id", "=", deployId).executeTakeFirst();
+    if (deploy === undefined) throw unknownDeploy(deployId);
+    const rows = await this.#db
+      .selectFrom("deploy_hosts")
+      .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
+      .select(["hosts.id", "hosts.name", "hosts.state as agent_state", "hosts.detail", "hosts.percent"])
+      .select(["deploy_hosts.state", "deploy_hosts.fault", "started_at_ms", "ended_at_ms", "alive_until_ms"])
+      .where("deploy_id", "=", deployId)
+      .orderBy("hosts.name")
+      .execute();
+    const events = (await this.#events.list({ deployId, limit: 100_000 })).filter(({ kind }) => kind === "host.state");
+    const hosts = rows.map((row): SessionHost => {
+      const own = events.filter(({ hostId }) => hostId === row.id);
+      // Restored, and its system is waited for: to people that is not the end.
+      const isAwaited = row.alive_until_ms !== null;
+      const endMs =
+        (isAwaited ? null : row.ended_at_ms) ?? (deploy.state === "active" ? this.#now() : deploy.ended_at_ms);
+      const isAtWork = row.state === "running" || isAwaited;
+      return {
+        id: row.id,
+        name: row.name,
+        order: isAwaited ? "running" : (row.state as OrderState),
+        state: isAtWork ? (row.agent_state as AgentState) : lastStateOf(own),
+        detail: isAtWork ? row.detail : "",
+        percent: isAtWork ? row.percent : null,
+        fault: row.fault === null ? null : JSON.parse(row.fault),
+        startedAtMs: row.started_at_ms,
+        endedAtMs: isAwaited ? null : row.ended_at_ms,
+        kept: keptOf(own),
+        timings: timingsOf(own, endMs ?? this.#now()),
+        totalMs: row.started_at_ms === null ? 0 : (endMs ?? this.#now()) - row.started_at_ms,
+      };
+    });
+    return {
+      id: deploy.id,
+      kind: deploy.kind === "capture" ? "capture" : "deploy",
+      image: deploy.image,
+      imageVersion: deploy.image_version,
+      to: deploy.to_any === 1 ? "any" : "named",
+      state: deploy.state as Session["state"],
+      createdAtMs: deploy.created_at_ms,
+      endedAtMs: deploy.ended_at_ms,
+      streams: await this.#streams.nowOf(deployId),
+      hosts,
+    };
+  }
+}
+
+/** How long a host was in each state: from the event that entered it to the next, or to `endMs`. */
+function timingsOf(events: readonly StoredEvent[], endMs: number): Record<string, number> {
+  const timings: Record<string, number> = {};
+  for (const [at, event] of events.entries()) {
+    const state = String(event.data["state"]);
+    const untilMs = Math.min(events[at + 1]?.atMs ?? endMs, endMs);
+    if (["done", "failed"].includes(state) || untilMs <= event.atMs) continue;
+    timings[state] = (timings[state] ?? 0) + untilMs - event.atMs;
+  }
+  return timings;
+}
+
+/** Of the last time that its disk was compared with the image; what came before a power cut was counted then. */
+function keptOf(events: readonly StoredEvent[]): NonNullable<Report["kept"]> | null {
+  const last = events.findLast(({ data }) => data["state"] === "verifying");
+  return (last?.data["kept"] as Report["kept"]) ?? null;
+}
+
+function lastStateOf(events: readonly StoredEvent[]): AgentState | "pending" {
+  return (events.at(-1)?.data["state"] as AgentState | undefined) ?? "pending";
+}
