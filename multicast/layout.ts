@@ -2,10 +2,10 @@ import { Fault } from "../fault.ts";
 import { SEAL_BYTES } from "../images/sealed-pack.ts";
 import type { StreamDescription } from "./description.ts";
 import { LARGEST_SYMBOL_BYTES } from "./frame-size.ts";
+import { MOST_BLOCKS } from "./packet.ts";
 import { MOST_SYMBOLS } from "./parity.ts";
 
 const MAX_SYMBOLS_PER_BLOCK = 200;
-const MAX_BLOCKS = 0xffffffff;
 
 /**
  * Where every pack of a stream lies: the packs end to end are one line of
@@ -56,7 +56,8 @@ export class StreamLayout {
     this.streamBytes = end;
     this.symbolCount = Math.ceil(end / symbolBytes);
     this.blockCount = Math.ceil(this.symbolCount / symbolsPerBlock);
-    if (this.blockCount > MAX_BLOCKS) throw wrong(`it has ${this.blockCount} blocks`);
+    if (this.blockCount > MOST_BLOCKS)
+      throw wrong(`it has ${this.blockCount} blocks, and ${MOST_BLOCKS} can be numbered`);
     this.packNumbers = numbers;
     this.#starts = Float64Array.from(starts);
   }

@@ -1,24 +1,23 @@
 import { crc32 } from "node:zlib";
 
 /**
- * One datagram of a stream: 22 bytes of header, then exactly `symbolBytes` of
+ * One datagram of a stream: 20 bytes of header, then exactly `symbolBytes` of
  * payload, so that all datagrams of a stream have one size (UDP_SEGMENT and
  * UDP_GRO need that) and fit an Ethernet frame unfragmented.
  *
  *     at size  field           meaning
- *      0  1    kind            0xB2 symbol, 0xB3 repair, 0xB4 canary
+ *      0  1    kind            0xB5 symbol, 0xB6 repair, 0xB7 canary
  *      1  1    symbol          below k: source symbol of the block; from k: parity symbol (multicast/parity.ts).
  *                              Of a canary: the high byte of the next field
  *      2  1    plannedParity   parity symbols sent or queued for this block so far; 255: 255 or more.
  *                              Of a canary: over how long receivers spread their requests, in 10 ms
- *      3  1    zero            ignored
- *      4  4    stream          the first half of the stream id
- *      8  4    block           of a canary: every block below it that anybody needs has been sent
+ *      3  3    block           of a canary: every block below it that anybody needs has been sent
+ *      6  2    sendTime        sender's clock in tenths of a millisecond, wraps; only differences mean something
+ *      8  4    stream          the first half of the stream id
  *     12  4    sequence        counts every datagram of the stream, wraps
- *     16  2    sendTime        sender's clock in tenths of a millisecond, wraps; only differences mean something
- *     18  4    checksum        zlib's CRC-32 over the second half of the stream id (4 bytes), then the whole
+ *     16  4    checksum        zlib's CRC-32 over the second half of the stream id (4 bytes), then the whole
  *                              datagram with these four bytes zero
- *     22  …    payload         a symbol. In a canary zeros; but where everything was sent (block is their number) it
+ *     20  …    payload         a symbol. In a canary zeros; but where everything was sent (block is their number) it
  *                              begins with the sender's signature of the pause (multicast/tail-proofs.ts)
  *
  * All integers are big-endian. A symbol belongs to a pass, which goes through the blocks in ascending order; a
@@ -26,7 +25,7 @@ import { crc32 } from "node:zlib";
  * before there is anything to receive (it is as long as a symbol, so it proves the MTU too), and later that the
  * sender waits for requests.
  *
- * The stream id is random for each stream. Its second half is only in the checksum: so 1450 bytes of 1472 are payload.
+ * The stream id is random for each stream. Its second half is only in the checksum: so 1452 bytes of 1472 are payload.
  *
  * The checksum finds accidents (UDP's own 16 bits are not enough for terabytes).
  * What is forged is found by the cells' hashes in the signed manifest.
@@ -42,10 +41,12 @@ export type Packet = {
   readonly payload: Uint8Array;
 };
 
-export const PacketKind = { symbol: 0xb2, repair: 0xb3, canary: 0xb4 } as const;
+export const PacketKind = { symbol: 0xb5, repair: 0xb6, canary: 0xb7 } as const;
 export type PacketKind = (typeof PacketKind)[keyof typeof PacketKind];
 
-export const PACKET_HEADER_BYTES = 22;
+export const PACKET_HEADER_BYTES = 20;
+/** A stream's blocks are numbered in three bytes. */
+export const MOST_BLOCKS = 2 ** 24 - 1;
 /** A canary's `symbol` and `plannedParity` together count in this. */
 export const TAIL_PAUSE_UNIT_MS = 10;
 
@@ -65,8 +66,11 @@ export type PacketFormat = {
 export const dropReasons = ["wrong-size", "wrong-kind", "other-stream", "wrong-checksum"] as const;
 export type DropReason = (typeof dropReasons)[number];
 
-const timeAt = 16;
-const checksumAt = 18;
+const blockAt = 3;
+const timeAt = 6;
+const streamAt = 8;
+const sequenceAt = 12;
+const checksumAt = 16;
 
 /** The format of the stream with id `streamId` (16 hex digits, as in its description). */
 export function packetFormat(description: { readonly streamId: string; readonly symbolBytes: number }): PacketFormat {
@@ -109,12 +113,13 @@ function write(
   bytes[0] = kind;
   bytes[1] = symbol + at;
   bytes[2] = plannedParity;
-  bytes[3] = 0;
-  writeWord(bytes, 4, stream);
-  writeWord(bytes, 8, block);
-  writeWord(bytes, 12, sequence + at);
+  bytes[blockAt] = block >>> 16;
+  bytes[blockAt + 1] = block >>> 8;
+  bytes[blockAt + 2] = block;
   bytes[timeAt] = sendTimeTenthsMs >> 8;
   bytes[timeAt + 1] = sendTimeTenthsMs;
+  writeWord(bytes, streamAt, stream);
+  writeWord(bytes, sequenceAt, sequence + at);
   writeWord(bytes, checksumAt, 0);
   const from = at * symbolBytes;
   // Not by `set`: into memory that threads share it goes byte by byte, and takes four times as long.
@@ -177,7 +182,7 @@ export function decodePacket(bytes: Uint8Array, format: PacketFormat): Packet | 
   if (bytes.length !== PACKET_HEADER_BYTES + format.symbolBytes) return "wrong-size";
   const kind = bytes[0]!;
   if (kind !== PacketKind.symbol && kind !== PacketKind.repair && kind !== PacketKind.canary) return "wrong-kind";
-  if (readWord(bytes, 4) !== format.stream) return "other-stream";
+  if (readWord(bytes, streamAt) !== format.stream) return "other-stream";
   const said = readWord(bytes, checksumAt);
   // Zero for a moment, so that one call does it: two more for each datagram cost half as much again.
   writeWord(bytes, checksumAt, 0);
@@ -188,9 +193,9 @@ export function decodePacket(bytes: Uint8Array, format: PacketFormat): Packet | 
     kind,
     symbol: bytes[1]!,
     plannedParity: bytes[2]!,
-    block: readWord(bytes, 8),
-    sequence: readWord(bytes, 12),
-    sendTimeTenthsMs: (bytes[16]! << 8) | bytes[17]!,
+    block: (bytes[blockAt]! << 16) | (bytes[blockAt + 1]! << 8) | bytes[blockAt + 2]!,
+    sequence: readWord(bytes, sequenceAt),
+    sendTimeTenthsMs: (bytes[timeAt]! << 8) | bytes[timeAt + 1]!,
     payload: bytes.subarray(PACKET_HEADER_BYTES),
   };
 }

@@ -1,6 +1,7 @@
 import type { BurstResult } from "./canary-burst.ts";
 import { Extreme } from "./extreme.ts";
 import { chanceOf, type HostReport, RoomReports } from "./room-reports.ts";
+import { Yielding } from "./yielding.ts";
 
 /** "fixed": always the ceiling. "normal": shares. "background": leaves everything to others. */
 export const rateModes = ["fixed", "normal", "background"] as const;
@@ -12,7 +13,7 @@ type Manners = {
   /**
    * Against others that let queues stand: no less than this share of what the network has lately carried. What a TCP flow
    * keeps in a queue (128 kB) takes the longer to leave it the less of the link is left to it: with 45 % for the stream
-   * 19 ms instead of 10 at 100 Mbit/s, with 30 % 15 ms.
+   * 19 ms instead of 10 at 100 Mbit/s, with 27 % 14 ms.
    */
   readonly leastBeside: number;
   /** A rise while nothing is in the way, and near the rate that was too much lately. */
@@ -21,7 +22,7 @@ type Manners = {
 };
 
 const manners: Readonly<Record<Exclude<RateMode, "fixed">, Manners>> = {
-  normal: { start: 0.5, leastBeside: 0.3, riseFar: 1.5, riseNear: 1.02 },
+  normal: { start: 0.5, leastBeside: 0.27, riseFar: 1.5, riseNear: 1.02 },
   background: { start: 0.1, leastBeside: 0, riseFar: 1.4, riseNear: 1.015 },
 };
 
@@ -64,6 +65,7 @@ const BASE_LOSS_MS = 60_000;
  *     the network carried lately, so that others can have the larger part.
  *   * Loss that is higher than it was makes it fall. If less is sent and just as much is lost, it is no congestion but
  *     a bad cable: the rate goes back, and so much loss counts as usual.
+ *   * "background" makes room for what else leaves the server's card, when that takes it (Yielding).
  *   * Else it rises: fast, but slowly from 85 % of the rate on that was too much in the last 8 seconds.
  */
 export class RateControl {
@@ -82,6 +84,7 @@ export class RateControl {
   #trial: { readonly rateBefore: number; readonly lossBefore: number } | undefined;
   readonly #usualLoss = new Extreme(BASE_LOSS_MS, Math.min);
   readonly #carried = new Extreme(CARRIED_MS, Math.max);
+  readonly #yielding = new Yielding();
   #why = "";
 
   /** @param options.usualLoss share of the datagrams that is lost before anything was sent, when that was measured */
@@ -103,11 +106,12 @@ export class RateControl {
 
   /** What it would send at, if nobody else limited it. */
   get rateBytesPerSecond(): number {
-    return this.#rate;
+    return this.#yielding.isAway ? this.#least : this.#rate;
   }
 
   /** Why it is less than the ceiling, for people; empty when it is not. */
   get why(): string {
+    if (this.#yielding.isAway) return "others send through the same network card";
     return this.#rate < this.#ceiling ? this.#why : "";
   }
 
@@ -140,7 +144,18 @@ export class RateControl {
     this.#judge(now, manners[this.#mode]);
   }
 
+  /** @param others what everybody else sends through the same card: the mean of the last second */
+  onOthers(others: number, now: number): void {
+    if (this.#mode !== "background") return;
+    const wasAway = this.#yielding.isAway;
+    const answer = this.#yielding.onOthers({ rate: this.#sent, least: this.#least, others }, now);
+    // Who comes back rises from the least rate, unless nobody had been in need of what was left.
+    if (answer.verdict === "back") this.#change(this.#within(answer.rateBefore), now);
+    else if (wasAway && !this.#yielding.isAway) this.#fall(this.#least, now);
+  }
+
   #judge(now: number, mine: Manners): void {
+    if (this.#yielding.isAway) return;
     const delayMs = this.#reports.delayMs(this.#changedAt, now);
     const loss = this.#reports.loss(this.#usualLoss.value(now), now);
     if (loss !== undefined) {

@@ -47,7 +47,7 @@ export const Join = Type.Object({
   name: Type.String({ maxLength: 255, pattern: "^[^\\p{Cc}]*$" }),
   /** X25519, SPKI, base64: the key of an encrypted stream is packed for it. */
   publicKey: Type.Optional(Type.String({ maxLength: 200 })),
-  /** The description that `needs` goes by; 1450 when absent, as an older agent knows only that. */
+  /** The description that `needs` goes by; that of ordinary frames when absent: an older agent does not say. */
   symbolBytes: Type.Optional(Type.Integer({ minimum: 1 })),
   /** What its card carries in one packet of IP; absent where the system does not say. */
   mtuBytes: Type.Optional(Type.Integer({ minimum: 1 })),

@@ -107,7 +107,7 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
         mode: wanted.mode ?? "fixed",
         ceilingBytesPerSecond: wanted.rateBytesPerSecond,
         pace: wire.socket.pace,
-        budget: budgets.of(wanted.interfaceAddress),
+        shared: budgets.of(wanted.interfaceAddress),
         now: now(),
       });
       const { manifest, manifestBytes, encrypt } = wanted;

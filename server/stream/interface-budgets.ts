@@ -1,29 +1,36 @@
 import { readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { Budget } from "./budget.ts";
+import { InterfaceTraffic, sentBytesOf } from "./interface-traffic.ts";
 
 /** Of what a card can send, so much is for streams unless told otherwise. */
 const SHARE_OF_CARD = 0.9;
 
-/** The budgets of this machine's interfaces, each made when it is first asked for. */
+/** What the streams of one interface have in common. */
+export type SharedInterface = { readonly budget: Budget; readonly traffic: InterfaceTraffic };
+
+/** What is shared on this machine's interfaces, each made when it is first asked for. */
 export class InterfaceBudgets {
   readonly #mostBytesPerSecond: number | undefined;
-  readonly #budgets = new Map<string, Budget>();
+  readonly #known = new Map<string, SharedInterface>();
 
   /** @param mostBytesPerSecond of each interface; nine tenths of what its card can send unless told */
   constructor(mostBytesPerSecond?: number) {
     this.#mostBytesPerSecond = mostBytesPerSecond;
   }
 
-  /** The budget of the interface with this own address. */
-  of(interfaceAddress: string): Budget {
+  /** That of the interface with this own address. */
+  of(interfaceAddress: string): SharedInterface {
     // An interface with several addresses has one budget.
     const name = interfaceWith(interfaceAddress) ?? interfaceAddress;
-    const known = this.#budgets.get(name);
+    const known = this.#known.get(name);
     if (known !== undefined) return known;
-    const budget = new Budget(this.#mostBytesPerSecond ?? cardBytesPerSecond(name) * SHARE_OF_CARD);
-    this.#budgets.set(name, budget);
-    return budget;
+    const shared = {
+      budget: new Budget(this.#mostBytesPerSecond ?? cardBytesPerSecond(name) * SHARE_OF_CARD),
+      traffic: new InterfaceTraffic(() => sentBytesOf(name)),
+    };
+    this.#known.set(name, shared);
+    return shared;
   }
 }
 

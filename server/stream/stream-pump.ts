@@ -131,7 +131,9 @@ export class StreamPump {
     const { socket, description } = this.#tools.wire;
     const payload = this.#payloadOf(action);
     const sending = socket.send({ kind, block, symbol, plannedParity, sequence, payload }, count);
-    this.#sent.add(count * (PACKET_HEADER_BYTES + description.symbolBytes + FRAME_BYTES), now);
+    const bytes = count * (PACKET_HEADER_BYTES + description.symbolBytes + FRAME_BYTES);
+    this.#sent.add(bytes, now);
+    this.#rate.onSent(bytes);
     return sending;
   }
 

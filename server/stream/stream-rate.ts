@@ -4,7 +4,9 @@ import { RateControl, type RateMode } from "../../multicast/rate-control.ts";
 import { reportIntervalMs } from "../../multicast/report-interval.ts";
 import type { HostReport } from "../../multicast/room-reports.ts";
 import type { Receiver } from "../../multicast/roster.ts";
-import type { Budget, BudgetShare } from "./budget.ts";
+import type { BudgetShare } from "./budget.ts";
+import type { SharedInterface } from "./interface-budgets.ts";
+import type { InterfaceTraffic } from "./interface-traffic.ts";
 
 /** While nothing but canaries is sent. */
 const IDLE_BYTES_PER_SECOND = 256_000;
@@ -18,6 +20,7 @@ export class StreamRate {
   readonly #control: RateControl;
   readonly #ceiling: number;
   readonly #share: BudgetShare;
+  readonly #traffic: InterfaceTraffic;
   #pace: Pace;
   #granted = 0;
   /** What those who are served can take. */
@@ -32,15 +35,16 @@ export class StreamRate {
     readonly mode: RateMode;
     readonly ceilingBytesPerSecond: number;
     readonly pace: Pace;
-    readonly budget: Budget;
+    readonly shared: SharedInterface;
     readonly now: number;
   }) {
-    const { mode, ceilingBytesPerSecond, pace, budget, now } = options;
+    const { mode, ceilingBytesPerSecond, pace, shared, now } = options;
     this.mode = mode;
+    this.#traffic = shared.traffic;
     this.#ceiling = ceilingBytesPerSecond;
     this.#pace = pace;
     this.#control = new RateControl({ mode, ceilingBytesPerSecond, now });
-    this.#share = budget.join((bytesPerSecond) => {
+    this.#share = shared.budget.join((bytesPerSecond) => {
       this.#granted = bytesPerSecond;
       this.#pace.setRate(bytesPerSecond);
     });
@@ -88,7 +92,14 @@ export class StreamRate {
     if (!this.#isStreaming) return;
     this.#control.limit(this.#granted);
     this.#control.onReport(voice, report, now);
+    const others = this.#traffic.others(now);
+    if (others !== undefined) this.#control.onOthers(others, now);
     this.#ask();
+  }
+
+  /** So much of this stream left the card, by the group or by unicast. */
+  onSent(bytes: number): void {
+    this.#traffic.addOwn(bytes);
   }
 
   /** What was lost before the first symbol, at the rate that was begun with. */

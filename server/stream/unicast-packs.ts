@@ -71,6 +71,7 @@ export class UnicastPacks {
     const number = this.#layout.packNumbers[place]!;
     const lengthBytes = this.#layout.packBytes(place);
     await this.#awaitTurn(lengthBytes * TCP_SHARE, asker);
+    this.#rate.onSent(lengthBytes * TCP_SHARE);
     const bytes = this.#memory.take(lengthBytes);
     await readPackInto(this.#packs, this.#manifest.packs[number]!, number, bytes);
     return { bytes, giveBack: () => this.#memory.giveBack(bytes) };

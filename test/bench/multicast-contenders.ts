@@ -114,7 +114,9 @@ export const uftp: Contender = {
     const rate = Math.round((rateBytesPerSecond * 8 * 0.95) / 1_000);
     const words = ["-I", "eth0", "-t", "3", "-R", String(rate), "-H", addresses, image];
     const sent = await timed(cast, "server", "uftp", words);
-    const endedAtSeconds = await Promise.all(ends.map((end) => Promise.race([end, delay(2_000, undefined)])));
+    const endedAtSeconds = await Promise.all(
+      ends.map((end) => Promise.race([end, delay(2_000, undefined, { ref: false })])),
+    );
     const receivers = daemons.map(({ pid }) => (pid === undefined ? noUse : processUse(pid)));
     await Promise.all(daemons.map((daemon) => daemon.stop()));
     return { endedAtSeconds: endedAtSeconds.filter((end) => end !== undefined), sender: sent.use, receivers };

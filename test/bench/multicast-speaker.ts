@@ -59,7 +59,7 @@ export class Speaker<Line extends { readonly type: string } = Said> {
 
   /** Who is done ends by itself. */
   async end(): Promise<void> {
-    await Promise.race([this.process.exited, delay(2_000)]);
+    await Promise.race([this.process.exited, delay(2_000, undefined, { ref: false })]);
     await this.process.stop();
   }
 
@@ -77,7 +77,7 @@ export class Speaker<Line extends { readonly type: string } = Said> {
       const isGoingOn = await Promise.race([
         heard,
         this.process.exited.then(() => false),
-        delay(Math.max(0, until - performance.now()), false),
+        delay(Math.max(0, until - performance.now()), false, { ref: false }),
       ]);
       if (!isGoingOn && find() === undefined) return undefined;
     }

@@ -5,6 +5,7 @@
  * to run a part of it.
  */
 import { parseArgs } from "node:util";
+import { SYMBOL_BYTES as WIRE_SYMBOL_BYTES } from "../../multicast/description.ts";
 import { simulateRoom } from "../sim/room.ts";
 import type { RoomPlan } from "../sim/room-plan.ts";
 import { printBench, type Row } from "./measure.ts";
@@ -55,7 +56,7 @@ const DATAGRAMS_PER_SECOND = 25e6 / 8 / 1514;
 const PACK_BYTES = 40_000;
 
 const numbersOf = (list: string) => list.split(",").map(Number);
-const symbolCount = (Number(values.mebibytes) * 1024 ** 2) / 1450;
+const symbolCount = (Number(values.mebibytes) * 1024 ** 2) / WIRE_SYMBOL_BYTES;
 
 const rows: Row[] = [];
 for (const receivers of numbersOf(values.receivers)) {

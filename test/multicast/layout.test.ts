@@ -76,7 +76,7 @@ test("layout: a description that cannot be true is refused", () => {
   const good = descriptionOf([100, 100], {});
   const wrong = [
     { ...good, symbolBytes: 0 },
-    { ...good, symbolBytes: 8951 },
+    { ...good, symbolBytes: 8953 },
     { ...good, symbolBytes: 1.5 },
     { ...good, symbolsPerBlock: 0 },
     { ...good, symbolsPerBlock: 201 },

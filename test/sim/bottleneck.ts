@@ -19,7 +19,15 @@ export type BottleneckPlan = {
   readonly drift?: (host: number) => number;
   readonly forMs: number;
   /** A TCP flow that takes what it gets, at those times. `mostQueuedBytes`: a system keeps less of it in its own queue. */
-  readonly tcp?: { readonly fromMs: number; readonly toMs: number; readonly mostQueuedBytes?: number };
+  readonly tcp?: {
+    readonly fromMs: number;
+    readonly toMs: number;
+    readonly mostQueuedBytes?: number;
+    /** It sends no more than this, and needs no queue. */
+    readonly most?: number;
+    /** It leaves the same card as the stream, whose counter tells. */
+    readonly isOfServer?: boolean;
+  };
 };
 
 export type BottleneckResult = {
@@ -67,7 +75,8 @@ export function simulateBottleneck(plan: BottleneckPlan): BottleneckResult {
     leastRate = Math.min(leastRate, rate);
     // A window's worth waits in the queue: on a LAN nothing to speak of is on the way.
     const isTcpOn = plan.tcp !== undefined && now >= plan.tcp.fromMs && now < plan.tcp.toMs;
-    const tcpWants = isTcpOn ? Math.min(tcpWindow, plan.tcp.mostQueuedBytes ?? tcpWindow) - tcpQueued : 0;
+    const window = isTcpOn ? Math.min(tcpWindow, plan.tcp.mostQueuedBytes ?? tcpWindow) - tcpQueued : 0;
+    const tcpWants = Math.min(window, (plan.tcp?.most ?? Number.POSITIVE_INFINITY) / 1_000);
     owed += (rate / 1_000) * 0.98;
     const datagrams = Math.floor(owed / DATAGRAM_BYTES);
     owed -= datagrams * DATAGRAM_BYTES;
@@ -116,10 +125,10 @@ export function simulateBottleneck(plan: BottleneckPlan): BottleneckResult {
       );
       host.received = 0;
       host.lost = 0;
+      if (plan.tcp?.isOfServer === true && now >= 1_000) control.onOthers(sum(tcpMs, now - 1_000, now), now);
     }
   }
-  const mean = (of: Float64Array, from: number, to: number) =>
-    of.subarray(from, to).reduce((sum, bytes) => sum + bytes, 0) / ((to - from) / 1_000);
+  const mean = (of: Float64Array, from: number, to: number) => sum(of, from, to) / ((to - from) / 1_000);
   return {
     stream: (from, to) => mean(streamMs, from, to),
     tcp: (from, to) => mean(tcpMs, from, to),
@@ -127,4 +136,8 @@ export function simulateBottleneck(plan: BottleneckPlan): BottleneckResult {
     mostRate,
     leastRate,
   };
+}
+
+function sum(of: Float64Array, from: number, to: number): number {
+  return of.subarray(from, to).reduce((all, bytes) => all + bytes, 0);
 }

@@ -49,6 +49,24 @@ for (const hosts of [1, 2, 16, 200]) {
   });
 }
 
+for (const hosts of [1, 2, 16]) {
+  test(`a TCP flow of the server's own that was there first, ${hosts} hosts: background makes room, and comes back`, () => {
+    // It fills its queue before the stream measures any delay, so no delay rises.
+    const flow = { fromMs: 0, toMs: 40_000, mostQueuedBytes: 128 * 1024, isOfServer: true };
+    const run = simulateBottleneck(plan({ mode: "background", hosts, tcp: flow, forMs: 60_000 }));
+    const left = run.tcp(6_000, 40_000) / megabit;
+    assert(left >= 90, `background leaves ${left}`);
+    assert(run.stream(48_000, 60_000) / megabit >= 90);
+  });
+
+  test(`others who need no more than they have, ${hosts} hosts: background takes the rest`, () => {
+    const flow = { fromMs: 0, toMs: 90_000, most: 30 * megabit, isOfServer: true };
+    const run = simulateBottleneck(plan({ mode: "background", hosts, tcp: flow, forMs: 90_000 }));
+    const shares = [run.tcp(5_000, 90_000) / megabit, run.stream(30_000, 90_000) / megabit];
+    assert(shares[0]! >= 29 && shares[1]! >= 50, `${shares}`);
+  });
+}
+
 test("loss by chance costs next to nothing, and clocks that drift cost nothing", () => {
   const run = simulateBottleneck(
     plan({

@@ -12,7 +12,7 @@ import { StreamReceiver } from "../../../multicast/receiver.ts";
 import { randomOf } from "../../multicast/streams.ts";
 import { goldenDisk, MemoryDisk, silentLog } from "./local-stream.ts";
 
-const shape = { symbolBytes: 1450, symbolsPerBlock: 16 };
+const shape = { symbolBytes: 1452, symbolsPerBlock: 16 };
 
 /** A disk whose every write waits until it is let go. */
 class GatedDisk extends MemoryDisk {

@@ -6,7 +6,7 @@ import { decodePacket, encodePacket, type Packet, PacketKind, packetFormat } fro
 import { TailProofs, tailText } from "../../../multicast/tail-proofs.ts";
 import { TailSigner } from "../../../server/stream/tail-signer.ts";
 
-const format = packetFormat({ streamId: "00112233aabbccdd", symbolBytes: 1450 });
+const format = packetFormat({ streamId: "00112233aabbccdd", symbolBytes: 1452 });
 
 function canary(sequence: number, signer: TailSigner, pause = 3): Packet {
   const what = {
@@ -52,7 +52,7 @@ test("tail: nothing of a signed canary can be changed, and nobody else can sign 
     { plannedParity: 1 },
     { sequence: 6 },
     { block: 78 },
-    { payload: new Uint8Array(1450) },
+    { payload: new Uint8Array(1452) },
   ])
     assert(!isProven({ ...right, ...change }), JSON.stringify(change));
   assert(!isProven(canary(5, new TailSigner())));
@@ -82,10 +82,10 @@ test("tail: a flood of wrong proofs costs few checks, and right ones still get t
       return payload[0] === 1;
     },
   });
-  const forged = { ...canary(4, signer), payload: new Uint8Array(1450) };
+  const forged = { ...canary(4, signer), payload: new Uint8Array(1452) };
   for (let now = 0; now < 1_000; now += 1) proofs.isProven(forged, now);
   assert(checks <= 70, `${checks}`);
-  assert(proofs.isProven({ ...canary(5, signer), payload: new Uint8Array(1450).fill(1) }, 1_020));
+  assert(proofs.isProven({ ...canary(5, signer), payload: new Uint8Array(1452).fill(1) }, 1_020));
 });
 
 test("tail: what is signed tells every canary from every other", () => {

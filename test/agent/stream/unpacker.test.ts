@@ -8,7 +8,7 @@ import { ParityCodec } from "../../../multicast/parity.ts";
 import { randomOf } from "../../multicast/streams.ts";
 import { silentLog } from "./local-stream.ts";
 
-const format = { symbolsPerBlock: 8, symbolBytes: 1450 };
+const format = { symbolsPerBlock: 8, symbolBytes: 1452 };
 const memoryBytes = 8 << 20;
 
 const ways: readonly (readonly [string, (memory: Uint8Array) => Promise<Unpacker | undefined>])[] = [
@@ -69,7 +69,7 @@ for (const [name, open] of ways) {
     const unpacker = (await open(memory))!;
     try {
       const random = randomOf(2);
-      const content = Uint8Array.from({ length: 8 * 1450 }, () => random() * 256);
+      const content = Uint8Array.from({ length: 8 * 1452 }, () => random() * 256);
       const bytes = memory.subarray(4096, 4096 + content.length);
       bytes.set(content);
       const codec = new ParityCodec(format.symbolsPerBlock, format.symbolBytes);
@@ -77,7 +77,7 @@ for (const [name, open] of ways) {
         [2, 9],
         [7, 255],
       ] as const) {
-        bytes.set(codec.encode(content, parity), missing * 1450);
+        bytes.set(codec.encode(content, parity), missing * 1452);
       }
       await unpacker.repair({ block: 3, bytes, missing: [2, 7], parity: [9, 255] });
       assert.equal(Buffer.compare(bytes, content), 0);

@@ -7,7 +7,7 @@ import { StreamLayout } from "../../../multicast/layout.ts";
 import { BlockFeed } from "../../../server/stream/block-feed.ts";
 import { sampleDisk, scanToMemory } from "../../images/sample-disk.ts";
 
-const symbolBytes = 1450;
+const symbolBytes = 1452;
 const symbolsPerBlock = 128;
 
 function layoutOf(manifest: Manifest): StreamLayout {

@@ -17,7 +17,7 @@ const skip =
       ? false
       : "only root may see what is on the wire";
 
-const symbolBytes = 1450;
+const symbolBytes = 1452;
 const wireBytes = PACKET_HEADER_BYTES + symbolBytes + FRAME_BYTES;
 const format = packetFormat({ streamId: "0123456789abcdef", symbolBytes });
 const group = "239.192.99.8";

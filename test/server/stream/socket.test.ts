@@ -8,7 +8,7 @@ import { loadSystemCalls } from "../../../udp/system-calls.ts";
 
 /** Both ways to send with both ways to receive: what arrives must be the same. */
 const silentLog = pino({ level: "silent" });
-const symbolBytes = 1450;
+const symbolBytes = 1452;
 const format = packetFormat({ streamId: "0123456789abcdef", symbolBytes });
 const interfaceAddress = "127.0.0.1";
 const group = "239.192.99.7";

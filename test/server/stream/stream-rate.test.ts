@@ -5,9 +5,10 @@ import type { RateMode } from "../../../multicast/rate-control.ts";
 import type { Receiver } from "../../../multicast/roster.ts";
 import { Budget } from "../../../server/stream/budget.ts";
 import { InterfaceBudgets } from "../../../server/stream/interface-budgets.ts";
+import { InterfaceTraffic } from "../../../server/stream/interface-traffic.ts";
 import { StreamRate } from "../../../server/stream/stream-rate.ts";
 
-function streamOf(budget: Budget, mode: RateMode, ceilingBytesPerSecond: number) {
+function streamOf(budget: Budget, mode: RateMode, ceilingBytesPerSecond: number, card?: () => number) {
   let paced = 0;
   const pace: Pace = {
     readyAt: (now) => now,
@@ -16,7 +17,13 @@ function streamOf(budget: Budget, mode: RateMode, ceilingBytesPerSecond: number)
       paced = rate;
     },
   };
-  const rate = new StreamRate({ mode, ceilingBytesPerSecond, pace, budget, now: 0 });
+  const rate = new StreamRate({
+    mode,
+    ceilingBytesPerSecond,
+    pace,
+    shared: { budget, traffic: new InterfaceTraffic(card ?? (() => undefined)) },
+    now: 0,
+  });
   return { rate, paced: () => paced };
 }
 
@@ -64,6 +71,30 @@ test("rate: reports change the pace, and what a stream gives up goes to the othe
   assert.match(polite.rate.why, /wait 20 ms/);
 });
 
+test("rate: background leaves the card to what else the server sends, until that ends; unicast is its own", () => {
+  let card = 0;
+  const { rate, paced } = streamOf(new Budget(1e9), "background", 10e6, () => card);
+  rate.onState(true);
+  const report = { symbolsReceived: 500, symbolsLost: 0, delayMs: 0 };
+  const most = 10e6;
+  let now = 0;
+  const goOn = (forMs: number, others: (own: number) => number) => {
+    for (const end = now + forMs; now < end; now += 100) {
+      const own = paced() / 10;
+      rate.onSent(own);
+      card += own + others(own * 10) / 10;
+      rate.onReport("a", report, now);
+    }
+  };
+  goOn(5_000, () => 0);
+  assert.equal(paced(), most);
+  goOn(10_000, (own) => Math.max(0.4 * most, most - own));
+  assert(paced() <= most * 0.02, `${paced()}`);
+  assert.match(rate.why, /same network card/);
+  goOn(10_000, () => 0);
+  assert.equal(paced(), most);
+});
+
 test("rate: what the burst before the first symbol lost lowers the first rate", () => {
   const { rate, paced } = streamOf(new Budget(1e9), "normal", 10e6);
   rate.onState(true);
@@ -89,7 +120,7 @@ test("budgets: all addresses of an interface have one; what a card cannot tell h
   const budgets = new InterfaceBudgets(5e6);
   assert.equal(budgets.of("127.0.0.1"), budgets.of("127.0.0.1"));
   assert.notEqual(budgets.of("127.0.0.1"), budgets.of("192.0.2.9"));
-  const open = streamOf(new InterfaceBudgets().of("127.0.0.1"), "fixed", 40e9);
+  const open = streamOf(new InterfaceBudgets().of("127.0.0.1").budget, "fixed", 40e9);
   open.rate.onState(true);
   assert.equal(open.paced(), 40e9);
 });

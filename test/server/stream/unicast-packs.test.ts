@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { rawFilePacks } from "../../../images/pack-reader.ts";
 import { StreamLayout } from "../../../multicast/layout.ts";
 import { Budget } from "../../../server/stream/budget.ts";
+import { InterfaceTraffic } from "../../../server/stream/interface-traffic.ts";
 import { StreamRate } from "../../../server/stream/stream-rate.ts";
 import { UnicastPacks } from "../../../server/stream/unicast-packs.ts";
 import { sampleDisk, scanToMemory } from "../../images/sample-disk.ts";
@@ -19,7 +20,12 @@ async function opened({ bytesPerSecond = 10e9, isGroupBusy = false } = {}) {
   const layout = new StreamLayout(descriptionOf(sizes, {}), manifest.packs);
   const now = () => performance.now();
   const ceiling = { mode: "fixed", ceilingBytesPerSecond: bytesPerSecond } as const;
-  const rate = new StreamRate({ ...ceiling, pace, budget: new Budget(bytesPerSecond), now: now() });
+  const rate = new StreamRate({
+    ...ceiling,
+    pace,
+    shared: { budget: new Budget(bytesPerSecond), traffic: new InterfaceTraffic(() => undefined) },
+    now: now(),
+  });
   const packs = rawFilePacks(disk, manifest);
   const unicast = new UnicastPacks({ layout, manifest, packs, rate, isGroupBusy: () => isGroupBusy, now });
   return { unicast, rate, manifest, wanted: (digest: string) => Buffer.from(made.get(digest)!.bytes) };
