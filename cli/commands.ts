@@ -11,6 +11,11 @@ export type CommandEntry = {
 /** Every command, in the order in which `bootcast --help` lists them. */
 export const commands: readonly CommandEntry[] = [
   {
+    name: "setup",
+    summary: "make this machine a server: service, user, boot image",
+    load: async () => (await import("./setup/setup.ts")).setupCommand(),
+  },
+  {
     name: "serve",
     summary: "run the server: boot answers, boot files, hosts and streams",
     load: async () => (await import("./serve/serve.ts")).serveCommand(),
@@ -87,13 +92,28 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "doctor",
-    summary: "check that boot files can be fetched as machines fetch them",
+    summary: "say what is wrong here, and what mends it",
     load: async () => (await import("./doctor/doctor.ts")).doctorCommand(),
   },
   {
     name: "agent",
     summary: "the agent's own command, inside the boot image",
     load: async () => (await import("./agent/agent.ts")).agentCommand(),
+  },
+  {
+    name: "config",
+    summary: "show and check the settings",
+    load: async () => (await import("./settings/config-command.ts")).configCommand(),
+  },
+  {
+    name: "completion",
+    summary: "make the shell complete commands with the Tab key",
+    load: async () => (await import("./completion/completion.ts")).completionCommand(),
+  },
+  {
+    name: "uninstall",
+    summary: "take back what setup did; images and data stay",
+    load: async () => (await import("./setup/uninstall.ts")).uninstallCommand(),
   },
   {
     name: "version",

@@ -1,4 +1,5 @@
 // Linux on every architecture that Node runs on (include/uapi/asm-generic/socket.h, linux/net.h, linux/socket.h).
+export const AF_UNIX = 1;
 export const AF_INET = 2;
 export const AF_PACKET = 17;
 export const SOCK_DGRAM = 2;

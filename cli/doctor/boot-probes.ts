@@ -1,17 +1,10 @@
 import { Agent, type Dispatcher, request } from "undici";
 import { type Platform, standardDiskLoaders, standardLoaders, standardSecureLoaders } from "../../bsdp/boot-files.ts";
 import { Fault } from "../../fault.ts";
+import type { Finding } from "../../server/doctor/finding.ts";
 import { fetchByTftp } from "./tftp-client.ts";
 
-/** What one probe found. `fix` stands with everything that is not "ok". */
-export type ProbeResult = {
-  readonly probe: string;
-  readonly status: "ok" | "warn" | "fail";
-  readonly detail: string;
-  readonly fix?: string;
-  /** Of the Fault that ended the probe, if one did. */
-  readonly code?: string;
-};
+export type ProbeResult = Finding;
 
 export type ProbeTarget = {
   readonly server: string;
@@ -76,9 +69,9 @@ const loaders: readonly Loader[] = [
 
 type HttpTarget = ProbeTarget & { readonly dispatcher: Dispatcher };
 
-type Finding = Omit<ProbeResult, "probe">;
+type Seen = Omit<ProbeResult, "probe">;
 
-async function probe(name: string, run: () => Promise<Finding>): Promise<ProbeResult> {
+async function probe(name: string, run: () => Promise<Seen>): Promise<ProbeResult> {
   const startedMs = performance.now();
   try {
     const finding = await run();
@@ -94,7 +87,7 @@ async function probe(name: string, run: () => Promise<Finding>): Promise<ProbeRe
 async function probeLoader(
   { server, tftpPort, deadlineMs }: ProbeTarget,
   { platform, file, without }: Loader,
-): Promise<Finding> {
+): Promise<Seen> {
   let bytes: Buffer;
   try {
     bytes = await fetchByTftp({ host: server, port: tftpPort, file, deadlineMs });
@@ -114,7 +107,7 @@ async function probeLoader(
   return { status: "ok", detail };
 }
 
-async function probeScript(target: HttpTarget): Promise<Finding> {
+async function probeScript(target: HttpTarget): Promise<Seen> {
   const { body } = await get(target, `/boot/script.ipxe?mac=${probeMac}`);
   const script = body.toString("utf8");
   if (!script.startsWith("#!ipxe\n")) {
@@ -128,7 +121,7 @@ async function probeScript(target: HttpTarget): Promise<Finding> {
   return { status: "ok", detail: `an unknown machine ${next}` };
 }
 
-async function probeFile(target: HttpTarget, name: string, isRight: (start: Buffer) => boolean): Promise<Finding> {
+async function probeFile(target: HttpTarget, name: string, isRight: (start: Buffer) => boolean): Promise<Seen> {
   const head = await get(target, `/boot/${name}`, { method: "HEAD" });
   const sizeBytes = Number(head.headers["content-length"]);
   if (!(sizeBytes > 0)) return { status: "fail", detail: "it is empty, or its length is not told", fix: rebuild };

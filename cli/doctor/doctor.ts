@@ -1,6 +1,7 @@
+import { styleText } from "node:util";
 import { Command } from "commander";
-import { Fault } from "../../fault.ts";
 import type { Config } from "../../server/config/config.ts";
+import { type Finding, isProblem } from "../../server/doctor/finding.ts";
 import { DEFAULT_TTL } from "../../server/stream/hub.ts";
 import { ownOptions } from "../settings/configuration.ts";
 import { interfaceAddress } from "../settings/interface-address.ts";
@@ -8,24 +9,25 @@ import { duration, parsePort } from "../settings/option-values.ts";
 import { configOf } from "../settings/read-configuration.ts";
 import { Exit, examples, fail, globalOptions, printResult, say } from "../terminal/output.ts";
 import { probeExtras } from "./boot-image-probe.ts";
-import { isUnreachable, type ProbeResult, probeBootFiles } from "./boot-probes.ts";
+import { isUnreachable, probeBootFiles } from "./boot-probes.ts";
 import { probeBsdpServers } from "./bsdp-probe.ts";
+import { examineHere } from "./examine.ts";
 import { probeFlooding, probeLan } from "./lan-probes.ts";
 import { probeBundles } from "./nbi-probes.ts";
 
 const DEFAULT_DEADLINE_MS = 4_000;
 
-/** `bootcast doctor`: fetches what a booting machine fetches, and says what is wrong and what to do about it. */
+/** `bootcast doctor`: looks at what can go wrong, and says what is wrong and what to do about it. */
 export function doctorCommand(): Command {
   const command = new Command("doctor").description(
-    "Fetches the boot files from a server as a machine would, looks for other BSDP servers beside it (as root), and says what is wrong. Exit code 10 when nothing answers.\n\n" +
-      "While the server sends a stream, it tells whether that reaches this machine without being asked for (as root). " +
+    "Looks at this machine, its networks and its server, and says what is wrong and what mends it: within five seconds, as root more than as another user. Exit code 1 when something fails.\n\n" +
+      "With --server it fetches the boot files from a server as a machine would, looks for other BSDP servers beside it, and, while a stream is sent, whether that reaches this machine without being asked for. Exit code 10 when nothing answers.\n\n" +
       "With --interface it looks at a network of this machine as a stream would: querier, free group, link.",
   );
   examples(command, [
-    "bootcast doctor --server 10.77.0.1",
-    "bootcast doctor --server 127.0.0.1 --tftp-port 6969 --http-port 8440 --json",
-    "bootcast doctor --interface eth0                # on the server: may streams be sent there?",
+    "sudo bootcast doctor                            # everything here",
+    "bootcast doctor --server 10.77.0.1              # from another machine: does what machines fetch arrive?",
+    "bootcast doctor --interface eth0                # may streams be sent there?",
   ]);
   return globalOptions(ownOptions(command))
     .option("--server <address>", "the server's address or name, as the machines reach it")
@@ -55,51 +57,64 @@ type DoctorFlags = {
 };
 
 async function examine(flags: DoctorFlags, config: Config): Promise<void> {
-  const { server, tftpPort, httpPort, deadline: deadlineMs = DEFAULT_DEADLINE_MS } = flags;
-  if (server === undefined && flags.interface === undefined) throw nothingToExamine();
-  const files: ProbeResult[] = [];
-  const others: ProbeResult[] = [];
-  if (server !== undefined) {
-    say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
-    const [found, bsdp, bundles, extras] = await Promise.all([
-      probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
-      probeBsdpServers({ server, deadlineMs }),
-      probeBundles(config),
-      probeExtras(config),
-    ]);
-    // Who is not there is not asked once more.
-    const flooding = isUnreachable(found) ? [] : await probeFlooding({ server, httpPort, deadlineMs });
-    files.push(...found);
-    others.push(...(bsdp === undefined ? [] : [bsdp]), ...bundles, ...extras, ...flooding);
+  const { server, deadline: deadlineMs = DEFAULT_DEADLINE_MS } = flags;
+  if (server === undefined && flags.interface === undefined) {
+    say("looking at this machine, its networks and its server: at most five seconds");
+    tell(await examineHere(config), null);
+    return;
   }
-  if (flags.interface !== undefined) {
-    const address = interfaceAddress(flags.interface);
-    say(`looking at the network of ${flags.interface}`);
-    others.push(
-      ...(await probeLan({
-        interfaceAddress: address,
-        group: config.values["multicast.group"],
-        port: config.values["multicast.port"],
-        rateBytesPerSecond: config.values["multicast.rate"],
-        ttl: DEFAULT_TTL,
-      })),
-    );
-  }
-  const probes = [...files, ...others];
-  const isWell = probes.every(({ status }) => status !== "fail");
-  printResult({ server: server ?? null, ok: isWell, probes }, () => probes.map(lineOf).join("\n"));
-  if (!isWell) process.exitCode = server !== undefined && isUnreachable(files) ? Exit.unreachable : Exit.failed;
+  const files = server === undefined ? [] : await examineServer({ ...flags, server, deadlineMs }, config);
+  const network = flags.interface === undefined ? [] : await examineNetwork(flags.interface, config);
+  const isWell = tell([...files, ...network], server ?? null);
+  const boots = files.filter(({ probe }) => probe.startsWith("tftp ") || probe.startsWith("http "));
+  if (!isWell && server !== undefined && isUnreachable(boots)) process.exitCode = Exit.unreachable;
 }
 
-function nothingToExamine(): Fault {
-  return new Fault("USAGE", {
-    what: "It is not clear what is to be looked at.",
-    why: "Neither a server nor an interface was given.",
-    fix: "Give --server ADDRESS, --interface NAME, or both.",
+/** Prints a line each; the exit code says whether all is well. */
+function tell(probes: readonly Finding[], server: string | null): boolean {
+  const isWell = probes.every(({ status }) => status !== "fail");
+  printResult({ server, ok: isWell, problems: probes.filter(isProblem).length, probes }, () =>
+    probes.map(lineOf).join("\n"),
+  );
+  if (!isWell) process.exitCode = Exit.failed;
+  return isWell;
+}
+
+async function examineServer(
+  { server, tftpPort, httpPort, deadlineMs }: DoctorFlags & { readonly server: string; readonly deadlineMs: number },
+  config: Config,
+): Promise<Finding[]> {
+  say(`asking ${server}: TFTP port ${tftpPort}, HTTP port ${httpPort}`);
+  const [files, bsdp, bundles, extras] = await Promise.all([
+    probeBootFiles({ server, tftpPort, httpPort, deadlineMs }),
+    probeBsdpServers({ server, deadlineMs }),
+    probeBundles(config),
+    probeExtras(config),
+  ]);
+  // Who is not there is not asked once more.
+  const flooding = isUnreachable(files) ? [] : await probeFlooding({ server, httpPort, deadlineMs });
+  return [...files, ...(bsdp === undefined ? [] : [bsdp]), ...bundles, ...extras, ...flooding];
+}
+
+function examineNetwork(name: string, { values }: Config): Promise<Finding[]> {
+  const address = interfaceAddress(name);
+  say(`looking at the network of ${name}`);
+  return probeLan({
+    interfaceAddress: address,
+    group: values["multicast.group"],
+    port: values["multicast.port"],
+    rateBytesPerSecond: values["multicast.rate"],
+    ttl: DEFAULT_TTL,
   });
 }
 
-function lineOf({ status, probe, detail, fix }: ProbeResult): string {
-  const line = `${status.padEnd(4)}  ${probe.padEnd(24)}  ${detail}`;
+function lineOf({ status, probe, detail, fix }: Finding): string {
+  const line = `${wordOf(status)}  ${probe.padEnd(24)}  ${detail}`;
   return fix === undefined ? line : `${line}\n      fix: ${fix}`;
+}
+
+/** Never by colour alone, and what was not looked at in a pale one. */
+function wordOf(status: Finding["status"]): string {
+  const colours = { ok: "green", warn: "yellow", fail: "red", skip: "dim" } as const;
+  return styleText(colours[status], status.padEnd(4), { stream: process.stdout });
 }

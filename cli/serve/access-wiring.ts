@@ -11,6 +11,7 @@ import { Users } from "../../server/access/users.ts";
 import { accessControl, actAsCaller } from "../../server/api/access.ts";
 import { auditRoutes } from "../../server/api/audit-routes.ts";
 import { authorityRoute } from "../../server/api/authority-route.ts";
+import { helpRoutes } from "../../server/api/help-routes.ts";
 import { idempotencyKeys } from "../../server/api/idempotency.ts";
 import { loginRoutes } from "../../server/api/login-routes.ts";
 import { openApi } from "../../server/api/openapi.ts";
@@ -25,6 +26,7 @@ import { listenHttps } from "../../server/http/https.ts";
 import type { InterfaceWatch } from "../../server/network/interface-watch.ts";
 import { Authority } from "../../server/tls/authority.ts";
 import { VERSION } from "../version.ts";
+import { helpFiles } from "./help-files.ts";
 import { addressList, listenAlso, startedPerAddress } from "./interface-services.ts";
 
 /** Between two looks whether the certificate is to be renewed. */
@@ -57,7 +59,7 @@ export type HttpsNow = {
 export async function accessOf(
   api: HttpServer,
   options: AccessWiring,
-): Promise<HttpsNow & { listen(): Promise<{ stop(): Promise<void> }> }> {
+): Promise<HttpsNow & { readonly users: Users; listen(): Promise<{ stop(): Promise<void> }> }> {
   const { db, events, log, now, addresses, values, watch } = options;
   const authority = await Authority.open(options.dataDir);
   let port = values["https.port"];
@@ -83,6 +85,7 @@ export async function accessOf(
   await openApi(api, VERSION);
   authorityRoute(api, authority);
   setupPageRoutes(api);
+  helpRoutes(api, helpFiles);
   loginRoutes(api, { users, logins, now, refused });
   auditRoutes(api, { events });
   userRoutes(api, { users, tokens, reachedAt: () => ({ ...reached, servers: reached.servers() }) });
@@ -117,7 +120,7 @@ export async function accessOf(
       },
     };
   }
-  return { ...reached, listen };
+  return { ...reached, users, listen };
 }
 
 /** The pattern of a route, not what was filled in; a path that is none may hold anything. */

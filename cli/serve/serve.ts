@@ -6,6 +6,7 @@ import { configOptions, setOption, storeKeyOption } from "../settings/configurat
 import { configOf } from "../settings/read-configuration.ts";
 import { Exit, examples, globalOptions, printResult } from "../terminal/output.ts";
 import { startServer } from "./server.ts";
+import { serviceManager } from "./service-manager.ts";
 
 /** After a signal everything has this long to end; then the process ends anyway. */
 const STOP_WITHIN_MS = 5_000;
@@ -58,10 +59,14 @@ export function serveCommand(): Command {
         () =>
           `bootcast: ready, ${[...addresses, ...server.https].join(" ")} (tftp ${ready.tftpPort}, dhcp ${ready.dhcp}, data ${ready.dataDir})`,
       );
+      const manager = serviceManager(process.env);
+      manager?.ready(`serving ${[...addresses, ...server.https].join(" ")}`);
       if (!existsSync(join(config.dataDir, "boot", "vmlinuz"))) {
         log.warn({ fix: "bootcast boot-image build" }, "no boot image is there yet, so no machine can start");
       }
-      await stopOn(await signal, server.stop, log);
+      const stopped = await signal;
+      manager?.stopping();
+      await stopOn(stopped, server.stop, log);
     });
 }
 

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { bootTraceRoutes, recentBoots } from "../../server/api/boot-routes.ts";
 import { bootScriptRoutes } from "../../server/api/boot-script-routes.ts";
 import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
+import { doctorRoutes } from "../../server/api/doctor-routes.ts";
 import { hostBootRoutes } from "../../server/api/host-boot-routes.ts";
 import { apiRoutes } from "../../server/api/routes.ts";
 import { scriptRoutes } from "../../server/api/script-routes.ts";
@@ -20,6 +21,7 @@ import { databaseLeases } from "../../server/db/leases.ts";
 import { BootClients } from "../../server/dhcp/boot-clients.ts";
 import { startDhcp } from "../../server/dhcp/dhcp.ts";
 import type { DhcpServer } from "../../server/dhcp/settings.ts";
+import { doctorMetrics } from "../../server/doctor/doctor.ts";
 import { EventLog, type NewEvent } from "../../server/events.ts";
 import { HostBoot } from "../../server/hosts/host-boot-settings.ts";
 import { agentRoutes } from "../../server/http/agent-api.ts";
@@ -45,6 +47,7 @@ import { machineMenuOf } from "./boot-menu.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import { freeControlSocket, makeDirectories } from "./data-directory.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
+import { doctorOf } from "./doctor-wiring.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
 import { hostsOf, ordersOf } from "./order-wiring.ts";
 import { tftpLimitsOf } from "./tftp-wiring.ts";
@@ -248,7 +251,21 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   parts.defer(() => api.close());
   const accessLog = log.child({ part: "access" });
   const access = await accessOf(api, { dataDir, values, db, events, addresses, watch, log: accessLog, now });
-  await api.register(metricsRoute(hub));
+  const httpsPort = () => Number(URL.parse(access.servers()[0] ?? "")?.port ?? values["https.port"]);
+  const doctor = doctorOf({
+    config,
+    db,
+    events,
+    store,
+    hub,
+    users: access.users,
+    otherServers: () => dhcp?.otherServers,
+    ports: () => ({ http: httpPort, https: httpsPort(), tftp: tftp.port }),
+    log: log.child({ part: "doctor" }),
+    now,
+  });
+  doctorRoutes(api, { doctor });
+  await api.register(metricsRoute(hub, () => doctorMetrics(doctor.last)));
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   captureOrderRoutes(api, { captures });
   scriptRoutes(api, { scripts });
@@ -274,6 +291,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
         dataDir,
         addresses: addresses.map((address) => `http://${address}:${httpPort}`),
         https: { servers: access.servers(), fingerprint: access.fingerprint },
+        tftpPort: tftp.port,
         dhcp: values["network.dhcp"],
         otherServers: [...(dhcp?.otherServers ?? [])],
         hosts: (await hosts.list()).length,
@@ -294,5 +312,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   );
   watch.start();
   parts.defer(() => watch.stop());
+  const examined = doctor.start();
+  parts.defer(() => examined.stop());
   return { interfaces, httpPort, tftpPort: tftp.port, controlSocket, https: access.servers() };
 }

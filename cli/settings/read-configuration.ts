@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import { type Config, loadConfig } from "../../server/config/config.ts";
 import { type RemoteServer, readTokenFile } from "../access/token-file.ts";
+import { handOverAtExit } from "./hand-over.ts";
 
 type RemoteFlags = { readonly server?: string; readonly tokenFile?: string };
 
@@ -53,7 +54,9 @@ export function configOf(command: Command): Config {
   }
   if (dataDir !== undefined) flags["data_dir"] = dataDir;
   if (storeKey !== undefined) flags["images.store_key"] = resolve(storeKey);
-  return loadConfig({ flags, env: process.env, file: config });
+  const loaded = loadConfig({ flags, env: process.env, file: config });
+  handOverAtExit(loaded.dataDir);
+  return loaded;
 }
 
 /** Some commands have a `--server` of their own, which is something else. */

@@ -179,6 +179,7 @@ export const StatusBody = Type.Object({
   addresses: Type.Array(Type.String()),
   /** The API over the network, and the fingerprint of the authority that clients pin. */
   https: Type.Object({ servers: Type.Array(Type.String()), fingerprint: Type.String() }),
+  tftpPort: Type.Number(),
   dhcp: Type.String(),
   /** Other DHCP and boot servers that were seen on the networks. */
   otherServers: Type.Array(

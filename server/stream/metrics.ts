@@ -72,11 +72,15 @@ const ofReceiver: readonly Metric<ReceiverFigures>[] = [
   },
 ];
 
-/** `/metrics` of the streams that can be joined, for Prometheus. */
-export function metricsRoute(hub: Pick<StreamHub, "list">): FastifyPluginAsyncTypebox {
+/**
+ * `/metrics` of the streams that can be joined, for Prometheus.
+ *
+ * @param more what else the server measures, in the same format
+ */
+export function metricsRoute(hub: Pick<StreamHub, "list">, more: () => string = () => ""): FastifyPluginAsyncTypebox {
   return async (app) => {
     app.get("/metrics", { config: { role: "viewer" } }, async (_request, reply) =>
-      reply.type(METRICS_TYPE).send(streamMetrics(hub.list().map((stream) => stream.figures()))),
+      reply.type(METRICS_TYPE).send(streamMetrics(hub.list().map((stream) => stream.figures())) + more()),
     );
   };
 }

@@ -1,0 +1,45 @@
+import type { Logger } from "pino";
+import type { Users } from "../../server/access/users.ts";
+import type { Config } from "../../server/config/config.ts";
+import type { Database } from "../../server/db/database.ts";
+import type { SeenServer } from "../../server/dhcp/settings.ts";
+import { Doctor } from "../../server/doctor/doctor.ts";
+import type { EventLog } from "../../server/events.ts";
+import { servedInterfaces } from "../../server/network/interfaces.ts";
+import type { ImageStore } from "../../server/store/store.ts";
+import type { StreamHub } from "../../server/stream/hub.ts";
+import { type LiveServer, siteChecks } from "../doctor/site-checks.ts";
+import { readAccounts } from "../setup/accounts.ts";
+
+type DoctorWiring = {
+  readonly config: Config;
+  readonly db: Database;
+  readonly events: EventLog;
+  readonly store: ImageStore;
+  readonly hub: Pick<StreamHub, "list">;
+  readonly users: Pick<Users, "list">;
+  readonly otherServers: () => readonly SeenServer[] | undefined;
+  readonly ports: LiveServer["ports"];
+  readonly log: Logger;
+  readonly now: () => number;
+};
+
+/** The doctor of the running server: it looks at itself from inside. */
+export function doctorOf(options: DoctorWiring): Doctor {
+  const { config, db, events, store, hub, users, otherServers, ports, log, now } = options;
+  const uid = process.getuid?.() ?? 0;
+  const checks = siteChecks({
+    config,
+    interfaces: () => servedInterfaces(config.values["network.interfaces"]),
+    store,
+    user: { uid, name: readAccounts().find((account) => account.uid === uid)?.name ?? `user ${uid}` },
+    live: {
+      ports,
+      otherServers,
+      users: () => users.list(),
+      isBusy: () => hub.list().some((stream) => stream.figures().state !== "ended"),
+    },
+    now,
+  });
+  return new Doctor({ checks, db, events, log, now });
+}

@@ -1,0 +1,20 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { HelpFile } from "../../server/api/help-routes.ts";
+
+/** In an installed package scripts/package has put the pages here; a checkout has none. */
+const ready = join(import.meta.dirname, "../../help");
+
+/** The pages of `/help`: those that came with the package. In a checkout they are made of its documents. */
+export async function helpFiles(): Promise<readonly HelpFile[]> {
+  const names = await readdir(ready, { recursive: true, withFileTypes: true }).catch(() => undefined);
+  if (names === undefined) return (await import("../../scripts/help/render.ts")).renderHelp();
+  return Promise.all(
+    names
+      .filter((entry) => entry.isFile())
+      .map(async ({ parentPath, name }) => {
+        const path = join(parentPath, name);
+        return { path: path.slice(ready.length + 1), content: await readFile(path, "utf8") };
+      }),
+  );
+}

@@ -1,0 +1,112 @@
+import assert from "node:assert/strict";
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import type { User } from "../../../server/access/users.ts";
+import {
+  fileSystemFinding,
+  freeFinding,
+  lookAtDataDisk,
+  lookAtOwners,
+  rateOf,
+} from "../../../server/doctor/data-disk.ts";
+import { lookAtImages } from "../../../server/doctor/images.ts";
+import { lookAtSecrets, peopleFindings } from "../../../server/doctor/people.ts";
+import { loadSiteKey } from "../../../server/store/keys.ts";
+import { openStore } from "../../../server/store/store.ts";
+import { addImage } from "../store/store-image.ts";
+
+let dataDir: string;
+before(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), "bootcast-doctor-data-"));
+});
+after(() => rm(dataDir, { recursive: true, force: true }));
+
+test("disk: how much is free against the largest image", () => {
+  assert.equal(freeFinding("/d", 50e9, 20e9).status, "ok");
+  assert.equal(freeFinding("/d", 10e9, 20e9).status, "warn");
+  assert.equal(freeFinding("/d", 0.5e9, 0).status, "fail");
+  assert.match(freeFinding("/d", 10e9, 20e9).fix ?? "", /image remove/);
+});
+
+test("database: a networked file system is refused, whatever sign its number has", () => {
+  assert.equal(fileSystemFinding("/d", 0xef53).status, "ok");
+  for (const type of [0x6969, 0xff534d42, 0xff534d42 | 0]) {
+    assert.equal(fileSystemFinding("/d", type).status, "fail", String(type));
+  }
+});
+
+test("disk: a slow one is told, and a trial leaves nothing behind", async () => {
+  assert.equal(rateOf(5e6).status, "warn");
+  assert.equal(rateOf(200e6).status, "ok");
+  const site = { largestImageBytes: 0, isBusy: false, isDatabaseHere: true };
+  const probes = (await lookAtDataDisk(dataDir, site, new AbortController().signal)).map(({ probe }) => probe);
+  assert.deepEqual(probes, ["free space", "database", "disk"]);
+  assert.deepEqual(await readdir(dataDir), []);
+  const busy = await lookAtDataDisk(dataDir, { ...site, isBusy: true }, new AbortController().signal);
+  assert.equal(busy.at(-1)!.status, "skip");
+});
+
+test("images: packs that are gone are counted, with the way to get them back", async () => {
+  const signal = new AbortController().signal;
+  const key = await loadSiteKey(dataDir);
+  const store = await openStore(join(dataDir, "store"), key.trusted);
+  assert.equal((await lookAtImages(store, signal))[0]!.status, "skip", "none yet");
+  await addImage(store, "lab", "abcd", key.privateKey);
+  assert.deepEqual(
+    (await lookAtImages(store, signal)).map(({ status, detail }) => [status, detail]),
+    [["ok", "All packs of 1 image are there."]],
+  );
+  for await (const digest of store.packDigests()) await rm(store.packPath(digest));
+  const [found] = await lookAtImages(store, signal);
+  assert.equal(found!.probe, "image lab:1");
+  assert.match(found!.detail, /^(\d+) of its \1 packs are gone\.$/);
+  await writeFile(store.manifestPath("lab", 1), "nothing");
+  assert.match((await lookAtImages(store, signal))[0]!.detail, /manifest cannot be read/);
+});
+
+const person = (more: Partial<User>): User => ({
+  name: "mueller",
+  role: "admin",
+  hasPassword: true,
+  hasLink: false,
+  createdAtMs: 0,
+  ...more,
+});
+
+test("people: nobody can log in; a link lies about", () => {
+  const statuses = (users: User[], nowMs: number) => peopleFindings(users, nowMs).map(({ status }) => status);
+  assert.deepEqual(statuses([], 0), ["warn"]);
+  assert.deepEqual(statuses([person({ hasPassword: false, hasLink: true })], 0), ["warn"]);
+  assert.deepEqual(statuses([person({ role: "viewer" })], 0), ["warn"]);
+  assert.deepEqual(statuses([person({})], 0), ["ok"]);
+  const users = [person({}), person({ name: "guest", hasPassword: false, hasLink: true })];
+  assert.deepEqual(statuses(users, 3_600_000), ["ok"], "a fresh one is for somebody who is on the way");
+  const [old] = peopleFindings(users, 25 * 3_600_000);
+  assert.match(old!.fix ?? "", /bootcast user remove guest/);
+});
+
+test("secrets: a key that others may read fails, with the command", async () => {
+  await loadSiteKey(dataDir);
+  assert.equal((await lookAtSecrets(dataDir))[0]!.status, "ok");
+  await chmod(join(dataDir, "keys/site.key"), 0o644);
+  const [found] = await lookAtSecrets(dataDir);
+  assert.equal(found!.status, "fail");
+  assert.equal(found!.fix, `sudo chmod go= ${join(dataDir, "keys/site.key")}`);
+});
+
+test("owner: what root left behind is told, with the command", {
+  skip: process.getuid?.() === 0 ? false : "Only root can give files away.",
+}, async () => {
+  const folder = join(dataDir, "owned");
+  await mkdir(join(folder, "store/packs/ab"), { recursive: true });
+  const user = { uid: 4711, name: "bootcast" };
+  for (const path of ["", "store", "store/packs"]) await chown(join(folder, path), user.uid, user.uid);
+  const [found] = await lookAtOwners(folder, user);
+  assert.equal(found!.status, "fail");
+  assert.match(found!.detail, /store\/packs\/ab do not belong to bootcast/);
+  assert.equal(found!.fix, `sudo chown -R bootcast: ${folder}`);
+  await chown(join(folder, "store/packs/ab"), user.uid, user.uid);
+  assert.equal((await lookAtOwners(folder, user))[0]!.status, "ok");
+});
