@@ -58,26 +58,28 @@ function ofRule(
   arrival: Arrival,
   jump: (chain: string) => Verdict,
 ): Verdict | "return" {
-  let truth: Truth = "yes";
+  let isSure = true;
   for (const statement of statements) {
     const [name, value] = Object.entries(statement)[0] ?? [];
     switch (name) {
-      case "match":
-        truth = both(truth, matches(value as Match, arrival));
+      case "match": {
+        const truth = matches(value as Match, arrival);
+        if (truth === "no") return "on";
+        if (truth === "maybe") isSure = false;
         break;
+      }
       case "accept":
-        return truth === "no" ? "on" : "accept";
+        return "accept";
       case "drop":
       case "reject":
-        return truth === "yes" ? "drop" : "on";
+        return isSure ? "drop" : "on";
       case "return":
         // What stands behind it may or may not be reached: then it lets pass.
-        return truth === "yes" ? "return" : truth === "maybe" ? "accept" : "on";
+        return isSure ? "return" : "accept";
       case "jump":
       case "goto": {
-        if (truth === "no") return "on";
         const verdict = jump((value as { target: string }).target);
-        return truth === "maybe" && verdict === "drop" ? "on" : verdict;
+        return !isSure && verdict === "drop" ? "on" : verdict;
       }
       case "counter":
       case "log":
@@ -85,19 +87,13 @@ function ofRule(
         break;
       case "limit":
         // Only so many a second.
-        truth = both(truth, "maybe");
+        isSure = false;
         break;
       default:
-        return truth === "no" ? "on" : "accept";
+        return "accept";
     }
-    if (truth === "no") return "on";
   }
   return "on";
-}
-
-function both(one: Truth, other: Truth): Truth {
-  if (one === "no" || other === "no") return "no";
-  return one === "maybe" || other === "maybe" ? "maybe" : "yes";
 }
 
 type Match = { readonly op: string; readonly left: unknown; readonly right: unknown };

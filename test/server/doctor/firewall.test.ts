@@ -6,8 +6,9 @@ import { type Arrival, isDropped, type Ruleset } from "../../../server/doctor/fi
 const tftp: Arrival = { protocol: "udp", port: 69, interfaceName: "eth0" };
 const chain = (name: string, more: object = {}) => ({ chain: { family: "inet", table: "filter", name, ...more } });
 const input = (policy: string) => chain("input", { type: "filter", hook: "input", prio: 0, policy });
-const rule = (...expr: object[]) => ({ rule: { family: "inet", table: "filter", chain: "input", expr } });
-const inChain = (name: string, ...expr: object[]) => ({
+type Statement = Readonly<Record<string, unknown>>;
+const rule = (...expr: Statement[]) => ({ rule: { family: "inet", table: "filter", chain: "input", expr } });
+const inChain = (name: string, ...expr: Statement[]) => ({
   rule: { family: "inet", table: "filter", chain: name, expr },
 });
 const match = (left: object, right: unknown, op = "==") => ({ match: { op, left, right } });
