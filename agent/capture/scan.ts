@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { Fault } from "../../fault.ts";
+import { apfsWarnings } from "../../images/apfs/warnings.ts";
 import type { BlockSource } from "../../images/block.ts";
 import { CELL_BYTES } from "../../images/cell.ts";
 import type { Manifest } from "../../images/manifest.ts";
@@ -61,7 +62,8 @@ export async function captureScan(options: CaptureScanOptions): Promise<Captured
   const sent = `${formatSize(usedBytes)} read, ${formatSize(sender.sentBytes)} sent; the server makes the image`;
   await options.beforeFinish(sent);
   const made = await finish(manifest, options);
-  return { ...made, warnings: [...layout.warnings, ...(unused?.warnings ?? [])] };
+  const warnings = [...layout.warnings, ...(unused?.warnings ?? []), ...(await apfsWarnings(source, layout))];
+  return { ...made, warnings };
 }
 
 async function finish(manifest: Manifest, options: CaptureScanOptions): Promise<Omit<Captured, "warnings">> {

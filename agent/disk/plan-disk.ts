@@ -14,8 +14,9 @@ import type { FileTree } from "../identity/file-tree.ts";
 import { HfsPlusTree } from "../identity/hfs-plus-tree.ts";
 import { MountedTree } from "../identity/mounted-tree.ts";
 import { type ModulePlan, planVolume } from "../identity/plan-volume.ts";
+import { apfsNote } from "../volumes/apfs-note.ts";
 import { editorFor } from "../volumes/hfsplus-volume.ts";
-import { APFS_NOTE, withBtrfs } from "../volumes/name-volumes.ts";
+import { withBtrfs } from "../volumes/name-volumes.ts";
 import { isMountable, type VolumeMachine, withVolume } from "../volumes/volumes.ts";
 import { readFully } from "./target.ts";
 
@@ -102,7 +103,7 @@ async function look(
   machine: VolumeMachine,
 ): Promise<string | undefined> {
   const { fileSystem, startBytes, sizeBytes, number } = part;
-  if (fileSystem === "apfs") return APFS_NOTE;
+  if (fileSystem === "apfs") return apfsNote(new Volume(source, startBytes, sizeBytes));
   if (fileSystem === "hfsplus" || fileSystem === "hfsx") {
     const editor = await editorFor(source, { startBytes, endBytes: startBytes + sizeBytes });
     if (typeof editor === "string") return `would be left as it is: ${editor}.`;

@@ -1,10 +1,13 @@
 import { Fault } from "../../fault.ts";
+import { Volume } from "../../images/free-space/volume.ts";
+import { DiskSource } from "../disk/source.ts";
 import { btrfsSystems } from "../identity/btrfs-systems.ts";
 import { applyChanges, describeChange, type Identity, type IdentityModule } from "../identity/change.ts";
 import type { FileTree } from "../identity/file-tree.ts";
 import { MountedTree } from "../identity/mounted-tree.ts";
 import { planVolume } from "../identity/plan-volume.ts";
 import { VolumeFiles } from "../identity/volume-files.ts";
+import { apfsNote } from "./apfs-note.ts";
 import { withHfsPlus } from "./hfsplus-volume.ts";
 import { ntfsRefusal } from "./ntfs-state.ts";
 import type { RestoredVolume } from "./partitions.ts";
@@ -22,10 +25,6 @@ export type NamingResult = {
   /** One of them says at its first start that it is up. */
   readonly callsWhenUp?: boolean;
 };
-
-/** APFS of any macOS: Linux can only read it. */
-export const APFS_NOTE =
-  "is left as it is: APFS is read-only for Linux. Its names and by-host files change by a job at its first start, which belongs into the image before it is captured: on the master, bootcast agent --first-boot-job > /Library/LaunchDaemons/org.bootcast.first-boot.plist (as root).";
 
 /** What a damaged or unusual HFS+ volume ends in: it stays as it was restored, and that is no reason to fail the host. */
 const leftAlone = ["HFSPLUS_UNCHANGED", "COMPRESSED_UNKNOWN"];
@@ -74,7 +73,7 @@ async function withSystems(
   name: (tree: FileTree) => Promise<void>,
 ): Promise<string | undefined> {
   const { fileSystem, device, sizeBytes } = volume;
-  if (fileSystem === "apfs") return APFS_NOTE;
+  if (fileSystem === "apfs") return noteOfApfs(volume, machine);
   if (fileSystem === "hfsplus" || fileSystem === "hfsx") {
     try {
       const done = await withHfsPlus({ path: device, sizeBytes }, Math.floor(Date.now() / 1000), name);
@@ -96,6 +95,15 @@ async function withSystems(
   }
   await withVolume(volume, machine, (_, directory) => name(new MountedTree(directory)));
   return undefined;
+}
+
+async function noteOfApfs({ device, sizeBytes }: RestoredVolume, { tools }: VolumeMachine): Promise<string> {
+  const source = await DiskSource.open({ path: device, sizeBytes }, tools);
+  try {
+    return await apfsNote(new Volume(source, 0, sizeBytes));
+  } finally {
+    await source.close();
+  }
 }
 
 /** Mounted twice: as it shows itself, and all of it, where its systems may lie in subvolumes. */

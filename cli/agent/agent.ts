@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { startAgent } from "../../agent/start.ts";
 import { dataDirOf } from "../settings/read-configuration.ts";
-import { examples, fail, globalOptions, print } from "../terminal/output.ts";
+import { examples, fail, globalOptions } from "../terminal/output.ts";
 import { Questions } from "../terminal/questions.ts";
 import type { PlanFlags } from "./plan.ts";
 
@@ -41,11 +41,8 @@ export function agentCommand(): Command {
     .option("--host-name <name>", "with --plan: who the restored system is to be (default: this machine's name)")
     .option("--mac <address>", "with --plan: the host's Ethernet address (default: this machine's)")
     .option("--hardware-uuid <uuid>", "with --plan: the Hardware UUID of a Mac (default: this machine's)")
-    .option("--first-boot-job", "print the launchd job that names a Mac on APFS at its first start")
-    .action(async ({ local, plan, firstBootJob, dataDir, images, network, ...flags }: AgentFlags) => {
+    .action(async ({ local, plan, dataDir, images, network, ...flags }: AgentFlags) => {
       if (plan === true) await runPlan(flags);
-      else if (firstBootJob === true)
-        print((await import("../../agent/identity/first-boot-job.ts")).apfsFirstBootJob());
       else
         process.exitCode = local === true ? await runLocal({ ...flags, dataDir, images, network }) : await startAgent();
     });
@@ -54,7 +51,6 @@ export function agentCommand(): Command {
 type AgentFlags = PlanFlags & {
   readonly local?: boolean;
   readonly plan?: boolean;
-  readonly firstBootJob?: boolean;
   readonly images: readonly string[];
   readonly network: boolean;
   readonly noverify?: boolean;

@@ -17,6 +17,7 @@ const verbs: Readonly<Record<string, () => Promise<Command>>> = {
   convert: async () => (await import("./convert.ts")).imageConvertCommand(),
   mount: async () => (await import("./mount.ts")).imageMountCommand(),
   cat: async () => (await import("./cat.ts")).imageCatCommand(),
+  "first-boot-job": async () => (await import("./first-boot-job.ts")).imageFirstBootJobCommand(),
   keys: async () => (await import("./keys.ts")).imageKeysCommand(),
 };
 

@@ -1,5 +1,6 @@
 import { userInfo } from "node:os";
 import { Fault } from "../../fault.ts";
+import { apfsWarnings } from "../../images/apfs/warnings.ts";
 import type { ForeignRange } from "../../images/foreign-image.ts";
 import { KnownCells } from "../../images/known-cells.ts";
 import { KnownPacks } from "../../images/known-packs.ts";
@@ -88,7 +89,7 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
       }
     }
     await store.writeManifest(encodeManifest(manifest, siteKey.privateKey));
-    const warnings = [...layout.warnings, ...(unused?.warnings ?? [])];
+    const warnings = [...layout.warnings, ...(unused?.warnings ?? []), ...(await apfsWarnings(source, layout))];
     return { manifest, writtenBytes, volumes: unused?.volumes ?? [], warnings };
   } finally {
     await threads.close();

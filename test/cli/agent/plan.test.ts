@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { parsePropertyList } from "../../../images/property-list.ts";
 import { macEntries, macFile } from "../../agent/identity/mac-disk.ts";
 import { FileDisk } from "../../images/disk-fit/file-disk.ts";
 import { bootcast } from "../program.ts";
@@ -53,11 +52,4 @@ test("agent --plan: what cannot be meant is a usage error, and a disk that is no
   const missing = await bootcast(["agent", "--plan", "--disk", "/nowhere", ...who]);
   assert.equal(missing.code, 1);
   assert.match(missing.stderr, /ENOENT/);
-});
-
-test("agent --first-boot-job prints a launchd job", async () => {
-  const { code, stdout } = await bootcast(["agent", "--first-boot-job"]);
-  assert.equal(code, 0);
-  const job = parsePropertyList(Buffer.from(stdout)) as { Label: string };
-  assert.equal(job.Label, "org.bootcast.first-boot");
 });
