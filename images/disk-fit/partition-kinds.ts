@@ -32,6 +32,12 @@ const unknownGrowth: Readonly<Record<string, string>> = {
   bitlocker: "is encrypted: what is in it cannot be grown without its key",
   lvm: "belongs to LVM",
   raid: "belongs to a RAID",
+  // The free space is behind them, where these commands take it from. diskutil(8).
+  hfsplus: 'holds HFS+, which only a Mac makes larger: "diskutil resizeVolume VOLUME R" there',
+  hfsx: 'holds HFS+, which only a Mac makes larger: "diskutil resizeVolume VOLUME R" there',
+  apfs: 'holds APFS, which only a Mac makes larger: "diskutil apfs resizeContainer CONTAINER 0" there',
+  exfat: "holds exFAT, which no program makes larger",
+  f2fs: "holds F2FS, which is not grown here: resize.f2fs does it while it is not mounted",
   "": "holds nothing that is known here",
 };
 
