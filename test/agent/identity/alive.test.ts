@@ -69,6 +69,34 @@ test("Linux: where nobody ever enabled a service, the link lies among systemd's 
   assert.match(script, /rm -f .* \/lib\/systemd\/system\/multi-user\.target\.wants\/bootcast-alive\.service\n/);
 });
 
+/** Of sysvinit in Debian, and of busybox in Alpine, shortened. */
+const inittabs = [
+  ["System V's init", "# id:runlevels:action:process\nid:2:initdefault:\nsi::sysinit:/etc/init.d/rcS\n", "boca:2345:"],
+  ["busybox's init", "::sysinit:/sbin/openrc sysinit\n::wait:/sbin/openrc default\ntty1::respawn:/sbin/getty", "::"],
+] as const;
+for (const [name, inittab, front] of inittabs) {
+  test(`Linux with ${name}: one line of its inittab, which goes with the script`, async (t) => {
+    const root = volumeRoot(t, { "etc/os-release": "", "etc/inittab": inittab });
+    const plan = await carryOut(linuxAlive, root, identity);
+    assert.equal(plan.callsWhenUp, true);
+    const script = join(root, "etc/bootcast-alive");
+    assert.equal(statSync(script).mode & 0o777, 0o700);
+    const ends = inittab.endsWith("\n") ? "" : "\n";
+    const told = () => readFileSync(join(root, "etc/inittab"), "utf8");
+    assert.equal(told(), `${inittab}${ends}${front}once:/bin/sh /etc/bootcast-alive\n`);
+    // Of the second order only the token is new.
+    const again = await carryOut(linuxAlive, root, { ...identity, alive: { ...alive, token: "r".repeat(43) } });
+    assert.deepEqual(
+      again.changes.map((change) => "path" in change && change.path),
+      ["/etc/bootcast-alive"],
+    );
+    const remove = /remove\(\) \{\n([^}]*)\}/.exec(readFileSync(script, "utf8"))?.[1] ?? "";
+    execFileSync("sh", ["-ec", remove.replaceAll("/etc/", `${root}/etc/`)]);
+    assert.equal(told(), `${inittab}${ends}`);
+    assert.equal(existsSync(script), false);
+  });
+}
+
 test("a second order's token replaces the first; nothing else is written", async (t) => {
   const root = volumeRoot(t, debian);
   await carryOut(linuxAlive, root, identity);
@@ -83,7 +111,10 @@ test("systems that cannot: told, unchanged; systems of others, and where it was 
   const volume = (files: Record<string, string>) => new VolumeFiles(volumeRoot(t, files));
   const runit = await linuxAlive.plan(volume({ "etc/os-release": "ID=void\n" }), identity);
   assert.deepEqual([runit?.changes, runit?.callsWhenUp], [[], undefined]);
-  assert.match(runit?.notes[0] ?? "", /no systemd/);
+  // Of upstart's, which has a line for the runlevel alone; and a comment starts nothing.
+  const upstart = volume({ "etc/os-release": "", "etc/inittab": "#si::sysinit:/etc/rc\nid:3:initdefault:\n" });
+  assert.deepEqual((await linuxAlive.plan(upstart, identity))?.changes, []);
+  assert.match(runit?.notes[0] ?? "", /no systemd and no inittab/);
   const panther = { ...tiger, "System/Library/CoreServices/SystemVersion.plist": system.replace("VERSION", "10.3.9") };
   const old = await macAlive.plan(volume(panther), identity);
   assert.deepEqual([old?.changes, old?.callsWhenUp], [[], undefined]);
