@@ -57,7 +57,7 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: "host",
-    summary: "list, show, rename and forget hosts",
+    summary: "hosts: list, add, import, approve, group, label, lock, wake and more",
     load: async () => (await import("./host/host.ts")).hostCommand(),
   },
   {

@@ -1,15 +1,21 @@
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import type { ScriptResult } from "../../agent/contract.ts";
 import { contentText, describeDisk } from "../../agent/contract.ts";
 import { formatSize } from "../../agent/disk/sizes.ts";
-import type { EventBody, HostBody } from "../../server/api/schemas.ts";
+import type { HostBody, InventoryHistoryBody } from "../../server/api/host-schemas.ts";
+import type { EventBody } from "../../server/api/schemas.ts";
+import { type HostState, hostStates } from "../../server/hosts/host-status.ts";
 import { withServer } from "../client.ts";
 import { configOptions } from "../settings/configuration.ts";
 import { ago } from "../terminal/ago.ts";
 import { examples, faultText, globalOptions, printResult, say } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
 import { hostBootCommand } from "./boot.ts";
+import { hostApproveCommand, hostGroupCommand, hostLabelCommand, hostNoteCommand } from "./care.ts";
+import { hostAddCommand, hostExportCommand, hostImportCommand } from "./lists.ts";
+import { hostLockCommand, hostUnlockCommand } from "./lock.ts";
 import { hostSetCommand } from "./set.ts";
+import { hostWakeCommand } from "./wake.ts";
 
 /** `bootcast host …`: the registered hosts. */
 export function hostCommand(): Command {
@@ -18,27 +24,53 @@ export function hostCommand(): Command {
     "bootcast host list",
     "bootcast host show lab-07              # its disks, and what happened to it",
     "bootcast host rename lab-07 teacher",
-    "bootcast host boot lab-07 --secure-boot on",
-    'bootcast host set lab-07 --disk "smallest transport=nvme"',
+    "bootcast host group room-b lab-07 lab-08",
+    'bootcast host lock lab-07 --reason "exam machine" --for 3d',
+    "bootcast host wake room-b",
+    "bootcast host import room-b.csv --dry-run",
     "bootcast host forget lab-07            # when it appears again it is a new host",
   ]);
   return command
     .addCommand(listCommand())
     .addCommand(showCommand())
+    .addCommand(hostAddCommand())
+    .addCommand(hostImportCommand())
+    .addCommand(hostExportCommand())
+    .addCommand(hostApproveCommand())
     .addCommand(renameCommand())
+    .addCommand(hostGroupCommand())
+    .addCommand(hostLabelCommand())
+    .addCommand(hostLockCommand())
+    .addCommand(hostUnlockCommand())
+    .addCommand(hostNoteCommand())
+    .addCommand(hostWakeCommand())
     .addCommand(hostBootCommand())
     .addCommand(hostSetCommand())
     .addCommand(forgetCommand());
 }
 
 function listCommand(): Command {
-  const command = new Command("list").description("Lists all hosts with their state.");
-  examples(command, ["bootcast host list", "bootcast host list --json | jq '.hosts[] | select(.state == \"failed\")'"]);
-  return configOptions(globalOptions(command)).action(() =>
-    withServer(command, async (api) => {
-      printResult(await api.get<{ hosts: HostBody[] }>("/api/v1/hosts"), ({ hosts }) => hostTable(hosts, Date.now()));
-    }),
-  );
+  const command = new Command("list").description("Lists hosts with their state.");
+  examples(command, [
+    "bootcast host list",
+    "bootcast host list room-b",
+    "bootcast host list label=kiosk --state failed",
+    "bootcast host list --json | jq '.hosts[].status'",
+  ]);
+  return configOptions(globalOptions(command))
+    .argument("[hosts...]", "hosts, groups, label=…, or group=…,label=… (default: all)")
+    .addOption(new Option("--state <state>", "only those").choices(hostStates))
+    .action((words: string[], { state }: { state?: HostState }) =>
+      withServer(command, async (api) => {
+        const query = new URLSearchParams({
+          ...(words.length === 0 ? {} : { select: words.join(" ") }),
+          ...(state === undefined ? {} : { state }),
+        });
+        const answer = await api.get<{ hosts: HostBody[] }>(`/api/v1/hosts?${query}`);
+        const isFiltered = words.length > 0 || state !== undefined;
+        printResult(answer, ({ hosts }) => hostTable(hosts, { nowMs: Date.now(), isFiltered }));
+      }),
+    );
 }
 
 function showCommand(): Command {
@@ -52,7 +84,10 @@ function showCommand(): Command {
         const { events } = await api.get<{ events: EventBody[] }>(
           `/api/v1/events?limit=10000&boots=false&host=${host.id}`,
         );
-        printResult({ ...host, events }, () => hostText(host, events, Date.now()));
+        const { history } = await api.get<InventoryHistoryBody>(`/api/v1/hosts/${host.id}/inventory-history?limit=20`);
+        printResult({ ...host, inventoryHistory: history, events }, () =>
+          hostText(host, { events, history, nowMs: Date.now() }),
+        );
       }),
     );
 }
@@ -88,7 +123,8 @@ function pathOf(word: string): string {
 }
 
 /** One line a host. */
-function hostTable(hosts: readonly HostBody[], nowMs: number): string {
+function hostTable(hosts: readonly HostBody[], about: { nowMs: number; isFiltered: boolean }): string {
+  if (hosts.length === 0 && about.isFiltered) return "No host is like that.";
   if (hosts.length === 0) {
     return "No host has appeared yet. Start a machine with network boot, and it will be here.";
   }
@@ -96,23 +132,44 @@ function hostTable(hosts: readonly HostBody[], nowMs: number): string {
     host.name,
     host.mac,
     host.model || "-",
-    host.percent === null ? host.state : `${host.state} ${Math.floor(host.percent)} %`,
-    ago(nowMs - host.lastSeenMs),
-    host.fault?.what ?? host.detail,
+    host.group ?? "-",
+    stateText(host),
+    seenText(host, about.nowMs),
+    host.status.state === "failed" ? (host.fault?.what ?? host.status.detail) : host.status.detail,
   ]);
-  return table([["NAME", "MAC", "MODEL", "STATE", "SEEN", "DETAIL"], ...rows]);
+  return table([["NAME", "MAC", "MODEL", "GROUP", "STATE", "SEEN", "DETAIL"], ...rows]);
 }
 
-function hostText(host: HostBody, events: readonly EventBody[], nowMs: number): string {
+/** The word, and how far it is while its agent is at work. */
+function stateText({ status, state, percent }: HostBody): string {
+  const isAtWork = status.state === state && percent !== null;
+  return isAtWork ? `${status.state} ${Math.floor(percent)} %` : status.state;
+}
+
+function seenText({ lastSeenMs }: HostBody, nowMs: number): string {
+  return lastSeenMs === 0 ? "never" : ago(nowMs - lastSeenMs);
+}
+
+type Past = {
+  readonly events: readonly EventBody[];
+  readonly history: InventoryHistoryBody["history"];
+  readonly nowMs: number;
+};
+
+function hostText(host: HostBody, { events, history, nowMs }: Past): string {
   const facts = [
     ["Name", host.name],
     ["Address", host.mac],
     ["Machine", `${host.vendor} ${host.model}`.trim() || "unknown"],
     ["Serial", host.serial || "none"],
     ["Firmware", `${host.firmware}, ${formatSize(host.memoryBytes)} memory`],
-    ["State", `${host.state} since ${ago(nowMs - host.stateSinceMs)}`],
-    ["Detail", host.detail || "-"],
-    ["Seen", `${ago(nowMs - host.lastSeenMs)}, first ${new Date(host.firstSeenMs).toISOString()}`],
+    ["State", `${stateText(host)}, ${ago(nowMs - host.status.sinceMs)}`],
+    ["Detail", host.status.detail || "-"],
+    ["Seen", `${seenText(host, nowMs)}, first ${new Date(host.firstSeenMs).toISOString()}`],
+    ["Group", host.group ?? "none"],
+    ["Labels", host.labels.join(" ") || "none"],
+    ...(host.note === null ? [] : [["Note", host.note.replaceAll("\n", " / ")]]),
+    ...(host.isApproved ? [] : [["Approved", `no: bootcast host approve ${host.name}`]]),
     ...host.disks.flatMap((disk) => [
       ["Disk", describeDisk(disk) + (disk.place === undefined ? "" : ` at ${disk.place}`)],
       ...(disk.holds === undefined ? [] : [["", `holds ${contentText(disk).replace(/^.*?: /, "")}`]]),
@@ -124,7 +181,22 @@ function hostText(host: HostBody, events: readonly EventBody[], nowMs: number): 
   const recent = events.slice(-15).map((event) => `  ${new Date(event.atMs).toISOString()}  ${eventText(event)}`);
   const fault = host.fault === null ? [] : [faultText(host.fault).trimEnd()];
   const boots = `How it booted: bootcast boot trace --host ${host.name} --no-follow`;
-  return [table(facts), ...fault, "Events:", ...recent, boots].join("\n");
+  const parts = history.flatMap(({ atMs, changes }) =>
+    changes.map((change) => `  ${new Date(atMs).toISOString()}  ${partText(change)}`),
+  );
+  return [
+    table(facts),
+    ...fault,
+    ...(parts.length === 0 ? [] : ["Parts:", ...parts]),
+    "Events:",
+    ...recent,
+    boots,
+  ].join("\n");
+}
+
+function partText({ what, from, to }: { what: string; from: string; to: string }): string {
+  if (to === "") return `${what} gone: ${from}`;
+  return from === "" ? `${what} new: ${to}` : `${what}: ${from} -> ${to}`;
 }
 
 function eventText({ kind, deployId, data }: EventBody): string {

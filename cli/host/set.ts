@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import type { HostBody } from "../../server/api/schemas.ts";
+import type { HostBody } from "../../server/api/host-schemas.ts";
 import { withServer } from "../client.ts";
 import { configOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";

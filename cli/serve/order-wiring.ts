@@ -44,6 +44,7 @@ export async function hostsOf(options: Pick<WiringOptions, "config" | "db" | "ev
     events,
     names: values["hosts.names"],
     nameSources: values["hosts.name_sources"],
+    approve: values["hosts.approve"],
     nameList: listPath === undefined ? undefined : () => readNameList(listPath),
     bsdpNames: clientsPath === undefined ? undefined : () => readBsdpClients(clientsPath),
     reverseName,
@@ -60,7 +61,7 @@ export function ordersOf(options: WiringOptions & { readonly hosts: Hosts }) {
   const reports = new OrderReports({ db, events, streams, sign, aliveWithinMs: withinMs, now });
   const urlOf = (address: string) => `http://${address}:${httpPort()}`;
   const alive = new Alive({ db, events, sign, withinMs, now, urlOf });
-  const scripts = new Scripts({ db, events, hosts, sign });
+  const scripts = new Scripts({ db, events, sign });
   const diskRule = values["hosts.disk"];
   const orders = new Orders({
     scripts,

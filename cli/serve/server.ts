@@ -6,6 +6,7 @@ import { bootScriptRoutes } from "../../server/api/boot-script-routes.ts";
 import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
 import { doctorRoutes } from "../../server/api/doctor-routes.ts";
 import { hostBootRoutes } from "../../server/api/host-boot-routes.ts";
+import { hostRoutes } from "../../server/api/host-routes.ts";
 import { apiRoutes } from "../../server/api/routes.ts";
 import { scriptRoutes } from "../../server/api/script-routes.ts";
 import { BootTexts } from "../../server/boot/boot-texts.ts";
@@ -48,6 +49,7 @@ import { controlSocketOf } from "./control-socket.ts";
 import { freeControlSocket, makeDirectories } from "./data-directory.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { doctorOf } from "./doctor-wiring.ts";
+import { hostPartsOf } from "./host-wiring.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
 import { hostsOf, ordersOf } from "./order-wiring.ts";
 import { tftpLimitsOf } from "./tftp-wiring.ts";
@@ -144,7 +146,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     now,
     interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,
   });
-  await http.register(streamRoutes(hub, { isToken: (hostId, token) => hosts.isToken(hostId, token) }));
+  await http.register(streamRoutes(hub, { isToken: (hostId, token) => hosts.isApprovedToken(hostId, token) }));
   const captureLog = log.child({ part: "capture" });
   const uploads = new CaptureUploads({ store, cells: new StoreCells(store, captureLog), freeBytes });
   const manifests = new CaptureManifests({ db, events, store, siteKey: key, log: captureLog, now });
@@ -269,6 +271,8 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   captureOrderRoutes(api, { captures });
   scriptRoutes(api, { scripts });
+  const askedMsOf = (mac: string) => trace.triedMs(mac);
+  hostRoutes(api, hostPartsOf({ values, db, events, hosts, interfaces, askedMsOf, now }));
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
   apiRoutes(api, {
     hosts,

@@ -25,13 +25,9 @@ export function scriptCommand(): Command {
     "bootcast script set printers.sh --group room-5 --most 2m",
     "bootcast script list",
     "bootcast script remove licence.sh --image lab-debian",
-    "bootcast script group lab-07 room-5     # the host's group",
+    "bootcast host group room-5 lab-07 lab-08     # the hosts of that group",
   ]);
-  return command
-    .addCommand(setCommand())
-    .addCommand(listCommand())
-    .addCommand(removeCommand())
-    .addCommand(groupCommand());
+  return command.addCommand(setCommand()).addCommand(listCommand()).addCommand(removeCommand());
 }
 
 function setCommand(): Command {
@@ -90,27 +86,6 @@ function removeCommand(): Command {
         printResult(await api.delete(pathOf(options, name)), () => `${name} is removed.`);
       }),
     );
-}
-
-function groupCommand(): Command {
-  const command = new Command("group").description("Puts a host into a group, or into none.");
-  examples(command, ["bootcast script group lab-07 room-5", "bootcast script group lab-07 --none"]);
-  return configOptions(globalOptions(command))
-    .argument("<host>", "name, id or MAC address")
-    .argument("[group]", "the group's name")
-    .option("--none", "into no group")
-    .action((host: string, group: string | undefined, { none = false }: { none?: boolean }) => {
-      if ((group === undefined) !== none) {
-        throw usage("Exactly one of a group and --none is needed.", "Give a group's name, or --none.");
-      }
-      return withServer(command, async (api) => {
-        const body = { group: group ?? null };
-        printResult(
-          await api.put<{ name: string }>(`/api/v1/hosts/${encodeURIComponent(host)}/group`, body),
-          ({ name }) => (group === undefined ? `${name} is in no group.` : `${name} is in ${group}.`),
-        );
-      });
-    });
 }
 
 function ownerOptions(command: Command): Command {

@@ -1,7 +1,6 @@
 import { Readable } from "node:stream";
 import { Type } from "typebox";
 import type { EventLog } from "../events.ts";
-import type { Host } from "../hosts/host-record.ts";
 import type { Hosts } from "../hosts/hosts.ts";
 import type { HttpServer } from "../http/http.ts";
 import type { DeployStreams } from "../orders/deploy-streams.ts";
@@ -9,16 +8,7 @@ import type { Deploys } from "../orders/deploys.ts";
 import type { Sessions } from "../orders/sessions.ts";
 import { eventFeed, feedReply, lastEventId, wantsFeed } from "./event-feed.ts";
 import { Next, PageQuery, pageOf } from "./page.ts";
-import {
-  DeployPlanBody,
-  DeployRequestBody,
-  EventBody,
-  HostBody,
-  HostChangeBody,
-  ImageBody,
-  SessionBody,
-  StatusBody,
-} from "./schemas.ts";
+import { DeployPlanBody, DeployRequestBody, EventBody, ImageBody, SessionBody, StatusBody } from "./schemas.ts";
 
 export type ApiOptions = {
   readonly hosts: Hosts;
@@ -30,7 +20,6 @@ export type ApiOptions = {
   status(): Promise<StatusBody>;
 };
 
-const OneHost = Type.Object({ host: Type.String() });
 const OneSession = Type.Object({ session: Type.Integer({ minimum: 1 }) });
 /** The newest first; each is put together from its events, so there is always a limit. */
 const SessionQuery = Type.Object({
@@ -57,42 +46,6 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
 
   http.get("/api/v1/status", { config: { role: "viewer" }, schema: { response: { 200: StatusBody } } }, () =>
     options.status(),
-  );
-
-  http.get(
-    "/api/v1/hosts",
-    {
-      config: { role: "viewer" },
-      schema: { querystring: PageQuery, response: { 200: Type.Object({ hosts: Type.Array(HostBody), next: Next }) } },
-    },
-    async ({ query }) => {
-      const { items, ...next } = pageOf(await hosts.list(), query, { keyOf: ({ name }) => name });
-      return { hosts: items.map(hostBody), ...next };
-    },
-  );
-
-  http.get(
-    "/api/v1/hosts/:host",
-    { config: { role: "viewer" }, schema: { params: OneHost, response: { 200: HostBody } } },
-    async (request) => hostBody(await hosts.find(request.params.host)),
-  );
-
-  http.patch(
-    "/api/v1/hosts/:host",
-    { config: { role: "operator" }, schema: { params: OneHost, body: HostChangeBody, response: { 200: HostBody } } },
-    async (request) => {
-      const { name, diskRule } = request.body;
-      let host = await hosts.find(request.params.host);
-      if (diskRule !== undefined) host = await hosts.setDiskRule(host.id, diskRule);
-      if (name !== undefined) host = await hosts.rename(host.id, name);
-      return hostBody(host);
-    },
-  );
-
-  http.delete(
-    "/api/v1/hosts/:host",
-    { config: { role: "operator" }, schema: { params: OneHost, response: { 200: HostBody } } },
-    async (request) => hostBody(await hosts.forget(request.params.host)),
   );
 
   http.get(
@@ -188,11 +141,6 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
 /** By name, then by version: no name has a space, and no version ten digits. */
 function imageKey({ name, version }: ImageBody): string {
   return `${name} ${String(version).padStart(10, "0")}`;
-}
-
-function hostBody(host: Host): HostBody {
-  const { inventory, waitingSinceMs: _, ...rest } = host;
-  return { ...rest, memoryBytes: inventory.memoryBytes, firmware: inventory.firmware, disks: inventory.disks };
 }
 
 /** Our values are read-only all the way down, the schemas' types are not: the same value with the type they want. */

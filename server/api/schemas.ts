@@ -2,7 +2,6 @@ import { Type } from "typebox";
 import {
   afterwards,
   agentStates,
-  Disk,
   diskIds,
   eraseMethods,
   FaultBody,
@@ -14,40 +13,11 @@ import { RecentBootsBody } from "./boot-schemas.ts";
 
 /** The shapes of `/api/v1`. Times are milliseconds since 1970 UTC. */
 
-const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+export const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-function oneOf<const Word extends string>(words: readonly Word[]) {
+export function oneOf<const Word extends string>(words: readonly Word[]) {
   return Type.Unsafe<Word>({ type: "string", enum: words });
 }
-
-export const HostBody = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  mac: Type.String(),
-  vendor: Type.String(),
-  model: Type.String(),
-  serial: Type.String(),
-  state: oneOf(agentStates),
-  stateSinceMs: Type.Number(),
-  detail: Type.String(),
-  percent: Nullable(Type.Number()),
-  fault: Nullable(FaultBody),
-  firstSeenMs: Type.Number(),
-  lastSeenMs: Type.Number(),
-  memoryBytes: Type.Number(),
-  firmware: Type.String(),
-  disks: Type.Array(Disk),
-  /** Which of its disks orders are for; null: as the setting hosts.disk says. */
-  diskRule: Nullable(Type.String()),
-  /** What its disk held after its last restore. */
-  restored: Nullable(Type.String()),
-});
-
-/** What is changed of a host; what is absent stays. */
-export const HostChangeBody = Type.Object(
-  { name: Type.Optional(Type.String()), diskRule: Type.Optional(Nullable(Type.String())) },
-  { additionalProperties: false, minProperties: 1 },
-);
 
 export const ImageBody = Type.Object({
   name: Type.String(),
@@ -196,7 +166,6 @@ export const StatusBody = Type.Object({
   boots: RecentBootsBody,
 });
 
-export type HostBody = Type.Static<typeof HostBody>;
 export type ImageBody = Type.Static<typeof ImageBody>;
 export type SessionBody = Type.Static<typeof SessionBody>;
 export type SessionHostBody = Type.Static<typeof SessionHostBody>;

@@ -16,7 +16,7 @@ const ScriptListBody = Type.Object({
 export type ScriptListBody = Type.Static<typeof ScriptListBody>;
 const Done = Type.Object({});
 
-/** Scripts that run on restored disks, and the groups that they are for: on the server's own socket only, as all orders. */
+/** Scripts that run on restored disks: on the server's own socket only, as all orders. */
 export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: Scripts }): void {
   http.get(
     "/api/v1/scripts",
@@ -41,22 +41,6 @@ export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: 
     async ({ params }) => {
       await scripts.remove({ kind: params.kind, name: params.owner }, params.script);
       return {};
-    },
-  );
-
-  http.put(
-    "/api/v1/hosts/:host/group",
-    {
-      config: { role: "operator" },
-      schema: {
-        params: Type.Object({ host: Type.String() }),
-        body: Type.Object({ group: Type.Union([Type.String(), Type.Null()]) }),
-        response: { 200: Type.Object({ name: Type.String(), group: Type.Union([Type.String(), Type.Null()]) }) },
-      },
-    },
-    async ({ params, body }) => {
-      const { name } = await scripts.setGroup(params.host, body.group);
-      return { name, group: body.group };
     },
   );
 }

@@ -59,6 +59,11 @@ export class BootTraceLog implements BootTrace {
   }
 
   /** Machines that tried to boot lately, and those that were refused. */
+  /** When this machine last asked for something to boot. */
+  triedMs(mac: string): number | undefined {
+    return this.#machines.triedMs(mac);
+  }
+
   machines(): RecentBoots {
     return this.#machines.recent(this.#now());
   }

@@ -55,6 +55,11 @@ export class BootMachines {
     this.#keep(mac, entry, atMs, known?.boot === boot ? known : { boot, stage: Stage.firmware, lastMs: atMs });
   }
 
+  /** When this machine last asked for something to boot. */
+  triedMs(mac: string): number | undefined {
+    return this.#machines.get(mac)?.triedMs;
+  }
+
   recent(nowMs: number): RecentBoots {
     const machines = [...this.#machines].filter(([, { triedMs = 0 }]) => nowMs - triedMs < RECENT_MS);
     const refused = machines.flatMap(([mac, { refusal, triedMs = 0 }]) =>

@@ -4,6 +4,7 @@ import { parse, TomlError } from "smol-toml";
 import { Fault } from "../../fault.ts";
 import { jumboModes } from "../../multicast/frame-size.ts";
 import { rateModes } from "../../multicast/rate-control.ts";
+import { approvals } from "../hosts/host-registration.ts";
 import { nameSources } from "../hosts/name-sources.ts";
 import { nearest } from "./nearest.ts";
 import * as kind from "./values.ts";
@@ -98,6 +99,10 @@ const settings = {
   "hosts.names_csv": setting(kind.file),
   /** The list for the source "bsdp": /var/db/bsdpd_clients of an Apple NetBoot server. */
   "hosts.names_bsdp": setting(kind.file),
+  /** Whether a machine that appears by itself may be given orders that erase, or a person is asked about each. */
+  "hosts.approve": setting(kind.oneOf(...approvals), "auto"),
+  /** Networks behind routers that magic packets are sent to as well; the routers have to forward directed broadcasts. */
+  "hosts.wake_networks": setting(kind.listOf(kind.network), []),
   /** Which disk of a host is erased where neither the order nor the host says: agent/disk/rule.ts. */
   "hosts.disk": setting(kind.diskRule, "only"),
   /** Whether restored systems are to say that they are up, where the order does not say. */

@@ -3,6 +3,7 @@ import type { Migration } from "kysely/migration";
 import { access } from "./access.ts";
 import { alive } from "./alive.ts";
 import { diskFit } from "./disk-fit.ts";
+import { hostDesk } from "./host-desk.ts";
 import { orderScripts } from "./order-scripts.ts";
 import { repeats } from "./repeats.ts";
 import { resume } from "./resume.ts";
@@ -25,6 +26,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0011-access": { up: access },
   "0012-repeats": { up: repeats },
   "0013-order-scripts": { up: orderScripts },
+  "0014-host-desk": { up: hostDesk },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

@@ -8,6 +8,7 @@ export type Tables = {
   events: EventTable;
   hosts: HostTable;
   host_macs: HostMacTable;
+  host_labels: HostLabelTable;
   deploys: DeployTable;
   deploy_hosts: DeployHostTable;
   deploy_streams: DeployStreamTable;
@@ -113,7 +114,7 @@ export type HostTable = {
   percent: number | null;
   /** Fault as JSON while state is "failed". */
   fault: string | null;
-  /** The group that it is in, for scripts; null: none. */
+  /** The group that it is in; null: none. */
   group_name: Generated<string | null>;
   /** Since when it has nothing to do; the start of hosts.wait_minutes. */
   waiting_since_ms: number;
@@ -123,6 +124,19 @@ export type HostTable = {
   disk_rule: Generated<string | null>;
   /** What its disk held after its last restore, until the next one begins (agent/disk/content.ts). */
   restored: Generated<string | null>;
+  /** 1: it may be given orders that erase; 0: it appeared by itself, and nobody has said so yet. */
+  is_approved: Generated<number>;
+  note: Generated<string | null>;
+  /** Its lock (server/hosts/lock.ts): since when (null: none), why, whose, and until when (null: for ever). */
+  locked_at_ms: Generated<number | null>;
+  lock_reason: Generated<string | null>;
+  lock_by: Generated<string | null>;
+  lock_until_ms: Generated<number | null>;
+};
+
+export type HostLabelTable = {
+  host_id: string;
+  label: string;
 };
 
 export type HostMacTable = {

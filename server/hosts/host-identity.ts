@@ -11,6 +11,8 @@ export type KnownHost = {
   readonly serial: string;
   readonly model: string;
   readonly lastSeenMs: number;
+  /** A person added it by its address, and it has never been seen: nothing but that, and maybe its serial number, is known. */
+  readonly isAdded?: boolean;
 };
 
 /** Values that board makers leave in thousands of machines. */
@@ -78,6 +80,7 @@ export function recognise(shown: Shown, known: readonly KnownHost[], nowMs: numb
 
 /** Whether two records that share an address can be of two machines. */
 function contradicts(shown: Shown, host: KnownHost): boolean {
+  if (host.isAdded === true) return host.serial !== "" && shown.serial !== "" && shown.serial !== host.serial;
   // Firmware shows a UUID always or never.
   if (isGoodUuid(shown.uuid) !== isGoodUuid(host.uuid)) return true;
   if (isGoodUuid(shown.uuid)) return shown.uuid !== host.uuid;

@@ -4,6 +4,7 @@ import type { FaultText } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { HostTable } from "../db/schema.ts";
 import type { KnownHost } from "./host-identity.ts";
+import { type Hindrance, type HostLock, hindranceOf } from "./lock.ts";
 
 /** A host as the API and the pages show it. */
 export type Host = {
@@ -21,17 +22,27 @@ export type Host = {
   /** With state "failed". */
   readonly fault: (FaultText & { readonly code: string }) | null;
   readonly waitingSinceMs: number;
+  /** When it appeared, or was added by a person. */
   readonly firstSeenMs: number;
+  /** 0: it was added by a person, and has never been seen. */
   readonly lastSeenMs: number;
   readonly inventory: Inventory;
   /** Which of its disks orders are for; null: as for every host. */
   readonly diskRule: string | null;
   /** What its disk held after its last restore; null: nothing is known. */
   readonly restored: string | null;
+  readonly group: string | null;
+  /** In alphabetical order. */
+  readonly labels: readonly string[];
+  readonly note: string | null;
+  /** False: it appeared by itself, and hosts.approve wants a person's word before anything of it is erased. */
+  readonly isApproved: boolean;
+  /** Its time may be over: see `lockNow`. */
+  readonly lock: HostLock | null;
 };
 
 /** A row as the API and the pages show it. */
-export function hostOf(row: Selectable<HostTable>): Host {
+export function hostOf(row: Selectable<HostTable>, labels: readonly string[]): Host {
   return {
     id: row.id,
     name: row.name,
@@ -50,7 +61,46 @@ export function hostOf(row: Selectable<HostTable>): Host {
     inventory: JSON.parse(row.inventory),
     diskRule: row.disk_rule,
     restored: row.restored,
+    group: row.group_name,
+    labels: labels.toSorted(),
+    note: row.note,
+    isApproved: row.is_approved === 1,
+    lock: lockOf(row),
   };
+}
+
+function lockOf(
+  row: Pick<Selectable<HostTable>, "lock_reason" | "lock_by" | "locked_at_ms" | "lock_until_ms">,
+): HostLock | null {
+  if (row.locked_at_ms === null) return null;
+  return {
+    reason: row.lock_reason ?? "",
+    by: row.lock_by ?? "",
+    sinceMs: row.locked_at_ms,
+    untilMs: row.lock_until_ms,
+  };
+}
+
+/** What stands against erasing this host, as the tables say at this moment; undefined: nothing. */
+export async function hindranceIn(
+  db: Pick<Database, "selectFrom">,
+  hostId: string,
+  nowMs: number,
+): Promise<Hindrance | undefined> {
+  const row = await db
+    .selectFrom("hosts")
+    .select(["is_approved", "lock_reason", "lock_by", "locked_at_ms", "lock_until_ms"])
+    .where("id", "=", hostId)
+    .executeTakeFirst();
+  return row === undefined ? undefined : hindranceOf({ isApproved: row.is_approved === 1, lock: lockOf(row) }, nowMs);
+}
+
+/** The labels of all hosts, by host. */
+export async function labelsOfHosts(db: Pick<Database, "selectFrom">): Promise<ReadonlyMap<string, string[]>> {
+  const rows = await db.selectFrom("host_labels").selectAll().execute();
+  const labels = new Map<string, string[]>();
+  for (const { host_id, label } of rows) labels.set(host_id, [...(labels.get(host_id) ?? []), label]);
+  return labels;
 }
 
 /** All hosts, as far as they are told apart by it. */
@@ -67,6 +117,7 @@ export async function knownHosts(db: Pick<Database, "selectFrom">): Promise<Know
     serial: row.serial,
     model: row.model,
     lastSeenMs: row.last_seen_ms,
+    isAdded: row.last_seen_ms === 0,
     macs: (macsOf.get(row.id) ?? []).map(({ mac }) => mac),
     nics: [row.mac, ...(JSON.parse(row.inventory) as Inventory).nics.map(({ mac }) => mac)],
   }));

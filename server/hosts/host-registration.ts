@@ -4,6 +4,7 @@ import { Fault } from "../../fault.ts";
 import type { Change, EventLog } from "../events.ts";
 import { isGoodUuid, recognise } from "./host-identity.ts";
 import { knownHosts } from "./host-record.ts";
+import { inventoryChanges } from "./inventory-changes.ts";
 import { type NameList, nameInList } from "./name-list.ts";
 import { type ChosenName, chooseName, type NameSource } from "./name-sources.ts";
 
@@ -21,22 +22,31 @@ export type HostNaming = {
   readonly reverseName?: ((address: string) => Promise<string | undefined>) | undefined;
 };
 
+/** What becomes of machines that nobody added: all are approved, or a person is asked about each. */
+export const approvals = ["auto", "ask"] as const;
+export type Approval = (typeof approvals)[number];
+
 const DEFAULT_SOURCES: readonly NameSource[] = ["registry", "pattern"];
 
+/** The kind of event that tells what has changed in a machine. */
+export const INVENTORY_CHANGED = "host.inventory";
+
 /** Far more than one server can boot. Every registration looks at all of them. */
-const MAX_HOSTS = 5_000;
+export const MAX_HOSTS = 5_000;
 
 /** Takes machines into the list of hosts: which of them one is, what it is called, and the token that it gets. */
 export class HostRegistration {
   readonly #events: EventLog;
   readonly #naming: HostNaming;
   readonly #maxHosts: number;
+  readonly #approve: Approval;
 
   /** @param options.maxHosts how many there may be; everybody on the network can add one */
-  constructor(options: { events: EventLog; maxHosts?: number } & HostNaming) {
+  constructor(options: { events: EventLog; maxHosts?: number; approve?: Approval } & HostNaming) {
     this.#events = options.events;
     this.#naming = options;
     this.#maxHosts = options.maxHosts ?? MAX_HOSTS;
+    this.#approve = options.approve ?? "auto";
   }
 
   /**
@@ -70,13 +80,15 @@ export class HostRegistration {
       };
       const chosen = await this.#nameFor(change, inventory, before?.id, offers);
       const { name } = chosen;
+      const isApproved = this.#approve === "auto";
       if (before === undefined) {
         if (known.length >= this.#maxHosts) throw listFull(this.#maxHosts);
         await change.tables
           .insertInto("hosts")
-          .values({ id, name, first_seen_ms: change.nowMs, ...seen })
+          .values({ id, name, first_seen_ms: change.nowMs, is_approved: isApproved ? 1 : 0, ...seen })
           .execute();
       } else {
+        if (before.isAdded !== true) await noteChanges(change, id, inventory);
         await change.tables
           .updateTable("hosts")
           .set({ ...seen, name })
@@ -110,6 +122,7 @@ export class HostRegistration {
           name,
           mac: inventory.mac,
           isNew: before === undefined,
+          ...(before === undefined && !isApproved ? { isApproved } : {}),
           agentVersion: inventory.agentVersion,
           nameSource: chosen.source,
           ...(chosen.refused.length === 0 ? {} : { namesRefused: chosen.refused }),
@@ -156,12 +169,23 @@ export class HostRegistration {
   }
 }
 
+/** What is new in the machine since it registered last: the history of its parts. */
+async function noteChanges(change: Change, hostId: string, inventory: Inventory): Promise<void> {
+  const row = await change.tables
+    .selectFrom("hosts")
+    .select("inventory")
+    .where("id", "=", hostId)
+    .executeTakeFirstOrThrow();
+  const changes = inventoryChanges(JSON.parse(row.inventory) as Inventory, inventory);
+  if (changes.length > 0) await change.record({ kind: INVENTORY_CHANGED, hostId, data: { changes } });
+}
+
 /** What is kept of a token. */
 export function hashOfToken(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }
 
-function listFull(maxHosts: number): Fault {
+export function listFull(maxHosts: number): Fault {
   return new Fault("HOST_LIST_FULL", {
     what: "This machine was not added to the list of hosts.",
     why: `The list has ${maxHosts} hosts already; something on the network may register made-up ones.`,

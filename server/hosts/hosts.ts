@@ -1,12 +1,14 @@
 import { timingSafeEqual } from "node:crypto";
 import { type Inventory, parseDiskRule, type Registration } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
-import { nearest } from "../config/nearest.ts";
 import type { Database } from "../db/database.ts";
 import type { Change, EventLog } from "../events.ts";
 import { isHostName } from "./host-identity.ts";
-import { type Host, hostOf } from "./host-record.ts";
-import { type HostNaming, HostRegistration, hashOfToken } from "./host-registration.ts";
+import { type Host, hostOf, labelsOfHosts } from "./host-record.ts";
+import { type Approval, type HostNaming, HostRegistration, hashOfToken } from "./host-registration.ts";
+import { selectHosts, unknownHost } from "./selection.ts";
+
+type Tables = Pick<Database, "selectFrom">;
 
 /** The hosts that this server has met: who they are, what they are called, when they were last heard of. */
 export class Hosts {
@@ -14,8 +16,11 @@ export class Hosts {
   readonly #events: EventLog;
   readonly #registration: HostRegistration;
 
-  /** @param options.maxHosts how many there may be; everybody on the network can add one */
-  constructor(options: { db: Database; events: EventLog; maxHosts?: number } & HostNaming) {
+  /**
+   * @param options.maxHosts how many there may be; everybody on the network can add one
+   * @param options.approve the setting hosts.approve; "auto" unless given
+   */
+  constructor(options: { db: Database; events: EventLog; maxHosts?: number; approve?: Approval } & HostNaming) {
     this.#db = options.db;
     this.#events = options.events;
     this.#registration = new HostRegistration(options);
@@ -38,10 +43,16 @@ export class Hosts {
     return row !== undefined && timingSafeEqual(Buffer.from(row.token_hash, "hex"), given);
   }
 
+  /** The same, of a host that a person, or hosts.approve, lets have images. */
+  async isApprovedToken(hostId: string, token: string): Promise<boolean> {
+    return (await this.isToken(hostId, token)) && (await this.ofId(hostId))?.isApproved === true;
+  }
+
   /** By name. */
-  async list(): Promise<Host[]> {
-    const rows = await this.#db.selectFrom("hosts").selectAll().orderBy("name").execute();
-    return rows.map(hostOf);
+  async list(tables: Tables = this.#db): Promise<Host[]> {
+    const rows = await tables.selectFrom("hosts").selectAll().orderBy("name").execute();
+    const labels = await labelsOfHosts(tables);
+    return rows.map((row) => hostOf(row, labels.get(row.id) ?? []));
   }
 
   /**
@@ -58,18 +69,19 @@ export class Hosts {
       hosts.find(({ name }) => name.toLowerCase() === key) ??
       (await this.#ownerOf(key, hosts));
     if (host !== undefined) return host;
-    const suggestion = nearest(
-      word,
-      hosts.map(({ name }) => name),
-    );
-    throw new Fault("HOST_UNKNOWN", {
-      what: `There is no host "${word}".`,
-      why:
-        hosts.length === 0
-          ? "No host has appeared yet."
-          : `Of ${hosts.length} known ${hosts.length === 1 ? "host" : "hosts"} none has this name, id or address.`,
-      fix: `${suggestion === undefined ? "" : `Maybe "${suggestion}" was meant. `}"bootcast host list" shows all.`,
-    });
+    throw unknownHost(word, hosts, "host");
+  }
+
+  /**
+   * The hosts that words name together: hosts, groups, `label=…` (selection.ts).
+   *
+   * @param tables of a transaction, when what follows is to be about the same
+   * @throws {Fault} HOST_UNKNOWN, GROUP_UNKNOWN, LABEL_UNKNOWN, SELECTION_INVALID
+   */
+  async select(words: readonly string[], tables: Tables = this.#db): Promise<Host[]> {
+    const macs = await tables.selectFrom("host_macs").selectAll().execute();
+    const ownerOf = new Map(macs.map(({ mac, host_id }) => [mac, host_id]));
+    return selectHosts(words, { hosts: await this.list(tables), idOfMac: (mac) => ownerOf.get(mac) });
   }
 
   async #ownerOf(mac: string, hosts: readonly Host[]): Promise<Host | undefined> {
@@ -80,7 +92,12 @@ export class Hosts {
   /** The host with this id. */
   async ofId(hostId: string): Promise<Host | undefined> {
     const row = await this.#db.selectFrom("hosts").selectAll().where("id", "=", hostId).executeTakeFirst();
-    return row === undefined ? undefined : hostOf(row);
+    if (row === undefined) return undefined;
+    const labels = await this.#db.selectFrom("host_labels").select("label").where("host_id", "=", hostId).execute();
+    return hostOf(
+      row,
+      labels.map(({ label }) => label),
+    );
   }
 
   /** The host that last used this MAC address. */
@@ -187,7 +204,7 @@ export class Hosts {
 }
 
 /** The name is in the order that the host carries out, and in its permit: another one would stop it. */
-async function refuseRenameOfRunning({ tables }: Change, host: Host): Promise<void> {
+export async function refuseRenameOfRunning({ tables }: Change, host: Pick<Host, "id" | "name">): Promise<void> {
   const running = await tables
     .selectFrom("deploy_hosts")
     .select("deploy_id")

@@ -97,7 +97,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
 function nextDeployEvent(events: EventLog, over: AbortSignal): { heard: Promise<void>; cancel: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   const unsubscribe = events.subscribe(({ kind }) => {
-    if (kind.startsWith("deploy.")) end();
+    if (kind.startsWith("deploy.") || kind === "host.approved" || kind === "host.unlocked") end();
   });
   const end = () => {
     unsubscribe();

@@ -1,5 +1,6 @@
 import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
+import { lockedHosts } from "./hindrance.ts";
 
 /** What decides whether a machine that is switched on gets the agent: who it is, and what is ordered. */
 export type KnownOrders = {
@@ -11,6 +12,8 @@ export type KnownOrders = {
   readonly isForAny: boolean;
   /** Whether the deploy to any host is for this host, by its id; filled by whoever found out. */
   readonly isDueToAny: Map<string, Promise<boolean>>;
+  /** Until when locked hosts start their own disks, whatever is ordered. */
+  readonly lockedUntilMs: ReadonlyMap<string, number>;
 };
 
 /**
@@ -60,6 +63,7 @@ export class OrderMemory {
       ordered: new Set(open.map(({ host_id }) => host_id)),
       isForAny: any !== undefined,
       isDueToAny: new Map(),
+      lockedUntilMs: await lockedHosts(this.#db),
     };
   }
 }

@@ -18,6 +18,7 @@ import { decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { ruleOf, termsOf } from "./disk-terms.ts";
 import { factsOf, openHosts } from "./facts.ts";
+import { hinderedOrder } from "./hindrance.ts";
 import { type KnownOrders, OrderMemory } from "./memory.ts";
 import { endOrder, type OrderReports } from "./reports.ts";
 import type { Scripts } from "./scripts.ts";
@@ -64,7 +65,8 @@ export class Orders {
     const known = await this.#memory.read();
     const hostId = known.hostOfMac.get(mac.toLowerCase());
     const isForAgent = hostId === undefined ? isRegistering || known.isForAny : await this.#isDue(known, hostId);
-    if (isForAgent) return { boot: "agent" };
+    const isLocked = hostId !== undefined && this.#options.now() < (known.lockedUntilMs.get(hostId) ?? 0);
+    if (isForAgent && !isLocked) return { boot: "agent" };
     return { boot: hasMenu ? "menu" : "disk" };
   }
 
@@ -107,7 +109,11 @@ export class Orders {
     const { db, events, streams, waitMs, now } = this.#options;
     const decision = decide(await factsOf(db, hostId, waitMs, now()));
     if (decision.kind !== "deploy") return decision;
+    const about = { hostId, deployId: decision.deployId, waitMs };
+    const instead = await hinderedOrder(db, { ...about, nowMs: now() });
+    if (instead !== undefined) return instead;
     const deploy = await events.change(async (change) => {
+      if ((await hinderedOrder(change.tables, { ...about, nowMs: change.nowMs })) !== undefined) return undefined;
       if (!(await this.#isStillDue(change, decision.deployId, hostId))) return undefined;
       await noteKnown(change, decision.deployId, hostId);
       return change.tables
@@ -130,7 +136,7 @@ export class Orders {
         .executeTakeFirstOrThrow();
     });
     if (deploy === undefined)
-      return { kind: "wait", reason: "The order was taken back just now. Waiting for another." };
+      return { kind: "wait", reason: "The order was taken back, or held, just now. Waiting for another." };
     if (deploy.kind === "capture") {
       if (((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < CAPTURES_SINCE) {
         return this.#refuseOld(hostId, deploy.id, bootImageTooOld(deploy.host_name, "capture disks"));

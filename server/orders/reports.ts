@@ -6,6 +6,7 @@ import { LOST_AFTER_MS, type OrderState } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { termsOf } from "./disk-terms.ts";
 import { unfinishedHosts } from "./facts.ts";
+import { hinderedOrder } from "./hindrance.ts";
 import { hear, lostFault, type StandingOrder } from "./report-rules.ts";
 import { noteBegun, noteErased } from "./resume-marks.ts";
 
@@ -169,6 +170,11 @@ export class OrderReports {
       .where("host_id", "=", hostId)
       .executeTakeFirst();
     if (row === undefined) return { proceed: false, reason: `Session ${report.deployId} has no order for this host.` };
+    // Once more, whatever it was told before: a person may have locked it since.
+    if (report.state === "preflight" || report.state === "erasing") {
+      const instead = await hinderedOrder(change.tables, { hostId, deployId, waitMs: 0, nowMs: change.nowMs });
+      if (instead !== undefined) return { proceed: false, reason: instead.reason };
+    }
     const { answer, next } = hear(
       {
         deployId,

@@ -3,8 +3,6 @@ import { Fault } from "../../fault.ts";
 import { nearest } from "../config/nearest.ts";
 import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
-import type { Host } from "../hosts/host-record.ts";
-import type { Hosts } from "../hosts/hosts.ts";
 
 /** What a script belongs to: it runs on each host that is given this image, or that is in this group. */
 export type ScriptOwner = { readonly kind: "image" | "group"; readonly name: string };
@@ -19,14 +17,12 @@ const MOST_SCRIPTS = 32;
 export class Scripts {
   readonly #db: Database;
   readonly #events: EventLog;
-  readonly #hosts: Hosts;
   readonly #sign: (text: string) => string;
 
   /** @param options.sign signs with the site's key: Ed25519, base64 */
-  constructor(options: { db: Database; events: EventLog; hosts: Hosts; sign: (text: string) => string }) {
+  constructor(options: { db: Database; events: EventLog; sign: (text: string) => string }) {
     this.#db = options.db;
     this.#events = options.events;
-    this.#hosts = options.hosts;
     this.#sign = options.sign;
   }
 
@@ -87,19 +83,6 @@ export class Scripts {
       name: row.owner,
       script: { name: row.name, text: row.text, mostSeconds: row.most_seconds },
     }));
-  }
-
-  /** Puts a host into a group; null: into none. @throws {Fault} HOST_UNKNOWN, SCRIPT_INVALID */
-  async setGroup(word: string, group: string | null): Promise<Host> {
-    const host = await this.#hosts.find(word);
-    if (group !== null && !/^[a-z0-9][a-z0-9_-]{0,62}$/i.test(group)) {
-      throw invalid(`"${group}" cannot be a group's name.`, "It has letters, digits, hyphens and underscores.");
-    }
-    await this.#events.change(async (change) => {
-      await change.tables.updateTable("hosts").set({ group_name: group }).where("id", "=", host.id).execute();
-      await change.record({ kind: "host.group", hostId: host.id, data: { group } });
-    });
-    return host;
   }
 
   /**

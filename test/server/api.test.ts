@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Client } from "undici";
+import { hostRoutes } from "../../server/api/host-routes.ts";
 import { apiRoutes } from "../../server/api/routes.ts";
 import type { EventBody, SessionBody } from "../../server/api/schemas.ts";
 import { createHttp, type HttpServer } from "../../server/http/http.ts";
@@ -25,6 +26,7 @@ before(async () => {
     listImages: async () => [],
     status: async () => assert.fail("not asked for here"),
   });
+  hostRoutes(http, core.hostParts());
   await http.ready();
 });
 after(async () => {

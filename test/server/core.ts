@@ -4,7 +4,12 @@ import type { Inventory, Report } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
 import { type Database, openDatabase } from "../../server/db/database.ts";
 import { EventLog } from "../../server/events.ts";
+import { HostDesk } from "../../server/hosts/host-desk.ts";
+import { HostImports } from "../../server/hosts/host-import.ts";
+import { HostOverview } from "../../server/hosts/host-overview.ts";
+import type { Approval } from "../../server/hosts/host-registration.ts";
 import { Hosts } from "../../server/hosts/hosts.ts";
+import { Waker } from "../../server/hosts/wake.ts";
 import { Alive } from "../../server/orders/alive.ts";
 import {
   DeployStreams,
@@ -19,6 +24,8 @@ import { Sessions } from "../../server/orders/sessions.ts";
 
 export const NETWORK = "10.77.0.1";
 
+type CoreOptions = { readonly isRegistering?: boolean; readonly hasMenu?: boolean; readonly approve?: Approval };
+
 /** The server's decisions with a database of their own, a clock that is moved by hand, and streams that only count. */
 export class Core {
   nowMs = 1_000_000;
@@ -31,6 +38,7 @@ export class Core {
   readonly db: Database;
   readonly events: EventLog;
   readonly hosts: Hosts;
+  readonly desk: HostDesk;
   readonly streams: DeployStreams;
   readonly reports: OrderReports;
   readonly alive: Alive;
@@ -39,11 +47,12 @@ export class Core {
   readonly sessions: Sessions;
   readonly #running = new Map<string, StreamNow>();
 
-  constructor(db: Database, options: { isRegistering?: boolean; hasMenu?: boolean } = {}) {
+  constructor(db: Database, options: CoreOptions = {}) {
     const now = () => this.nowMs;
     this.db = db;
     this.events = new EventLog(db, now);
-    this.hosts = new Hosts({ db, events: this.events, names: "lab-{nn}" });
+    this.hosts = new Hosts({ db, events: this.events, names: "lab-{nn}", approve: options.approve ?? "auto" });
+    this.desk = new HostDesk({ events: this.events, hosts: this.hosts });
     this.streams = new DeployStreams({ db, opener: this.#opener(), log: this.log });
     const signed = (text: string) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64");
     this.reports = new OrderReports({ db, events: this.events, streams: this.streams, sign: signed, now });
@@ -73,8 +82,21 @@ export class Core {
     this.sessions = new Sessions({ db, events: this.events, streams: this.streams, now });
   }
 
-  static async open(options: { path?: string; isRegistering?: boolean; hasMenu?: boolean } = {}): Promise<Core> {
+  static async open(options: { path?: string } & CoreOptions = {}): Promise<Core> {
     return new Core(await openDatabase(options.path ?? ":memory:"), options);
+  }
+
+  /** What the routes of hosts need; magic packets go nowhere. */
+  hostParts() {
+    const { db, events, hosts, desk } = this;
+    return {
+      db,
+      hosts,
+      desk,
+      imports: new HostImports({ events, hosts, names: "lab-{nn}" }),
+      overview: new HostOverview({ db, now: () => this.nowMs }),
+      waker: new Waker({ db, events, networks: () => [] }),
+    };
   }
 
   /** A stream that ended by itself. */

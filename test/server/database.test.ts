@@ -16,9 +16,11 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   hosts: [
     ...["id", "name", "mac", "uuid", "serial", "vendor", "model", "inventory", "token_hash", "state"],
     ...["state_since_ms", "detail", "percent", "fault", "waiting_since_ms", "first_seen_ms", "last_seen_ms"],
-    ...["disk_rule", "restored", "group_name"],
+    ...["disk_rule", "restored", "group_name", "is_approved", "note"],
+    ...["locked_at_ms", "lock_reason", "lock_by", "lock_until_ms"],
   ],
   host_macs: ["mac", "host_id"],
+  host_labels: ["host_id", "label"],
   deploys: [
     "id",
     "image",

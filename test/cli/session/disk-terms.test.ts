@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { CONTRACT_VERSION, type Disk } from "../../../agent/contract.ts";
+import { hostRoutes } from "../../../server/api/host-routes.ts";
 import { apiRoutes } from "../../../server/api/routes.ts";
 import { createHttp, type HttpServer } from "../../../server/http/http.ts";
 import { Core, machine, NETWORK } from "../../server/core.ts";
@@ -25,6 +26,7 @@ before(async () => {
   const { hosts, deploys, sessions, streams, events } = core;
   const absent = () => Promise.reject(new Error("not asked for here"));
   apiRoutes(http, { hosts, deploys, sessions, streams, events, listImages: absent, status: absent });
+  hostRoutes(http, core.hostParts());
   await http.listen({ path: join(dataDir, "control.sock") });
   await hosts.register(machine(1, { contract: CONTRACT_VERSION, disks: two }));
 });

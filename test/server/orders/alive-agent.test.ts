@@ -36,7 +36,7 @@ before(async () => {
   const signed = (text: string) => sign(null, Buffer.from(text), siteKey.privateKey).toString("base64");
   const now = () => core.nowMs;
   const alive = new Alive({ db, events, sign: signed, now, urlOf: () => url.origin });
-  scripts = new Scripts({ db, events, hosts, sign: signed });
+  scripts = new Scripts({ db, events, sign: signed });
   const orders = new Orders({
     db,
     events,

@@ -18,7 +18,6 @@ async function place() {
   const scripts = new Scripts({
     db: core.db,
     events: core.events,
-    hosts: core.hosts,
     sign: (text) => sign(null, Buffer.from(text), core.siteKey.privateKey).toString("base64"),
   });
   const { db, events, hosts, streams, reports } = core;
@@ -44,7 +43,7 @@ test("an order carries the scripts of its image and of the host's group, signed 
   await scripts.set(image, { ...script, text: "old" });
   await scripts.set(image, script);
   const { hostId, name, deployId } = await deployed(3);
-  await scripts.setGroup(name, "room-5");
+  await core.desk.setGroup([name], "room-5");
   const order = await orders.orderFor(hostId, "10.77.0.1");
   assert(order.kind === "deploy" && order.scripts !== undefined);
   const { list, permit } = order.scripts;
@@ -126,8 +125,6 @@ test("scripts over the API: set, listed, removed; what is not allowed is refused
     [at, { text, mostSeconds: 0 }, undefined],
     [at, { text: "a\0b", mostSeconds }, "SCRIPT_INVALID"],
     [at, { text: "x".repeat(32 * 1024 + 1), mostSeconds }, "SCRIPT_INVALID"],
-    ["/api/v1/hosts/lab-01/group", { group: "a b" }, "SCRIPT_INVALID"],
-    ["/api/v1/hosts/none/group", { group: "room-5" }, "HOST_UNKNOWN"],
   ] as const) {
     await deployed(3).catch(() => undefined);
     const { status, body } = await ask("PUT", url, payload);

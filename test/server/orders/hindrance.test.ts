@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CONTRACT_VERSION } from "../../../agent/contract.ts";
+import { CaptureOrders } from "../../../server/capture/orders.ts";
+import { Core, machine, NETWORK } from "../core.ts";
+
+const MINUTE = 60_000;
+const challenge = "ab".repeat(32);
+const mac = machine(1).mac;
+
+async function site(options: Parameters<typeof Core.open>[0] = {}) {
+  const core = await Core.open({ isRegistering: false, ...options });
+  const { hostId } = await core.hosts.register(machine(1, { contract: CONTRACT_VERSION }));
+  const order = () => core.orders.orderFor(hostId, NETWORK);
+  const permit = (deployId: number) => core.report(hostId, "erasing", deployId, { challenge });
+  const lock = (untilMs: number | null = null) => core.desk.lock(["lab-01"], { reason: "exam", untilMs });
+  return { core, hostId, order, permit, lock };
+}
+
+test("a locked host is given no order, starts its disk, and goes on when the lock ends", async () => {
+  const { core, order, lock } = await site();
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "agent" });
+  await lock(core.nowMs + 10 * MINUTE);
+  assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "disk" });
+  const held = await order();
+  assert.equal(held.kind, "wait");
+  assert.match(held.reason, new RegExp(`Session ${deployId} does not erase this machine: it is locked by .*"exam"`));
+  core.nowMs += 10 * MINUTE - 1;
+  assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "disk" });
+  assert.equal((await order()).kind, "wait");
+  core.nowMs += 1;
+  assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "agent" });
+  assert.equal((await order()).kind, "deploy");
+});
+
+test("a locked host that waits in its agent starts its disk in the end", async () => {
+  const { core, order, lock } = await site();
+  await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  await lock();
+  core.nowMs += 31 * MINUTE;
+  assert.equal((await order()).kind, "boot-disk");
+  await core.desk.unlock(["lab-01"]);
+  assert.equal((await order()).kind, "deploy");
+});
+
+test("a host that is locked between its order and its erase gets no permit, and nothing counts as begun", async () => {
+  const { core, hostId, order, permit, lock } = await site();
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  assert.equal((await order()).kind, "deploy");
+  assert.equal((await core.report(hostId, "preflight", deployId)).proceed, true);
+  await lock();
+  assert.equal((await core.report(hostId, "preflight", deployId)).proceed, false);
+  const refused = await permit(deployId);
+  assert.deepEqual([refused.proceed, refused.permit], [false, undefined]);
+  assert.match(refused.reason, /locked by/);
+  const row = await core.db.selectFrom("deploy_hosts").selectAll().executeTakeFirstOrThrow();
+  assert.deepEqual([row.attempts, row.begun_disk], [0, null]);
+  await core.desk.unlock(["lab-01"]);
+  const given = await permit(deployId);
+  assert.deepEqual([given.proceed, typeof given.permit], [true, "string"]);
+});
+
+test("a host whose disk is begun cannot be locked until that is over", async () => {
+  const { core, hostId, order, permit, lock } = await site();
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  await order();
+  await permit(deployId);
+  await assert.rejects(lock(), { code: "HOST_BUSY", fix: new RegExp(`session stop ${deployId}`) });
+  await core.report(hostId, "failed", deployId);
+  await lock();
+});
+
+test("an order to any host takes no locked host along, and takes it when it is unlocked", async () => {
+  const { core, order, lock } = await site();
+  await lock();
+  await core.deploys.create({ image: "lab-debian", to: "any" });
+  assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "disk" });
+  assert.equal((await order()).kind, "wait");
+  assert.deepEqual(await core.db.selectFrom("deploy_hosts").selectAll().execute(), []);
+  await core.desk.unlock(["lab-01"]);
+  assert.equal((await order()).kind, "deploy");
+});
+
+test("a host that nobody approved is never erased: not by an order to any, not by name, not by a permit", async () => {
+  const { core, hostId, order, permit } = await site({ approve: "ask" });
+  const any = await core.deploys.create({ image: "lab-debian", to: "any" });
+  // It gets the agent, and waits there for somebody's word.
+  assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "agent" });
+  const held = await order();
+  assert.equal(held.kind, "wait");
+  assert.match(held.reason, /not approved.*bootcast host approve lab-01/);
+  assert.deepEqual(await core.db.selectFrom("deploy_hosts").selectAll().execute(), []);
+  await core.desk.approve(["lab-01"]);
+  assert.equal((await order()).kind, "deploy");
+  // Whatever the tables say of it: the permit looks again.
+  await core.db.updateTable("hosts").set({ is_approved: 0 }).where("id", "=", hostId).execute();
+  const refused = await permit(any.deployId);
+  assert.deepEqual([refused.proceed, refused.permit], [false, undefined]);
+});
+
+test("the disk of a locked host may be captured", async () => {
+  const { core, hostId, order, lock } = await site();
+  await lock();
+  const { db, events, hosts } = core;
+  const none = { versionsOf: async () => [], freeBytes: async () => 1e12 };
+  const captures = new CaptureOrders({ db, events, hosts, ...none });
+  const { deployId } = await captures.create({ host: hostId, image: "lab-07-disk" });
+  assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "agent" });
+  assert.equal((await order()).kind, "capture");
+  const answer = await core.report(hostId, "capturing", deployId, { challenge });
+  assert.deepEqual([answer.proceed, typeof answer.permit], [true, "string"]);
+});
