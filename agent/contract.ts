@@ -32,7 +32,7 @@ export * from "./contract/states.ts";
 export * from "./contract/stream.ts";
 export * from "./contract/versions.ts";
 /** The rules' spelling is a part of what both sides say; the server shows early what the agent will decide. */
-export { chooseDisk, type DiskNeed, describeDisk } from "./disk/choice.ts";
+export { chooseDisk, type DiskNeed, describeDisk, refusalOf } from "./disk/choice.ts";
 export { contentText } from "./disk/content.ts";
 export { Disk, Held } from "./disk/disk.ts";
 export { DEFAULT_DISK_RULE, parseDiskRule } from "./disk/rule.ts";

@@ -10,6 +10,7 @@ import { Hosts } from "../../server/hosts/hosts.ts";
 import { readNameList } from "../../server/hosts/name-list.ts";
 import { reverseName } from "../../server/hosts/reverse-name.ts";
 import { Alive } from "../../server/orders/alive.ts";
+import { Conductor } from "../../server/orders/conductor.ts";
 import { DeployStreams, type StreamOpener } from "../../server/orders/deploy-streams.ts";
 import { Deploys } from "../../server/orders/deploys.ts";
 import { Orders } from "../../server/orders/orders.ts";
@@ -83,12 +84,22 @@ export function ordersOf(options: WiringOptions & { readonly hosts: Hosts }) {
     const { tag, diskBytes, sectorBytes } = manifest;
     return { name: tag.name, version: tag.version, diskBytes, sectorBytes, storedBytes };
   };
-  const deploys = new Deploys({ db, events, hosts, findImage, diskRule, isAlive: values["hosts.alive"] });
+  const deploys = new Deploys({
+    db,
+    events,
+    hosts,
+    findImage,
+    diskRule,
+    isAlive: values["hosts.alive"],
+    rateBytesPerSecond: values["multicast.rate"],
+    now,
+  });
+  const conductor = new Conductor({ db, events, streams });
   const freeBytes = async () => {
     const { bavail, bsize } = await statfs(store.directory);
     return bavail * bsize;
   };
   const versionsOf = (image: string) => store.versions(image);
   const captures = new CaptureOrders({ db, events, hosts, versionsOf, freeBytes });
-  return { streams, reports, alive, scripts, orders, deploys, captures, findImage, freeBytes };
+  return { streams, reports, alive, scripts, orders, deploys, conductor, captures, findImage, freeBytes };
 }

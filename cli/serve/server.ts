@@ -1,13 +1,16 @@
 import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
+import type { Fault } from "../../fault.ts";
 import { bootTraceRoutes, recentBoots } from "../../server/api/boot-routes.ts";
 import { bootScriptRoutes } from "../../server/api/boot-script-routes.ts";
 import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
 import { doctorRoutes } from "../../server/api/doctor-routes.ts";
 import { hostBootRoutes } from "../../server/api/host-boot-routes.ts";
 import { hostRoutes } from "../../server/api/host-routes.ts";
+import { notifyRoutes } from "../../server/api/notify-routes.ts";
 import { apiRoutes } from "../../server/api/routes.ts";
+import { scheduleRoutes } from "../../server/api/schedule-routes.ts";
 import { scriptRoutes } from "../../server/api/script-routes.ts";
 import { BootTexts } from "../../server/boot/boot-texts.ts";
 import { bootRoutes } from "../../server/boot/routes.ts";
@@ -17,7 +20,6 @@ import { CaptureManifests } from "../../server/capture/manifests.ts";
 import { captureRoutes } from "../../server/capture/routes.ts";
 import { CaptureUploads } from "../../server/capture/uploads.ts";
 import type { Config } from "../../server/config/config.ts";
-import { openDatabase } from "../../server/db/database.ts";
 import { databaseLeases } from "../../server/db/leases.ts";
 import { BootClients } from "../../server/dhcp/boot-clients.ts";
 import { startDhcp } from "../../server/dhcp/dhcp.ts";
@@ -31,6 +33,7 @@ import { createHttp, listenTcp, onlyAt, plainAddress } from "../../server/http/h
 import { advertise } from "../../server/network/dnssd.ts";
 import { InterfaceWatch } from "../../server/network/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../../server/network/interfaces.ts";
+import { addToQueues } from "../../server/notify/outbox.ts";
 import { Sessions } from "../../server/orders/sessions.ts";
 import { StoreCells } from "../../server/store/cells.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
@@ -47,11 +50,13 @@ import { accessOf } from "./access-wiring.ts";
 import { machineMenuOf } from "./boot-menu.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import { freeControlSocket, makeDirectories } from "./data-directory.ts";
+import { databaseOf } from "./database-wiring.ts";
 import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { doctorOf } from "./doctor-wiring.ts";
 import { hostPartsOf } from "./host-wiring.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
 import { hostsOf, ordersOf } from "./order-wiring.ts";
+import { schedulesOf } from "./schedule-wiring.ts";
 import { tftpLimitsOf } from "./tftp-wiring.ts";
 
 /** A server that answers on all its ports. */
@@ -63,6 +68,8 @@ export type RunningServer = {
   readonly https: readonly string[];
   /** Path of the UNIX socket of the API. */
   readonly controlSocket: string;
+  /** Resolves when another server works with our database, because we were cut off from it: this one has to end. */
+  readonly lost: Promise<Fault>;
   stop(): Promise<void>;
 };
 
@@ -100,11 +107,11 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const store = await openStore(join(dataDir, "store"), key.trusted, { keys });
   await store.sealer.require("write");
   parts.defer(sweptAtStart(store, log.child({ part: "store" })));
-  const db = await openDatabase(join(dataDir, "bootcast.db"));
-  parts.defer(() => db.destroy());
+  const { db, lost } = await databaseOf(config, log, parts);
   const leases = databaseLeases(db);
   parts.defer(() => leases.settled());
   const events = new EventLog(db, now);
+  events.onRecord(addToQueues);
   const tell = (event: NewEvent) => void events.change(({ record }) => record(event)).catch(cannotTell);
   const watch = new InterfaceWatch({
     served: interfaces,
@@ -123,10 +130,11 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }), tell });
   let httpPort = values["http.port"];
   const wired = ordersOf({ config, db, events, store, key, opener, hosts, httpPort: () => httpPort, log, now });
-  const { streams, reports, alive, scripts, orders, deploys, captures, findImage, freeBytes } = wired;
+  const { streams, reports, alive, scripts, orders, deploys, conductor, captures, findImage, freeBytes } = wired;
   await alive.resume();
   parts.defer(alive.watch(log.child({ part: "alive" })));
   await streams.resume();
+  parts.defer(conductor.watch(log.child({ part: "orders" })));
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
   const secureBoot = values["boot.secure_boot"];
   const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, { secureBoot });
@@ -272,11 +280,16 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   captureOrderRoutes(api, { captures });
   scriptRoutes(api, { scripts });
   const askedMsOf = (mac: string) => trace.triedMs(mac);
-  hostRoutes(api, hostPartsOf({ values, db, events, hosts, interfaces, askedMsOf, now }));
+  const hostParts = hostPartsOf({ values, db, events, hosts, interfaces, askedMsOf, now });
+  hostRoutes(api, hostParts);
+  const byItself = schedulesOf({ config, db, events, deploys, streams, waker: hostParts.waker, log, now });
+  scheduleRoutes(api, byItself);
+  notifyRoutes(api, byItself);
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
   apiRoutes(api, {
     hosts,
     deploys,
+    conductor,
     sessions: new Sessions({ db, events, streams, now }),
     streams,
     events,
@@ -314,9 +327,11 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   await events.change(({ record }) =>
     record({ kind: "server.started", data: { version: VERSION, addresses, httpPort } }),
   );
+  parts.defer(byItself.courier.watch());
+  parts.defer(byItself.scheduler.watch());
   watch.start();
   parts.defer(() => watch.stop());
   const examined = doctor.start();
   parts.defer(() => examined.stop());
-  return { interfaces, httpPort, tftpPort: tftp.port, controlSocket, https: access.servers() };
+  return { interfaces, httpPort, tftpPort: tftp.port, controlSocket, https: access.servers(), lost };
 }

@@ -2,7 +2,6 @@ import { Command, Option } from "commander";
 import {
   type Afterwards,
   afterwards,
-  DEFAULT_DISK_RULE,
   type DiskIds,
   diskIds,
   type EraseMethod,
@@ -10,16 +9,15 @@ import {
   type Growth,
   growths,
 } from "../../agent/contract.ts";
-import { formatDuration, formatSize } from "../../agent/disk/sizes.ts";
 import { Fault } from "../../fault.ts";
-import type { DeployPlanBody, DeployRequestBody } from "../../server/api/schemas.ts";
+import type { DeployRequestBody } from "../../server/api/schemas.ts";
 import { withServer } from "../client.ts";
 import { imageReference } from "../image/reference.ts";
 import { configOptions } from "../settings/configuration.ts";
-import { duration, parseCount } from "../settings/option-values.ts";
-import { ago } from "../terminal/ago.ts";
-import { confirm, examples, globalOptions, printResult, say } from "../terminal/output.ts";
-import { table } from "../terminal/table.ts";
+import { duration, parseCount, wholeNumber } from "../settings/option-values.ts";
+import { examples, globalOptions } from "../terminal/output.ts";
+import { planAndOrder } from "./order.ts";
+import { parseWhen, timeZoneOf } from "./when.ts";
 
 /** A day, as for `bootcast stream`. */
 const MOST_WAIT_MS = 86_400_000;
@@ -35,6 +33,15 @@ type DeployOptions = {
   readonly verify?: string;
   readonly then?: Afterwards;
   readonly alive?: boolean;
+  readonly at?: string;
+  readonly timeZone?: string;
+  readonly canary?: readonly string[] | boolean;
+  readonly batch?: number;
+  readonly maxFailed?: number;
+  readonly network?: string;
+  readonly model?: string;
+  readonly most?: number;
+  readonly until?: string;
   readonly plan?: boolean;
   readonly confirm?: string;
 };
@@ -47,6 +54,8 @@ export function deployCommand(): Command {
   examples(command, [
     "bootcast deploy lab-debian --to lab-01 lab-02 --plan       # what would be erased",
     "bootcast deploy lab-debian --to lab-01                     # asks for the name, then orders",
+    'bootcast deploy lab-debian --to room-b --at "fri 22:00" --canary --batch 10   # one host first, then ten at a time',
+    'bootcast deploy mac-2026 --to any --model "iMac*" --most 20 --until 18:00     # of those that appear',
     "bootcast deploy lab-debian --to any --confirm any          # every host that appears, once",
     "bootcast deploy lab-debian --to lab-01 lab-02 --wait-for 2 --max-wait 10m --confirm 2-hosts",
     'bootcast deploy lab-debian --to lab-01 --disk "smallest transport=nvme|sata" --erase zeros',
@@ -55,7 +64,7 @@ export function deployCommand(): Command {
   configOptions(globalOptions(command));
   return command
     .argument("<image>", "an image in the store: its name, or name:version")
-    .requiredOption("--to <hosts...>", 'names of hosts, or the word "any": each host that appears, once')
+    .requiredOption("--to <hosts...>", 'hosts, groups, label=…; or the word "any": each host that appears, once')
     .option(
       "--wait-for <n>",
       "start the stream when so many hosts are ready (default: all named, 1 for any)",
@@ -96,6 +105,22 @@ export function deployCommand(): Command {
     )
     .option("--alive", "the restored systems say that they are up; a small job of their first start calls this server")
     .option("--no-alive", "they do not, whatever is set (hosts.alive)")
+    .option("--at <when>", 'begin later: "22:00", "fri 22:00", "2026-11-27 22:00", "+90m" (default: at once)')
+    .option("--time-zone <name>", 'the time zone of --at and --until, "Europe/Berlin" (default: this machine\'s)')
+    .option(
+      "--canary [hosts...]",
+      "these go first, or so many (default: one); the others begin when that is up again under its name",
+    )
+    .option("--batch <n>", "so many at a time; the next ones when those are through", parseCount)
+    .option(
+      "--max-failed <n>",
+      "when more fail, nobody else begins (default: a tenth of the hosts, at least 1)",
+      wholeNumber(0, 100_000),
+    )
+    .option("--network <range>", 'of any: only hosts of this network, "10.1.0.0/24"')
+    .option("--model <pattern>", 'of any: only hosts of this model, "iMac*"')
+    .option("--most <n>", "of any: only so many hosts", parseCount)
+    .option("--until <when>", "of any: only hosts that appear before")
     .option("--plan", "show what would be erased, and order nothing")
     .option("--confirm <name>", "the name that would have to be typed, for scripts")
     .action((image: string, options: DeployOptions) => deploy(command, image, options));
@@ -111,6 +136,10 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
     });
   }
   const { name, version } = imageReference(image);
+  const timeZone = timeZoneOf(options.timeZone);
+  const clock = { nowMs: Date.now(), timeZone };
+  const waves = wavesOf(options);
+  const limits = limitsOf(options, clock);
   const request: DeployRequestBody = {
     image: name,
     to: isAny ? "any" : [...options.to],
@@ -124,109 +153,36 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
     ...(options.verify === undefined ? {} : { verify: options.verify }),
     ...(options.then === undefined ? {} : { afterwards: options.then }),
     ...(options.alive === undefined ? {} : { alive: options.alive }),
+    ...(options.at === undefined ? {} : { startAtMs: parseWhen(options.at, clock) }),
+    ...(waves === undefined ? {} : { waves }),
+    ...(limits === undefined ? {} : { limits }),
   };
-  await withServer(command, async (api) => {
-    const plan = await api.post<DeployPlanBody>("/api/v1/deploys/plan", request);
-    if (options.plan === true) {
-      printResult(plan, planText);
-      return;
-    }
-    say(planText(plan));
-    await confirm(confirmationOf(plan, options.confirm), options.confirm);
-    // The order is for exactly the hosts and the version that were shown.
-    const { deployId } = await api.post<{ deployId: number }>("/api/v1/deploys", {
-      ...request,
-      imageVersion: plan.image.version,
-      to: isAny ? "any" : plan.hosts.map(({ id }) => id),
-      confirmed: plan.hosts.flatMap(({ contents }) => contents),
-    });
-    printResult({ session: deployId, plan }, () => `Session ${deployId} is ordered.`);
-    say(
-      `Hosts that wait begin now, others when they boot from the network. Follow it: bootcast session watch ${deployId}`,
-    );
-  });
+  await withServer(command, (api) =>
+    planAndOrder(api, request, { isPlan: options.plan === true, confirmed: options.confirm, timeZone }),
+  );
 }
 
-/**
- * The word that must be typed: "any", the host's name, or for several hosts
- * how many there are ("12-hosts"); their names with commas do as well.
- */
-function confirmationOf(plan: Pick<DeployPlanBody, "to" | "hosts">, given?: string): string {
-  if (plan.to === "any") return "any";
-  const names = plan.hosts.map(({ name }) => name);
-  const joined = names.join(",");
-  if (names.length === 1 || given === joined) return joined;
-  return `${names.length}-hosts`;
+/** Hosts that go one group after the other; undefined: all at once. */
+function wavesOf({ canary, batch, maxFailed }: DeployOptions): DeployRequestBody["waves"] {
+  if (canary === undefined && batch === undefined && maxFailed === undefined) return undefined;
+  const first = canary === undefined || canary === false ? undefined : canary === true ? 1 : canary;
+  const isNumber = Array.isArray(first) && first.length === 1 && /^\d+$/.test(first[0]!);
+  return {
+    ...(first === undefined
+      ? {}
+      : { canary: isNumber ? Number((first as readonly string[])[0]) : (first as string[] | 1) }),
+    ...(batch === undefined ? {} : { batch }),
+    ...(maxFailed === undefined ? {} : { mostFailed: maxFailed }),
+  };
 }
 
-/** What a person reads before saying yes. */
-function planText(plan: DeployPlanBody, nowMs: number = Date.now()): string {
-  const image = `${plan.image.name} version ${plan.image.version} (${formatSize(plan.image.diskBytes)} disk, ${formatSize(plan.image.storedBytes)} to send)`;
-  const wait = `The stream starts when ${plan.waitFor} ${plan.waitFor === 1 ? "host is" : "hosts are"} ready, or ${formatDuration(plan.maxWaitMs)} after the first.`;
-  const erase = `Erased: ${eraseWords[plan.erase]}.`;
-  if (plan.to === "any") {
-    return [
-      `EVERY host that boots from the network from now on will be ERASED, once, and receive ${image},`,
-      "known or unknown, until the session is stopped. A disk that holds something encrypted, a member of a RAID or of",
-      "LVM, or something else than after its last restore, is left alone unless the rule allows it.",
-      `Disk: ${plan.disk ?? "as is set for each host"}`,
-      erase,
-      ...fitOf(plan),
-      wait,
-    ].join("\n");
-  }
-  const count = plan.hosts.length === 1 ? "1 host" : `${plan.hosts.length} hosts`;
-  const rows = table(plan.hosts.map((host) => rowOf(host, nowMs))).split("\n");
-  const lines = plan.hosts.flatMap((host, index) => [rows[index]!, ...notesOf(host)]);
-  return [`${count} will be ERASED and receive ${image}:`, ...lines, erase, ...fitOf(plan), wait].join("\n");
-}
-
-const afterwardsWords: Readonly<Record<Afterwards, string>> = {
-  reboot: "the machines restart",
-  "power-off": "the machines switch themselves off",
-  kexec: "the restored Linux starts at once, without the firmware",
-  wait: "the machines stay as they are until somebody presses Enter there",
-};
-
-type PlannedFit = Pick<DeployPlanBody, "grow" | "ids" | "verify" | "afterwards" | "alive">;
-
-/** What becomes of disk and machine afterwards, where it is not what nobody has to think about. */
-function fitOf({ grow, ids, verify, ...after }: PlannedFit): string[] {
-  return [
-    ...(grow === "keep" ? ["A larger disk: every partition stays as large as in the image."] : []),
-    ...(ids === "renew" ? ["Disk, partitions and file systems get new numbers (UUIDs)."] : []),
-    ...(verify === "none" ? ["The disks are not read back."] : []),
-    ...(verify.startsWith("sampled") ? [`Of each disk a part is read back: ${verify.split(" ")[0]}.`] : []),
-    ...(after.afterwards === "reboot" ? [] : [`Afterwards: ${afterwardsWords[after.afterwards]}.`]),
-    ...(after.alive
-      ? ["A job of the first start is put into each system; a host is done when its system has called this server."]
-      : []),
-  ];
-}
-
-const eraseWords: Readonly<Record<EraseMethod, string>> = {
-  quick: "partition tables, and the rest where the disk does that by itself in a minute",
-  discard: "the whole disk is discarded (TRIM)",
-  zeros: "all that the image does not write becomes zero",
-  secure: "the disk destroys everything by itself (sanitize)",
-  none: "nothing but what differs from the image; what the image leaves free keeps its old content",
-};
-
-type PlannedHost = DeployPlanBody["hosts"][number];
-
-function rowOf(host: PlannedHost, nowMs: number): string[] {
-  return [
-    `  ${host.name}`,
-    host.mac,
-    host.model || "unknown model",
-    host.disks.map(({ path, sizeBytes }) => `${path} ${formatSize(sizeBytes)}`).join(", ") || "no disk",
-    `last seen ${ago(nowMs - host.lastSeenMs)}${host.warning === "" ? "" : `   ! ${host.warning}`}`,
-  ];
-}
-
-/** What stands out: a rule that is not every host's, and what the disks hold, which the order confirms. */
-function notesOf(host: PlannedHost): string[] {
-  const rule = host.rule === DEFAULT_DISK_RULE ? [] : [`    disk: ${host.rule}`];
-  const contents = host.contents.filter((text) => !text.endsWith(": nothing")).map((text) => `    holds ${text}`);
-  return [...rule, ...contents];
+/** Which hosts that appear; undefined: every one. */
+function limitsOf({ network, model, most, until }: DeployOptions, clock: Parameters<typeof parseWhen>[1]) {
+  const limits = {
+    ...(network === undefined ? {} : { network }),
+    ...(model === undefined ? {} : { model }),
+    ...(most === undefined ? {} : { most }),
+    ...(until === undefined ? {} : { untilMs: parseWhen(until, clock) }),
+  };
+  return Object.keys(limits).length === 0 ? undefined : limits;
 }

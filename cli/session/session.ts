@@ -2,13 +2,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
 import { formatDuration } from "../../agent/disk/sizes.ts";
 import { Fault } from "../../fault.ts";
-import type { SessionBody } from "../../server/api/schemas.ts";
+import type { DeployRequestBody, SessionBody } from "../../server/api/schemas.ts";
 import { type ApiClient, withServer } from "../client.ts";
 import { configOptions } from "../settings/configuration.ts";
 import { duration, parseCount } from "../settings/option-values.ts";
 import { figuresLine } from "../stream/figures.ts";
 import { Exit, examples, globalOptions, printResult, say } from "../terminal/output.ts";
-import { hostLine, sessionTable, sessionText, streamText } from "./text.ts";
+import { planAndOrder } from "./order.ts";
+import { hostLine, sessionTable, sessionText, standingLines, streamText } from "./text.ts";
+import { timeZoneOf } from "./when.ts";
 
 const LOOK_EVERY_MS = 1_000;
 /** Live figures change all the time: a line of them is enough so often. */
@@ -22,13 +24,17 @@ export function sessionCommand(): Command {
     "bootcast session list",
     "bootcast session watch               # the newest one, until every host is done",
     "bootcast session show 3              # minutes in each state, host by host",
+    "bootcast session start 3             # do not wait for its time, or for more hosts; go on after it has stopped",
     "bootcast session stop 3",
+    "bootcast session retry 3             # those that failed, once more",
   ]);
   return command
     .addCommand(listCommand())
     .addCommand(showCommand())
     .addCommand(watchCommand())
-    .addCommand(stopCommand());
+    .addCommand(startCommand())
+    .addCommand(stopCommand())
+    .addCommand(retryCommand());
 }
 
 function listCommand(): Command {
@@ -81,21 +87,60 @@ function watchCommand(): Command {
     );
 }
 
+function startCommand(): Command {
+  const command = new Command("start").description(
+    "Begins before its time, goes on after it has stopped because hosts failed, or sends to the hosts that are there.",
+  );
+  examples(command, ["bootcast session start 3", "bootcast session start 3 --json"]);
+  return configOptions(globalOptions(command))
+    .argument("<session>", "its number", parseCount)
+    .action((number: number) =>
+      withServer(command, async (api) =>
+        printResult(await api.post<SessionBody>(`/api/v1/sessions/${number}/start`), sessionText),
+      ),
+    );
+}
+
 function stopCommand(): Command {
   const command = new Command("stop").description(
     "Takes the order back: hosts that have not begun are left alone, the others stop before their next step.",
   );
-  examples(command, ["bootcast session stop 3", "bootcast session stop 3 --json"]);
+  examples(command, ["bootcast session stop 3", "bootcast session stop 3 --hosts lab-07   # the others go on"]);
   return configOptions(globalOptions(command))
     .argument("<session>", "its number", parseCount)
-    .action((number: number) =>
+    .option("--hosts <hosts...>", "only these hosts of it")
+    .action((number: number, { hosts }: { readonly hosts?: readonly string[] }) =>
       withServer(command, async (api) => {
-        const session = await api.post<SessionBody>(`/api/v1/sessions/${number}/stop`);
+        const body = hosts === undefined ? undefined : { hosts };
+        const session = await api.post<SessionBody>(`/api/v1/sessions/${number}/stop`, body);
         printResult(session, sessionText);
         const begun = session.hosts.filter(({ startedAtMs, order }) => startedAtMs !== null && order === "cancelled");
         if (begun.length > 0 && session.kind === "deploy") {
           say(`Stopped half-way, so their disks do not boot: ${begun.map(({ name }) => name).join(", ")}`);
         }
+      }),
+    );
+}
+
+type RetryOptions = { readonly plan?: boolean; readonly confirm?: string };
+
+function retryCommand(): Command {
+  const command = new Command("retry").description(
+    "Orders the image again for those hosts that failed, or were stopped half-way. Their disks are ERASED.",
+  );
+  examples(command, [
+    "bootcast session retry 3 --plan      # who that would be",
+    "bootcast session retry 3             # asks for the name, then orders",
+  ]);
+  return configOptions(globalOptions(command))
+    .argument("<session>", "its number", parseCount)
+    .option("--plan", "show what would be erased, and order nothing")
+    .option("--confirm <name>", "the name that would have to be typed, for scripts")
+    .action((number: number, options: RetryOptions) =>
+      withServer(command, async (api) => {
+        const request = await api.get<DeployRequestBody>(`/api/v1/sessions/${number}/retry`);
+        const timeZone = timeZoneOf(undefined);
+        await planAndOrder(api, request, { isPlan: options.plan === true, confirmed: options.confirm, timeZone });
       }),
     );
 }
@@ -141,6 +186,7 @@ async function watch(api: ApiClient, first: SessionBody, options: WatchOptions):
 /** The lines that differ from those shown before: one for the stream, one a host. */
 function changes(session: SessionBody, shown: Map<string, string>): string[] {
   const lines = new Map<string, string>();
+  for (const line of standingLines(session, timeZoneOf(undefined))) lines.set(line, `session ${session.id}  ${line}`);
   for (const stream of session.streams)
     lines.set(stream.streamId, `session ${session.id}  stream ${streamText(stream)}`);
   for (const host of session.hosts) lines.set(host.id, `session ${session.id}  ${host.name}  ${hostLine(host)}`);

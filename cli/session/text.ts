@@ -5,6 +5,7 @@ import { figuresLine, receiversTable } from "../stream/figures.ts";
 import { ago } from "../terminal/ago.ts";
 import { faultText } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
+import { timeZoneOf, whenText } from "./when.ts";
 
 /** A stream of a session on one line. */
 export function streamText(stream: SessionBody["streams"][number]): string {
@@ -16,12 +17,14 @@ export function streamText(stream: SessionBody["streams"][number]): string {
 /** What one host does now, or how it ended, on one line. */
 export function hostLine(host: SessionHostBody): string {
   if (host.order === "failed") return `failed: ${host.fault?.what ?? "no reason given"}`;
+  if (host.heldBy !== "") return `held: ${host.heldBy}`;
   if (host.order === "pending") return "pending: waits for the host to boot from the network";
   const kept = host.kept === null ? "" : `; ${keptText(host.kept)}`;
   if (host.order === "done") return `done in ${formatDuration(host.totalMs)}${kept}`;
   if (host.order === "cancelled") return "cancelled";
   const percent = host.percent === null ? "" : ` ${Math.floor(host.percent / 5) * 5} %`;
-  return `${host.state}${percent}${host.detail === "" ? "" : `  ${host.detail}`}${kept}`;
+  const slow = host.slow === "" ? "" : `  <- ${host.slow}`;
+  return `${host.state}${percent}${host.detail === "" ? "" : `  ${host.detail}`}${kept}${slow}`;
 }
 
 function keptText({ bytes, receivedBytes }: NonNullable<SessionHostBody["kept"]>): string {
@@ -43,9 +46,9 @@ export function sessionTable(sessions: readonly SessionBody[]): string {
 }
 
 /** Where it goes; a capture comes from somewhere. */
-function toText({ kind, to, hosts }: SessionBody): string {
+function toText({ kind, to, target, hosts }: SessionBody): string {
   if (kind === "capture") return `captured from ${hosts.map(({ name }) => name).join(", ")}`;
-  return to === "any" ? "any" : `${hosts.length} named`;
+  return to === "any" ? "any" : (target ?? `${hosts.length} named`);
 }
 
 function countText({ hosts }: SessionBody): string {
@@ -62,7 +65,30 @@ function countText({ hosts }: SessionBody): string {
 function whatText(session: SessionBody): string {
   const version = session.imageVersion === 0 ? "its next version" : `version ${session.imageVersion}`;
   if (session.kind === "capture") return `${session.image}, ${version}, ${toText(session)}`;
-  return `${session.image} ${version} to ${session.to === "any" ? "any host" : "named hosts"}`;
+  return `${session.image} ${version} to ${session.to === "any" ? "any host" : (session.target ?? "named hosts")}`;
+}
+
+/** What the session as a whole waits for, or has stopped for. */
+export function standingLines(session: SessionBody, timeZone: string): string[] {
+  const { state, startAtMs, startedAtMs, halted, limits, retryOf, leftMs } = session;
+  if (state !== "active") return retryOf === null ? [] : [`Those that failed in session ${retryOf}.`];
+  const { network, model, most, untilMs } = limits ?? {};
+  const only = [
+    ...(model === undefined ? [] : [`model ${model}`]),
+    ...(network === undefined ? [] : [`network ${network}`]),
+    ...(most === undefined ? [] : [`at most ${most}`]),
+    ...(untilMs === undefined ? [] : [`until ${whenText(untilMs, timeZone)}`]),
+  ];
+  return [
+    ...(retryOf === null ? [] : [`Those that failed in session ${retryOf}.`]),
+    ...(startedAtMs === null && startAtMs !== null ? [`Begins ${whenText(startAtMs, timeZone)}.`] : []),
+    ...(only.length === 0 ? [] : [`Only ${only.join(", ")}.`]),
+    ...(halted === null ? [] : [`STOPPED: ${halted.why} ${halted.fix}`]),
+    // To the half minute: every second another line would say nothing new.
+    ...(leftMs === null
+      ? []
+      : [`About ${formatDuration(Math.ceil(leftMs / 30_000) * 30_000)} until all that receive are through.`]),
+  ];
 }
 
 /** The whole session, with the time that each host spent in each state. */
@@ -86,5 +112,6 @@ export function sessionText(session: SessionBody): string {
     fault === null ? [] : [`${name}: ${faultText(fault).trimEnd()}`],
   );
   const hosts = rows.length === 0 ? [] : [table([["HOST", "ORDER", "TIME", "OF WHICH"], ...rows])];
-  return [head, ...streams, ...hosts, ...kept, ...faults].join("\n");
+  const standing = standingLines(session, timeZoneOf(undefined));
+  return [head, ...standing, ...streams, ...hosts, ...kept, ...faults].join("\n");
 }

@@ -86,6 +86,14 @@ export function streamOpener(options: {
         figures: stream.figures(),
       };
     },
+    start(streamId, reason) {
+      const stream = find(streamId);
+      // Without anybody there it would begin for nobody.
+      if (stream === undefined || stream.state !== "open" || stream.waitingFor === "") return false;
+      if (stream.info().receivers === 0) return false;
+      stream.startNow(reason);
+      return true;
+    },
     async close(streamId) {
       interfaceOf.delete(streamId);
       const stream = find(streamId);

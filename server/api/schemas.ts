@@ -56,7 +56,30 @@ const SessionHostBody = Type.Object({
   kept: Nullable(Type.Object({ bytes: Type.Number(), receivedBytes: Type.Number() })),
   timings: Type.Record(Type.String(), Type.Number()),
   totalMs: Type.Number(),
+  /** With whom its turn comes: 0 is the canary's; null: all at once. */
+  wave: Nullable(Type.Number()),
+  /** What it waits for while its turn has not come; empty when it has. */
+  heldBy: Type.String(),
+  /** Of what the stream sent to it, the share that did not arrive: 0 to 1. */
+  lossShare: Nullable(Type.Number()),
+  /** Why it is slower than the others; empty when it is not. */
+  slow: Type.String(),
+  /** Until it has received, at its own pace. */
+  leftMs: Nullable(Type.Number()),
 });
+
+/** Which hosts that appear an order to "any" is for. */
+const LimitsBody = Type.Object(
+  {
+    /** "10.1.0.0/24". */
+    network: Type.Optional(Type.String({ maxLength: 50 })),
+    /** "iMac*". */
+    model: Type.Optional(Type.String({ maxLength: 100 })),
+    most: Type.Optional(Type.Integer({ minimum: 1 })),
+    untilMs: Type.Optional(Type.Integer({ minimum: 0 })),
+  },
+  { additionalProperties: false },
+);
 
 export const SessionBody = Type.Object({
   id: Type.Number(),
@@ -65,9 +88,31 @@ export const SessionBody = Type.Object({
   /** Of a capture: 0 until it is made. */
   imageVersion: Type.Number(),
   to: oneOf(["any", "named"]),
+  /** The words that it was ordered with: "room-b". */
+  target: Nullable(Type.String()),
   state: oneOf(["active", "done", "cancelled"]),
   createdAtMs: Type.Number(),
   endedAtMs: Nullable(Type.Number()),
+  /** When it is to begin; null: it began at once. */
+  startAtMs: Nullable(Type.Number()),
+  startedAtMs: Nullable(Type.Number()),
+  /** Why nobody else begins, until a person goes on with it; null: it goes on. */
+  halted: Nullable(
+    Type.Object({
+      atMs: Type.Number(),
+      code: Type.String(),
+      what: Type.String(),
+      why: Type.String(),
+      fix: Type.String(),
+    }),
+  ),
+  /** So many of its hosts may fail; null: it does not go in waves. */
+  mostFailed: Nullable(Type.Number()),
+  limits: Nullable(LimitsBody),
+  /** The session whose failed hosts these were. */
+  retryOf: Nullable(Type.Number()),
+  /** Until the last host that receives now has received. */
+  leftMs: Nullable(Type.Number()),
   streams: Type.Array(StreamBody),
   hosts: Type.Array(SessionHostBody),
 });
@@ -76,7 +121,7 @@ export const DeployRequestBody = Type.Object(
   {
     image: Type.String({ minLength: 1 }),
     imageVersion: Type.Optional(Type.Integer({ minimum: 1 })),
-    /** Names, ids or MAC addresses; or the word "any". */
+    /** Hosts, groups, label=…; or the word "any". */
     to: Type.Union([Type.Literal("any"), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })]),
     waitFor: Type.Optional(Type.Integer({ minimum: 1 })),
     maxWaitMs: Type.Optional(Type.Integer({ minimum: 0 })),
@@ -94,6 +139,29 @@ export const DeployRequestBody = Type.Object(
     alive: Type.Optional(Type.Boolean()),
     /** `contents` of the plan that a person was shown. */
     confirmed: Type.Optional(Type.Array(Type.String())),
+    /** When it begins; at once unless given. */
+    startAtMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    waves: Type.Optional(
+      Type.Object(
+        {
+          /** Hosts that go first, or how many. */
+          canary: Type.Optional(
+            Type.Union([Type.Integer({ minimum: 0 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })]),
+          ),
+          /** So many at a time. */
+          batch: Type.Optional(Type.Integer({ minimum: 1 })),
+          /** So many may fail before nobody else begins. */
+          mostFailed: Type.Optional(Type.Integer({ minimum: 0 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
+    /** Of "any". */
+    limits: Type.Optional(LimitsBody),
+    /** What people call these hosts: "room-b". */
+    target: Type.Optional(Type.String({ maxLength: 200 })),
+    /** The session whose failed hosts these are. */
+    retryOf: Type.Optional(Type.Integer({ minimum: 1 })),
   },
   { additionalProperties: false },
 );
@@ -117,6 +185,16 @@ export const DeployPlanBody = Type.Object({
       contents: Type.Array(Type.String()),
       rule: Type.String(),
       warning: Type.String(),
+      wave: Nullable(Type.Number()),
+    }),
+  ),
+  /** Hosts that were meant, and are left alone. */
+  skipped: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      name: Type.String(),
+      reason: oneOf(["locked", "unapproved", "busy", "no-disk"]),
+      why: Type.String(),
     }),
   ),
   waitFor: Type.Number(),
@@ -128,6 +206,24 @@ export const DeployPlanBody = Type.Object({
   afterwards: oneOf(afterwards),
   alive: Type.Boolean(),
   disk: Nullable(Type.String()),
+  startAtMs: Nullable(Type.Number()),
+  waves: Nullable(
+    Type.Object({
+      /** Names. */
+      canary: Type.Array(Type.String()),
+      batches: Type.Number(),
+      batch: Type.Number(),
+      mostFailed: Type.Number(),
+    }),
+  ),
+  limits: Nullable(LimitsBody),
+  /** By hosts that were restored with this image before ("past"), or only by its bytes ("rate"). */
+  estimate: Type.Object({ seconds: Type.Number(), basis: oneOf(["past", "rate"]), hosts: Type.Number() }),
+  /** The words that it was ordered with. */
+  target: Type.String(),
+  /** What a person types who really wants it. */
+  confirmation: Type.String(),
+  retryOf: Nullable(Type.Number()),
 });
 
 export const EventBody = Type.Object({

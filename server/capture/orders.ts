@@ -115,6 +115,7 @@ export class CaptureOrders {
           max_wait_ms: 0,
           state: "active",
           created_at_ms: change.nowMs,
+          begun_at_ms: change.nowMs,
           ended_at_ms: null,
           notes,
           keep_free_blocks: keepFreeBlocks ? 1 : 0,

@@ -7,6 +7,8 @@ import { hostDesk } from "./host-desk.ts";
 import { orderScripts } from "./order-scripts.ts";
 import { repeats } from "./repeats.ts";
 import { resume } from "./resume.ts";
+import { rollouts } from "./rollouts.ts";
+import { schedules } from "./schedules.ts";
 
 /**
  * The steps from an empty file to the tables of `schema.ts`, by name in their
@@ -27,6 +29,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0012-repeats": { up: repeats },
   "0013-order-scripts": { up: orderScripts },
   "0014-host-desk": { up: hostDesk },
+  "0015-rollouts": { up: rollouts },
+  "0016-schedules": { up: schedules },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

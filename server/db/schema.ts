@@ -19,6 +19,10 @@ export type Tables = {
   logins: LoginTable;
   tokens: TokenTable;
   repeats: RepeatTable;
+  schedules: ScheduleTable;
+  schedule_runs: ScheduleRunTable;
+  notify_targets: NotifyTargetTable;
+  notify_queue: NotifyQueueTable;
 };
 
 /** A change that was sent with an idempotency key. */
@@ -33,6 +37,79 @@ export type RepeatTable = {
   body: string | null;
   /** 1: it has changed something, whatever was answered. */
   is_changed: number;
+};
+
+/** An order that is given again and again: `Schedule`. */
+export type ScheduleTable = {
+  name: string;
+  cron: string;
+  time_zone: string;
+  window_ms: number;
+  /** 1: hosts that are off are woken. */
+  wakes: number;
+  wake_before_ms: number;
+  /** JSON list of texts. */
+  quiet_hours: string;
+  /** "run" or "skip". */
+  missed: string;
+  /** The DeployRequest as JSON. */
+  request: string;
+  is_paused: number;
+  /** Times up to here have been decided on. */
+  handled_until_ms: number;
+  made_by: string;
+  created_at_ms: number;
+};
+
+/** One time of a schedule that came. */
+export type ScheduleRunTable = {
+  schedule: string;
+  due_at_ms: number;
+  opened_at_ms: number;
+  ends_at_ms: number;
+  /** One of `runStates`. */
+  state: string;
+  deploy_id: number | null;
+  /** How often its hosts were woken. */
+  wakes_sent: number;
+  /** 1: its window is over, and who had not begun was left alone. */
+  is_closed: number;
+  why: string;
+  ended_at_ms: number | null;
+};
+
+/** Who is told what happens: `Target`. */
+export type NotifyTargetTable = {
+  name: string;
+  /** "webhook" or "mail". */
+  kind: string;
+  address: string;
+  /** What a webhook's messages are signed with; empty for mail. */
+  secret: string;
+  /** JSON list of `Topic`. */
+  topics: string;
+  is_paused: number;
+  /** In a row, until now. */
+  failures: number;
+  /** Nothing is sent before. */
+  next_try_ms: number;
+  /** Messages that found no place in its queue. */
+  dropped: number;
+  told_at_ms: number | null;
+  /** Why it could not be told the last time, JSON. */
+  fault: string | null;
+  made_by: string;
+  created_at_ms: number;
+};
+
+/** A message that waits; its words are made of the event when it is sent. */
+export type NotifyQueueTable = {
+  target: string;
+  event_id: number;
+  topic: string;
+  at_ms: number;
+  /** How often its receiver did not want it. */
+  refusals: number;
 };
 
 /** A person who may log in. */
@@ -124,6 +201,8 @@ export type HostTable = {
   disk_rule: Generated<string | null>;
   /** What its disk held after its last restore, until the next one begins (agent/disk/content.ts). */
   restored: Generated<string | null>;
+  /** The IPv4 address that it asked for an order from last; null: it never did. */
+  address: Generated<string | null>;
   /** 1: it may be given orders that erase; 0: it appeared by itself, and nobody has said so yet. */
   is_approved: Generated<number>;
   note: Generated<string | null>;
@@ -175,6 +254,22 @@ export type DeployTable = {
   alive: Generated<number | null>;
   /** Of a deploy: how much of the disk is read back (agent/disk/verify-plan.ts); null: the whole disk. */
   verify: Generated<string | null>;
+  /** When it is to begin (null: at once), and since when it has begun (null: it has not). */
+  start_at_ms: Generated<number | null>;
+  begun_at_ms: Generated<number | null>;
+  /** Since when nobody else begins (null: it goes on), and why: a Fault as JSON. */
+  halted_at_ms: Generated<number | null>;
+  halt_fault: Generated<string | null>;
+  /** Of one that goes in waves: hosts in each, how many may fail, and those that a person has gone on after. */
+  batch: Generated<number | null>;
+  most_failed: Generated<number | null>;
+  failed_accepted: Generated<number | null>;
+  /** Of one to any host: which ones (server/orders/any-limits.ts), JSON; null: every one. */
+  any_limits: Generated<string | null>;
+  /** The words that it was ordered with. */
+  target: Generated<string | null>;
+  /** The deploy whose failed hosts these were. */
+  retry_of: Generated<number | null>;
 };
 
 export type DeployHostTable = {
@@ -193,6 +288,9 @@ export type DeployHostTable = {
   known: Generated<string | null>;
   /** Which scripts the host was told: `scriptsDigest`; null: none. */
   scripts_digest: Generated<string | null>;
+  /** When its turn comes: 0 is the canary's; null: all at once. And since when it has come (null: it has not). */
+  wave: Generated<number | null>;
+  released_at_ms: Generated<number | null>;
   /** Of a deploy: the disk that the last permit was for (agent/disk/identity.ts), and 1 when its erase was over. */
   begun_disk: Generated<string | null>;
   is_erased: Generated<number | null>;

@@ -65,7 +65,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
       ]);
       for (;;) {
         const somethingNew = nextDeployEvent(events, over);
-        const order = await orders.orderFor(hostId, interfaceAddress);
+        const order = await orders.orderFor(hostId, interfaceAddress, plainAddress(request.ip));
         if (order.kind !== "wait" || over.aborted || request.query.waitSeconds === 0) {
           somethingNew.cancel();
           return order;

@@ -115,7 +115,14 @@ const statusOfCode: Readonly<Record<string, number>> = {
   ROLE_TOO_LOW: 403,
   REQUEST_FORGED: 403,
   ADMIN_NEEDED: 409,
+  HOST_NOT_ORDERED: 409,
+  HOST_LOCKED: 409,
+  HOST_UNAPPROVED: 409,
+  HOSTS_SKIPPED: 409,
+  DEPLOY_RUNS: 409,
+  NOTHING_TO_RETRY: 409,
   LOGIN_THROTTLED: 429,
+  DATABASE_UNREACHABLE: 503,
 };
 
 /** The HTTP status of a Fault, by the last word of its code. */

@@ -6,9 +6,14 @@ import {
   type EraseMethod,
   type Growth,
   parseDiskRule,
+  refusalOf,
 } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
 import type { Host } from "../hosts/host-record.ts";
+import type { AnyLimits } from "./any-limits.ts";
+import type { Estimate } from "./deploy-duration.ts";
+import type { SkippedHost } from "./deploy-skips.ts";
+import type { Waves, WavesRequest } from "./waves.ts";
 
 /** An image that is in the store, as far as an order needs it. */
 export type DeployImage = {
@@ -24,7 +29,9 @@ export type DeployImage = {
 /** Where images are looked up. @throws {Fault} IMAGE_UNKNOWN */
 export type FindImage = (name: string, version: number | undefined) => Promise<DeployImage>;
 
-/** What is ordered. `to` names hosts (name, id or MAC), or is the word "any": each host that appears, once. */
+/**
+ * What is ordered. `to` selects hosts (server/hosts/selection.ts), or is the word "any": each host that appears, once.
+ */
 export type DeployRequest = {
   readonly image: string;
   readonly imageVersion?: number | undefined;
@@ -49,6 +56,16 @@ export type DeployRequest = {
   readonly alive?: boolean | undefined;
   /** What a person was shown of the hosts' disks, `contents` of a plan; all that is known now unless given. */
   readonly confirmed?: readonly string[] | undefined;
+  /** When it begins, milliseconds UTC; at once unless given. Before that its hosts are left to their people. */
+  readonly startAtMs?: number | undefined;
+  /** Hosts go one group after the other, and stop when too many fail; all at once unless given. */
+  readonly waves?: WavesRequest | undefined;
+  /** Of "any": which hosts that appear. */
+  readonly limits?: AnyLimits | undefined;
+  /** What people call these hosts; the words of `to` unless given. */
+  readonly target?: string | undefined;
+  /** The session whose failed hosts these are. */
+  readonly retryOf?: number | undefined;
   /** Where it was ordered, for its event; absent for the command line. */
   readonly orderedAt?: string;
 };
@@ -70,6 +87,20 @@ export type DeployPlan = {
   readonly alive: boolean;
   /** The order's own rule for the disk; null: what is set for each host. */
   readonly disk: string | null;
+  /** Hosts that were meant, and are left alone. */
+  readonly skipped: readonly SkippedHost[];
+  /** Null: it begins at once. */
+  readonly startAtMs: number | null;
+  /** Null: all hosts at once. */
+  readonly waves: Waves | null;
+  /** Of "any"; null: every host that appears. */
+  readonly limits: AnyLimits | null;
+  readonly estimate: Estimate;
+  /** The words that it was ordered with: "room-b". */
+  readonly target: string;
+  /** What a person types who really wants it. */
+  readonly confirmation: string;
+  readonly retryOf: number | null;
 };
 
 export type PlannedHost = {
@@ -86,10 +117,36 @@ export type PlannedHost = {
   readonly rule: string;
   /** What the person should know before; empty when nothing stands out. */
   readonly warning: string;
+  /** When its turn comes: 0 is the canary's; null: all at once. */
+  readonly wave: number | null;
 };
 
+/**
+ * Why none of a host's disks, as it last showed them, can take the image; empty: one may, or the rule leaves several.
+ *
+ * @param rule as agent/disk/rule.ts reads it
+ */
+export function noDiskFor({ inventory: { disks } }: Host, image: DeployImage, rule: string): string {
+  const need = { imageBytes: image.diskBytes, sectorBytes: image.sectorBytes };
+  const refusals = disks.map((disk) => refusalOf(disk, need, parseDiskRule(rule), disks));
+  if (refusals.includes(undefined)) return "";
+  return disks.length === 0 ? "it has shown no disk" : `no disk of it can take the image: ${refusals.join("; ")}`;
+}
+
+/**
+ * The word that a person types before disks are erased: "any", the name of a host or of a group, or for several hosts
+ * how many there are: "12-hosts".
+ */
+export function confirmationOf(to: "any" | readonly string[], hosts: readonly { readonly name: string }[]): string {
+  if (to === "any") return "any";
+  if (hosts.length === 1) return hosts[0]!.name;
+  const [word = ""] = to;
+  const isOneName = to.length === 1 && /^[\w.-]+$/.test(word);
+  return isOneName ? word : `${hosts.length}-hosts`;
+}
+
 /** What a person is shown of one host before the order is given. */
-export function planned(host: Host, image: DeployImage, rule: string): PlannedHost {
+export function planned(host: Host, image: DeployImage, rule: string): Omit<PlannedHost, "wave"> {
   const { disks } = host.inventory;
   const contents = disks.filter(({ holds }) => holds !== undefined).map(contentText);
   const need = { imageBytes: image.diskBytes, sectorBytes: image.sectorBytes };

@@ -4,16 +4,29 @@ export type OrderState = "pending" | "running" | "done" | "failed" | "cancelled"
 /** What is known when a host asks what to do, or its firmware asks what to boot. */
 export type Facts = {
   readonly nowMs: number;
-  /** The host's order in an active deploy, if it has an open one. */
+  /** The host's order in an active deploy, if it has an open one and its turn has come. */
   readonly open: { readonly deployId: number } | undefined;
-  /** The active deploy to any host, if there is one. */
-  readonly any: { readonly deployId: number; readonly createdAtMs: number } | undefined;
+  /** The same, and its turn has not come. */
+  readonly held: Held | undefined;
+  /** The active deploys to any host that are for this one, the oldest first. */
+  readonly any: readonly { readonly deployId: number; readonly createdAtMs: number }[];
+  /** One of them is for a network, and where this host is was never seen: it is given the agent to find out. */
+  readonly isPlaceAsked: boolean;
   /** Every order of this host that has ended. */
   readonly ended: readonly { readonly deployId: number; readonly endedAtMs: number; readonly state: OrderState }[];
   /** Since when the host runs the agent with nothing to do. */
   readonly waitingSinceMs: number;
   /** How long it may. */
   readonly waitMs: number;
+};
+
+/** What a host waits for whose turn has not come. */
+export type Held = {
+  readonly deployId: number;
+  /** Until when at least; null: until others are through. */
+  readonly startAtMs: number | null;
+  /** Nobody else begins until a person says so. */
+  readonly isHalted: boolean;
 };
 
 export type Decision =
@@ -30,21 +43,38 @@ export type Decision =
  *   since: a host that was just restored is not restored again.
  */
 export function dueDeploy(
-  facts: Pick<Facts, "open" | "any" | "ended">,
+  facts: Pick<Facts, "open" | "held" | "any" | "ended">,
 ): { deployId: number; isNew: boolean } | undefined {
   if (facts.open !== undefined) return { deployId: facts.open.deployId, isNew: false };
-  const any = facts.any;
-  if (any === undefined) return undefined;
-  const hadItsTurn = facts.ended.some(
-    ({ deployId, endedAtMs }) => deployId === any.deployId || endedAtMs >= any.createdAtMs,
+  // A host has one order at a time.
+  if (facts.held !== undefined) return undefined;
+  const due = facts.any.find(
+    (any) => !facts.ended.some(({ deployId, endedAtMs }) => deployId === any.deployId || endedAtMs >= any.createdAtMs),
   );
-  return hadItsTurn ? undefined : { deployId: any.deployId, isNew: true };
+  return due === undefined ? undefined : { deployId: due.deployId, isNew: true };
+}
+
+/**
+ * From when on a machine whose turn has not come is given the agent, to wait in it: at once when others are at work,
+ * and shortly before an order begins. Before that its people use it.
+ *
+ * @returns undefined: not at all
+ */
+export function awaitsTurnFromMs({ startAtMs, isHalted }: Held, waitMs: number): number | undefined {
+  if (isHalted) return undefined;
+  return startAtMs === null ? 0 : startAtMs - waitMs;
 }
 
 /** What a registered host that asks is to do. */
 export function decide(facts: Facts): Decision {
   const due = dueDeploy(facts);
   if (due !== undefined) return { kind: "deploy", ...due };
+  const { held, nowMs, waitMs } = facts;
+  const awaitsFromMs = held && awaitsTurnFromMs(held, waitMs);
+  if (held !== undefined && awaitsFromMs !== undefined && nowMs >= awaitsFromMs) {
+    const what = held.startAtMs === null ? "is at other hosts first" : `begins in ${minutes(held.startAtMs - nowMs)}`;
+    return { kind: "wait", reason: `Session ${held.deployId} ${what}. Waiting for the turn of this host.` };
+  }
   const leftMs = facts.waitingSinceMs + facts.waitMs - facts.nowMs;
   const last = facts.ended.toSorted((a, b) => b.endedAtMs - a.endedAtMs)[0];
   // The same start of the agent that did the work: there is nothing more to wait for.
@@ -54,9 +84,10 @@ export function decide(facts: Facts): Decision {
   if (leftMs <= 0) {
     return { kind: "boot-disk", reason: `Nothing was ordered for this host in ${minutes(facts.waitMs)}.` };
   }
-  const because =
-    last?.state === "failed"
-      ? `Session ${last.deployId} failed on this host. Waiting for a new order`
+  const because = held?.isHalted
+    ? `Session ${held.deployId} has stopped before this host. Waiting for a person to go on with it`
+    : last?.state === "failed"
+      ? `Session ${last?.deployId} failed on this host. Waiting for a new order`
       : "Nothing is ordered for this host. Waiting for an order";
   return { kind: "wait", reason: `${because}, at most ${minutes(leftMs)} more.` };
 }

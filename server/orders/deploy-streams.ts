@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
 import type { StreamFigures } from "../stream/figures.ts";
+import { openHosts } from "./facts.ts";
 
 /** What the stream of a deploy is to send, and how long it waits before it starts. */
 export type StreamWanted = {
@@ -39,21 +40,24 @@ export type StreamOpener = {
   open(wanted: StreamWanted): Promise<string>;
   /** Undefined when it is over, or was never there. */
   now(streamId: string): StreamNow | undefined;
+  /** Waits for no more hosts than are there. @returns whether it waited for any */
+  start(streamId: string, reason: string): boolean;
   close(streamId: string): Promise<void>;
 };
 
+/** One running stream, and the deploys whose hosts it is for. */
+type Shared = { readonly deploys: Set<number>; opening: Promise<string> };
+
 /**
- * The streams of deploys whose hosts are at work: one for each deploy and
- * network, opened for the first host that asks, joined by the others, closed
- * when no order of the deploy is open. The ids are stored, so that hosts in the
- * middle of it find their stream again after a restart of the server.
+ * The streams of deploys whose hosts are at work: one for each version of an image and network, whatever deploys want
+ * it. It is opened for the first host that asks, joined by the others, and closed when nobody has an open order for it.
+ * The ids are stored, so that hosts in the middle of it find their stream again after a restart of the server.
  */
 export class DeployStreams {
   readonly #db: Database;
   readonly #opener: StreamOpener;
   readonly #log: Logger;
-  /** By deploy, then by interface address. */
-  readonly #streams = new Map<number, Map<string, Promise<string>>>();
+  readonly #streams = new Map<string, Shared>();
 
   constructor(options: { db: Database; opener: StreamOpener; log: Logger }) {
     this.#db = options.db;
@@ -61,23 +65,26 @@ export class DeployStreams {
     this.#log = options.log;
   }
 
-  /** The id of the stream that carries this deploy into this network. @throws {Fault} when it cannot be opened */
+  /** The id of the stream that carries this image into this network. @throws {Fault} when it cannot be opened */
   async open(wanted: StreamWanted): Promise<string> {
-    const ofDeploy = this.#streams.get(wanted.deployId) ?? new Map<string, Promise<string>>();
-    this.#streams.set(wanted.deployId, ofDeploy);
-    const before = ofDeploy.get(wanted.interfaceAddress);
-    const running = await before?.catch(() => undefined);
-    if (running !== undefined && this.#opener.now(running) !== undefined) return running;
-    // Two hosts that ask at the same moment wait for the same stream.
-    let opening = ofDeploy.get(wanted.interfaceAddress);
-    if (opening === before || opening === undefined) {
-      opening = this.#open(wanted);
-      ofDeploy.set(wanted.interfaceAddress, opening);
-      opening.then(
-        (streamId) => this.#log.info({ ...wanted, streamId }, "stream of a session opened"),
-        (error) => this.#log.error({ ...wanted, err: error }, "stream of a session cannot be opened"),
-      );
+    const key = `${wanted.image}:${wanted.imageVersion} ${wanted.interfaceAddress}`;
+    const before = this.#streams.get(key);
+    const running = await before?.opening.catch(() => undefined);
+    if (before !== undefined && running !== undefined && this.#opener.now(running) !== undefined) {
+      if (before.deploys.has(wanted.deployId)) return running;
+      before.deploys.add(wanted.deployId);
+      await this.#note(wanted, running);
+      return running;
     }
+    // Two hosts that ask at the same moment wait for the same stream.
+    const now = this.#streams.get(key);
+    if (now !== undefined && now !== before) return this.open(wanted);
+    const opening = this.#open(wanted);
+    this.#streams.set(key, { deploys: new Set([wanted.deployId]), opening });
+    opening.then(
+      (streamId) => this.#log.info({ ...wanted, streamId }, "stream of a session opened"),
+      (error) => this.#log.error({ ...wanted, err: error }, "stream of a session cannot be opened"),
+    );
     return opening;
   }
 
@@ -98,6 +105,7 @@ export class DeployStreams {
             .where("deploy_hosts.state", "=", "running"),
         ),
       )
+      .orderBy("deploys.id")
       .execute();
     for (const row of rows) {
       const wanted = {
@@ -112,21 +120,52 @@ export class DeployStreams {
         ...(row.group_address === null ? {} : { group: row.group_address }),
       };
       // One that cannot be opened is tried again, with its reason shown, when a host asks.
-      await this.open(wanted).catch(() => this.#streams.get(row.id)?.delete(row.interface_address));
+      await this.open(wanted).catch(() => undefined);
     }
   }
 
   /** The streams of a deploy that run now. */
   async nowOf(deployId: number): Promise<StreamNow[]> {
-    const opened = await Promise.allSettled(this.#streams.get(deployId)?.values() ?? []);
+    const opened = await Promise.allSettled(this.#of(deployId).map(([, { opening }]) => opening));
     return opened.flatMap((result) => {
       const now = result.status === "fulfilled" ? this.#opener.now(result.value) : undefined;
       return now === undefined ? [] : [now];
     });
   }
 
+  /** Its streams wait for no more hosts. @returns how many of them did */
+  async startNow(deployId: number): Promise<number> {
+    const running = await this.nowOf(deployId);
+    return running.filter(({ streamId }) => this.#opener.start(streamId, "a person started it")).length;
+  }
+
+  /** Leaves the streams of a deploy with no open order whose turn has come. */
+  async closeIdle(deployId: number): Promise<void> {
+    if (this.#of(deployId).length > 0 && (await openHosts(this.#db, deployId)) === 0) await this.close(deployId);
+  }
+
+  /** Leaves the streams of a deploy; those that are for no other end. */
+  async close(deployId: number): Promise<void> {
+    for (const [key, shared] of this.#of(deployId)) {
+      shared.deploys.delete(deployId);
+      if (shared.deploys.size > 0) continue;
+      this.#streams.delete(key);
+      const streamId = await shared.opening.catch(() => undefined);
+      if (streamId !== undefined) await this.#opener.close(streamId);
+    }
+  }
+
+  #of(deployId: number): [string, Shared][] {
+    return [...this.#streams].filter(([, { deploys }]) => deploys.has(deployId));
+  }
+
   async #open(wanted: StreamWanted): Promise<string> {
     const streamId = await this.#opener.open(wanted);
+    await this.#note(wanted, streamId);
+    return streamId;
+  }
+
+  async #note(wanted: StreamWanted, streamId: string): Promise<void> {
     const group_address = this.#opener.now(streamId)?.group ?? null;
     await this.#db
       .insertInto("deploy_streams")
@@ -140,24 +179,5 @@ export class DeployStreams {
         conflict.columns(["deploy_id", "interface_address"]).doUpdateSet({ stream_id: streamId, group_address }),
       )
       .execute();
-    return streamId;
-  }
-
-  /** Closes the streams of a deploy with no open order. */
-  async closeIdle(deployId: number): Promise<void> {
-    if (!this.#streams.has(deployId)) return;
-    const open = await this.#db
-      .selectFrom("deploy_hosts")
-      .select("host_id")
-      .where("deploy_id", "=", deployId)
-      .where("state", "in", ["pending", "running"])
-      .executeTakeFirst();
-    if (open === undefined) await this.close(deployId);
-  }
-
-  async close(deployId: number): Promise<void> {
-    const running = await this.nowOf(deployId);
-    this.#streams.delete(deployId);
-    await Promise.all(running.map(({ streamId }) => this.#opener.close(streamId)));
   }
 }

@@ -5,177 +5,250 @@ import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import type { Host } from "../hosts/host-record.ts";
 import type { Hosts } from "../hosts/hosts.ts";
-import { addHost, refuseConflicts, unknownDeploy } from "./deploy-hosts.ts";
-import { type DeployPlan, type DeployRequest, type FindImage, planned } from "./deploy-plan.ts";
+import { hindranceOf } from "../hosts/lock.ts";
+import { checkLimits } from "./any-limits.ts";
+import { estimateOf } from "./deploy-duration.ts";
+import { busyWith, refuseSecondAny, unknownDeploy } from "./deploy-hosts.ts";
+import {
+  confirmationOf,
+  type DeployImage,
+  type DeployPlan,
+  type DeployRequest,
+  type FindImage,
+  noDiskFor,
+  type PlannedHost,
+  planned,
+} from "./deploy-plan.ts";
+import { allSkipped, type SkippedHost, skipOf } from "./deploy-skips.ts";
 import { DEFAULT_GROWTH, DEFAULT_IDS, ruleOf } from "./disk-terms.ts";
+import { pastDurations } from "./facts.ts";
+import { writeOrder } from "./new-order.ts";
+import { endOrder } from "./reports.ts";
+import { retryRequest } from "./retry.ts";
+import { type Waves, wavesOf } from "./waves.ts";
 
 const DEFAULT_MAX_WAIT_MS = 10 * 60_000;
+/** Without a rate of the streams nothing can be told but what was; nobody is promised more than a common network. */
+const USUAL_RATE = 12_000_000;
+
+type DeploysOptions = {
+  readonly db: Database;
+  readonly events: EventLog;
+  readonly hosts: Hosts;
+  readonly findImage: FindImage;
+  /** The setting hosts.disk; "only" unless given. */
+  readonly diskRule?: string;
+  /** The setting hosts.alive; false unless given. */
+  readonly isAlive?: boolean;
+  /** The setting multicast.rate, for how long an order takes. */
+  readonly rateBytesPerSecond?: number;
+  readonly now: () => number;
+};
 
 /** Orders: which image goes to which hosts. What a single host is told is in `orders.ts`. */
 export class Deploys {
-  readonly #db: Database;
-  readonly #events: EventLog;
-  readonly #hosts: Hosts;
-  readonly #findImage: FindImage;
-  readonly #diskRule: string;
-  readonly #isAlive: boolean;
+  readonly #options: DeploysOptions;
 
-  /**
-   * @param options.diskRule the setting hosts.disk; "only" unless given
-   * @param options.isAlive the setting hosts.alive; false unless given
-   */
-  constructor(options: {
-    db: Database;
-    events: EventLog;
-    hosts: Hosts;
-    findImage: FindImage;
-    diskRule?: string;
-    isAlive?: boolean;
-  }) {
-    this.#db = options.db;
-    this.#events = options.events;
-    this.#hosts = options.hosts;
-    this.#findImage = options.findImage;
-    this.#diskRule = options.diskRule ?? DEFAULT_DISK_RULE;
-    this.#isAlive = options.isAlive ?? false;
+  constructor(options: DeploysOptions) {
+    this.#options = options;
   }
 
   /**
-   * What the order would erase, and whether it can be given at all.
+   * What the order would erase, whom it would leave alone and why, and whether it can be given at all.
    *
-   * @throws {Fault} IMAGE_UNKNOWN, HOST_UNKNOWN, HOST_BUSY, DEPLOY_EXISTS, DEPLOY_INVALID, DISK_RULE, VERIFY_RULE
+   * @throws {Fault} IMAGE_UNKNOWN, HOST_UNKNOWN, GROUP_UNKNOWN, LABEL_UNKNOWN, SELECTION_INVALID, HOST_BUSY, HOST_LOCKED,
+   *   HOST_UNAPPROVED, HOSTS_SKIPPED, DEPLOY_EXISTS, DEPLOY_INVALID, DISK_RULE, VERIFY_RULE
    */
   async plan(request: DeployRequest): Promise<DeployPlan> {
+    const { db, now, isAlive = false } = this.#options;
     if (request.disk !== undefined) parseDiskRule(request.disk);
-    const image = await this.#findImage(request.image, request.imageVersion);
-    const hosts: Host[] = [];
-    if (request.to !== "any") {
-      for (const word of request.to) {
-        const host = await this.#hosts.find(word);
-        if (!hosts.some(({ id }) => id === host.id)) hosts.push(host);
-      }
-      if (hosts.length === 0) throw invalid("It names no host.", 'Name hosts, or the word "any".');
+    const { to, waves: wanted, limits, afterwards = "reboot" } = request;
+    if (to !== "any" && to.length === 0) throw invalid("It names no host.", 'Name hosts, or the word "any".');
+    refuseMixture(request);
+    const image = await this.#options.findImage(request.image, request.imageVersion);
+    const selected = to === "any" ? [] : await this.#options.hosts.select(to);
+    if (to !== "any" && (request.waitFor ?? 0) > selected.length) {
+      throw invalid(`It would wait for ${request.waitFor} hosts, but names ${selected.length}.`, "Wait for fewer.");
     }
-    const waitFor = request.waitFor ?? Math.max(1, hosts.length);
-    if (request.to !== "any" && waitFor > hosts.length) {
-      throw invalid(`It would wait for ${waitFor} hosts, but names ${hosts.length}.`, "Wait for fewer.");
-    }
-    const { afterwards = "reboot" } = request;
     const startsItself = afterwards === "reboot" || afterwards === "kexec";
-    if (request.alive === true && !startsItself) {
+    const hasCanary = (Array.isArray(wanted?.canary) ? wanted.canary.length : Number(wanted?.canary ?? 0)) > 0;
+    if ((request.alive === true || hasCanary) && !startsItself) {
       throw invalid(
         "A machine that does not start its restored system cannot say that it is up.",
         "Let it restart, or do not wait for its word.",
       );
     }
-    await refuseConflicts(this.#db, request.to === "any", hosts);
-    const planOf = async (host: Host) =>
-      planned(host, image, await ruleOf(this.#db, host.id, request.disk, this.#diskRule));
+    if (hasCanary && request.alive === false) {
+      throw invalid(
+        "Whether an image is good is seen when the first host is up again.",
+        "Let the restored systems say that they are up (--alive), or let no host go first.",
+      );
+    }
+    if (to === "any") await refuseSecondAny(db, limits ?? {});
+    const { hosts, skipped } = await this.#sorted(selected, request, image);
+    const { waves, waveOf } = wanted === undefined ? noWaves : wavesOf(hosts, wanted, isNamedBy);
+    const waitFor = Math.max(1, to === "any" ? (request.waitFor ?? 1) : Math.min(request.waitFor ?? 1e9, hosts.length));
+    const verify = verifyRuleText(parseVerifyRule(request.verify ?? "whole", () => randomInt(2 ** 32)));
+    const startAtMs = request.startAtMs !== undefined && request.startAtMs > now() ? request.startAtMs : null;
     return {
       image,
-      to: request.to === "any" ? "any" : "named",
-      hosts: await Promise.all(hosts.map(planOf)),
+      to: to === "any" ? "any" : "named",
+      hosts: hosts.map((host) => ({ ...host, wave: waveOf.get(host.id) ?? null })),
+      skipped,
       waitFor,
       maxWaitMs: request.maxWaitMs ?? DEFAULT_MAX_WAIT_MS,
       erase: request.erase ?? "quick",
       grow: request.grow ?? DEFAULT_GROWTH,
       ids: request.ids ?? DEFAULT_IDS,
-      verify: verifyRuleText(parseVerifyRule(request.verify ?? "whole", () => randomInt(2 ** 32))),
+      verify,
       afterwards,
-      alive: (request.alive ?? this.#isAlive) && startsItself,
+      alive: (request.alive ?? (isAlive || hasCanary)) && startsItself,
       disk: request.disk ?? null,
+      startAtMs,
+      waves,
+      limits: to === "any" && limits !== undefined && Object.keys(limits).length > 0 ? limits : null,
+      estimate: estimateOf({
+        ...image,
+        rateBytesPerSecond: this.#options.rateBytesPerSecond ?? USUAL_RATE,
+        isReadBack: verify !== "none",
+        waves: waves === null ? 1 : waves.batches + Math.min(1, waves.canary.length),
+        pastMs: await pastDurations(db, image.name),
+      }),
+      target: to === "any" ? "any" : (request.target ?? targetOf(to, hosts)),
+      confirmation: confirmationOf(to, hosts),
+      retryOf: request.retryOf ?? null,
     };
   }
 
-  /** Gives the order; from now on its hosts are erased when they appear. @returns its number, and what it does */
+  /**
+   * Gives the order; from its time on its hosts are erased when they appear.
+   *
+   * @returns its number, and what it does
+   */
   async create(request: DeployRequest): Promise<{ deployId: number; plan: DeployPlan }> {
     const plan = await this.plan(request);
-    const deployId = await this.#events.change(async (change) => {
-      // Once more: another order may have been given at the same moment.
-      await refuseConflicts(change.tables, plan.to === "any", plan.hosts);
-      const { id } = await change.tables
-        .insertInto("deploys")
-        .values({
-          image: plan.image.name,
-          image_version: plan.image.version,
-          to_any: plan.to === "any" ? 1 : 0,
-          wait_for: plan.waitFor,
-          max_wait_ms: plan.maxWaitMs,
-          state: "active",
-          created_at_ms: change.nowMs,
-          ended_at_ms: null,
-          disk_rule: plan.disk,
-          erase: plan.erase,
-          // What nobody asked for may not refuse an older agent.
-          grow: request.grow ?? null,
-          ids: request.ids ?? null,
-          verify: plan.verify === "whole" ? null : plan.verify,
-          afterwards: plan.afterwards === "reboot" ? null : plan.afterwards,
-          alive: plan.alive ? 1 : null,
-        })
-        .returning("id")
-        .executeTakeFirstOrThrow();
-      await change.record({
-        kind: "deploy.created",
-        deployId: id,
-        data: {
-          image: plan.image.name,
-          imageVersion: plan.image.version,
-          to: plan.to,
-          ...(plan.disk === null ? {} : { disk: plan.disk }),
-          ...(plan.erase === "quick" ? {} : { erase: plan.erase }),
-          ...(plan.grow === DEFAULT_GROWTH ? {} : { grow: plan.grow }),
-          ...(plan.ids === DEFAULT_IDS ? {} : { ids: plan.ids }),
-          ...(plan.verify === "whole" ? {} : { verify: plan.verify }),
-          ...(plan.afterwards === "reboot" ? {} : { afterwards: plan.afterwards }),
-          ...(plan.alive ? { alive: true } : {}),
-          ...(request.orderedAt === undefined ? {} : { orderedAt: request.orderedAt }),
-        },
-      });
-      for (const { id: hostId, rule, contents } of plan.hosts) {
-        const confirmed = contents.filter((text) => request.confirmed?.includes(text) ?? true);
-        await addHost(change, id, hostId, { rule, confirmed });
-      }
-      return id;
-    });
+    const deployId = await this.#options.events.change((change) => writeOrder(change, request, plan));
     return { deployId, plan };
+  }
+
+  /** What would be ordered for its failed hosts again. @throws {Fault} DEPLOY_UNKNOWN, NOTHING_TO_RETRY */
+  retry(deployId: number): Promise<DeployRequest> {
+    return retryRequest(this.#options.db, deployId);
   }
 
   /**
    * Takes the order back: hosts that have not begun are left alone, hosts in
    * the middle of it stop before their next step.
    *
-   * @throws {Fault} DEPLOY_UNKNOWN, DEPLOY_ENDED
+   * @param words only these hosts of it; all unless given
+   * @throws {Fault} DEPLOY_UNKNOWN, DEPLOY_ENDED, HOST_UNKNOWN, HOST_NOT_ORDERED
    */
-  async cancel(deployId: number): Promise<void> {
-    await this.#events.change(async (change) => {
+  async cancel(deployId: number, words?: readonly string[]): Promise<void> {
+    const only = words === undefined ? undefined : await this.#options.hosts.select(words);
+    await this.#options.events.change(async (change) => {
       const deploy = await change.tables
         .selectFrom("deploys")
         .selectAll()
         .where("id", "=", deployId)
         .executeTakeFirst();
       if (deploy === undefined) throw unknownDeploy(deployId);
-      if (deploy.state !== "active") {
-        throw new Fault("DEPLOY_ENDED", {
-          what: `Session ${deployId} cannot be stopped.`,
-          why: `It is ${deploy.state} already.`,
-          fix: `"bootcast session show ${deployId}" shows what happened.`,
-        });
-      }
-      await change.tables
-        .updateTable("deploys")
-        .set({ state: "cancelled", ended_at_ms: change.nowMs })
-        .where("id", "=", deployId)
-        .execute();
-      await change.tables
+      if (deploy.state !== "active") throw hasEnded(deployId, deploy.state);
+      let open = change.tables
         .updateTable("deploy_hosts")
         .set({ state: "cancelled", ended_at_ms: change.nowMs })
         .where("deploy_id", "=", deployId)
-        .where("state", "in", ["pending", "running"])
-        .execute();
-      await change.record({ kind: "deploy.cancelled", deployId });
+        .where("state", "in", ["pending", "running"]);
+      if (only === undefined) {
+        await open.execute();
+        await change.tables
+          .updateTable("deploys")
+          .set({ state: "cancelled", ended_at_ms: change.nowMs })
+          .where("id", "=", deployId)
+          .execute();
+        await change.record({ kind: "deploy.cancelled", deployId });
+        return;
+      }
+      const ids = only.map(({ id }) => id);
+      open = open.where("host_id", "in", ids);
+      const stopped = await open.returning("host_id").execute();
+      const missing = only.find(({ id }) => stopped.every(({ host_id }) => host_id !== id));
+      if (missing !== undefined) throw notOrdered(missing.name, deployId);
+      for (const id of ids) await endOrder(change, id, deployId, "cancelled");
     });
   }
+
+  /** Who is erased, and who is left alone. @throws {Fault} when nobody is left */
+  async #sorted(
+    selected: readonly Host[],
+    request: DeployRequest,
+    image: DeployImage,
+  ): Promise<{ hosts: Omit<PlannedHost, "wave">[]; skipped: SkippedHost[] }> {
+    const { db, diskRule = DEFAULT_DISK_RULE, now } = this.#options;
+    const words = request.to === "any" ? [] : request.to;
+    const hosts: Omit<PlannedHost, "wave">[] = [];
+    const skipped: SkippedHost[] = [];
+    let busy: number | undefined;
+    for (const host of selected) {
+      const rule = await ruleOf(db, host.id, request.disk, diskRule);
+      const skip = skipOf({
+        id: host.id,
+        name: host.name,
+        hindrance: hindranceOf(host, now()),
+        busyWith: await busyWith(db, host.id),
+        noDisk: noDiskFor(host, image, rule),
+        isNamed: words.some((word) => isNamedBy(word, host)),
+      });
+      if (skip === undefined) hosts.push(planned(host, image, rule));
+      else skipped.push(skip);
+      busy ??= skip?.reason === "busy" ? await busyWith(db, host.id) : undefined;
+    }
+    if (selected.length > 0 && hosts.length === 0) throw allSkipped(skipped, busy);
+    return { hosts, skipped };
+  }
+}
+
+const noWaves: { readonly waves: Waves | null; readonly waveOf: ReadonlyMap<string, number> } = {
+  waves: null,
+  waveOf: new Map(),
+};
+
+/** Whether a word means this host alone. */
+function isNamedBy(word: string, host: { readonly id: string; readonly name: string; readonly mac?: string }): boolean {
+  const key = word.toLowerCase().replace(/^host=/, "");
+  return host.id === key || host.name.toLowerCase() === key || host.mac === key;
+}
+
+/** What people call its hosts: as they said it, or by their names where that was only ids. */
+function targetOf(words: readonly string[], hosts: readonly { readonly id: string; readonly name: string }[]): string {
+  const names = words.map((word) => hosts.find(({ id }) => id === word)?.name ?? word);
+  return names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+}
+
+/** @throws {Fault} DEPLOY_INVALID for what cannot be ordered together */
+function refuseMixture({ to, waves, limits }: DeployRequest): void {
+  if (limits !== undefined) checkLimits(limits);
+  if (to === "any" && waves !== undefined) {
+    throw invalid("Nobody knows who will appear, so nobody can go first.", 'Name hosts or a group instead of "any".');
+  }
+  if (to !== "any" && limits !== undefined && Object.keys(limits).length > 0) {
+    throw invalid("Limits are for hosts that appear, and it names hosts.", 'Leave them out, or give it to "any".');
+  }
+}
+
+function hasEnded(deployId: number, state: string): Fault {
+  return new Fault("DEPLOY_ENDED", {
+    what: `Session ${deployId} cannot be stopped.`,
+    why: `It is ${state} already.`,
+    fix: `"bootcast session show ${deployId}" shows what happened.`,
+  });
+}
+
+function notOrdered(name: string, deployId: number): Fault {
+  return new Fault("HOST_NOT_ORDERED", {
+    what: `${name} is not stopped: session ${deployId} has no open order for it.`,
+    why: "It is through with it already, or was never a part of it.",
+    fix: `"bootcast session show ${deployId}" shows its hosts.`,
+  });
 }
 
 function invalid(why: string, fix: string): Fault {

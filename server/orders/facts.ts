@@ -1,7 +1,8 @@
 import type { Database } from "../db/database.ts";
 import { mayBeSame } from "../hosts/host-identity.ts";
 import { knownHosts } from "../hosts/host-record.ts";
-import type { Facts, OrderState } from "./deploy-rules.ts";
+import { type AnyLimits, isFull, isMeant } from "./any-limits.ts";
+import type { Facts, Held, OrderState } from "./deploy-rules.ts";
 
 /** What the database knows that decides what a host is to do. A host that is unknown has the id "". */
 export async function factsOf(
@@ -14,31 +15,97 @@ export async function factsOf(
     .selectFrom("deploy_hosts")
     .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
     .select(["deploy_id", "deploy_hosts.state", "deploy_hosts.ended_at_ms", "deploys.state as deploy_state"])
+    .select(["released_at_ms", "start_at_ms", "begun_at_ms", "halted_at_ms"])
     .where("host_id", "=", hostId)
     .execute();
-  const any = await db
-    .selectFrom("deploys")
-    .select(["id", "created_at_ms"])
-    .where("state", "=", "active")
-    .where("to_any", "=", 1)
+  const host = await db
+    .selectFrom("hosts")
+    .select(["waiting_since_ms", "model", "address"])
+    .where("id", "=", hostId)
     .executeTakeFirst();
-  const host = await db.selectFrom("hosts").select("waiting_since_ms").where("id", "=", hostId).executeTakeFirst();
   const isOpen = (row: (typeof rows)[number]) =>
     row.deploy_state === "active" && (row.state === "pending" || row.state === "running");
   const open = rows.find(isOpen);
-  // Most hosts need no look at all the others.
-  const isAskedFor = any !== undefined && hostId !== "" && rows.every(({ deploy_id }) => deploy_id !== any.id);
-  const isTwin = isAskedFor && open === undefined && (await hadTwin(db, hostId, any));
+  const any: { deployId: number; createdAtMs: number }[] = [];
+  let isPlaceAsked = false;
+  for (const { id, created_at_ms, limits } of await openToAny(db, nowMs)) {
+    const isForIt = host === undefined || isMeant(limits, host);
+    if (isForIt === undefined) isPlaceAsked = true;
+    if (isForIt !== true) continue;
+    // Most hosts need no look at all the others.
+    const isAskedFor = open === undefined && host !== undefined && rows.every(({ deploy_id }) => deploy_id !== id);
+    if (isAskedFor && (await hadTwin(db, hostId, { id, created_at_ms }))) continue;
+    any.push({ deployId: id, createdAtMs: created_at_ms });
+  }
   return {
     nowMs,
-    open: open && { deployId: open.deploy_id },
-    any: any === undefined || isTwin ? undefined : { deployId: any.id, createdAtMs: any.created_at_ms },
+    open: open === undefined || isHeldRow(open) ? undefined : { deployId: open.deploy_id },
+    held: open !== undefined && isHeldRow(open) ? heldOf(open) : undefined,
+    any,
+    isPlaceAsked,
     ended: rows
       .filter((row) => !isOpen(row))
       .map((row) => ({ deployId: row.deploy_id, endedAtMs: row.ended_at_ms ?? 0, state: row.state as OrderState })),
     waitingSinceMs: host?.waiting_since_ms ?? nowMs,
     waitMs,
   };
+}
+
+type HeldRow = {
+  readonly deploy_id: number;
+  readonly released_at_ms: number | null;
+  readonly start_at_ms: number | null;
+  readonly begun_at_ms: number | null;
+  readonly halted_at_ms: number | null;
+};
+
+/** Whether the turn of a host with an open order has not come. */
+export function isHeldRow({ released_at_ms }: Pick<HeldRow, "released_at_ms">): boolean {
+  return released_at_ms === null;
+}
+
+export function heldOf({ deploy_id, start_at_ms, begun_at_ms, halted_at_ms }: HeldRow): Held {
+  return {
+    deployId: deploy_id,
+    startAtMs: begun_at_ms === null ? start_at_ms : null,
+    isHalted: halted_at_ms !== null,
+  };
+}
+
+/** An order to any host that appears, as long as it takes another one. */
+export type OpenToAny = { readonly id: number; readonly created_at_ms: number; readonly limits: AnyLimits };
+
+/** The oldest first. */
+export async function openToAny(db: Pick<Database, "selectFrom">, nowMs: number): Promise<OpenToAny[]> {
+  const rows = await db
+    .selectFrom("deploys")
+    .select(["id", "created_at_ms", "any_limits"])
+    .where("state", "=", "active")
+    .where("to_any", "=", 1)
+    .where("begun_at_ms", "is not", null)
+    .orderBy("id")
+    .execute();
+  const open: OpenToAny[] = [];
+  for (const { any_limits, ...row } of rows) {
+    const limits = limitsOf(any_limits);
+    const taken = limits.most === undefined ? 0 : await hostsOf(db, row.id);
+    if (!isFull(limits, taken, nowMs)) open.push({ ...row, limits });
+  }
+  return open;
+}
+
+/** Of the column any_limits. */
+export function limitsOf(text: string | null): AnyLimits {
+  return text === null ? {} : (JSON.parse(text) as AnyLimits);
+}
+
+async function hostsOf(db: Pick<Database, "selectFrom">, deployId: number): Promise<number> {
+  const { count } = await db
+    .selectFrom("deploy_hosts")
+    .select((select) => select.fn.countAll().as("count"))
+    .where("deploy_id", "=", deployId)
+    .executeTakeFirstOrThrow();
+  return Number(count);
 }
 
 /** Whether an order to each machine once has met this machine already, as a host of another of its cards. */
@@ -68,16 +135,39 @@ export async function unfinishedHosts(db: Pick<Database, "selectFrom">, deployId
     .where("deploy_id", "=", deployId)
     .where("alive_until_ms", "is not", null)
     .execute();
-  return awaited.length + (await openHosts(db, deployId));
-}
-
-/** How many hosts of a deploy are not through with their disks. */
-export async function openHosts(db: Pick<Database, "selectFrom">, deployId: number): Promise<number> {
   const open = await db
     .selectFrom("deploy_hosts")
     .select("host_id")
     .where("deploy_id", "=", deployId)
     .where("state", "in", ["pending", "running"])
     .execute();
+  return awaited.length + open.length;
+}
+
+/** How many hosts of a deploy have their order and are not through with their disks. */
+export async function openHosts(db: Pick<Database, "selectFrom">, deployId: number): Promise<number> {
+  const open = await db
+    .selectFrom("deploy_hosts")
+    .select("host_id")
+    .where("deploy_id", "=", deployId)
+    .where("state", "in", ["pending", "running"])
+    .where("released_at_ms", "is not", null)
+    .execute();
   return open.length;
+}
+
+/** Milliseconds that the newest hosts took that were restored with this image, in any version. */
+export async function pastDurations(db: Pick<Database, "selectFrom">, image: string): Promise<number[]> {
+  const rows = await db
+    .selectFrom("deploy_hosts")
+    .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
+    .select(["deploy_hosts.started_at_ms", "deploy_hosts.ended_at_ms"])
+    .where("kind", "=", "deploy")
+    .where("image", "=", image)
+    .where("deploy_hosts.state", "=", "done")
+    .where("deploy_hosts.started_at_ms", "is not", null)
+    .orderBy("deploy_hosts.ended_at_ms", "desc")
+    .limit(20)
+    .execute();
+  return rows.map(({ started_at_ms, ended_at_ms }) => (ended_at_ms ?? 0) - (started_at_ms ?? 0));
 }

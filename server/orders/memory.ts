@@ -1,15 +1,19 @@
 import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
+import type { Held } from "./deploy-rules.ts";
+import { heldOf, isHeldRow, openToAny } from "./facts.ts";
 import { lockedHosts } from "./hindrance.ts";
 
 /** What decides whether a machine that is switched on gets the agent: who it is, and what is ordered. */
 export type KnownOrders = {
   /** Host id by MAC address (lower case, colons). */
   readonly hostOfMac: ReadonlyMap<string, string>;
-  /** Hosts with an open order of an active deploy. */
+  /** Hosts with an open order of an active deploy whose turn has come. */
   readonly ordered: ReadonlySet<string>;
-  /** Whether there is an active deploy to any host. */
-  readonly isForAny: boolean;
+  /** Hosts whose turn has not come, and what they wait for. */
+  readonly held: ReadonlyMap<string, Held>;
+  /** Active deploys to any host that appears, by the time until which they take others. */
+  readonly anyUntilMs: readonly number[];
   /** Whether the deploy to any host is for this host, by its id; filled by whoever found out. */
   readonly isDueToAny: Map<string, Promise<boolean>>;
   /** Until when locked hosts start their own disks, whatever is ordered. */
@@ -48,20 +52,16 @@ export class OrderMemory {
     const open = await this.#db
       .selectFrom("deploy_hosts")
       .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
-      .select("host_id")
+      .select(["host_id", "deploy_id", "released_at_ms", "start_at_ms", "begun_at_ms", "halted_at_ms"])
       .where("deploys.state", "=", "active")
       .where("deploy_hosts.state", "in", ["pending", "running"])
       .execute();
-    const any = await this.#db
-      .selectFrom("deploys")
-      .select("id")
-      .where("state", "=", "active")
-      .where("to_any", "=", 1)
-      .executeTakeFirst();
+    const any = await openToAny(this.#db, Number.NEGATIVE_INFINITY);
     return {
       hostOfMac: new Map(macs.map(({ mac, host_id }) => [mac, host_id])),
-      ordered: new Set(open.map(({ host_id }) => host_id)),
-      isForAny: any !== undefined,
+      ordered: new Set(open.filter((row) => !isHeldRow(row)).map(({ host_id }) => host_id)),
+      held: new Map(open.filter(isHeldRow).map((row) => [row.host_id, heldOf(row)])),
+      anyUntilMs: any.map(({ limits }) => limits.untilMs ?? Number.POSITIVE_INFINITY),
       isDueToAny: new Map(),
       lockedUntilMs: await lockedHosts(this.#db),
     };

@@ -14,7 +14,7 @@ import type { Change, EventLog } from "../events.ts";
 import type { Hosts } from "../hosts/hosts.ts";
 import type { Alive } from "./alive.ts";
 import { addHost } from "./deploy-hosts.ts";
-import { decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
+import { awaitsTurnFromMs, decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { ruleOf, termsOf } from "./disk-terms.ts";
 import { factsOf, openHosts } from "./facts.ts";
@@ -64,20 +64,30 @@ export class Orders {
     await this.#endLostIfAny();
     const known = await this.#memory.read();
     const hostId = known.hostOfMac.get(mac.toLowerCase());
-    const isForAgent = hostId === undefined ? isRegistering || known.isForAny : await this.#isDue(known, hostId);
+    const isForAgent = hostId === undefined ? isRegistering || this.#isForAny(known) : await this.#isDue(known, hostId);
     const isLocked = hostId !== undefined && this.#options.now() < (known.lockedUntilMs.get(hostId) ?? 0);
     if (isForAgent && !isLocked) return { boot: "agent" };
     return { boot: hasMenu ? "menu" : "disk" };
   }
 
+  #isForAny({ anyUntilMs }: KnownOrders): boolean {
+    const nowMs = this.#options.now();
+    return anyUntilMs.some((untilMs) => nowMs < untilMs);
+  }
+
   async #isDue(known: KnownOrders, hostId: string): Promise<boolean> {
     if (known.ordered.has(hostId)) return true;
-    if (!known.isForAny) return false;
+    const held = known.held.get(hostId);
+    if (held !== undefined) {
+      const fromMs = awaitsTurnFromMs(held, this.#options.waitMs);
+      return fromMs !== undefined && this.#options.now() >= fromMs;
+    }
+    if (!this.#isForAny(known)) return false;
     // Whether it had its turn already is told by all that ever was ordered for it, and for others like it.
     let isDue = known.isDueToAny.get(hostId);
     if (isDue === undefined) {
       const { db, waitMs, now } = this.#options;
-      isDue = factsOf(db, hostId, waitMs, now()).then((facts) => dueDeploy(facts) !== undefined);
+      isDue = factsOf(db, hostId, waitMs, now()).then((facts) => facts.isPlaceAsked || dueDeploy(facts) !== undefined);
       known.isDueToAny.set(hostId, isDue);
       isDue.catch(() => known.isDueToAny.delete(hostId));
     }
@@ -104,9 +114,11 @@ export class Orders {
    * What a registered host is to do now. Joining a deploy to any host is written down here.
    *
    * @param interfaceAddress our own address that the host reached: its network gets the stream
+   * @param address the IPv4 address that it speaks from
    */
-  async orderFor(hostId: string, interfaceAddress: string): Promise<Order> {
+  async orderFor(hostId: string, interfaceAddress: string, address?: string): Promise<Order> {
     const { db, events, streams, waitMs, now } = this.#options;
+    if (address !== undefined) await this.#noteAddress(hostId, address);
     const decision = decide(await factsOf(db, hostId, waitMs, now()));
     if (decision.kind !== "deploy") return decision;
     const about = { hostId, deployId: decision.deployId, waitMs };
@@ -197,6 +209,17 @@ export class Orders {
     };
   }
 
+  /** Orders to any host may be for one network. */
+  async #noteAddress(hostId: string, address: string): Promise<void> {
+    const { numUpdatedRows } = await this.#options.db
+      .updateTable("hosts")
+      .set({ address })
+      .where("id", "=", hostId)
+      .where((where) => where.or([where("address", "is", null), where("address", "!=", address)]))
+      .executeTakeFirst();
+    if (numUpdatedRows > 0n) (await this.#memory.read()).isDueToAny.delete(hostId);
+  }
+
   /** An older agent would not understand the order: ask for a capture until the evening, or erase another disk. */
   async #refuseOld(hostId: string, deployId: number, fault: Fault): Promise<Order> {
     await this.#options.events.change(async (change) => {
@@ -214,8 +237,21 @@ export class Orders {
 
   /** Once more inside the transaction: the order may have been stopped since it was looked up. Joins an order to any. */
   async #isStillDue(change: Change, deployId: number, hostId: string): Promise<boolean> {
-    const due = dueDeploy(await factsOf(change.tables, hostId, this.#options.waitMs, change.nowMs));
-    if (due?.deployId !== deployId) return false;
+    const dueNow = async () => {
+      const due = dueDeploy(await factsOf(change.tables, hostId, this.#options.waitMs, change.nowMs));
+      return due?.deployId === deployId ? due : undefined;
+    };
+    let due = await dueNow();
+    if (due?.isNew) {
+      // Of an order to so many hosts the last place is given once: others wait here until it is.
+      await change.tables
+        .updateTable("deploys")
+        .set((row) => ({ wait_for: row.ref("wait_for") }))
+        .where("id", "=", deployId)
+        .execute();
+      due = await dueNow();
+    }
+    if (due === undefined) return false;
     if (due.isNew) {
       const deploy = await change.tables
         .selectFrom("deploys")
@@ -224,7 +260,7 @@ export class Orders {
         .executeTakeFirst();
       const rule = await ruleOf(change.tables, hostId, deploy?.disk_rule, this.#options.diskRule ?? DEFAULT_DISK_RULE);
       // Nobody looked at this machine: nothing that stands out on its disks is confirmed.
-      await addHost(change, deployId, hostId, { rule, confirmed: [] });
+      await addHost(change, deployId, hostId, { disk: { rule, confirmed: [] } });
     }
     return true;
   }

@@ -13,6 +13,8 @@ export type StandingOrder = {
   readonly isMade: boolean;
   /** Of a deploy: the disk that it was permitted to erase before, a text of agent/disk/identity.ts; "": none, or not known. */
   readonly begunDisk: string;
+  /** Its turn has not come, or it was called back: the order has stopped for all that have not begun. */
+  readonly isHeld: boolean;
 };
 
 /** What no host may be at with an order of the other kind. */
@@ -48,6 +50,7 @@ export function hear(order: StandingOrder, report: Report, isRepeated: boolean):
     const isLastWord = report.state === "rebooting" || report.state === "done";
     return answered(isLastWord, isLastWord ? "" : `Session ${deployId} is done on this host.`);
   }
+  if (order.isHeld) return answered(false, `Session ${deployId} has stopped before this host.`);
   const isBegin = report.state === "erasing" || report.state === "capturing";
   const attempts = order.attempts + (isBegin && !isRepeated ? 1 : 0);
   const next = nextState(report);

@@ -183,6 +183,7 @@ export class OrderReports {
         attempts: row.attempts,
         isMade: row.image_version > 0,
         begunDisk: row.begun_disk ?? "",
+        isHeld: row.released_at_ms === null,
       },
       report,
       isRepeated,

@@ -2,9 +2,13 @@ import type { AgentState, Report } from "../../agent/contract.ts";
 import type { FaultText } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { EventLog, StoredEvent } from "../events.ts";
+import type { AnyLimits } from "./any-limits.ts";
 import { unknownDeploy } from "./deploy-hosts.ts";
 import type { OrderState } from "./deploy-rules.ts";
 import type { DeployStreams, StreamNow } from "./deploy-streams.ts";
+import { limitsOf } from "./facts.ts";
+import type { Halt } from "./rollout.ts";
+import { linksOf } from "./slow-hosts.ts";
 
 /** The hosts of one deploy at work, as the API and the command line show them. */
 export type Session = {
@@ -15,9 +19,25 @@ export type Session = {
   /** Of a capture: 0 until it is made. */
   readonly imageVersion: number;
   readonly to: "any" | "named";
+  /** The words that it was ordered with: "room-b"; null: not known. */
+  readonly target: string | null;
   readonly state: "active" | "done" | "cancelled";
   readonly createdAtMs: number;
   readonly endedAtMs: number | null;
+  /** When it is to begin; null: it began at once. */
+  readonly startAtMs: number | null;
+  /** Null: it has not begun. */
+  readonly startedAtMs: number | null;
+  /** Why nobody else begins, until a person says so; null: it goes on. */
+  readonly halted: (Halt & { readonly atMs: number }) | null;
+  /** Hosts of it that may fail; null: it does not go in waves. */
+  readonly mostFailed: number | null;
+  /** Of "any": which hosts that appear; null: every one. */
+  readonly limits: AnyLimits | null;
+  /** The session whose failed hosts these were. */
+  readonly retryOf: number | null;
+  /** Milliseconds until the last host that is at work is through, as far as can be told; null: it cannot. */
+  readonly leftMs: number | null;
   /** The streams that run for it now: one for each network with hosts of it. */
   readonly streams: readonly StreamNow[];
   readonly hosts: readonly SessionHost[];
@@ -40,6 +60,16 @@ export type SessionHost = {
   readonly timings: Readonly<Record<string, number>>;
   /** Milliseconds from its first word about this order to its end, or until now. */
   readonly totalMs: number;
+  /** With whom its turn comes: 0 is the canary's; null: all at once. */
+  readonly wave: number | null;
+  /** What it waits for while its turn has not come; empty when it has. */
+  readonly heldBy: string;
+  /** Of what the stream sent to it, the share that did not arrive; null: nothing is sent to it now. */
+  readonly lossShare: number | null;
+  /** Why it is slower than the others; empty when it is not. */
+  readonly slow: string;
+  /** Milliseconds until it has received, at its own pace; null: not known. */
+  readonly leftMs: number | null;
 };
 
 /** Puts a session together from the tables, the events and the running stream. */
@@ -73,10 +103,14 @@ export class Sessions {
       .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
       .select(["hosts.id", "hosts.name", "hosts.state as agent_state", "hosts.detail", "hosts.percent"])
       .select(["deploy_hosts.state", "deploy_hosts.fault", "started_at_ms", "ended_at_ms", "alive_until_ms"])
+      .select(["wave", "released_at_ms", "hosts.state_since_ms"])
       .where("deploy_id", "=", deployId)
       .orderBy("hosts.name")
       .execute();
     const events = (await this.#events.list({ deployId, limit: 100_000 })).filter(({ kind }) => kind === "host.state");
+    const streams = await this.#streams.nowOf(deployId);
+    const links = linksOf(streams.flatMap(({ figures }) => figures.receivers));
+    const waits = heldBy(deploy);
     const hosts = rows.map((row): SessionHost => {
       const own = events.filter(({ hostId }) => hostId === row.id);
       // Restored, and its system is waited for: to people that is not the end.
@@ -84,6 +118,8 @@ export class Sessions {
       const endMs =
         (isAwaited ? null : row.ended_at_ms) ?? (deploy.state === "active" ? this.#now() : deploy.ended_at_ms);
       const isAtWork = row.state === "running" || isAwaited;
+      const link = isAtWork ? links.get(row.id) : undefined;
+      const isReceiving = isAtWork && row.agent_state === "receiving";
       return {
         id: row.id,
         name: row.name,
@@ -97,6 +133,11 @@ export class Sessions {
         kept: keptOf(own),
         timings: timingsOf(own, endMs ?? this.#now()),
         totalMs: row.started_at_ms === null ? 0 : (endMs ?? this.#now()) - row.started_at_ms,
+        wave: row.wave,
+        heldBy: row.state === "pending" && row.released_at_ms === null ? waits : "",
+        lossShare: link?.lossShare ?? null,
+        slow: link?.slow ?? "",
+        leftMs: isReceiving ? leftOf(row.percent, this.#now() - row.state_since_ms) : null,
       };
     });
     return {
@@ -105,13 +146,45 @@ export class Sessions {
       image: deploy.image,
       imageVersion: deploy.image_version,
       to: deploy.to_any === 1 ? "any" : "named",
+      target: deploy.target,
       state: deploy.state as Session["state"],
       createdAtMs: deploy.created_at_ms,
       endedAtMs: deploy.ended_at_ms,
-      streams: await this.#streams.nowOf(deployId),
+      startAtMs: deploy.start_at_ms,
+      startedAtMs: deploy.begun_at_ms,
+      halted: deploy.halted_at_ms === null ? null : { ...haltOf(deploy.halt_fault), atMs: deploy.halted_at_ms },
+      mostFailed: deploy.most_failed,
+      limits: deploy.any_limits === null ? null : limitsOf(deploy.any_limits),
+      retryOf: deploy.retry_of,
+      leftMs: longestOf(hosts),
+      streams,
       hosts,
     };
   }
+}
+
+/** Why hosts whose turn has not come are given nothing. */
+function heldBy(deploy: { readonly begun_at_ms: number | null; readonly halted_at_ms: number | null }): string {
+  if (deploy.halted_at_ms !== null) return "the session has stopped; a person goes on with it, or ends it";
+  return deploy.begun_at_ms === null ? "the session has not begun" : "others go first";
+}
+
+function haltOf(text: string | null): Halt {
+  return JSON.parse(text ?? "{}") as Halt;
+}
+
+/** Too little says nothing. */
+const TELLING_PERCENT = 3;
+
+/** How long the rest takes at the pace so far. */
+function leftOf(percent: number | null, elapsedMs: number): number | null {
+  if (percent === null || percent < TELLING_PERCENT) return null;
+  return Math.round((elapsedMs * (100 - percent)) / percent);
+}
+
+function longestOf(hosts: readonly SessionHost[]): number | null {
+  const left = hosts.flatMap(({ leftMs }) => leftMs ?? []);
+  return left.length === 0 ? null : Math.max(...left);
 }
 
 /** How long a host was in each state: from the event that entered it to the next, or to `endMs`. */

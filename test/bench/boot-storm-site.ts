@@ -72,7 +72,10 @@ export async function prepareData(dataDir: string, room: Room): Promise<void> {
     if (hasOrder(room, number)) ordered.push(hostId);
   }
   const findImage = async (name: string) => ({ name, version: 1, diskBytes: 2e9, sectorBytes: 512, storedBytes: 1e9 });
-  await new Deploys({ db, events, hosts, findImage }).create({ image: "lab-debian", to: ordered });
+  await new Deploys({ db, events, hosts, findImage, now: () => Date.now() }).create({
+    image: "lab-debian",
+    to: ordered,
+  });
   await db.destroy();
 }
 

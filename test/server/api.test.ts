@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Client } from "undici";
+import { CONTRACT_VERSION } from "../../agent/contract.ts";
 import { hostRoutes } from "../../server/api/host-routes.ts";
 import { apiRoutes } from "../../server/api/routes.ts";
 import type { EventBody, SessionBody } from "../../server/api/schemas.ts";
@@ -16,10 +17,11 @@ let http: HttpServer;
 before(async () => {
   core = await Core.open();
   http = createHttp(core.log);
-  const { hosts, deploys, sessions, streams, events } = core;
+  const { hosts, deploys, conductor, sessions, streams, events } = core;
   apiRoutes(http, {
     hosts,
     deploys,
+    conductor,
     sessions,
     streams,
     events,
@@ -67,6 +69,51 @@ test("plan changes nothing, an order does, stop ends it", async () => {
   assert.deepEqual([stopped.json().state, stopped.json().streams], ["cancelled", []]);
   const again = await http.inject({ method: "POST", url: `/api/v1/sessions/${deployId}/stop` });
   assert.deepEqual([again.statusCode, again.json().code], [409, "DEPLOY_ENDED"]);
+});
+
+test("an order in waves: planned, given, stopped for one host, gone on with, and its failed hosts asked for again", async () => {
+  const names: string[] = [];
+  const ids: string[] = [];
+  for (const number of [41, 42, 43, 44]) {
+    const { hostId, name } = await core.hosts.register(machine(number, { contract: CONTRACT_VERSION }));
+    names.push(name);
+    ids.push(hostId);
+  }
+  const ask = async (method: "GET" | "POST", url: string, payload?: object) => {
+    const response = await http.inject({ method, url, ...(payload && { payload }) });
+    return { status: response.statusCode, body: response.json() };
+  };
+  const startAtMs = core.nowMs + 3_600_000;
+  const waves = { canary: [names[1]!], batch: 2 };
+  const request = { image: "lab-debian", to: names, waves, startAtMs };
+  const { body: plan } = await ask("POST", "/api/v1/deploys/plan", request);
+  assert.deepEqual(plan.waves, { canary: [names[1]], batches: 2, batch: 2, mostFailed: 1 });
+  assert.deepEqual(
+    plan.hosts.map(({ wave }: { wave: number }) => wave),
+    [1, 0, 1, 2],
+  );
+  assert.deepEqual([plan.startAtMs, plan.confirmation, plan.estimate.basis], [startAtMs, "4-hosts", "rate"]);
+  const session = (await ask("POST", "/api/v1/deploys", request)).body.deployId;
+  const url = `/api/v1/sessions/${session}`;
+  assert.equal((await ask("GET", url)).body.hosts[0].heldBy, "the session has not begun");
+  const stopped = await ask("POST", `${url}/stop`, { hosts: [names[3]!] });
+  assert.equal(stopped.body.hosts[3].order, "cancelled");
+  assert.deepEqual((await ask("POST", `${url}/stop`, { hosts: [names[3]!] })).body.code, "HOST_NOT_ORDERED");
+  const started = await ask("POST", `${url}/start`);
+  assert.deepEqual([started.status, started.body.startedAtMs], [200, core.nowMs]);
+  await core.orders.orderFor(ids[1]!, NETWORK);
+  const fault = { code: "X", what: "It broke.", why: "y", fix: "z" };
+  await core.report(ids[1]!, "failed", session, { fault });
+  await core.conductor.look();
+  const { halted } = (await ask("GET", url)).body;
+  assert.deepEqual([halted.code, halted.atMs], ["CANARY_FAILED", core.nowMs]);
+  assert.equal((await ask("POST", `${url}/start`)).body.halted, null);
+  const again = await ask("GET", `${url}/retry`);
+  assert.deepEqual([again.body.to, again.body.retryOf], [[ids[1]], session]);
+  const retried = await ask("POST", "/api/v1/deploys/plan", again.body);
+  assert.deepEqual([retried.status, retried.body.confirmation], [200, names[1]]);
+  await ask("POST", `${url}/stop`);
+  assert.deepEqual((await ask("POST", `${url}/start`)).body.code, "DEPLOY_ENDED");
 });
 
 test("lists come in pages", async () => {

@@ -1,8 +1,8 @@
-import { generateKeyPairSync, sign } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { pino } from "pino";
 import type { Inventory, Report } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
-import { type Database, openDatabase } from "../../server/db/database.ts";
+import type { Database } from "../../server/db/database.ts";
 import { EventLog } from "../../server/events.ts";
 import { HostDesk } from "../../server/hosts/host-desk.ts";
 import { HostImports } from "../../server/hosts/host-import.ts";
@@ -11,6 +11,7 @@ import type { Approval } from "../../server/hosts/host-registration.ts";
 import { Hosts } from "../../server/hosts/hosts.ts";
 import { Waker } from "../../server/hosts/wake.ts";
 import { Alive } from "../../server/orders/alive.ts";
+import { Conductor } from "../../server/orders/conductor.ts";
 import {
   DeployStreams,
   type StreamNow,
@@ -21,15 +22,24 @@ import { Deploys } from "../../server/orders/deploys.ts";
 import { Orders } from "../../server/orders/orders.ts";
 import { OrderReports } from "../../server/orders/reports.ts";
 import { Sessions } from "../../server/orders/sessions.ts";
+import { testDatabase } from "./databases.ts";
 
 export const NETWORK = "10.77.0.1";
 
-type CoreOptions = { readonly isRegistering?: boolean; readonly hasMenu?: boolean; readonly approve?: Approval };
+type SiteKeys = { readonly publicKey: KeyObject; readonly privateKey: KeyObject };
+
+type CoreOptions = {
+  /** Of a server that was there before; a new one unless given. */
+  readonly siteKey?: SiteKeys;
+  readonly isRegistering?: boolean;
+  readonly hasMenu?: boolean;
+  readonly approve?: Approval;
+};
 
 /** The server's decisions with a database of their own, a clock that is moved by hand, and streams that only count. */
 export class Core {
   nowMs = 1_000_000;
-  readonly siteKey = generateKeyPairSync("ed25519");
+  readonly siteKey: SiteKeys;
   readonly log = pino({ level: "silent" });
   readonly opened: StreamWanted[] = [];
   readonly closed: string[] = [];
@@ -44,11 +54,15 @@ export class Core {
   readonly alive: Alive;
   readonly orders: Orders;
   readonly deploys: Deploys;
+  readonly conductor: Conductor;
+  /** Streams that a person did not want to wait for. */
+  readonly startedNow: string[] = [];
   readonly sessions: Sessions;
   readonly #running = new Map<string, StreamNow>();
 
   constructor(db: Database, options: CoreOptions = {}) {
     const now = () => this.nowMs;
+    this.siteKey = options.siteKey ?? generateKeyPairSync("ed25519");
     this.db = db;
     this.events = new EventLog(db, now);
     this.hosts = new Hosts({ db, events: this.events, names: "lab-{nn}", approve: options.approve ?? "auto" });
@@ -78,12 +92,14 @@ export class Core {
         if (name === "lab-debian") return { name, version, diskBytes: 2e9, sectorBytes: 512, storedBytes: 1e9 };
         throw new Fault("IMAGE_MISSING", { what: `No ${name}.`, why: "Never imported.", fix: "Import it." });
       },
+      now,
     });
+    this.conductor = new Conductor({ db, events: this.events, streams: this.streams });
     this.sessions = new Sessions({ db, events: this.events, streams: this.streams, now });
   }
 
   static async open(options: { path?: string } & CoreOptions = {}): Promise<Core> {
-    return new Core(await openDatabase(options.path ?? ":memory:"), options);
+    return new Core(await testDatabase(options.path), options);
   }
 
   /** What the routes of hosts need; magic packets go nowhere. */
@@ -144,6 +160,11 @@ export class Core {
         return streamId;
       },
       now: (streamId) => this.#running.get(streamId),
+      start: (streamId) => {
+        if (this.#running.get(streamId)?.state !== "open") return false;
+        this.startedNow.push(streamId);
+        return true;
+      },
       close: async (streamId) => {
         this.#running.delete(streamId);
         this.closed.push(streamId);

@@ -23,9 +23,9 @@ const two: Disk[] = [
 before(async () => {
   core = await Core.open();
   http = createHttp(core.log);
-  const { hosts, deploys, sessions, streams, events } = core;
+  const { hosts, deploys, conductor, sessions, streams, events } = core;
   const absent = () => Promise.reject(new Error("not asked for here"));
-  apiRoutes(http, { hosts, deploys, sessions, streams, events, listImages: absent, status: absent });
+  apiRoutes(http, { hosts, deploys, conductor, sessions, streams, events, listImages: absent, status: absent });
   hostRoutes(http, core.hostParts());
   await http.listen({ path: join(dataDir, "control.sock") });
   await hosts.register(machine(1, { contract: CONTRACT_VERSION, disks: two }));

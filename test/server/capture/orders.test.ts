@@ -166,7 +166,7 @@ test("whatever a host says: a capture is never permitted to erase, a deploy neve
 });
 
 const orderOf = (kind: StandingOrder["kind"], state: OrderState, more: Partial<StandingOrder> = {}): StandingOrder => {
-  return { deployId: 7, kind, state, attempts: 0, isMade: false, begunDisk: "", ...more };
+  return { deployId: 7, kind, state, attempts: 0, isMade: false, begunDisk: "", isHeld: false, ...more };
 };
 const report = (state: Report["state"]): Report => ({ state, deployId: "7", detail: "" });
 

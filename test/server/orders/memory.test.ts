@@ -10,7 +10,7 @@ async function policyFromTables(core: Core, mac: string): Promise<"agent" | "dis
   await core.reports.endLost();
   const hostId = await core.hosts.idOfMac(mac);
   const facts = await factsOf(core.db, hostId ?? "", 30 * 60_000, core.nowMs);
-  const isForAgent = hostId === undefined ? facts.any !== undefined : dueDeploy(facts) !== undefined;
+  const isForAgent = hostId === undefined ? facts.any.length > 0 : dueDeploy(facts) !== undefined;
   return isForAgent ? "agent" : "disk";
 }
 

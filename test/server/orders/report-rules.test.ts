@@ -9,7 +9,7 @@ function report(state: Report["state"], more: Partial<Report> = {}): Report {
 }
 
 const order = (state: OrderState, attempts = 0) =>
-  ({ deployId: 7, kind: "deploy", state, attempts, isMade: false, begunDisk: "" }) as const;
+  ({ deployId: 7, kind: "deploy", state, attempts, isMade: false, begunDisk: "", isHeld: false }) as const;
 
 test("an order that has ended changes no more, and lets nobody begin again", () => {
   for (const ended of ["done", "failed", "cancelled"] as const) {

@@ -1,0 +1,396 @@
+import assert from "node:assert/strict";
+import { after, test } from "node:test";
+import { type AgentState, CONTRACT_VERSION } from "../../../agent/contract.ts";
+import { DEFAULT_ALIVE_MS } from "../../../server/orders/alive-rules.ts";
+import type { DeployRequest } from "../../../server/orders/deploy-plan.ts";
+import { WAVE_WAIT_MS } from "../../../server/orders/rollout-rules.ts";
+import { Core, machine, NETWORK } from "../core.ts";
+
+const HOUR_MS = 3_600_000;
+const work: readonly AgentState[] = ["preflight", "erasing", "receiving", "verifying", "naming", "finishing"];
+
+/** A room of hosts "lab-01", … that wait, and what they are told and say. */
+async function room(count: number) {
+  const core = await Core.open();
+  after(() => core.db.destroy());
+  const ids: string[] = [];
+  for (let number = 1; number <= count; number += 1) {
+    ids.push((await core.hosts.register(machine(number, { contract: CONTRACT_VERSION }))).hostId);
+  }
+  const idOf = (name: string) => ids[Number(name.slice(-2)) - 1]!;
+  const order = (request: Partial<DeployRequest>) =>
+    core.deploys.create({ image: "lab-debian", to: ids, ...request }).then(({ deployId }) => deployId);
+  /** The names of those who are given an order now. */
+  const begun = async () => {
+    const kinds = await Promise.all(ids.map((id) => core.orders.orderFor(id, NETWORK)));
+    return ids.flatMap((_, index) => (kinds[index]?.kind === "deploy" ? [index + 1] : [])).join(" ");
+  };
+  /** Works at its order up to its restart, after which its restored system calls home. */
+  const restore = async (name: string, deployId: number, end: "up" | "silent" | "failed" | "off" = "up") => {
+    const id = idOf(name);
+    const given = await core.orders.orderFor(id, NETWORK);
+    assert(given.kind === "deploy", `${name}: ${given.reason}`);
+    for (const state of work) assert.equal((await core.report(id, state, deployId)).proceed, true, `${name} ${state}`);
+    if (end === "failed") {
+      const fault = { code: "DISK_WRITE", what: "It cannot be written.", why: "", fix: "" };
+      await core.report(id, "failed", deployId, { fault });
+      return undefined;
+    }
+    await core.report(id, "rebooting", deployId, { callsWhenUp: true });
+    const up = async () => assert.equal(await core.alive.heard(id, given.alive?.token ?? "", name), true);
+    if (end === "up") await up();
+    return up;
+  };
+  const kinds = async (deployId: number) =>
+    (await core.events.list({ deployId }))
+      .map(({ kind }) => kind)
+      .filter((kind) => kind.startsWith("deploy.") && !kind.startsWith("deploy.host"));
+  return { core, ids, idOf, order, begun, restore, kinds };
+}
+
+test("the canary goes alone; the others begin when it is up again under its name", async () => {
+  const { core, order, begun, restore, kinds } = await room(5);
+  const deployId = await order({ waves: { canary: ["lab-03"], batch: 2 } });
+  assert.equal(await begun(), "3");
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "agent" }, "who is switched on waits");
+  const waiting = await core.orders.orderFor((await core.hosts.find("lab-01")).id, NETWORK);
+  assert.match(waiting.reason, /is at other hosts first/);
+  const up = await restore("lab-03", deployId, "silent");
+  await core.conductor.look();
+  assert.equal(await begun(), "", "restored is not up");
+  assert.equal((await core.sessions.show(deployId)).hosts[0]?.heldBy, "others go first");
+  core.nowMs += DEFAULT_ALIVE_MS / 2;
+  const again = await core.orders.orderFor((await core.hosts.find("lab-01")).id, NETWORK);
+  assert.equal(again.kind, "wait", "who waits for the canary waits for as long as it takes");
+  await up?.();
+  await core.conductor.look();
+  assert.equal(await begun(), "1 2");
+  assert.equal(core.opened.at(-1)?.waitFor, 2, "the stream of a wave waits for the hosts of that wave");
+  await restore("lab-01", deployId);
+  await core.conductor.look();
+  assert.equal(await begun(), "2", "the rest of the batch is at work");
+  await restore("lab-02", deployId);
+  await core.conductor.look();
+  assert.equal(await begun(), "4 5");
+  for (const name of ["lab-04", "lab-05"]) await restore(name, deployId);
+  assert.equal((await core.sessions.show(deployId)).state, "done");
+  assert.deepEqual(await kinds(deployId), [
+    "deploy.created",
+    "deploy.wave",
+    "deploy.wave",
+    "deploy.wave",
+    "deploy.ended",
+  ]);
+});
+
+test("a canary that fails stops the order: nobody else is erased until a person goes on", async () => {
+  const { core, order, begun, restore, kinds, idOf } = await room(4);
+  const deployId = await order({ waves: { canary: 1 } });
+  const canary = (await core.sessions.show(deployId)).hosts.find(({ wave }) => wave === 0)?.name ?? "";
+  await restore(canary, deployId, "failed");
+  await core.conductor.look();
+  await core.conductor.look();
+  const session = await core.sessions.show(deployId);
+  assert.deepEqual([session.state, session.halted?.code], ["active", "CANARY_FAILED"]);
+  assert.equal(await begun(), "");
+  const other = session.hosts.find(({ wave }) => wave === 1)!;
+  assert.match((await core.orders.orderFor(other.id, NETWORK)).reason, /has stopped before this host/);
+  assert.deepEqual(await core.orders.bootPolicyOf((await core.hosts.find(other.name)).mac), { boot: "disk" });
+  assert.equal((await core.report(idOf(other.name), "erasing", deployId, { challenge: "x" })).proceed, false);
+  await core.conductor.start(deployId);
+  assert.equal((await begun()).split(" ").length, 3);
+  assert.equal((await core.sessions.show(deployId)).halted, null);
+  assert.deepEqual(await kinds(deployId), [
+    "deploy.created",
+    "deploy.wave",
+    "deploy.halted",
+    "deploy.resumed",
+    "deploy.wave",
+  ]);
+  await assert.rejects(
+    core.deploys.create({ image: "lab-debian", to: [other.name] }),
+    { code: "HOST_BUSY" },
+    "it is still that order's",
+  );
+});
+
+test("a canary that comes up under another name, or not at all, has failed", async () => {
+  for (const said of ["image-master", undefined]) {
+    const { core, order, restore, begun, idOf } = await room(2);
+    const deployId = await order({ waves: { canary: ["lab-01"] } });
+    const given = await core.orders.orderFor(idOf("lab-01"), NETWORK);
+    assert(given.kind === "deploy");
+    await restore("lab-01", deployId, "silent");
+    if (said !== undefined) await core.alive.heard(idOf("lab-01"), given.alive?.token ?? "", said);
+    await core.conductor.look();
+    assert.equal((await core.sessions.show(deployId)).halted, null, "it has a while");
+    core.nowMs += DEFAULT_ALIVE_MS;
+    await core.alive.endLate();
+    await core.conductor.look();
+    assert.equal((await core.sessions.show(deployId)).halted?.code, "CANARY_FAILED");
+    assert.equal(await begun(), "");
+  }
+});
+
+test("too many failures call back who has erased nothing yet; who is at work goes on", async () => {
+  const { core, order, begun, restore, idOf } = await room(6);
+  const deployId = await order({ waves: { batch: 4, mostFailed: 1 } });
+  assert.equal(await begun(), "1 2 3 4");
+  await core.report(idOf("lab-03"), "preflight", deployId);
+  await core.report(idOf("lab-03"), "erasing", deployId, { challenge: "c" });
+  await core.report(idOf("lab-04"), "preflight", deployId);
+  await restore("lab-01", deployId, "failed");
+  await core.conductor.look();
+  assert.equal((await core.sessions.show(deployId)).halted, null, "one may");
+  await restore("lab-02", deployId, "failed");
+  await core.conductor.look();
+  assert.equal((await core.sessions.show(deployId)).halted?.code, "TOO_MANY_FAILED");
+  const permit = await core.report(idOf("lab-04"), "erasing", deployId, { challenge: "c" });
+  assert.deepEqual([permit.proceed, permit.permit], [false, undefined]);
+  assert.equal((await core.report(idOf("lab-03"), "receiving", deployId)).proceed, true);
+  assert.equal(await begun(), "3");
+  await core.conductor.start(deployId);
+  assert.equal(await begun(), "3 4", "first who was called back, then the next wave");
+});
+
+test("a host that is switched off does not hold back the next wave for ever", async () => {
+  const { core, order, begun, restore } = await room(3);
+  const deployId = await order({ waves: { batch: 2 } });
+  await restore("lab-01", deployId, "silent");
+  await core.alive.endLate();
+  assert.equal(await core.conductor.look(), core.nowMs + WAVE_WAIT_MS);
+  core.nowMs += WAVE_WAIT_MS;
+  assert.equal(await core.conductor.look(), null);
+  assert.equal(await begun(), "2 3", "and it is served when it comes after all");
+});
+
+test("an order for a time: nothing before it, everything at it, and machines wait for it only shortly before", async () => {
+  const { core, order, begun, kinds } = await room(2);
+  const startAtMs = core.nowMs + 5 * HOUR_MS;
+  const deployId = await order({ startAtMs });
+  assert.equal(await core.conductor.look(), startAtMs);
+  assert.equal(await begun(), "");
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "disk" }, "its people use it");
+  core.nowMs = startAtMs - HOUR_MS / 4;
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "agent" });
+  const early = await core.orders.orderFor((await core.hosts.find("lab-01")).id, NETWORK);
+  assert.match(early.reason, /begins in 15 minutes/);
+  await core.conductor.look();
+  assert.equal(await begun(), "");
+  core.nowMs = startAtMs;
+  assert.equal(await core.conductor.look(), null);
+  assert.equal(await begun(), "1 2");
+  await core.conductor.look();
+  assert.deepEqual(await kinds(deployId), ["deploy.created", "deploy.started", "deploy.wave"]);
+});
+
+test("an order for a time can be begun before it, or taken back", async () => {
+  const { core, order, begun, kinds } = await room(1);
+  const first = await order({ startAtMs: core.nowMs + HOUR_MS });
+  await core.deploys.cancel(first);
+  core.nowMs += HOUR_MS;
+  await core.conductor.look();
+  assert.equal(await begun(), "");
+  const second = await order({ startAtMs: core.nowMs + HOUR_MS });
+  await core.conductor.start(second);
+  assert.equal(await begun(), "1");
+  assert.deepEqual(await kinds(second), ["deploy.created", "deploy.started", "deploy.wave"]);
+  await assert.rejects(core.conductor.start(first), { code: "DEPLOY_ENDED" });
+  await assert.rejects(core.conductor.start(99), { code: "DEPLOY_UNKNOWN" });
+});
+
+test("start: a stream that waits for more hosts goes with those that are there; one that does not is no reason", async () => {
+  const { core, order, begun, kinds } = await room(2);
+  const deployId = await order({});
+  await assert.rejects(core.conductor.start(deployId), { code: "DEPLOY_RUNS" }, "nobody is there");
+  await begun();
+  await core.conductor.start(deployId);
+  assert.equal(core.startedNow.length, 1);
+  assert.deepEqual(await kinds(deployId), ["deploy.created", "deploy.stream-started"]);
+});
+
+test("waves and times that cannot be are refused, and change nothing", async () => {
+  const { core, order } = await room(2);
+  const refused = [
+    { waves: {} },
+    { waves: { canary: 2 } },
+    { waves: { canary: ["lab-09"] } },
+    { waves: { canary: 1 }, alive: false },
+    { waves: { canary: 1 }, afterwards: "power-off" as const },
+    { waves: { canary: 1 }, to: "any" as const },
+    { limits: { most: 1 } },
+    { limits: { network: "10.1.0.0" }, to: "any" as const },
+  ];
+  for (const request of refused) await assert.rejects(order(request), { code: "DEPLOY_INVALID" });
+  assert.deepEqual(await core.sessions.list(), []);
+  const past = await order({ startAtMs: core.nowMs - 1 });
+  assert.equal((await core.sessions.show(past)).startAtMs, null, "a time that is over is now");
+});
+
+test("any, limited: only that model, only from that network, only so many, only until then", async () => {
+  const { core } = await room(0);
+  const limits = { model: "iMac*", network: "10.1.0.0/16", most: 2, untilMs: core.nowMs + HOUR_MS };
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any", limits });
+  const ask = async (number: number, model: string, address: string) => {
+    const { hostId } = await core.hosts.register(machine(number, { model }));
+    const { kind } = await core.orders.orderFor(hostId, NETWORK, address);
+    return { hostId, kind, next: (await core.orders.bootPolicyOf(machine(number).mac)).boot };
+  };
+  assert.deepEqual((await ask(1, "MacPro5,1", "10.1.0.9")).kind, "wait");
+  const elsewhere = await ask(2, "iMac12,1", "10.2.0.9");
+  assert.deepEqual([elsewhere.kind, elsewhere.next], ["wait", "disk"]);
+  const first = await ask(3, "imac12,1", "10.1.255.9");
+  assert.deepEqual([first.kind, first.next], ["deploy", "agent"]);
+  assert.equal((await ask(4, "iMac12,1", "10.1.0.1")).kind, "deploy");
+  assert.equal((await ask(5, "iMac12,1", "10.1.0.2")).kind, "wait", "there were two");
+  await core.conductor.look();
+  assert.equal((await core.sessions.show(deployId)).state, "active");
+  for (const { id } of (await core.sessions.show(deployId)).hosts) {
+    for (const state of [...work, "done"] as const) await core.report(id, state, deployId);
+  }
+  await core.conductor.look();
+  assert.equal((await core.sessions.show(deployId)).state, "done", "it takes nobody else, and all are through");
+});
+
+test("any, until a time: who comes later is left alone, and the order ends by itself", async () => {
+  const { core, ids } = await room(2);
+  const untilMs = core.nowMs + HOUR_MS;
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any", limits: { untilMs } });
+  assert.equal(await core.conductor.look(), untilMs);
+  assert.equal((await core.orders.orderFor(ids[0]!, NETWORK)).kind, "deploy");
+  core.nowMs = untilMs;
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "disk" });
+  assert.notEqual((await core.orders.orderFor(ids[1]!, NETWORK)).kind, "deploy");
+  await core.conductor.look();
+  assert.equal((await core.sessions.show(deployId)).state, "active", "the one that it has taken is at work");
+  for (const state of [...work, "done"] as const) await core.report(ids[0]!, state, deployId);
+  await core.conductor.look();
+  assert.equal((await core.sessions.show(deployId)).state, "done");
+});
+
+test("any, from a time on", async () => {
+  const { core, ids } = await room(1);
+  const startAtMs = core.nowMs + HOUR_MS;
+  await core.deploys.create({ image: "lab-debian", to: "any", startAtMs });
+  assert.equal((await core.orders.orderFor(ids[0]!, NETWORK)).kind, "wait");
+  core.nowMs = startAtMs;
+  await core.conductor.look();
+  assert.equal((await core.orders.orderFor(ids[0]!, NETWORK)).kind, "deploy");
+});
+
+test("two orders to any stand side by side where both say which hosts they mean; the older takes who is of both", async () => {
+  const { core } = await room(0);
+  const create = (limits: object) => core.deploys.create({ image: "lab-debian", to: "any", limits });
+  const macs = await create({ model: "iMac*" });
+  const wide = await create({ network: "10.0.0.0/8" });
+  await assert.rejects(create({}), { code: "DEPLOY_EXISTS" });
+  await assert.rejects(create({ most: 5 }), { code: "DEPLOY_EXISTS" });
+  for (const [number, model, deployId] of [
+    [1, "iMac12,1", macs.deployId],
+    [2, "OptiPlex", wide.deployId],
+  ] as const) {
+    const { hostId } = await core.hosts.register(machine(number, { model }));
+    const order = await core.orders.orderFor(hostId, NETWORK, "10.0.0.7");
+    assert(order.kind === "deploy");
+    assert.equal(order.deployId, String(deployId));
+    for (const state of [...work, "done"] as const) await core.report(hostId, state, deployId);
+    assert.notEqual((await core.orders.orderFor(hostId, NETWORK, "10.0.0.7")).kind, "deploy", "each machine once");
+  }
+});
+
+test("a plan says who is left alone and why, and the order is for the others", async () => {
+  const { core } = await room(4);
+  await core.deploys.create({ image: "lab-debian", to: ["lab-02"] });
+  const { plan, deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01", "lab-02", "lab-03"] });
+  assert.deepEqual(
+    plan.hosts.map(({ name }) => name),
+    ["lab-01", "lab-03"],
+  );
+  assert.deepEqual(
+    plan.skipped.map(({ name, reason, why }) => [name, reason, why]),
+    [["lab-02", "busy", "session 1 has not finished with it"]],
+  );
+  assert.deepEqual([plan.waitFor, plan.confirmation, plan.target], [2, "2-hosts", "lab-01, lab-02, lab-03"]);
+  const created = (await core.events.list({ deployId })).find(({ kind }) => kind === "deploy.created");
+  assert.deepEqual(created?.data["skipped"], [{ name: "lab-02", why: "session 1 has not finished with it" }]);
+  await assert.rejects(core.deploys.plan({ image: "lab-debian", to: ["lab-01", "lab-02"] }), { code: "HOSTS_SKIPPED" });
+});
+
+test("how long it takes: by the bytes at first, then as hosts took before, wave after wave", async () => {
+  const { core, order, restore } = await room(3);
+  const first = await core.deploys.plan({ image: "lab-debian", to: ["lab-01"] });
+  assert.equal(first.estimate.basis, "rate");
+  assert(first.estimate.seconds > 90 && first.estimate.seconds < 600, `${first.estimate.seconds} s`);
+  const deployId = await order({ to: ["lab-01"], alive: true });
+  await core.report((await core.hosts.find("lab-01")).id, "preflight", deployId);
+  core.nowMs += 200_000;
+  await restore("lab-01", deployId);
+  const waves = { canary: ["lab-01"], batch: 1 };
+  const then = await core.deploys.plan({ image: "lab-debian", to: ["lab-01", "lab-02", "lab-03"], waves });
+  assert.deepEqual(then.estimate, { seconds: 600, basis: "past", hosts: 1 });
+});
+
+test("retry: those that failed or were stopped half-way, and none that has another order since", async () => {
+  const { core, order, restore, ids, idOf } = await room(5);
+  const deployId = await order({ erase: "zeros", alive: true, verify: "none" });
+  await assert.rejects(core.deploys.retry(deployId), { code: "NOTHING_TO_RETRY" });
+  for (const name of ["lab-01", "lab-02"]) await restore(name, deployId, "failed");
+  await restore("lab-03", deployId);
+  await core.orders.orderFor(idOf("lab-04"), NETWORK);
+  for (const state of ["preflight", "erasing"] as const) await core.report(idOf("lab-04"), state, deployId);
+  await core.deploys.cancel(deployId);
+  const request = await core.deploys.retry(deployId);
+  assert.deepEqual([...request.to].sort(), [ids[0], ids[1], ids[3]].sort(), "lab-05 never began");
+  assert.deepEqual(
+    [request.erase, request.alive, request.verify, request.imageVersion, request.retryOf],
+    ["zeros", true, "none", 1, deployId],
+  );
+  const again = await core.deploys.create({ ...request, to: [ids[0]!] });
+  assert.equal((await core.sessions.show(again.deployId)).retryOf, deployId);
+  assert.deepEqual([...(await core.deploys.retry(deployId)).to].sort(), [ids[1], ids[3]].sort());
+  await assert.rejects(core.deploys.retry(99), { code: "DEPLOY_UNKNOWN" });
+});
+
+test("stop for some hosts: they are left alone, the others go on, and with the last one it ends", async () => {
+  const { core, order, begun, restore, idOf } = await room(3);
+  const deployId = await order({});
+  await core.deploys.cancel(deployId, ["lab-02"]);
+  assert.equal(await begun(), "1 3");
+  assert.equal(core.opened[0]?.waitFor, 2);
+  await core.report(idOf("lab-03"), "preflight", deployId);
+  await core.deploys.cancel(deployId, ["lab-03"]);
+  assert.equal((await core.report(idOf("lab-03"), "erasing", deployId, { challenge: "c" })).permit, undefined);
+  await assert.rejects(core.deploys.cancel(deployId, ["lab-01", "lab-03"]), { code: "HOST_NOT_ORDERED" });
+  await restore("lab-01", deployId, "off");
+  await core.report(idOf("lab-01"), "done", deployId);
+  const session = await core.sessions.show(deployId);
+  assert.deepEqual(
+    [session.state, ...session.hosts.map(({ order }) => order)],
+    ["done", "done", "cancelled", "cancelled"],
+  );
+});
+
+test("hosts that want the same version of an image are one stream, whatever order they have", async () => {
+  const { core, ids, order, restore } = await room(3);
+  const one = await order({ to: [ids[0]!] });
+  const two = await order({ to: [ids[1]!] });
+  const other = await order({ to: [ids[2]!], imageVersion: 2 });
+  const streams = [];
+  for (const id of ids) {
+    const given = await core.orders.orderFor(id, NETWORK);
+    assert(given.kind === "deploy");
+    streams.push(given.streamId);
+  }
+  assert.equal(streams[0], streams[1]);
+  assert.notEqual(streams[0], streams[2]);
+  assert.equal((await core.sessions.show(two)).streams[0]?.streamId, streams[0]);
+  await restore("lab-01", one, "off");
+  assert.equal((await core.sessions.show(one)).streams.length, 0);
+  assert.deepEqual(core.closed, [], "the other order needs it");
+  await core.deploys.cancel(two);
+  await core.streams.close(two);
+  assert.deepEqual(core.closed, [streams[0]]);
+  await core.deploys.cancel(other);
+  await core.streams.close(other);
+  assert.deepEqual(core.closed, [streams[0], streams[2]]);
+});
