@@ -52,7 +52,11 @@ export class ServerProcess {
     this.address = address;
   }
 
-  static async start(dataDir: string = mkdtempSync(join(tmpdir(), "bootcast-cli-"))): Promise<ServerProcess> {
+  /** @param more settings, "database.url=…" */
+  static async start(
+    dataDir: string = mkdtempSync(join(tmpdir(), "bootcast-cli-")),
+    more: readonly string[] = [],
+  ): Promise<ServerProcess> {
     const words = ["serve", "--json", "--log-level", "debug", "--data-dir", dataDir];
     const off = [
       "network.dhcp=off",
@@ -62,7 +66,7 @@ export class ServerProcess {
       "tftp.port=0",
       "dnssd.enabled=false",
     ];
-    const set = off.flatMap((pair) => ["--set", pair]);
+    const set = [...off, ...more].flatMap((pair) => ["--set", pair]);
     const child = spawn(process.execPath, [join(root, "cli/main.ts"), ...words, ...set], { env: clean() });
     const end = ended(child);
     const line = await new Promise<string>((resolve, reject) => {
@@ -74,6 +78,10 @@ export class ServerProcess {
       void end.then(({ stderr }) => reject(new Error(`the server ended before it was ready: ${stderr}`)));
     });
     return new ServerProcess(child, end, dataDir, (JSON.parse(line) as { addresses: string[] }).addresses[0]!);
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
   }
 
   run(...words: string[]): Promise<Ended> {
