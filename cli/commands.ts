@@ -71,6 +71,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import("./session/session.ts")).sessionCommand(),
   },
   {
+    name: "schedule",
+    summary: "order images again and again, at their times",
+    load: async () => (await import("./schedule/schedule.ts")).scheduleCommand(),
+  },
+  {
+    name: "notify",
+    summary: "tell people and programs what happens",
+    load: async () => (await import("./notify/notify.ts")).notifyCommand(),
+  },
+  {
     name: "boot",
     summary: "watch how machines boot, and why one does not",
     load: async () => (await import("./boot/boot.ts")).bootCommand(),
@@ -84,6 +94,11 @@ export const commands: readonly CommandEntry[] = [
     name: "token",
     summary: "what programs and other machines log in with",
     load: async () => (await import("./access/token.ts")).tokenCommand(),
+  },
+  {
+    name: "db",
+    summary: "back up the database, or move it to PostgreSQL",
+    load: async () => (await import("./db/db.ts")).dbCommand(),
   },
   {
     name: "status",

@@ -32,10 +32,14 @@ export type Change = {
   record(event: NewEvent): Promise<void>;
 };
 
+export type Recorder = (tables: Transaction<Tables>, event: StoredEvent) => Promise<void>;
+
 export type EventFilter = {
   /** Only events with a higher id. */
   readonly after?: number | undefined;
   readonly limit?: number | undefined;
+  /** Only so many, the newest. */
+  readonly last?: number | undefined;
   readonly hostId?: string | undefined;
   readonly deployId?: number | undefined;
   /** False leaves out the boot trace ("boot.…"), which is most of what happens. Default true. */
@@ -50,14 +54,24 @@ export class EventLog {
   readonly #db: Database;
   readonly #now: () => number;
   readonly #listeners = new Set<(event: StoredEvent) => void>();
+  readonly #recorders = new Set<Recorder>();
+  /** Ends when the last change has ended that was asked for. */
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(db: Database, now: () => number) {
     this.#db = db;
     this.#now = now;
   }
 
-  /** Runs `work` in one transaction; listeners hear of its events once it is committed. */
-  async change<T>(work: (change: Change) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` in one transaction; listeners hear of its events once it is committed. Changes come one after the other,
+   * so listeners hear of all events in the order of their ids.
+   */
+  change<T>(work: (change: Change) => Promise<T>): Promise<T> {
+    return this.#afterOthers(() => this.#change(work));
+  }
+
+  async #change<T>(work: (change: Change) => Promise<T>): Promise<T> {
     const stored: StoredEvent[] = [];
     const nowMs = this.#now();
     const acting = currentActor();
@@ -72,7 +86,9 @@ export class EventLog {
             .values({ at_ms: nowMs, kind, host_id: hostId, deploy_id: deployId, data: JSON.stringify(data), actor })
             .returning("id")
             .executeTakeFirstOrThrow();
-          stored.push({ id, atMs: nowMs, kind, hostId, deployId, data, actor });
+          const event = { id, atMs: nowMs, kind, hostId, deployId, data, actor };
+          stored.push(event);
+          for (const recorder of this.#recorders) await recorder(tables, event);
         },
       });
       await acting?.inChange?.(tables);
@@ -84,20 +100,25 @@ export class EventLog {
 
   /** Adds events that change nothing else, in one transaction; `atMs` is when each happened. */
   async append(events: readonly (NewEvent & { readonly atMs: number })[]): Promise<void> {
-    if (events.length === 0) return;
-    const rows = await this.#db
-      .insertInto("events")
-      .values(
-        events.map(({ atMs, kind, hostId = null, deployId = null, data = {} }) => ({
-          at_ms: atMs,
-          kind,
-          host_id: hostId,
-          deploy_id: deployId,
-          data: JSON.stringify(data),
-        })),
-      )
-      .returning("id")
-      .execute();
+    if (events.length > 0) await this.#afterOthers(() => this.#append(events));
+  }
+
+  async #append(events: readonly (NewEvent & { readonly atMs: number })[]): Promise<void> {
+    const rows = await this.#db.transaction().execute((tables) =>
+      tables
+        .insertInto("events")
+        .values(
+          events.map(({ atMs, kind, hostId = null, deployId = null, data = {} }) => ({
+            at_ms: atMs,
+            kind,
+            host_id: hostId,
+            deploy_id: deployId,
+            data: JSON.stringify(data),
+          })),
+        )
+        .returning("id")
+        .execute(),
+    );
     // SQLite promises no order of what it returns; the numbers are given in that of the rows.
     const ids = rows.map(({ id }) => id).toSorted((one, other) => one - other);
     for (const [at, { atMs, kind, hostId = null, deployId = null, data = {} }] of events.entries()) {
@@ -106,18 +127,25 @@ export class EventLog {
     }
   }
 
+  #afterOthers<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#last.then(work);
+    this.#last = mine.catch(() => {});
+    return mine;
+  }
+
   /** Events in their order; `limit` defaults to 1000. */
   async list(filter: EventFilter = {}): Promise<StoredEvent[]> {
     let query = this.#db
       .selectFrom("events")
       .selectAll()
-      .orderBy("id")
-      .limit(filter.limit ?? 1000);
+      .orderBy("id", filter.last === undefined ? "asc" : "desc")
+      .limit(filter.last ?? filter.limit ?? 1000);
     if (filter.after !== undefined) query = query.where("id", ">", filter.after);
     if (filter.hostId !== undefined) query = query.where("host_id", "=", filter.hostId);
     if (filter.deployId !== undefined) query = query.where("deploy_id", "=", filter.deployId);
     if (filter.hasBoots === false) query = query.where("kind", "not like", "boot.%");
-    return (await query.execute()).map(storedEvent);
+    const rows = await query.execute();
+    return (filter.last === undefined ? rows : rows.toReversed()).map(storedEvent);
   }
 
   /** What people and programs changed, who came in and who was not let in, the newest first. */
@@ -131,6 +159,11 @@ export class EventLog {
     if (filter.actor !== undefined) query = query.where("actor", "=", filter.actor);
     else query = query.where((or) => or.or([or("actor", "is not", null), or("kind", "in", [...withoutActor])]));
     return (await query.execute()).map(storedEvent);
+  }
+
+  /** Calls `recorder` in the transaction of each change, for every event of it: what it writes is written with it. */
+  onRecord(recorder: Recorder): void {
+    this.#recorders.add(recorder);
   }
 
   /** Calls `listener` for every event from now on, until the function it answers is called. */

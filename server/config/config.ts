@@ -6,6 +6,7 @@ import { jumboModes } from "../../multicast/frame-size.ts";
 import { rateModes } from "../../multicast/rate-control.ts";
 import { approvals } from "../hosts/host-registration.ts";
 import { nameSources } from "../hosts/name-sources.ts";
+import { mailSecurity } from "../notify/mail-settings.ts";
 import { nearest } from "./nearest.ts";
 import * as kind from "./values.ts";
 
@@ -23,6 +24,10 @@ function setting(of: kind.Kind<unknown>, otherwise?: unknown): Setting {
 /** Every setting by the name it has in the file: its section, its key, what it accepts, what it is when nobody set it. */
 const settings = {
   data_dir: setting(kind.text, "/var/lib/bootcast"),
+  /** Undefined: the SQLite file bootcast.db in the data directory. */
+  "database.url": setting(kind.databaseUrl),
+  /** Its first line is the password of PostgreSQL's user. */
+  "database.password_file": setting(kind.file),
   /** Undefined: every interface with an IPv4 address that is not loopback. */
   "network.interfaces": setting(kind.listOf(kind.interfaceName)),
   "network.dhcp": setting(kind.oneOf("proxy", "proxy-4011", "full", "off"), "proxy"),
@@ -112,6 +117,14 @@ const settings = {
   /** How long a host with nothing ordered waits for an order before it is told to boot its disk. */
   "hosts.wait_minutes": setting(kind.integer(0, 100_000), 30),
   "dnssd.enabled": setting(kind.boolean, true),
+  /** The mail server that takes what people are told by mail; undefined: nobody can be. */
+  "mail.server": setting(kind.dnsName),
+  "mail.port": setting(kind.integer(1, 65_535), 587),
+  /** "starttls" and "tls" refuse a server without; with "none" everybody on the way can read. */
+  "mail.security": setting(kind.oneOf(...mailSecurity), "starttls"),
+  "mail.from": setting(kind.mailAddress),
+  "mail.user": setting(kind.text),
+  "mail.password_file": setting(kind.file),
 };
 
 type Settings = typeof settings;
@@ -257,7 +270,8 @@ function unknown(key: string, origin: string): Fault {
 
 function invalid(key: string, value: unknown, origin: string, allowed: string): Fault {
   // This is printed, and kept by whatever collects the output.
-  const shown = key === "boot.menu_pin" ? "something (not shown)" : JSON.stringify(value);
+  const isSecret = key === "boot.menu_pin" || key === "database.url";
+  const shown = isSecret ? "something (not shown)" : JSON.stringify(value);
   return new Fault("CONFIG_INVALID", {
     what: `${key} is ${shown}, which is not allowed (${origin}).`,
     why: `Allowed is ${allowed}.`,

@@ -4,6 +4,8 @@ import { parsePool } from "../../bsdp/address-pool.ts";
 import { isLoaderPath } from "../../bsdp/boot-files.ts";
 import { checkGroup } from "../../multicast/group.ts";
 import { parseRate } from "../../multicast/rate.ts";
+import { parseDatabaseUrl } from "../db/place.ts";
+import { isMailAddress } from "../notify/addresses.ts";
 
 /**
  * What one setting accepts. `read` takes a value of the file (typed) or of a
@@ -28,6 +30,12 @@ export const folder: Kind<string> = {
 export const file: Kind<string> = {
   allowed: 'a file\'s whole path, like "/etc/bootcast/store.key"',
   read: (value) => (folder.read(value) !== undefined && !String(value).endsWith("/") ? String(value) : undefined),
+};
+
+export const databaseUrl: Kind<string> = {
+  allowed:
+    '"sqlite:/whole/path" or "postgres://user@host/database", with ?host=/run/postgresql for a UNIX socket, sslmode=disable|require|verify-full and sslrootcert=FILE; the password is in a file',
+  read: (value) => (typeof value === "string" && parseDatabaseUrl(value) !== undefined ? value : undefined),
 };
 
 export const boolean: Kind<boolean> = {
@@ -117,6 +125,11 @@ export const dnsName: Kind<string> = {
     typeof value === "string" && value.length <= 253 && /^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*$/i.test(value)
       ? value
       : undefined,
+};
+
+export const mailAddress: Kind<string> = {
+  allowed: 'a mail address, like "bootcast@school.example"',
+  read: (value) => (typeof value === "string" && isMailAddress(value) ? value : undefined),
 };
 
 export const ipv4: Kind<string> = {

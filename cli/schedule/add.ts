@@ -1,0 +1,167 @@
+import { Command, Option } from "commander";
+import { type Afterwards, afterwards, type EraseMethod, eraseMethods } from "../../agent/contract.ts";
+import { formatDuration } from "../../agent/disk/sizes.ts";
+import { Fault } from "../../fault.ts";
+import type { NewScheduleBody, ScheduleBody, SchedulePlanBody } from "../../server/api/schedule-schemas.ts";
+import { cronOf } from "../../server/schedules/when.ts";
+import { withServer } from "../client.ts";
+import { imageReference } from "../image/reference.ts";
+import { configOptions } from "../settings/configuration.ts";
+import { duration, parseCount } from "../settings/option-values.ts";
+import { confirm, examples, globalOptions, printResult, say } from "../terminal/output.ts";
+import { occurrenceTable } from "./text.ts";
+
+const HOUR_MS = 3_600_000;
+
+type AddOptions = {
+  readonly to: string[];
+  readonly at?: string;
+  readonly cron?: string;
+  readonly zone?: string;
+  readonly window?: number;
+  readonly wake: boolean;
+  readonly wakeBefore?: number;
+  readonly quietHours?: string[];
+  readonly missed?: "run" | "skip";
+  readonly disk?: string;
+  readonly erase?: EraseMethod;
+  readonly verify?: string;
+  readonly then?: Afterwards;
+  readonly alive?: boolean;
+  readonly waitFor?: number;
+  readonly maxWait?: number;
+  readonly plan?: boolean;
+  readonly confirm?: string;
+};
+
+/** `bootcast schedule add`. */
+export function addCommand(): Command {
+  const command = new Command("add").description(
+    "Makes a schedule. Each time, hosts that are off are woken, and only what differs from the image is sent and written.",
+  );
+  examples(command, [
+    'bootcast schedule add kiosks kiosk --to label=kiosk --at "03:00" --plan',
+    'bootcast schedule add room-b lab-2026 --to room-b --at "fri 22:00" --window 4h --confirm room-b',
+    'bootcast schedule add room-b lab-2026 --to lab-01 --cron "0 22 1 * *" --zone Europe/Berlin --erase quick',
+    'bootcast schedule add library kiosk --to lib-01 --at 12:00 --window 10h --quiet-hours "mon-fri 08:00-16:00"',
+  ]);
+  return configOptions(globalOptions(command))
+    .argument("<name>", "what it is called")
+    .argument("<image>", "an image in the store: its name (the newest each time), or name:version")
+    .requiredOption("--to <hosts...>", "names of hosts and groups, or label=…")
+    .option("--at <when>", 'when: "03:00", "fri 22:00", "mon-fri 06:30"')
+    .option("--cron <rule>", "or as five fields: minute, hour, day of the month, month, day of the week")
+    .option("--zone <name>", 'the time zone, like "Europe/Berlin" (default: the server\'s)')
+    .option(
+      "--window <time>",
+      "hosts that have not begun so long after are left alone (default: 2h)",
+      duration({ leastMs: 300_000, mostMs: 7 * 24 * HOUR_MS }),
+    )
+    .option("--no-wake", "do not wake hosts that are off")
+    .option(
+      "--wake-before <time>",
+      "give the order and wake the hosts so long before",
+      duration({ mostMs: 2 * HOUR_MS }),
+    )
+    .option("--quiet-hours <hours...>", 'hours in which nothing begins, like "mon-fri 08:00-16:00"')
+    .addOption(
+      new Option(
+        "--missed <what>",
+        "of a time that came while the server was down: run it late while its window is open, or skip it (default: run)",
+      ).choices(["run", "skip"]),
+    )
+    .option("--disk <rule>", "which disk, where a host has several (see bootcast deploy --help)")
+    .addOption(
+      new Option("--erase <method>", "how disks are erased (default: none: only what differs)").choices(eraseMethods),
+    )
+    .option(
+      "--verify <how>",
+      "how much of the disk is read back: whole, sampled, sampled=10%, or none (default: whole)",
+    )
+    .addOption(
+      new Option("--then <what>", "what the machines do when they are restored (default: reboot)").choices(afterwards),
+    )
+    .option("--alive", "the restored systems say that they are up")
+    .option("--no-alive", "they do not, whatever is set (hosts.alive)")
+    .option("--wait-for <n>", "start the stream when so many hosts are ready (default: all)", parseCount)
+    .option(
+      "--max-wait <time>",
+      "or so long after the first was ready (default: 10m)",
+      duration({ mostMs: 24 * HOUR_MS }),
+    )
+    .option("--plan", "show what it would do, and make nothing")
+    .option("--confirm <name>", "the name that would have to be typed, for scripts")
+    .action((name: string, image: string, options: AddOptions) => add(command, name, image, options));
+}
+
+async function add(command: Command, name: string, image: string, options: AddOptions): Promise<void> {
+  const wanted = wantedOf(name, image, options);
+  await withServer(command, async (api) => {
+    const planned = await api.post<SchedulePlanBody>("/api/v1/schedules/plan", wanted);
+    const timeZone = wanted.timeZone ?? "";
+    if (options.plan === true) {
+      printResult(planned, (plan) => planText(wanted, plan, timeZone));
+      return;
+    }
+    say(planText(wanted, planned, timeZone));
+    const doing = { does: "overwrites disks again and again", verb: "make this schedule" };
+    await confirm(name, options.confirm, doing);
+    const made = await api.post<ScheduleBody>("/api/v1/schedules", wanted);
+    printResult(made, () => `The schedule ${name} is made.`);
+    say(`What became of its times: bootcast schedule show ${name}`);
+  });
+}
+
+function wantedOf(name: string, image: string, options: AddOptions): NewScheduleBody {
+  const { at, cron } = options;
+  if ((at === undefined) === (cron === undefined)) {
+    throw new Fault("USAGE", {
+      what: "Exactly one of --at and --cron is needed.",
+      why: "The schedule would not know when.",
+      fix: 'Give --at "fri 22:00", or --cron "0 22 * * 5".',
+    });
+  }
+  const reference = imageReference(image);
+  const { window: windowMs, wakeBefore: wakeBeforeMs, zone: timeZone, quietHours, missed } = options;
+  const { disk, verify, alive, waitFor, maxWait: maxWaitMs } = options;
+  return {
+    name,
+    cron: cron ?? cronOf(at ?? ""),
+    isWaking: options.wake,
+    ...given({ timeZone, windowMs, wakeBeforeMs, quietHours, missed }),
+    deploy: {
+      image: reference.name,
+      to: options.to.includes("any") ? "any" : options.to,
+      ...given({ imageVersion: reference.version, disk, verify, alive, waitFor, maxWaitMs }),
+      ...given({ erase: options.erase, afterwards: options.then }),
+    },
+  };
+}
+
+type Given<T> = { [Key in keyof T]?: Exclude<T[Key], undefined> };
+
+/** Without what nobody gave. */
+function given<T extends object>(values: T): Given<T> {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Given<T>;
+}
+
+/** What a person reads before saying yes. */
+function planText(wanted: NewScheduleBody, { next, plan }: SchedulePlanBody, timeZone: string): string {
+  const { erase = "none", image, imageVersion } = wanted.deploy;
+  const version = imageVersion === undefined ? "in its newest version" : `in version ${imageVersion}`;
+  const how = erase === "none" ? "get what differs from" : "are ERASED and get";
+  const hosts =
+    plan === null
+      ? "Hosts that are busy or locked now"
+      : plan.hosts.length === 1
+        ? plan.hosts[0]!.name
+        : `${plan.hosts.length} hosts (${plan.hosts.map((host) => host.name).join(", ")})`;
+  return [
+    `Each time: ${hosts} ${how} ${image} ${version}.`,
+    ...(plan?.skipped ?? []).map(({ name, why }) => `  not now: ${name}, ${why}`),
+    "A disk that holds something else than after its last restore is left alone: nobody is there to look at it.",
+    ...(wanted.isWaking === false ? [] : ["Hosts that are off are woken."]),
+    ...(wanted.wakeBeforeMs ? [`The order is given ${formatDuration(wanted.wakeBeforeMs)} before its time.`] : []),
+    occurrenceTable(next, timeZone),
+  ].join("\n");
+}

@@ -1,0 +1,136 @@
+import type { Transaction } from "kysely";
+import { Fault } from "../../fault.ts";
+import type { Database } from "../db/database.ts";
+import type { Tables } from "../db/schema.ts";
+import type { EventLog } from "../events.ts";
+import { endOrder } from "../orders/reports.ts";
+import type { RunState, ScheduleRun } from "./schedule.ts";
+
+type RunKey = Pick<ScheduleRun, "schedule" | "dueAtMs">;
+
+/** How many hosts of an order stand how. */
+export type HostCounts = Readonly<Record<"pending" | "running" | "done" | "failed" | "cancelled", number>>;
+
+export type LeftOut = { readonly name: string; readonly why: string };
+
+/** How a run ended. */
+export type RunResult = {
+  readonly state: RunState;
+  readonly why: string;
+  readonly counts?: HostCounts;
+  readonly fault?: Fault;
+};
+
+/**
+ * In the transaction that gives the order: the run has it, or there is none.
+ *
+ * @throws {Fault} SCHEDULE_ENDED, which undoes the order: somebody removed the schedule, or another server was faster
+ */
+export async function noteOrdered(tables: Transaction<Tables>, run: ScheduleRun, actor: string): Promise<void> {
+  const created = await tables
+    .selectFrom("events")
+    .select("deploy_id")
+    .where("actor", "=", actor)
+    .where("kind", "=", "deploy.created")
+    .where("at_ms", ">=", run.openedAtMs)
+    .orderBy("id", "desc")
+    .executeTakeFirst();
+  if (created?.deploy_id == null) return;
+  const { numUpdatedRows } = await tables
+    .updateTable("schedule_runs")
+    .set({ state: "running", deploy_id: created.deploy_id })
+    .where("schedule", "=", run.schedule)
+    .where("due_at_ms", "=", run.dueAtMs)
+    .where((or) => or.or([or("state", "=", "opening"), or("deploy_id", "=", created.deploy_id)]))
+    .executeTakeFirst();
+  if (numUpdatedRows === 1n) return;
+  throw new Fault("SCHEDULE_ENDED", {
+    what: `The order of the schedule ${run.schedule} was not given.`,
+    why: "The schedule was removed at this moment, or the order was given already.",
+    fix: '"bootcast schedule list" shows what there is.',
+  });
+}
+
+/** The window is over: who has not begun is left alone, who has goes on. */
+export async function closeWindow(events: EventLog, run: RunKey, deployId: number): Promise<void> {
+  await events.change(async (change) => {
+    const { tables, nowMs } = change;
+    const late = await tables
+      .selectFrom("deploy_hosts")
+      .select("host_id")
+      .where("deploy_id", "=", deployId)
+      .where("state", "=", "pending")
+      .execute();
+    for (const { host_id } of late) {
+      await tables
+        .updateTable("deploy_hosts")
+        .set({ state: "cancelled", ended_at_ms: nowMs })
+        .where("deploy_id", "=", deployId)
+        .where("host_id", "=", host_id)
+        .where("state", "=", "pending")
+        .execute();
+      await endOrder(change, host_id, deployId, "cancelled");
+    }
+    await tables
+      .updateTable("schedule_runs")
+      .set({ is_closed: 1 })
+      .where("schedule", "=", run.schedule)
+      .where("due_at_ms", "=", run.dueAtMs)
+      .execute();
+    const data = { schedule: run.schedule, leftAlone: late.length };
+    await change.record({ kind: "schedule.window-over", deployId, data });
+  });
+}
+
+export async function countHosts(db: Pick<Database, "selectFrom">, deployId: number): Promise<HostCounts> {
+  const rows = await db.selectFrom("deploy_hosts").select("state").where("deploy_id", "=", deployId).execute();
+  const counts = { pending: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
+  for (const { state } of rows) counts[state as keyof HostCounts] += 1;
+  return counts;
+}
+
+/** Hosts that the order left alone from the beginning, as its first event tells. */
+export async function leftOutOf(db: Pick<Database, "selectFrom">, deployId: number): Promise<LeftOut[]> {
+  const created = await db
+    .selectFrom("events")
+    .select("data")
+    .where("deploy_id", "=", deployId)
+    .where("kind", "=", "deploy.created")
+    .executeTakeFirst();
+  return created === undefined ? [] : ((JSON.parse(created.data) as { skipped?: LeftOut[] }).skipped ?? []);
+}
+
+/** How a run went whose order is over. */
+export function resultOf(
+  counts: HostCounts,
+  { isStopped, leftOut }: { readonly isStopped: boolean; readonly leftOut: readonly LeftOut[] },
+): RunResult {
+  const parts = [
+    `${counts.done} done`,
+    ...(counts.failed > 0 ? [`${counts.failed} failed`] : []),
+    ...(counts.cancelled > 0 ? [`${counts.cancelled} ${isStopped ? "stopped" : "did not come in time"}`] : []),
+  ];
+  const others = leftOut.map(({ name, why }) => `${name} was left alone: ${why}.`);
+  const why = [`${parts.join(", ")}.`, ...others].join(" ");
+  if (isStopped) return { state: "stopped", why, counts };
+  return { state: counts.failed > 0 || counts.done === 0 ? "failed" : "done", why, counts };
+}
+
+/** Once, whoever comes first. */
+export async function endRun(events: EventLog, run: ScheduleRun, result: RunResult): Promise<void> {
+  const { state, why, counts, fault } = result;
+  await events.change(async ({ tables, nowMs, record }) => {
+    const { numUpdatedRows } = await tables
+      .updateTable("schedule_runs")
+      .set({ state, why, ended_at_ms: nowMs })
+      .where("schedule", "=", run.schedule)
+      .where("due_at_ms", "=", run.dueAtMs)
+      .where("state", "=", run.state)
+      .executeTakeFirst();
+    if (numUpdatedRows !== 1n) return;
+    const { schedule, dueAtMs, deployId } = run;
+    const data = { schedule, dueAtMs, state, why, ...counts, ...(fault && { fault: fault.toJSON() }) };
+    const kind = state === "skipped" ? "schedule.skipped" : "schedule.ended";
+    await record({ kind, deployId: deployId ?? undefined, data });
+  });
+}

@@ -1,0 +1,241 @@
+import type { Logger } from "pino";
+import { Fault } from "../../fault.ts";
+import { actingAs } from "../access/actor.ts";
+import type { Database } from "../db/database.ts";
+import type { EventLog } from "../events.ts";
+import type { DeployRequest } from "../orders/deploy-plan.ts";
+import { type Decision, decide } from "./decide.ts";
+import { closeWindow, countHosts, endRun, leftOutOf, noteOrdered, resultOf } from "./run-steps.ts";
+import { isForNow, runOf, type Schedule, type ScheduleRun, scheduleOf } from "./schedule.ts";
+
+type SchedulerOptions = {
+  readonly db: Database;
+  readonly events: EventLog;
+  /** Gives the order, as for a person. */
+  readonly order: (request: DeployRequest) => Promise<unknown>;
+  /** Wakes hosts by their network cards. Called again while they do not come. */
+  readonly wake: (hosts: readonly { readonly id: string; readonly name: string }[]) => Promise<unknown>;
+  /** Ends the streams of an order that nobody receives any more. */
+  readonly closeIdle: (deployId: number) => Promise<void>;
+  readonly log: Logger;
+  readonly now: () => number;
+};
+
+const LOOK_EVERY_MS = 5_000;
+/** Magic packets get lost: how long after the order they are sent. */
+const WAKES_AFTER_MS = [0, 60_000, 4 * 60_000];
+/** What became of a time is kept for so long. */
+const KEPT_MS = 400 * 86_400_000;
+
+/**
+ * Carries out schedules when their time comes. Each step is written down with what it did in one transaction, so a
+ * server that is killed anywhere goes on where it was: a time is decided on once, and its order is given once.
+ */
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  #looking: Promise<void> | undefined;
+
+  constructor(options: SchedulerOptions) {
+    this.#options = options;
+  }
+
+  /** Looks at the clock for ever. @returns what ends it; it resolves when nothing is under way any more */
+  watch(): () => Promise<void> {
+    const look = () => this.look();
+    const timer = setInterval(look, LOOK_EVERY_MS);
+    timer.unref();
+    void look();
+    return async () => {
+      clearInterval(timer);
+      await this.#looking;
+    };
+  }
+
+  /** Does what is due now; never twice at the same time. What fails is logged, and tried again the next time. */
+  look(): Promise<void> {
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { db } = this.#options;
+    const rows = await db.selectFrom("schedules").selectAll().orderBy("name").execute();
+    for (const schedule of rows.map(scheduleOf)) {
+      if (!schedule.isPaused) await this.#try(schedule.name, () => this.#decide(schedule));
+    }
+    const runs = await db
+      .selectFrom("schedule_runs")
+      .selectAll()
+      .where("state", "in", ["opening", "running"])
+      .orderBy("due_at_ms")
+      .execute();
+    for (const row of runs) {
+      const schedule = rows.find(({ name }) => name === row.schedule);
+      if (schedule === undefined) continue;
+      const wakesSent = row.wakes_sent;
+      const isClosed = row.is_closed === 1;
+      await this.#try(row.schedule, () => this.#goOn(scheduleOf(schedule), { ...runOf(row), wakesSent, isClosed }));
+    }
+  }
+
+  async #try(schedule: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      this.#options.log.error({ err: error, schedule }, "a schedule could not be carried out");
+    }
+  }
+
+  /** Writes down what becomes of the times that have come. */
+  async #decide(schedule: Schedule): Promise<void> {
+    const { db, events, now } = this.#options;
+    const { name } = schedule;
+    const open = await db
+      .selectFrom("schedule_runs")
+      .select("due_at_ms")
+      .where("schedule", "=", name)
+      .where("state", "in", ["opening", "running"])
+      .executeTakeFirst();
+    const { handledUntilMs, missed } = schedule;
+    const verdict = decide({ timing: schedule, handledUntilMs, missed, isRunning: open !== undefined }, now());
+    if (verdict === undefined) return;
+    await events.change(async ({ tables, nowMs, record }) => {
+      const { numUpdatedRows } = await tables
+        .updateTable("schedules")
+        .set({ handled_until_ms: verdict.handledUntilMs })
+        .where("name", "=", name)
+        .where("handled_until_ms", "=", handledUntilMs)
+        .where("is_paused", "=", 0)
+        .executeTakeFirst();
+      // Another server was faster, or a person paused it.
+      if (numUpdatedRows !== 1n) return;
+      for (const decision of verdict.decisions) {
+        await tables
+          .insertInto("schedule_runs")
+          .values(rowOf(name, decision, nowMs))
+          .execute();
+        const told = eventOf(name, decision);
+        if (told !== undefined) await record(told);
+      }
+      await tables
+        .deleteFrom("schedule_runs")
+        .where("schedule", "=", name)
+        .where("due_at_ms", "<", nowMs - KEPT_MS)
+        .execute();
+    });
+  }
+
+  async #goOn(schedule: Schedule, run: ScheduleRun & { wakesSent: number; isClosed: boolean }): Promise<void> {
+    if (run.state === "opening") {
+      await this.#order(schedule, run);
+      return;
+    }
+    const { db, events, now } = this.#options;
+    const { deployId } = run;
+    if (deployId === null) return;
+    const deploy = await db.selectFrom("deploys").select("state").where("id", "=", deployId).executeTakeFirst();
+    if (deploy?.state !== "active") {
+      const counts = await countHosts(db, deployId);
+      const leftOut = await leftOutOf(db, deployId);
+      await endRun(events, run, resultOf(counts, { isStopped: deploy?.state === "cancelled", leftOut }));
+      return;
+    }
+    if (!run.isClosed && now() >= run.endsAtMs) {
+      await closeWindow(events, run, deployId);
+      await this.#options.closeIdle(deployId);
+      return;
+    }
+    if (schedule.isWaking && !run.isClosed) await this.#wake(run, deployId);
+  }
+
+  /** Nobody looks at the disks now: what holds something unexpected is left alone. */
+  async #order(schedule: Schedule, run: ScheduleRun): Promise<void> {
+    const { events, order, now } = this.#options;
+    const { name, request } = schedule;
+    if (now() >= run.endsAtMs) {
+      await endRun(events, run, { state: "failed", why: "The order could not be given before its window was over." });
+      return;
+    }
+    const actor = `schedule ${name}`;
+    try {
+      await actingAs({ name: actor, inChange: (tables) => noteOrdered(tables, run, actor) }, () =>
+        order({ ...request, confirmed: [] }),
+      );
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      const state = isForNow(error) ? "skipped" : "failed";
+      await endRun(events, run, { state, why: `${error.what} ${error.why}`, fault: error });
+      return;
+    }
+    // In the same breath, so that nobody waits for the next look.
+    const row = await this.#options.db
+      .selectFrom("schedule_runs")
+      .selectAll()
+      .where("schedule", "=", name)
+      .where("due_at_ms", "=", run.dueAtMs)
+      .executeTakeFirst();
+    if (schedule.isWaking && row?.deploy_id != null) await this.#wake({ ...runOf(row), wakesSent: 0 }, row.deploy_id);
+  }
+
+  /** Only when the order is there: a machine that wakes without one starts its own disk. */
+  async #wake(run: ScheduleRun & { readonly wakesSent: number }, deployId: number): Promise<void> {
+    const { db, events, wake, now, log } = this.#options;
+    const afterMs = WAKES_AFTER_MS[run.wakesSent];
+    if (afterMs === undefined || now() < run.openedAtMs + afterMs) return;
+    const asleep = await db
+      .selectFrom("deploy_hosts")
+      .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
+      .select(["hosts.id", "hosts.name"])
+      .where("deploy_id", "=", deployId)
+      .where("deploy_hosts.state", "=", "pending")
+      .orderBy("hosts.name")
+      .execute();
+    let fault: string | undefined;
+    try {
+      if (asleep.length > 0) await wake(asleep);
+    } catch (error) {
+      log.warn({ err: error, schedule: run.schedule }, "hosts could not be woken");
+      fault = (error as Error).message;
+    }
+    await events.change(async ({ tables, record }) => {
+      await tables
+        .updateTable("schedule_runs")
+        .set({ wakes_sent: run.wakesSent + 1 })
+        .where("schedule", "=", run.schedule)
+        .where("due_at_ms", "=", run.dueAtMs)
+        .execute();
+      if (run.wakesSent > 0 || asleep.length === 0) return;
+      const data = { schedule: run.schedule, hosts: asleep.length, ...(fault !== undefined && { fault }) };
+      await record({ kind: "schedule.woke", deployId, data });
+    });
+  }
+}
+
+function rowOf(schedule: string, decision: Decision, nowMs: number) {
+  const { dueAtMs, endsAtMs } = decision.occurrence;
+  const isRun = decision.kind === "run";
+  return {
+    schedule,
+    due_at_ms: dueAtMs,
+    opened_at_ms: nowMs,
+    ends_at_ms: endsAtMs,
+    state: isRun ? "opening" : decision.kind,
+    deploy_id: null,
+    wakes_sent: 0,
+    is_closed: 0,
+    why: isRun ? "" : decision.why,
+    ended_at_ms: isRun ? null : nowMs,
+  };
+}
+
+function eventOf(schedule: string, decision: Decision) {
+  const { dueAtMs, endsAtMs } = decision.occurrence;
+  if (decision.kind !== "run") {
+    const { kind, why, count } = decision;
+    return { kind: `schedule.${kind}`, data: { schedule, dueAtMs, why, count } };
+  }
+  const { lateMs } = decision;
+  return { kind: "schedule.started", data: { schedule, dueAtMs, endsAtMs, ...(lateMs > 0 && { lateMs }) } };
+}

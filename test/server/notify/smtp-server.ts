@@ -1,0 +1,82 @@
+import { once } from "node:events";
+import { type AddressInfo, createServer, type Server } from "node:net";
+import { createInterface } from "node:readline";
+
+export type Mail = { readonly from: string; readonly to: readonly string[]; readonly lines: readonly string[] };
+
+/** A mail server on loopback that keeps what it is given (RFC 5321), and answers some commands as the test says. */
+export class SmtpServer {
+  readonly mails: Mail[] = [];
+  /** What it was told, one line each, without the mails' own lines. */
+  readonly commands: string[] = [];
+  /** Answers by the command's first word, instead of the usual one. */
+  readonly answers = new Map<string, string>();
+  readonly #server: Server;
+
+  private constructor() {
+    this.#server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      let from = "";
+      let to: string[] = [];
+      let lines: string[] | undefined;
+      const say = (text: string) => socket.write(`${text}\r\n`);
+      say("220 mail.example ready");
+      const reader = createInterface({ input: socket });
+      // Whoever does not like what it hears hangs up.
+      reader.on("error", () => undefined);
+      reader.on("line", (line) => {
+        if (lines !== undefined) {
+          if (line !== ".") {
+            lines.push(line.replace(/^\./, ""));
+            return;
+          }
+          const answer = this.answers.get("END");
+          if (answer === undefined) this.mails.push({ from, to, lines });
+          lines = undefined;
+          say(answer ?? "250 kept");
+          return;
+        }
+        this.commands.push(line);
+        const [word = ""] = line.toUpperCase().split(/[ :]/);
+        const [, address = ""] = /<(.*?)>/.exec(line) ?? [];
+        const answer = this.answers.get(word);
+        if (answer !== undefined) {
+          say(answer);
+        } else if (word === "EHLO") {
+          say("250-mail.example\r\n250 AUTH PLAIN");
+        } else if (word === "MAIL") {
+          [from, to] = [address, []];
+          say("250 go on");
+        } else if (word === "RCPT") {
+          to.push(address);
+          say("250 go on");
+        } else if (word === "DATA") {
+          lines = [];
+          say("354 end with a dot");
+        } else if (word === "AUTH") {
+          say("235 welcome");
+        } else if (word === "QUIT") {
+          say("221 bye");
+          socket.end();
+        } else {
+          say("502 unknown");
+        }
+      });
+    });
+  }
+
+  static async start(): Promise<SmtpServer> {
+    const smtp = new SmtpServer();
+    smtp.#server.listen(0, "127.0.0.1");
+    await once(smtp.#server, "listening");
+    return smtp;
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  stop(): void {
+    this.#server.close();
+  }
+}
