@@ -80,7 +80,7 @@ export class HostBoot {
               .selectFrom("host_boot")
               .innerJoin("hosts", "hosts.id", "host_boot.host_id")
               .select("hosts.name")
-              .where("address", "=", address)
+              .where("host_boot.address", "=", address)
               .where("host_id", "!=", hostId)
               .executeTakeFirst();
       checkHostBoot(change, { networks: this.#networks(), nowMs, addressOwner: taken?.name });
