@@ -24,7 +24,9 @@ export async function examineHere(config: Config): Promise<DoctorLine[]> {
   try {
     const status = await api.get<StatusBody>("/api/v1/status");
     const [report, files] = await Promise.all([api.post<DoctorBody>("/api/v1/doctor"), bootFilesOf(status)]);
-    return [...(await withOurEyes(report.lines, config)), ...files];
+    // Without a boot image none of them is there, which is told once.
+    const hasNone = report.lines.some(({ probe, status: found }) => probe === "boot image" && found === "fail");
+    return [...(await withOurEyes(report.lines, config)), ...(hasNone ? [] : files)];
   } catch (error) {
     if (!(error instanceof Fault) || (error.code !== "SERVER_UNREACHABLE" && error.code !== "NOT_PERMITTED"))
       throw error;

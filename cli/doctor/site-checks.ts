@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { User } from "../../server/access/users.ts";
 import type { Config, ConfigValues } from "../../server/config/config.ts";
 import { findOtherServer } from "../../server/dhcp/probe.ts";
@@ -91,18 +92,20 @@ export function siteChecks({ config, interfaces, store, user, live, now }: Site)
     ),
     check("speed", "kernel", lookAtKernel),
     check("store", "disk", async (signal) =>
-      lookAtDataDisk(
-        dataDir,
-        { largestImageBytes: await largestImage(store), isBusy: isBusy(), isDatabaseHere: true },
-        signal,
-      ),
+      existsSync(dataDir)
+        ? lookAtDataDisk(
+            dataDir,
+            { largestImageBytes: await largestImage(store), isBusy: isBusy(), isDatabaseHere: true },
+            signal,
+          )
+        : [{ probe: "data", status: "fail", detail: `There is no ${dataDir} yet.`, fix: "sudo bootcast setup" }],
     ),
-    check("store", "owner", () => lookAtOwners(dataDir, user)),
+    check("store", "owner", async () => (existsSync(dataDir) ? lookAtOwners(dataDir, user) : [])),
     check("store", "images", (signal) => lookAtImages(store, signal)),
     check("store", "clock", lookAtClock),
     check("agent", "boot image", () => lookAtBootImages(config)),
     check("agent", "nbi", () => probeBundles(config)),
-    check("security", "secrets", () => lookAtSecrets(dataDir)),
+    check("security", "secrets", async () => (existsSync(dataDir) ? lookAtSecrets(dataDir) : [])),
     check("security", "log in", async () => (live === undefined ? [] : peopleFindings(await live.users(), now()))),
   ];
 }

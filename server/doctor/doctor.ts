@@ -5,7 +5,7 @@ import { type Check, type DoctorLine, isProblem } from "./finding.ts";
 import { runChecks } from "./run-checks.ts";
 
 /** All looks together; the slowest is the one for an IGMP querier, with three seconds. */
-export const DOCTOR_WITHIN_MS = 4_500;
+export const DOCTOR_WITHIN_MS = 4_000;
 const EVERY_MS = 3_600_000;
 /** The machines that wait for a server that was just started go first. */
 const FIRST_AFTER_MS = 180_000;

@@ -21,7 +21,7 @@ export async function lookAtPorts(wanted: readonly WantedPort[], ownPid: number 
   const own = ownPid === undefined ? new Set<string>() : await socketsOf(ownPid === process.pid ? "self" : ownPid);
   const others = all.filter(({ inode }) => !own.has(inode));
   const owners = await ownersOf(new Set(others.map(({ inode }) => inode)));
-  return portFindings(wanted, others, owners);
+  return portFindings(wanted, others, owners, ownPid === undefined ? "free" : "ours");
 }
 
 /**
@@ -32,6 +32,7 @@ export function portFindings(
   wanted: readonly WantedPort[],
   others: readonly ListeningSocket[],
   owners: ReadonlyMap<string, SocketOwner>,
+  restIs: "free" | "ours" = "ours",
 ): Finding[] {
   const free: string[] = [];
   const found = wanted.flatMap((one): Finding[] => {
@@ -62,7 +63,7 @@ export function portFindings(
     ];
   });
   const rest: Finding[] =
-    free.length === 0 ? [] : [{ probe: "ports", status: "ok", detail: `${free.join(", ")}: ours.` }];
+    free.length === 0 ? [] : [{ probe: "ports", status: "ok", detail: `${free.join(", ")}: ${restIs}.` }];
   return [...rest, ...found];
 }
 
