@@ -64,7 +64,6 @@ export class HostDesk {
     const by = currentActor()?.name ?? "the server";
     return this.#each(words, async (change, host) => {
       if (about.untilMs !== null && !(about.untilMs > change.nowMs)) throw lockOver(about.untilMs);
-      await refuseBegun(change, host);
       const untilMs = about.untilMs === null ? null : Math.round(about.untilMs);
       await set(change, host, {
         locked_at_ms: change.nowMs,
@@ -72,6 +71,8 @@ export class HostDesk {
         lock_by: by,
         lock_until_ms: untilMs,
       });
+      // Behind the lock, not before it: a permit that is signed at this moment has waited for it, or is seen here.
+      await refuseBegun(change, host);
       await change.record({ kind: "host.locked", hostId: host.id, data: { reason, untilMs } });
     });
   }

@@ -51,8 +51,11 @@ export class HostImports {
       const changed = plan.changes.map(changeOf);
       await rename(change, plan.changes);
       for (const each of plan.changes) await apply(change, each);
+      const taken = await namesIn(change);
+      // Before a pattern gives one of them to another host.
+      for (const { name } of plan.adds) if (name !== undefined) taken.add(name.toLowerCase());
       const added: string[] = [];
-      for (const row of plan.adds) added.push((await this.#add(change, row)).name);
+      for (const row of plan.adds) added.push((await this.#add(change, row, taken)).name);
       return { added, changed, same: plan.same };
     });
   }
@@ -71,7 +74,7 @@ export class HostImports {
       const plan = await this.#plan(change, [row]).catch((error) => {
         throw cannotAdd(error);
       });
-      return (await this.#add(change, plan.adds[0] ?? row)).id;
+      return (await this.#add(change, plan.adds[0] ?? row, await namesIn(change))).id;
     });
     return (await this.#hosts.ofId(id))!;
   }
@@ -85,10 +88,10 @@ export class HostImports {
     return plan;
   }
 
-  async #add(change: Change, row: HostRow): Promise<{ id: string; name: string }> {
+  /** @param taken the names in use, lower case; the new one is added */
+  async #add(change: Change, row: HostRow, taken: Set<string>): Promise<{ id: string; name: string }> {
     const id = `h-${randomBytes(6).toString("hex")}`;
     const { mac, serial = "", group = null, labels = [], note = null, diskRule = null } = row;
-    const taken = await change.tables.selectFrom("hosts").select("name").execute();
     const name =
       row.name ??
       chooseName({
@@ -97,8 +100,9 @@ export class HostImports {
         machine: { mac, serial },
         known: undefined,
         offers: {},
-        taken: new Set(taken.map(({ name }) => name.toLowerCase())),
+        taken,
       }).name;
+    taken.add(name.toLowerCase());
     await change.tables
       .insertInto("hosts")
       .values({
@@ -131,6 +135,11 @@ export class HostImports {
     await change.record({ kind: "host.added", hostId: id, data: { ...row, name } });
     return { id, name };
   }
+}
+
+async function namesIn({ tables }: Change): Promise<Set<string>> {
+  const rows = await tables.selectFrom("hosts").select("name").execute();
+  return new Set(rows.map(({ name }) => name.toLowerCase()));
 }
 
 /** What is known of a machine that was never seen. */

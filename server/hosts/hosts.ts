@@ -38,14 +38,22 @@ export class Hosts {
 
   /** Whether `token` is the one that this host was given last. */
   async isToken(hostId: string, token: string): Promise<boolean> {
-    const row = await this.#db.selectFrom("hosts").select("token_hash").where("id", "=", hostId).executeTakeFirst();
-    const given = Buffer.from(hashOfToken(token), "hex");
-    return row !== undefined && timingSafeEqual(Buffer.from(row.token_hash, "hex"), given);
+    return (await this.#ofToken(hostId, token)) !== undefined;
   }
 
   /** The same, of a host that a person, or hosts.approve, lets have images. */
   async isApprovedToken(hostId: string, token: string): Promise<boolean> {
-    return (await this.isToken(hostId, token)) && (await this.ofId(hostId))?.isApproved === true;
+    return (await this.#ofToken(hostId, token))?.is_approved === 1;
+  }
+
+  async #ofToken(hostId: string, token: string): Promise<{ readonly is_approved: number } | undefined> {
+    const row = await this.#db
+      .selectFrom("hosts")
+      .select(["token_hash", "is_approved"])
+      .where("id", "=", hostId)
+      .executeTakeFirst();
+    const given = Buffer.from(hashOfToken(token), "hex");
+    return row !== undefined && timingSafeEqual(Buffer.from(row.token_hash, "hex"), given) ? row : undefined;
   }
 
   /** By name. */

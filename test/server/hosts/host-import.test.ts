@@ -55,6 +55,13 @@ test("a list adds hosts, changes known ones, leaves the others, and changes noth
   assert.deepEqual([now.group, now.labels, now.note, now.diskRule], [null, [], null, null]);
 });
 
+test("a name that the list gives to one host is given to no other by the pattern", async () => {
+  const { core, imports } = await site();
+  const { added } = await imports.import([row(1), row(2, { name: "LAB-01" }), row(3), row(4, { name: "lab-03" })]);
+  assert.deepEqual(added, ["lab-02", "LAB-01", "lab-04", "lab-03"]);
+  assert.equal((await core.hosts.list()).length, 4);
+});
+
 test("hosts exchange their names", async () => {
   const { core, imports } = await site(2);
   await imports.import([row(1, { name: "lab-02" }), row(2, { name: "LAB-01" })]);
