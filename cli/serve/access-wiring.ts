@@ -25,9 +25,11 @@ import { type HttpServer, onlyAt } from "../../server/http/http.ts";
 import { listenHttps } from "../../server/http/https.ts";
 import type { InterfaceWatch } from "../../server/network/interface-watch.ts";
 import { Authority } from "../../server/tls/authority.ts";
+import { pageRoutes } from "../../server/web/routes.ts";
 import { VERSION } from "../version.ts";
 import { helpFiles } from "./help-files.ts";
 import { addressList, listenAlso, startedPerAddress } from "./interface-services.ts";
+import { pageFiles } from "./page-files.ts";
 
 /** Between two looks whether the certificate is to be renewed. */
 const LOOK_EVERY_MS = 6 * 3_600_000;
@@ -86,6 +88,7 @@ export async function accessOf(
   authorityRoute(api, authority);
   setupPageRoutes(api);
   helpRoutes(api, helpFiles);
+  pageRoutes(api, pageFiles);
   loginRoutes(api, { users, logins, now, refused });
   auditRoutes(api, { events });
   userRoutes(api, { users, tokens, reachedAt: () => ({ ...reached, servers: reached.servers() }) });

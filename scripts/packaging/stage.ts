@@ -1,13 +1,15 @@
 /**
  * Puts what goes into the npm package beside the compiled JavaScript in FOLDER/dist: `node scripts/packaging/stage.ts
- * FOLDER`. The agent and the program of a stick are bundled here, and the help pages made: an installed package has
- * neither esbuild nor a reader of Markdown.
+ * FOLDER`. The agent, the program of a stick and the pages are bundled here, and the help is made: an installed package
+ * has neither esbuild nor a reader of Markdown.
  */
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { fileNameOf } from "../../cli/serve/page-files.ts";
 import { bundleAgent } from "../boot-image/bundle.ts";
 import { bundleLocalPrograms } from "../boot-image/stick/program.ts";
 import { renderHelp } from "../help/render.ts";
+import { bundlePages } from "../pages/bundle.ts";
 import { type PackageLock, type PackageManifest, publishedManifest, shrinkwrapOf } from "./manifest.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -28,6 +30,9 @@ async function stage(folder: string): Promise<void> {
   await write(join(dist, "local.cjs"), local);
   await write(join(dist, "image-thread.cjs"), imageThread);
   for (const { path, content } of await renderHelp()) await write(join(dist, "help", path), content);
+  for (const { path, content } of (await bundlePages()).files) {
+    await write(join(dist, "pages", fileNameOf(path)), content);
+  }
   const manifest = JSON.parse(await readFile(join(root, "package.json"), "utf8")) as PackageManifest;
   const lock = JSON.parse(await readFile(join(root, "package-lock.json"), "utf8")) as PackageLock;
   await write(join(folder, "package.json"), `${JSON.stringify(publishedManifest(manifest), null, 2)}\n`);

@@ -1,0 +1,76 @@
+import type { SessionBody } from "../../../api/schemas.ts";
+import { formatClock } from "../format.ts";
+import { Mark } from "../parts/icon.tsx";
+import { as, say } from "../preferences.ts";
+import { figuresOf } from "../session-figures.ts";
+import { hosts, nowMs } from "../store.ts";
+import { texts } from "../texts.ts";
+
+/** On paper only: what was done to which machine, for the folder in the cupboard. */
+export function Report({ session }: { session: SessionBody }) {
+  const known = new Map((hosts.value.value ?? []).map((host) => [host.id, host]));
+  const { done, failed, all } = figuresOf(session);
+  return (
+    <section class="report" aria-hidden="true">
+      <header>
+        <Mark />
+        <div>
+          <h2>
+            {say(texts.report)}: {say(texts.session(session.id))}
+          </h2>
+          <p>{as.date(nowMs.peek())}</p>
+        </div>
+      </header>
+      <dl class="numbers">
+        <div>
+          <dt>{say(texts.image)}</dt>
+          <dd>
+            {session.image} v{session.imageVersion}
+          </dd>
+        </div>
+        <div>
+          <dt>{say(texts.started)}</dt>
+          <dd>{as.date(session.createdAtMs)}</dd>
+        </div>
+        <div>
+          <dt>{say(texts.ended)}</dt>
+          <dd>{session.endedAtMs === null ? "–" : as.date(session.endedAtMs)}</dd>
+        </div>
+        <div>
+          <dt>{say(texts.result)}</dt>
+          <dd>
+            {say(texts.ofHosts(done, all))}
+            {failed > 0 && `, ${say(texts.failedCount(failed))}`}
+          </dd>
+        </div>
+      </dl>
+      <table class="table">
+        <thead>
+          <tr>
+            <th>{say(texts.host)}</th>
+            <th>{say(texts.model)}</th>
+            <th>{say(texts.serial)}</th>
+            <th>{say(texts.mac)}</th>
+            <th>{say(texts.duration)}</th>
+            <th>{say(texts.result)}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {session.hosts.map(({ id, name, order, fault, totalMs }) => (
+            <tr key={id}>
+              <th>{name}</th>
+              <td>{known.get(id)?.model}</td>
+              <td>{known.get(id)?.serial}</td>
+              <td>{known.get(id)?.mac}</td>
+              <td>{totalMs === 0 ? "" : formatClock(totalMs)}</td>
+              <td>
+                {say(texts.orderWords[order])}
+                {fault !== null && `: ${fault.what} [${fault.code}]`}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}

@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { figuresOf, hostPercent, median } from "../../../../server/web/page/session-figures.ts";
+
+type Session = Parameters<typeof figuresOf>[0];
+
+const host = (order: string, state = "pending", percent: number | null = null) =>
+  ({ order, state, percent }) as Session["hosts"][number];
+const stream = (more: object) =>
+  ({
+    waitingFor: "",
+    figures: { rateBytesPerSecond: 0, sentBytes: 0, receivers: [], ...more },
+  }) as unknown as Session["streams"][number];
+
+test("one number says how far a host is, and it never goes back from step to step", () => {
+  const way = [
+    host("pending"),
+    host("running", "preflight"),
+    host("running", "erasing", 0),
+    host("running", "erasing", 100),
+    host("running", "receiving", 0),
+    host("running", "receiving", 50),
+    host("running", "receiving", 100),
+    host("running", "verifying", 0),
+    host("running", "verifying", 100),
+    host("running", "naming"),
+    host("running", "rebooting"),
+    host("done"),
+  ].map(hostPercent);
+  assert.deepEqual(
+    way,
+    way.toSorted((one, other) => one - other),
+  );
+  assert.deepEqual([way[0], way.at(-1)], [0, 100]);
+  assert.equal(hostPercent(host("running", "receiving", 250)), hostPercent(host("running", "receiving", 100)));
+  assert.equal(hostPercent(host("failed", "receiving", 80)), 0);
+});
+
+test("a session is as far as its hosts that still count", () => {
+  const figures = figuresOf({
+    hosts: [host("done"), host("running", "receiving", 0), host("failed"), host("cancelled")],
+    streams: [
+      stream({
+        rateBytesPerSecond: 5,
+        sentBytes: 7,
+        receivers: [{ lossShare: 0.1 }, { lossShare: 0 }, { lossShare: 0.3 }],
+      }),
+      { ...stream({ rateBytesPerSecond: 1, sentBytes: 1 }), waitingFor: "1 of 2 hosts ready" },
+    ],
+  });
+  assert.deepEqual(figures, {
+    percent: 51.5,
+    done: 1,
+    failed: 1,
+    all: 4,
+    rateBytesPerSecond: 6,
+    sentBytes: 8,
+    lossShare: 0.1,
+    waitingFor: "1 of 2 hosts ready",
+  });
+  assert.equal(figuresOf({ hosts: [], streams: [] }).percent, 0);
+});
+
+test("the middle of some numbers", () => {
+  assert.deepEqual([median([]), median([3]), median([9, 1]), median([5, 1, 9])], [0, 3, 1, 5]);
+});
