@@ -1,3 +1,4 @@
+import { Alone } from "./alone.ts";
 import { RequestLimit } from "./request-limit.ts";
 import { type Receiver, type ReceiverReport, type ReceiverState, Roster, signerOf } from "./roster.ts";
 import { SlowPace } from "./slow-pace.ts";
@@ -13,10 +14,12 @@ export class Room {
   readonly #roster = new Roster();
   readonly #stragglers = new Stragglers();
   readonly #slowPace = new SlowPace();
+  readonly #alone: Alone;
   readonly #requestLimit = new RequestLimit();
   readonly #isRestByUnicast: boolean;
   readonly #wireBytes: number;
   #lookAt = 0;
+  #isStreaming = false;
   /** Who the pace goes by; undefined while nobody is served. */
   #best: string | undefined;
   #areStragglersServed = false;
@@ -24,8 +27,10 @@ export class Room {
   /**
    * @param isRestByUnicast the stream has one pass: who is slow then gets the rest by unicast
    * @param wireBytes a datagram of the stream with all its headers
+   * @param isOneByUnicast a receiver that is alone is not served by the group
    */
-  constructor(isRestByUnicast: boolean, wireBytes: number) {
+  constructor(isRestByUnicast: boolean, wireBytes: number, isOneByUnicast = false) {
+    this.#alone = new Alone(isOneByUnicast);
     this.#isRestByUnicast = isRestByUnicast;
     this.#wireBytes = wireBytes;
   }
@@ -58,7 +63,23 @@ export class Room {
 
   /** Undefined when it is full. */
   join(who: Pick<Receiver, "id" | "name" | "hostId" | "packsTotal">, now: number): Receiver | undefined {
-    return this.#roster.join(who, now);
+    const receiver = this.#roster.join(who, now);
+    this.#alone.onJoin(this.#roster.active);
+    // How the one is served that was alone so far.
+    if (this.#isStreaming) this.#lookAt = 0;
+    return receiver;
+  }
+
+  /** The only receiver is served by unicast: the group needs nothing. */
+  get isOneByUnicast(): boolean {
+    return this.#alone.isNow;
+  }
+
+  /** The stream has started, or waits again. */
+  onState(isStreaming: boolean): void {
+    this.#isStreaming = isStreaming;
+    this.#alone.begin();
+    this.#lookAt = 0;
   }
 
   /** The receiver before and after its word; undefined when there is no such receiver. */
@@ -94,7 +115,12 @@ export class Room {
     const lost = this.#roster.loseSilent(now);
     for (const { id } of lost) this.#stragglers.forget(id);
     const active = this.#roster.actives();
-    const changed = [...this.#stragglers.judge(active, now, this.#isRestByUnicast)].flatMap(([id, aside]) => {
+    const alone = this.#isStreaming ? this.#alone.judge(active, now) : undefined;
+    const judged =
+      alone === undefined
+        ? this.#stragglers.judge(active, now, this.#isRestByUnicast)
+        : new Map(active.map(({ id }) => [id, alone]));
+    const changed = [...judged].flatMap(([id, aside]) => {
       const receiver = this.#roster.get(id)!;
       return receiver.aside?.why === aside?.why ? [] : [this.#roster.setAside(receiver, aside)];
     });

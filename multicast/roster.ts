@@ -12,11 +12,11 @@ export type ReceiverState = "joined" | "ready" | "receiving" | "done" | "failed"
 
 /** How a host is served that the room does not wait for. */
 export type Aside = {
-  /** "frames": those of this stream do not come through to it. */
-  readonly cause: "link" | "disk" | "frames";
+  /** "frames": those of this stream do not come through to it. "alone": it is the only one (alone.ts). */
+  readonly cause: "link" | "disk" | "frames" | "alone";
   /** "later": when the others are done. "slower": by the group, at the pace of those who are left. */
   readonly way: "later" | "slower" | "unicast";
-  /** For people: "its link loses 30 %: the rest by unicast". */
+  /** For people: "its link loses 30 %: the rest by unicast"; empty where nobody goes before it. */
   readonly why: string;
 };
 

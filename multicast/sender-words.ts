@@ -38,6 +38,8 @@ export type SenderOptions = {
   readonly maxWaitMs: number;
   /** One pass only; then unicast until every receiver has reported its end. */
   readonly once: boolean;
+  /** A receiver that is the only one is served by unicast (alone.ts); by the group unless told. */
+  readonly isOneByUnicast?: boolean;
   /** After the pass of a `once` stream: over when no receiver got any further for so long. */
   readonly idleEndMs: number;
   /** Passes that are sent to nobody after the last receiver, as asr's "Loop Suspend"; none unless told. */

@@ -62,7 +62,7 @@ export class SenderSession {
     this.#options = options;
     this.#sequence = options.firstSequence;
     this.#lastWords = new LastWords(options.idleEndMs);
-    this.#room = new Room(options.once, PACKET_HEADER_BYTES + layout.symbolBytes + FRAME_BYTES);
+    this.#room = new Room(options.once, PACKET_HEADER_BYTES + layout.symbolBytes + FRAME_BYTES, options.isOneByUnicast);
     this.#canaries = new Canaries(this.#room, pacer);
     this.#startWatch = new StartWatch(this.#room, options);
     this.#order = new SymbolOrder(layout, { once: options.once, onPassEnd: (pass) => this.#onPassEnd(pass) });
@@ -79,7 +79,8 @@ export class SenderSession {
 
   /** It would send more than canaries now, if the wire were free. */
   get hasSymbolsToSend(): boolean {
-    return this.#state === "streaming" && !this.#holds.isHeld && this.#order.hasWork;
+    if (this.#state !== "streaming" || this.#holds.isHeld || this.#room.isOneByUnicast) return false;
+    return this.#order.hasWork;
   }
 
   get isOver(): boolean {
@@ -255,6 +256,7 @@ export class SenderSession {
     const ofBurst = this.#canaries.ofBurst(now);
     if (typeof ofBurst === "object" && "answered" in ofBurst) this.#events.push({ type: "burst", result: ofBurst });
     else if (ofBurst !== undefined) return this.#sendOrWait(ofBurst, now);
+    if (this.#room.isOneByUnicast) return this.#sendOrWait(this.#canaries.whileWaiting(now), now);
     const most = this.#pacer.most?.() ?? 1;
     const next = this.#order.next(this.#sequence, most, this.feedbackEveryMs, now);
     return next === undefined ? this.#nextOfTail(now) : this.#send(next, now);
@@ -306,6 +308,7 @@ export class SenderSession {
   #enter(state: SenderState, reason: string): void {
     if (this.#state === state) return;
     this.#state = state;
+    this.#room.onState(state === "streaming");
     this.#events.push({ type: "state", state, reason });
   }
 }

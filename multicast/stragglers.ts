@@ -106,7 +106,7 @@ export class Stragglers {
     const isRoomDone = asideCount === active.length;
     // Everybody is behind, and nobody was before: then that is the room's pace. (A disk that is alone gets what it can
     // take by unicast, and is sent nothing that it has no room for.)
-    if (isRoomDone && active.length > 1 && active.every(({ aside }) => aside === undefined))
+    if (isRoomDone && active.length > 1 && active.every(({ aside }) => aside === undefined || aside.cause === "alone"))
       return new Map(active.map(({ id }) => [id, undefined]));
     const links = [...causes.values()].filter((cause) => cause === "link").length;
     const isAlone = isRestByUnicast || links === 1;
@@ -136,7 +136,7 @@ export class Stragglers {
     if (measured === undefined) return undefined;
     const isDiskBehind = measured.diskSince !== undefined && now - measured.diskSince >= LASTING_MS;
     const loss = this.lossOf(id) ?? 0;
-    if (aside === undefined || aside.cause === "frames")
+    if (aside === undefined || aside.cause === "frames" || aside.cause === "alone")
       return loss > floor ? "link" : isDiskBehind ? "disk" : undefined;
     // It is served with the others again when that would have been right for a while. What it loses when nothing
     // is sent to it is no proof.

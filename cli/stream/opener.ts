@@ -62,6 +62,7 @@ export function streamOpener(options: {
         maxWaitMs: wanted.maxWaitMs,
         // Hosts that come late get another pass; the deploy closes the stream when no order is open.
         once: false,
+        isOneByUnicast: true,
         lan,
         onEvent: (event) => onEvent(wanted.deployId, event),
       });

@@ -56,6 +56,8 @@ export type StreamOptions = {
   readonly maxWaitMs: number;
   /** One pass only, then unicast until every receiver has reported. Otherwise it loops while there are receivers. */
   readonly once: boolean;
+  /** A receiver that is the only one is served by unicast; by the group unless told. */
+  readonly isOneByUnicast?: boolean;
   /** Encrypts the stream, with a key that follows from this server's secret; see sealed-packs.ts. */
   readonly encrypt?: { readonly secret: Uint8Array };
   /** Passes that are sent to nobody after the last receiver, before it waits for the next one; none unless told. */
@@ -190,6 +192,7 @@ async function openWire(wanted: WiredStream, log: Logger): Promise<StreamWire> {
     waitFor: wanted.waitFor,
     maxWaitMs: wanted.maxWaitMs,
     once: wanted.once,
+    ...(wanted.isOneByUnicast === undefined ? {} : { isOneByUnicast: wanted.isOneByUnicast }),
     idleEndMs: wanted.idleEndMs ?? DEFAULT_IDLE_END_MS,
     loopSuspend: wanted.loopSuspend ?? 0,
     ...(wanted.lan === undefined ? {} : { burst: BURST }),

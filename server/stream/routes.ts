@@ -92,7 +92,10 @@ export function streamRoutes(
         stream.report(request.params.receiverId, request.body);
         const { state, waitingFor, feedbackEveryMs, reportEveryMs } = stream;
         const aside = stream.asideOf(request.params.receiverId);
-        const served = aside === undefined ? {} : { isServedByUnicast: aside.way === "unicast", why: aside.why };
+        const served =
+          aside === undefined
+            ? {}
+            : { isServedByUnicast: aside.way === "unicast", ...(aside.why === "" ? {} : { why: aside.why }) };
         return { streamState: state, waitingFor, feedbackEveryMs, reportEveryMs, ...served };
       },
     );
