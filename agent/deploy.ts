@@ -10,7 +10,7 @@ import { changeOfDisk, chooseDisk, type DiskTerms, describeDisk, diskChanged } f
 import type { Erased } from "./disk/erase.ts";
 import { diskIdentity } from "./disk/identity.ts";
 import { settledDisks } from "./disk/settled-disks.ts";
-import { formatSize } from "./disk/sizes.ts";
+import { formatDuration, formatSize } from "./disk/sizes.ts";
 import { limits } from "./limits.ts";
 import { checkUnchanged, keptOf, termsOf, verifiedLine, verifyRuleOf } from "./order-terms.ts";
 import type { AgentPorts, LocalDisk } from "./ports.ts";
@@ -60,6 +60,7 @@ export class Deploy {
       const stream = await ports.describe(this.#host.client.url, order.streamId);
       const terms = termsOf(order, stream.manifest);
       const disk = await this.#preflight(stream, terms);
+      await this.#letCancel(disk);
       const held = await this.#look(disk, stream.manifest);
       reporter.say("preflight", `${describeDisk(disk)} fits; waiting for the stream to arrive`);
       const received = await this.#receive(stream, disk, terms, held);
@@ -90,6 +91,21 @@ export class Deploy {
       power: ports.power(),
       manifest,
       terms,
+    });
+  }
+
+  /** Whoever ordered it at this machine's screen is still there, and sees only now which disk it is. */
+  async #letCancel(disk: Disk): Promise<void> {
+    const { isByHand, terms } = this.#order;
+    // One that goes on after a power cut has erased its disk before.
+    if (isByHand !== true || restoreRuleOf(terms, disk) === "resume") return;
+    const within = formatDuration(limits.cancelMs);
+    await this.#reporter.enter("preflight", `${describeDisk(disk)} is erased in ${within}: press any key to cancel`);
+    if (!(await this.#ports.keyPressed(limits.cancelMs))) return;
+    throw new Fault("CANCELLED_BY_KEY", {
+      what: `Somebody pressed a key, so ${disk.path} was not erased.`,
+      why: "The order was given at this machine's screen, and was stopped there.",
+      fix: "Order it again, at the screen or on the server.",
     });
   }
 

@@ -10,6 +10,8 @@ export const limits = {
   /** … or so long has passed. */
   disksSettledMs: 10_000,
   permissionMs: 60_000,
+  /** Somebody who ordered it at the machine itself may still think better of it. */
+  cancelMs: 10_000,
   /** Somebody else may import a version of the same image; the server says so, and this is how long it is waited for. */
   captureFinishMs: 2 * 3600_000,
   lastReportMs: 120_000,

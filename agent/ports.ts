@@ -127,6 +127,8 @@ export type AgentPorts = {
   power(): Power;
   /** What a stream offers, and its manifest, checked against the site's keys. */
   describe(server: URL, streamId: string): Promise<DescribedStream>;
+  /** Whether somebody presses a key at the machine within `mostMs`. */
+  keyPressed(mostMs: number): Promise<boolean>;
   /** A new random question to the server, 64 hex digits. */
   challenge(): string;
   /** Throws Fault …_NOT_PERMITTED unless a key of the site signed `text`: permit.ts. */

@@ -34,7 +34,8 @@ export async function startAgent(): Promise<number> {
   const destination = pino.destination({ dest: `${LOG_DIRECTORY}/agent.log`, sync: true, mkdir: true });
   const log = pino({ level: "debug", base: null }, destination);
   const version = thisMachine.text(VERSION_PATH) || "unknown";
-  const display = openScreen(version);
+  const screenPath = process.env[SCREEN_VARIABLE] || undefined;
+  const display = openScreen(screenPath, version);
   const lines = agentConsole((text) => process.stdout.write(text), uptime);
   const screen = toAll(display === undefined ? [lines] : [lines, display]);
   try {
@@ -45,6 +46,7 @@ export async function startAgent(): Promise<number> {
         tools,
         log,
         screen,
+        screenPath,
         kernel: parseKernelArguments(thisMachine.text("/proc/cmdline")),
         trusted: parseSiteKeys(thisMachine.text(SITE_KEYS_PATH)),
       }),
@@ -60,10 +62,9 @@ export async function startAgent(): Promise<number> {
   }
 }
 
-function openScreen(version: string): Display | undefined {
-  const path = process.env[SCREEN_VARIABLE];
+function openScreen(path: string | undefined, version: string): Display | undefined {
   const remoteShell = thisMachine.text(REMOTE_SHELL_PATH);
   const facts = remoteShell === "" ? {} : { remoteShell };
   const nowMs = () => performance.now();
-  return path ? openDisplay(path, { version, facts, uptimeSeconds: uptime, nowMs }) : undefined;
+  return path !== undefined ? openDisplay(path, { version, facts, uptimeSeconds: uptime, nowMs }) : undefined;
 }

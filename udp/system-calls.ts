@@ -31,6 +31,8 @@ export type SystemCalls = {
     addressLength: Uint32Array,
   ): number;
   ioctl(descriptor: number, request: number, argument: Uint8Array): number;
+  /** In a thread of its own, for what a device may take long to do. `argument` has more than 64 bytes, so it stays in its place. */
+  ioctlLater(descriptor: number, request: number, argument: Uint8Array): Promise<number>;
   clockGettime(clock: number, time: Uint8Array): number;
   errno(): number;
   addressOf(bytes: Uint8Array): number;
@@ -44,6 +46,7 @@ export function loadSystemCalls(): SystemCalls | undefined {
   if (koffi === undefined) return undefined;
   const library = koffi.load(null);
   const call = (declaration: string) => library.func(declaration) as never;
+  const ioctl = library.func("int ioctl(int fd, unsigned long request, _Out_ void *argument)");
   return {
     socket: call("int socket(int domain, int type, int protocol)"),
     setsockopt: call("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
@@ -62,7 +65,14 @@ export function loadSystemCalls(): SystemCalls | undefined {
     recvfrom: call(
       "intptr_t recvfrom(int fd, _Out_ void *bytes, size_t length, int flags, _Out_ void *address, _Inout_ uint32_t *addressLength)",
     ),
-    ioctl: call("int ioctl(int fd, unsigned long request, _Out_ void *argument)"),
+    ioctl: ioctl as never,
+    ioctlLater: (descriptor, request, argument) =>
+      new Promise((resolve, reject) => {
+        ioctl.async(descriptor, request, argument, (error: Error | null, result: number) => {
+          if (error) reject(error);
+          else resolve(result);
+        });
+      }),
     clockGettime: call("int clock_gettime(int clock, _Out_ void *time)"),
     errno: () => koffi.errno(),
     addressOf: (bytes) => (bytes.byteLength === 0 ? 0 : Number(koffi.address(bytes))),

@@ -87,6 +87,8 @@ export const Order = Type.Union([
     alive: Type.Optional(OrderAlive),
     /** Since DISK_TERMS_SINCE. */
     terms: Type.Optional(OrderTerms),
+    /** It was given at the machine's own screen: whoever is there may still stop it by a key. An older agent goes on at once. */
+    isByHand: Type.Optional(Type.Literal(true)),
     reason: Type.String(),
   }),
   Type.Object({

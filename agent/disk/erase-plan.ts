@@ -3,6 +3,7 @@ import type { ByteRange } from "../../images/block.ts";
 import { CELL_BYTES } from "../../images/cell.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { Disk, EraseMethod } from "../contract.ts";
+import type { NvmeErase } from "./nvme-commands.ts";
 import { formatSize } from "./sizes.ts";
 
 /** What a device can do by itself. */
@@ -17,9 +18,7 @@ export type EraseOffers = {
 
 /** Ways to destroy everything, each by its standard's name. */
 export type SecureErase =
-  | "nvme-sanitize-block"
-  | "nvme-sanitize-crypto"
-  | "nvme-format"
+  | NvmeErase
   | "ata-sanitize-block"
   | "ata-sanitize-crypto"
   | "ata-sanitize-overwrite"
@@ -68,7 +67,11 @@ export function planErase(
       return [{ do: "wipe-ends" }, { do: "zero", ranges: unwritten }];
     case "secure":
       if (offers.secure === undefined) {
-        throw unsupported(method, disk.path, "The device offers neither sanitize nor another secure erase of its own.");
+        throw unsupported(
+          method,
+          disk.path,
+          "The device offers neither sanitize nor another secure erase of its own, or cannot be asked here.",
+        );
       }
       return [{ do: "destroy", how: offers.secure }, { do: "wipe-ends" }];
     case "none":

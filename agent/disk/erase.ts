@@ -9,6 +9,7 @@ import type { Disk, EraseMethod } from "../contract.ts";
 import type { MachineFiles } from "../machine/machine-files.ts";
 import type { Tools } from "../machine/tools.ts";
 import { describeErase, type EraseOffers, type EraseStep, planErase, unwrittenRanges } from "./erase-plan.ts";
+import { type NvmeDevices, nvmeDevices } from "./nvme-device.ts";
 import { destroy, secureEraseOf } from "./secure-erase.ts";
 import { zeroRanges } from "./zero-ranges.ts";
 
@@ -37,6 +38,7 @@ type ErasableTarget = BlockTarget & { read(offset: number, length: number): Prom
 type EraseMachine = {
   readonly files: MachineFiles;
   readonly tools: Tools;
+  readonly nvme: NvmeDevices;
   readonly clock: Clock;
   readonly log: Logger;
 };
@@ -68,7 +70,7 @@ export async function eraseAsOrdered(
   order: EraseOrder,
 ): Promise<Erased> {
   const { method, manifest, all } = order;
-  const secure = method === "secure" ? await secureEraseOf(disk, all, machine.tools) : undefined;
+  const secure = method === "secure" ? await secureEraseOf(disk, all, machine) : undefined;
   const offers = { ...offersOf(disk, machine.files), ...(secure === undefined ? {} : { secure }) };
   const steps = planErase(method, disk, offers, unwrittenRanges(manifest, disk.sizeBytes));
   machine.log.info({ disk: disk.path, steps: describeErase(steps) }, "erasing");
@@ -76,10 +78,10 @@ export async function eraseAsOrdered(
 }
 
 /** The same as the "quick" way, where there is no order with another one. */
-export function eraseDisk(disk: Disk, target: ErasableTarget, machine: EraseMachine): Promise<Erased> {
+export function eraseDisk(disk: Disk, target: ErasableTarget, machine: Omit<EraseMachine, "nvme">): Promise<Erased> {
   const steps = planErase("quick", disk, offersOf(disk, machine.files), []);
   const { signal } = new AbortController();
-  return carryOut(steps, disk, target, machine, { signal, onProgress: () => undefined });
+  return carryOut(steps, disk, target, { ...machine, nvme: nvmeDevices }, { signal, onProgress: () => undefined });
 }
 
 function offersOf(disk: Disk, files: MachineFiles): EraseOffers {

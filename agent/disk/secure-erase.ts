@@ -3,6 +3,17 @@ import type { Clock } from "../client/backoff.ts";
 import type { Disk } from "../contract.ts";
 import type { Tools } from "../machine/tools.ts";
 import type { SecureErase } from "./erase-plan.ts";
+import {
+  format,
+  identifyController,
+  identifyNamespace,
+  nvmeOffer,
+  nvmeSanitizeState,
+  type SanitizeState,
+  sanitize,
+  sanitizeLog,
+} from "./nvme-commands.ts";
+import type { NvmeDevices } from "./nvme-device.ts";
 
 const ASK_TIMEOUT_MS = 30_000;
 /** A format or a secure discard answers when it is through. */
@@ -11,7 +22,7 @@ const ERASE_TIMEOUT_MS = 3_600_000;
 const MOST_SANITIZE_MS = 48 * 3_600_000;
 const POLL_MS = 5000;
 
-type SecureMachine = { readonly tools: Tools; readonly clock: Clock };
+type SecureMachine = { readonly tools: Tools; readonly nvme: NvmeDevices; readonly clock: Clock };
 
 /**
  * How this disk destroys everything that it holds; undefined when it cannot, or when that would reach beyond it: an
@@ -19,15 +30,19 @@ type SecureMachine = { readonly tools: Tools; readonly clock: Clock };
  *
  * @param all every disk of the machine
  */
-export async function secureEraseOf(disk: Disk, all: readonly Disk[], tools: Tools): Promise<SecureErase | undefined> {
+export async function secureEraseOf(
+  disk: Disk,
+  all: readonly Disk[],
+  { tools, nvme }: Pick<SecureMachine, "tools" | "nvme">,
+): Promise<SecureErase | undefined> {
   if (disk.transport === "mmc") return "mmc-secure-discard";
-  const ask = (command: string, args: readonly string[]) =>
-    tools.run(command, args, { timeoutMs: ASK_TIMEOUT_MS }).catch(() => "");
-  if (disk.transport === "sata") return ataOffer(await ask("hdparm", ["-I", disk.path]));
+  if (disk.transport === "sata") {
+    return ataOffer(await tools.run("hdparm", ["-I", disk.path], { timeoutMs: ASK_TIMEOUT_MS }).catch(() => ""));
+  }
   const controller = controllerOf(disk.path);
   if (controller === undefined) return undefined;
   if (all.some(({ path }) => path !== disk.path && controllerOf(path) === controller)) return undefined;
-  return nvmeOffer(await ask("nvme", ["id-ctrl", controller, "--output-format=json"]));
+  return nvme.send(disk.path, () => identifyController).then(nvmeOffer, () => undefined);
 }
 
 function controllerOf(path: string): string | undefined {
@@ -43,35 +58,13 @@ export function ataOffer(identity: string): SecureErase | undefined {
   return has("OVERWRITE_EXT") ? "ata-sanitize-overwrite" : undefined;
 }
 
-/**
- * From "nvme id-ctrl" as JSON (NVMe Base 2.0, figure 275): SANICAP, OACS, NN. A controller that can have more than one
- * namespace is left alone: one that is not attached is not seen here, and would be lost with the others.
- */
-export function nvmeOffer(identity: string): SecureErase | undefined {
-  let fields: { sanicap?: unknown; oacs?: unknown; nn?: unknown };
-  try {
-    fields = JSON.parse(identity) ?? {};
-  } catch {
-    return undefined;
-  }
-  if (fields.nn !== 1) return undefined;
-  const [sanicap, oacs] = [Number(fields.sanicap) | 0, Number(fields.oacs) | 0];
-  if ((sanicap & 2) !== 0) return "nvme-sanitize-block";
-  if ((sanicap & 1) !== 0) return "nvme-sanitize-crypto";
-  return (oacs & 2) !== 0 ? "nvme-format" : undefined;
-}
-
-/** The command that begins it. */
-export function secureCommand(how: SecureErase, disk: Pick<Disk, "path" | "sizeBytes">): readonly string[] {
-  const controller = controllerOf(disk.path) ?? disk.path;
+/** The command that begins it, of a device that is no NVMe. */
+export function secureCommand(
+  how: Exclude<SecureErase, `nvme-${string}`>,
+  disk: Pick<Disk, "path" | "sizeBytes">,
+): readonly string[] {
   const ata = ["hdparm", "--yes-i-know-what-i-am-doing"];
   switch (how) {
-    case "nvme-sanitize-block":
-      return ["nvme", "sanitize", controller, "--sanact=2"];
-    case "nvme-sanitize-crypto":
-      return ["nvme", "sanitize", controller, "--sanact=4"];
-    case "nvme-format":
-      return ["nvme", "format", disk.path, "--ses=1", "--force"];
     case "ata-sanitize-block":
       return [...ata, "--sanitize-block-erase", disk.path];
     case "ata-sanitize-crypto":
@@ -91,16 +84,16 @@ export function secureCommand(how: SecureErase, disk: Pick<Disk, "path" | "sizeB
 export async function destroy(
   how: SecureErase,
   disk: Disk,
-  { tools, clock }: SecureMachine,
+  machine: SecureMachine,
   wait: { readonly signal: AbortSignal; onWait(detail: string): void },
 ): Promise<void> {
-  const [command = "", ...args] = secureCommand(how, disk);
+  const { clock } = machine;
   try {
-    await tools.run(command, args, { timeoutMs: ERASE_TIMEOUT_MS });
+    await begin(how, disk, machine);
     if (!how.includes("sanitize")) return;
     const deadline = clock.now() + MOST_SANITIZE_MS;
     for (;;) {
-      const state = how.startsWith("nvme") ? await nvmeState(disk.path, tools) : await ataState(disk.path, tools);
+      const state = await stateOf(how, disk.path, machine);
       if (state === "done") return;
       if (state === "failed" || clock.now() > deadline) throw new Error(`the device says: ${state}`);
       wait.onWait(`${disk.path} erases itself (${how}); it cannot be stopped, and must keep its power`);
@@ -121,25 +114,28 @@ export async function destroy(
   }
 }
 
-type SanitizeState = "done" | "underway" | "failed";
-
-async function nvmeState(path: string, tools: Tools): Promise<SanitizeState> {
-  const controller = controllerOf(path) ?? path;
-  const args = ["sanitize-log", controller, "--output-format=json"];
-  return nvmeSanitizeState(await tools.run("nvme", args, { timeoutMs: ASK_TIMEOUT_MS }));
+async function begin(how: SecureErase, disk: Disk, { tools, nvme }: SecureMachine): Promise<void> {
+  switch (how) {
+    case "nvme-sanitize-block":
+      await nvme.send(disk.path, () => sanitize("block"));
+      return;
+    case "nvme-sanitize-crypto":
+      await nvme.send(disk.path, () => sanitize("crypto"));
+      return;
+    case "nvme-format": {
+      const namespace = await nvme.send(disk.path, identifyNamespace);
+      await nvme.send(disk.path, (namespaceId) => format(namespaceId, namespace));
+      return;
+    }
+    default: {
+      const [command = "", ...args] = secureCommand(how, disk);
+      await tools.run(command, args, { timeoutMs: ERASE_TIMEOUT_MS });
+    }
+  }
 }
 
-/** From "nvme sanitize-log" as JSON: SSTAT's low three bits, as words or as a number (NVMe Base 2.0, figure 292). */
-export function nvmeSanitizeState(log: string): SanitizeState {
-  const inWords = /"status"\s*:\s*"\((\d)\)/.exec(log)?.[1];
-  const asNumber = /"sstat"\s*:\s*(\d{1,9})/.exec(log)?.[1];
-  const state = Number(inWords ?? asNumber ?? Number.NaN) & 7;
-  // 0: it was never sanitized, so it did not begin.
-  if (state === 1 || state === 4) return "done";
-  return state === 2 ? "underway" : "failed";
-}
-
-async function ataState(path: string, tools: Tools): Promise<SanitizeState> {
+async function stateOf(how: SecureErase, path: string, { tools, nvme }: SecureMachine): Promise<SanitizeState> {
+  if (how.startsWith("nvme")) return nvmeSanitizeState(await nvme.send(path, () => sanitizeLog));
   return ataSanitizeState(await tools.run("hdparm", ["--sanitize-status", path], { timeoutMs: ASK_TIMEOUT_MS }));
 }
 

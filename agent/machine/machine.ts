@@ -13,10 +13,12 @@ import { connect } from "../client/server-client.ts";
 import { readDisks } from "../disk/disks.ts";
 import { eraseAsOrdered } from "../disk/erase.ts";
 import { examineDisks } from "../disk/examine-disks.ts";
+import { nvmeDevices } from "../disk/nvme-device.ts";
 import { withReadOnlyDisk } from "../disk/read-only.ts";
 import { DiskSource } from "../disk/source.ts";
 import { DiskTarget } from "../disk/target.ts";
 import { eraseHeld } from "../disk/wipe-held.ts";
+import { keyPressedHere } from "../display/any-key.ts";
 import type { AgentConsole } from "../display/console.ts";
 import { RestoreScreen } from "../display/screen.ts";
 import { fitDisk } from "../fit/fit-disk.ts";
@@ -55,6 +57,8 @@ export type MachineOptions = {
   readonly tools: Tools;
   readonly log: Logger;
   readonly screen: AgentConsole;
+  /** The text console that a person looks at, where there is one. */
+  readonly screenPath: string | undefined;
   readonly kernel: KernelArguments;
   /**
    * Keys whose images may be restored. The first is the site's own: only its server is obeyed, because a key that
@@ -65,10 +69,10 @@ export type MachineOptions = {
 
 /** The ports of the machine that the agent runs on. */
 export function machinePorts(options: MachineOptions): AgentPorts {
-  const { version, files, tools, log, screen, kernel, trusted } = options;
+  const { version, files, tools, log, screen, screenPath, kernel, trusted } = options;
   const masters = trusted.slice(0, 1);
   const groupKeys = new GroupKeys();
-  const machine = { tools, files, log, clock: realClock, mountDirectory: MOUNT_DIRECTORY };
+  const machine = { tools, files, nvme: nvmeDevices, log, clock: realClock, mountDirectory: MOUNT_DIRECTORY };
 
   return {
     version,
@@ -91,6 +95,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     examine: (disks) => examineDisks(disks, machine),
     availableMemoryBytes: () => availableMemoryBytes(files),
     power: () => readPower(files),
+    keyPressed: (mostMs) => keyPressedHere(screenPath, mostMs),
     challenge: newChallenge,
     checkPermit: (text, permit) => checkPermit(text, permit, masters),
     localDisk: (disk, layout) => new DiskTarget(disk, layout),

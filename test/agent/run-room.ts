@@ -167,6 +167,7 @@ export function room(scene: Scene = {}): Room {
     reboot: async () => void happened.push("reboot"),
     powerOff: async () => void happened.push("power off"),
     startKernel: async () => void happened.push("start kernel"),
+    keyPressed: async () => false,
     enterPressed: async () => void happened.push("enter"),
   };
   const built: Room = { happened, reports, failures, ports };

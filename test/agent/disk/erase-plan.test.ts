@@ -9,6 +9,7 @@ import { pino } from "pino";
 import { type Disk, type EraseMethod, eraseMethods } from "../../../agent/contract.ts";
 import { eraseAsOrdered } from "../../../agent/disk/erase.ts";
 import { describeErase, type EraseOffers, planErase, unwrittenRanges } from "../../../agent/disk/erase-plan.ts";
+import { nvmeDevices } from "../../../agent/disk/nvme-device.ts";
 import { DiskTarget } from "../../../agent/disk/target.ts";
 import { thisMachine } from "../../../agent/machine/machine-files.ts";
 import { type Tools, tools } from "../../../agent/machine/tools.ts";
@@ -118,7 +119,7 @@ async function erase(target: Disk, method: EraseMethod, manifest: ReturnType<typ
   await blocks.open();
   const percents: number[] = [];
   try {
-    const machine = { files, tools: how ?? tools, clock: fakeClock(), log };
+    const machine = { files, tools: how ?? tools, nvme: nvmeDevices, clock: fakeClock(), log };
     const erased = await eraseAsOrdered(target, blocks, machine, {
       method,
       manifest,

@@ -96,6 +96,7 @@ export function playedMachine(
     reboot: () => at("reboot"),
     powerOff: async () => void happened.push("power off"),
     startKernel: async () => void happened.push("kernel"),
+    keyPressed: async () => false,
     enterPressed: async () => void happened.push("enter"),
   };
   return { ports, isCut: dark.promise };
