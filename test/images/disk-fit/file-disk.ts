@@ -76,6 +76,11 @@ export class FileDisk implements BlockSource, BlockTarget {
     fsyncSync(this.#handle);
   }
 
+  /** Becomes what another one is. Where that one has holes this one has them too: nothing is written there. */
+  becomeCopyOf(other: FileDisk): void {
+    execFileSync("cp", ["--sparse=always", other.path, this.path]);
+  }
+
   close(): void {
     closeSync(this.#handle);
   }

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { copyFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { planFit } from "../../../images/disk-fit/plan.ts";
 import { readDiskLayout } from "../../../images/partition-table.ts";
@@ -126,14 +125,14 @@ test("a power cut at any byte of the table: one copy can be read, and what follo
   image.grow(256);
   const writes = ownWrites(await planFit(image, 512, order));
   const whole = FileDisk.make(t, 1);
-  copyFileSync(image.path, whole.path);
+  whole.becomeCopyOf(image);
   await writeUntil(whole, writes, Number.POSITIVE_INFINITY);
   const expected = whole.partitions();
   const disk = FileDisk.make(t, 1);
   for (let count = 0; count < writes.length; count += 1) {
     const { length } = writes[count]!.bytes;
     for (const bytesOfNext of [0, 16, 100, 511, Math.floor(length / 512 / 2) * 512, length - 1]) {
-      copyFileSync(image.path, disk.path);
+      disk.becomeCopyOf(image);
       await writeUntil(disk, writes, count, bytesOfNext);
       const where = `write ${count}, byte ${bytesOfNext}`;
       const layout = await readDiskLayout(disk, 512);

@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { copyFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { planFit } from "../../../images/disk-fit/plan.ts";
 import { ext4Superblock, FileDisk, MEBIBYTE, ownWrites, writeUntil } from "./file-disk.ts";
@@ -68,7 +67,7 @@ for (const { name, table, contents, after } of layouts) {
     const writes = ownWrites(await planFit(image, 512, order));
     const disk = FileDisk.make(t, 1);
     for (let cut = writes.length; cut >= 0; cut -= 1) {
-      copyFileSync(image.path, disk.path);
+      disk.becomeCopyOf(image);
       await writeUntil(disk, writes, cut);
       // The host comes back, and plans with what it finds.
       await writeUntil(disk, ownWrites(await planFit(disk, 512, order)), Number.POSITIVE_INFINITY);
