@@ -5,7 +5,6 @@ import { removeVersions } from "../../server/store/remove.ts";
 import type { ImageStore, ImageVersion } from "../../server/store/store.ts";
 import { SWEEP_AFTER_MS, type SweepResult, sweepStore } from "../../server/store/sweep.ts";
 import { configOptions } from "../settings/configuration.ts";
-import { configOf } from "../settings/read-configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { confirm, examples, globalOptions, printResult } from "../terminal/output.ts";
 import { progressLine } from "../terminal/progress.ts";
@@ -37,10 +36,10 @@ export function imageRemoveCommand(): Command {
   return globalOptions(configOptions(command)).action(async (given: readonly string[], flags: RemoveFlags) => {
     const store = await writableImageStore(command);
     const images = await versionsOf(store, given);
-    refuseOrdered(configOf(command).dataDir, images);
+    await refuseOrdered(command, images);
     await confirm(given[0]!, flags.confirm, { does: "removes images", verb: "remove" });
     // Once more: while the person was asked, somebody may have ordered one.
-    refuseOrdered(configOf(command).dataDir, images);
+    await refuseOrdered(command, images);
     await removeVersions(store, images);
     const swept = await sweep(store, flags.now === true);
     const names = images.map(({ name, version }) => `${name}:${version}`);

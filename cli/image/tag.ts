@@ -3,7 +3,6 @@ import { Fault } from "../../fault.ts";
 import { renameImage } from "../../server/store/image-rename.ts";
 import { removeAlias, setAlias, setNotes } from "../../server/store/labels.ts";
 import { configOptions } from "../settings/configuration.ts";
-import { configOf } from "../settings/read-configuration.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 import { refuseOrdered } from "./ordered.ts";
 import { imageReference } from "./reference.ts";
@@ -57,9 +56,8 @@ export function imageTagCommand(): Command {
       // A name alone means all versions; an alias means the one that it stands for.
       const isOne = reference.version !== undefined || reference.name !== image.name;
       const versions = isOne ? [image.version] : await store.versions(image.name);
-      const { dataDir } = configOf(command);
-      refuseOrdered(
-        dataDir,
+      await refuseOrdered(
+        command,
         versions.map((version) => ({ name: image.name, version })),
       );
       renamed.push(...(await renameImage(store, siteKey, { name: image.name, versions, newName: flags.rename })));

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Logger, pino } from "pino";
+import type { Fault } from "../../fault.ts";
 import { configOptions, setOption, storeKeyOption } from "../settings/configuration.ts";
 import { configOf } from "../settings/read-configuration.ts";
 import { Exit, examples, globalOptions, printResult } from "../terminal/output.ts";
@@ -64,9 +65,10 @@ export function serveCommand(): Command {
       if (!existsSync(join(config.dataDir, "boot", "vmlinuz"))) {
         log.warn({ fix: "bootcast boot-image build" }, "no boot image is there yet, so no machine can start");
       }
-      const stopped = await signal;
+      const end = await Promise.race([signal, server.lost]);
+      if (typeof end !== "string") log.error({ fault: end }, "another server has the database: this one ends");
       manager?.stopping();
-      await stopOn(stopped, server.stop, log);
+      await stopOn(end, server.stop, log);
     });
 }
 
@@ -82,8 +84,8 @@ function nextSignal(): Promise<string> {
   });
 }
 
-async function stopOn(signal: string, stop: () => Promise<void>, log: Logger): Promise<void> {
-  log.info({ signal }, "stopping");
+async function stopOn(end: string | Fault, stop: () => Promise<void>, log: Logger): Promise<void> {
+  if (typeof end === "string") log.info({ signal: end }, "stopping");
   const late = setTimeout(() => {
     log.error(`not stopped after ${STOP_WITHIN_MS} ms, ending anyway`);
     process.exit(Exit.failed);
@@ -91,5 +93,5 @@ async function stopOn(signal: string, stop: () => Promise<void>, log: Logger): P
   await stop();
   clearTimeout(late);
   // Whatever a part may have left behind does not keep a stopped server alive.
-  process.exit(Exit.done);
+  process.exit(typeof end === "string" ? Exit.done : Exit.failed);
 }

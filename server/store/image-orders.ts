@@ -1,23 +1,28 @@
 import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { DatabaseSync } from "node:sqlite";
+import { connectDatabase } from "../db/database.ts";
+import type { DatabasePlace } from "../db/place.ts";
 import type { ImageVersion } from "./store.ts";
 
 /** An order that is not done yet and that hands out this image version. */
 export type OrderOfImage = ImageVersion & { readonly deployId: number };
 
-/** The orders that stand in a data directory, whether its server runs or not. Changes nothing there. */
-export function standingOrders(dataDir: string): OrderOfImage[] {
-  const path = join(dataDir, "bootcast.db");
-  if (!existsSync(path)) return [];
-  const database = new DatabaseSync(path, { readOnly: true, timeout: 5_000 });
+/**
+ * The orders that stand in a database, whether its server runs or not. Changes nothing there.
+ *
+ * @throws {Fault} as `connectDatabase`
+ */
+export async function standingOrders(place: DatabasePlace): Promise<OrderOfImage[]> {
+  if ("file" in place && !existsSync(place.file)) return [];
+  const db = await connectDatabase(place, { isReadOnly: true });
   try {
-    const text = "select id, image, image_version as version from deploys where state = 'active' and kind <> 'capture'";
-    return database
-      .prepare(text)
-      .all()
-      .map(({ id, image, version }) => ({ deployId: Number(id), name: String(image), version: Number(version) }));
+    const rows = await db
+      .selectFrom("deploys")
+      .select(["id", "image", "image_version"])
+      .where("state", "not in", ["done", "cancelled"])
+      .where("kind", "!=", "capture")
+      .execute();
+    return rows.map(({ id, image, image_version }) => ({ deployId: id, name: image, version: image_version }));
   } finally {
-    database.close();
+    await db.destroy();
   }
 }

@@ -1,0 +1,59 @@
+import { chmodSync, closeSync, openSync } from "node:fs";
+import { DatabaseSync } from "node:sqlite";
+import { type Dialect, type SqliteDatabase, SqliteDialect } from "kysely";
+import { Fault } from "../../fault.ts";
+import { refuseNetworkDisk } from "./network-disk.ts";
+
+/**
+ * The SQLite file at `path`.
+ *
+ * @param isReadOnly nothing there is changed; otherwise the file is made when it is not there
+ * @throws {Fault} DATABASE_UNREADABLE, DATABASE_ON_NETWORK_DISK
+ */
+export function sqliteDialect(path: string, { isReadOnly }: { readonly isReadOnly: boolean }): Dialect {
+  refuseNetworkDisk(path);
+  return new SqliteDialect({ database: open(path, isReadOnly) });
+}
+
+/** `node:sqlite` in the shape that Kysely's SQLite dialect drives. */
+function open(path: string, isReadOnly: boolean): SqliteDatabase {
+  let sqlite: DatabaseSync;
+  try {
+    if (!isReadOnly && path !== ":memory:") keepPrivate(path);
+    sqlite = new DatabaseSync(path, { timeout: 5_000, readOnly: isReadOnly });
+    // WAL: readers do not wait for the writer; FULL: what was written survives a power cut. A lost "done" or a
+    // lost "stop" would give an order to erase once more.
+    if (!isReadOnly) sqlite.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on");
+    // Better no server than one that fails in the middle of an evening.
+    const { quick_check: damage } = sqlite.prepare("pragma quick_check(1)").get() as { quick_check: string };
+    if (damage !== "ok") throw new Error(`It is damaged: ${damage.replaceAll("\n", " ")}.`);
+  } catch (error) {
+    throw new Fault(
+      "DATABASE_UNREADABLE",
+      {
+        what: `The database ${path} cannot be opened.`,
+        why: (error as Error).message,
+        fix: "Check that the directory can be written and is on a local disk (not NFS), or put a backup in its place. Moved away, it is made anew, without the hosts and sessions.",
+      },
+      error,
+    );
+  }
+  return {
+    close: () => sqlite.close(),
+    prepare: (text) => {
+      const statement = sqlite.prepare(text);
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => statement.all(...(parameters as never[])),
+        run: (parameters) => statement.run(...(parameters as never[])),
+        iterate: (parameters) => statement.iterate(...(parameters as never[])),
+      };
+    },
+  };
+}
+
+/** Who the hosts are and what was ordered is the owner's alone. SQLite gives its side files the mode of this one. */
+function keepPrivate(path: string): void {
+  closeSync(openSync(path, "a", 0o600));
+  chmodSync(path, 0o600);
+}

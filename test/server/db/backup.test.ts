@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { backupDatabase } from "../../../server/db/backup.ts";
+import { openDatabase } from "../../../server/db/database.ts";
+import { Core, machine } from "../core.ts";
+
+const directory = mkdtempSync(join(tmpdir(), "bootcast-backup-"));
+after(() => rmSync(directory, { recursive: true }));
+const now = () => 9_000_000;
+
+test("a copy is made while the server writes: it is whole, private, and gives no order", async () => {
+  const path = join(directory, "bootcast.db");
+  const db = await openDatabase(path);
+  const core = new Core(db);
+  for (const number of [1, 2, 3]) await core.hosts.register(machine(number));
+  const ended = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  await core.deploys.cancel(ended.deployId);
+  const standing = await core.deploys.create({ image: "lab-debian", to: ["lab-02"] });
+  const any = await core.deploys.create({ image: "lab-debian", to: "any" });
+  // Some of these come before the copy and some behind it; each is in it as a whole or not at all.
+  let written = 0;
+  const writing = Promise.all(
+    Array.from({ length: 200 }, async (_, number) => {
+      await core.events.change(async ({ record }) => {
+        await record({ kind: "one", data: { number } });
+        await record({ kind: "two", data: { number } });
+      });
+      written += 1;
+    }),
+  );
+  const file = join(directory, "copy.db");
+  const made = await backupDatabase(path, file, now);
+  await writing;
+  assert.equal(written, 200);
+  assert.deepEqual(made, {
+    file,
+    sizeBytes: statSync(file).size,
+    stoppedSessions: [standing.deployId, any.deployId],
+  });
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.equal((await core.orders.bootPolicyOf(machine(2).mac)).boot, "agent", "here it stands");
+
+  const put = new Core(await openDatabase(file));
+  const events = await put.events.list({ limit: 5000 });
+  const count = (kind: string) => events.filter((event) => event.kind === kind).length;
+  assert.equal(count("one"), count("two"));
+  assert.equal(count("host.registered"), 3);
+  for (const number of [1, 2, 3]) {
+    assert.deepEqual(await put.orders.bootPolicyOf(machine(number).mac), { boot: "disk" });
+  }
+  const [last] = (await put.events.list({ deployId: any.deployId })).slice(-1);
+  assert.deepEqual([last?.kind, last?.data, last?.atMs], ["deploy.cancelled", { why: "backup" }, 9_000_000]);
+  assert.equal((await put.sessions.show(standing.deployId)).hosts[0]?.order, "cancelled");
+  await put.db.destroy();
+  await db.destroy();
+  const left = readdirSync(directory).filter((name) => !["bootcast.db", "copy.db"].includes(name));
+  assert.deepEqual(left, [], "nothing else is left there");
+});
+
+test("what is there already is never replaced, and nothing is left of what fails", async () => {
+  const path = join(directory, "other.db");
+  await assert.rejects(backupDatabase(path, join(directory, "x.db"), now), { code: "DATABASE_ABSENT" });
+  await (await openDatabase(path)).destroy();
+  const there = join(directory, "there.db");
+  writeFileSync(there, "an earlier backup");
+  await assert.rejects(backupDatabase(path, there, now), { code: "FILE_EXISTS" });
+  assert.equal(statSync(there).size, 17);
+  await assert.rejects(backupDatabase(path, join(directory, "absent", "x.db"), now), { code: "ENOENT" });
+  writeFileSync(path, "this is no database, and long enough to be looked at as one".repeat(100));
+  chmodSync(path, 0o600);
+  await assert.rejects(backupDatabase(path, join(directory, "y.db"), now));
+  assert.equal(existsSync(join(directory, "y.db")), false);
+  assert.deepEqual(
+    readdirSync(directory).filter((name) => name.startsWith(".")),
+    [],
+  );
+});
