@@ -23,6 +23,7 @@ type AddOptions = {
   readonly wakeBefore?: number;
   readonly quietHours?: string[];
   readonly missed?: "run" | "skip";
+  readonly skipUsed?: boolean;
   readonly disk?: string;
   readonly erase?: EraseMethod;
   readonly verify?: string;
@@ -70,6 +71,7 @@ export function addCommand(): Command {
         "of a time that came while the server was down: run it late while its window is open, or skip it (default: run)",
       ).choices(["run", "skip"]),
     )
+    .option("--skip-used", "leave hosts alone whose own system runs when the time comes")
     .option("--disk <rule>", "which disk, where a host has several (see bootcast deploy --help)")
     .addOption(
       new Option("--erase <method>", "how disks are erased (default: none: only what differs)").choices(eraseMethods),
@@ -128,7 +130,7 @@ function wantedOf(name: string, image: string, options: AddOptions): NewSchedule
     name,
     cron: cron ?? cronOf(at ?? ""),
     isWaking: options.wake,
-    ...given({ timeZone, windowMs, wakeBeforeMs, quietHours, missed }),
+    ...given({ skipsUsed: options.skipUsed, timeZone, windowMs, wakeBeforeMs, quietHours, missed }),
     deploy: {
       image: reference.name,
       to: options.to.includes("any") ? "any" : options.to,
@@ -161,6 +163,7 @@ function planText(wanted: NewScheduleBody, { next, plan }: SchedulePlanBody, tim
     ...(plan?.skipped ?? []).map(({ name, why }) => `  not now: ${name}, ${why}`),
     "A disk that holds something else than after its last restore is left alone: nobody is there to look at it.",
     ...(wanted.isWaking === false ? [] : ["Hosts that are off are woken."]),
+    ...(wanted.skipsUsed === true ? ["Hosts whose own system runs then are left alone."] : []),
     ...(wanted.wakeBeforeMs ? [`The order is given ${formatDuration(wanted.wakeBeforeMs)} before its time.`] : []),
     occurrenceTable(next, timeZone),
   ].join("\n");

@@ -50,6 +50,7 @@ export function scheduleText(schedule: ScheduleBody): string {
     ["Wakes", schedule.isWaking ? wakeText(schedule.wakeBeforeMs) : "no"],
     ...(schedule.quietHours.length === 0 ? [] : [["Quiet", schedule.quietHours.join(", ")]]),
     ["Missed", schedule.missed === "run" ? "run late while the window is open" : "skipped"],
+    ["Used", schedule.skipsUsed ? "hosts whose own system runs are left alone" : "whatever runs there"],
     ["Made by", schedule.madeBy],
   ];
   const next = schedule.isPaused ? ["It is paused."] : ["Next:", occurrenceTable(schedule.next, timeZone)];

@@ -3,12 +3,14 @@ import type { Logger } from "pino";
 import type { Config } from "../../server/config/config.ts";
 import type { Database } from "../../server/db/database.ts";
 import type { EventLog } from "../../server/events.ts";
+import type { Hosts } from "../../server/hosts/hosts.ts";
 import type { Waker } from "../../server/hosts/wake.ts";
 import { Courier } from "../../server/notify/courier.ts";
 import type { MailSettings } from "../../server/notify/mail-settings.ts";
 import { Targets } from "../../server/notify/targets.ts";
 import type { DeployStreams } from "../../server/orders/deploy-streams.ts";
 import type { Deploys } from "../../server/orders/deploys.ts";
+import { hostsInUse } from "../../server/schedules/presence.ts";
 import { Scheduler } from "../../server/schedules/scheduler.ts";
 import { Schedules } from "../../server/schedules/schedules.ts";
 import { VERSION } from "../version.ts";
@@ -17,6 +19,7 @@ type ScheduleWiring = {
   readonly config: Config;
   readonly db: Database;
   readonly events: EventLog;
+  readonly hosts: Hosts;
   readonly deploys: Deploys;
   readonly streams: DeployStreams;
   readonly waker: Waker;
@@ -26,7 +29,7 @@ type ScheduleWiring = {
 
 /** What happens by itself at its time, and who is told of what. */
 export function schedulesOf(options: ScheduleWiring) {
-  const { config, db, events, deploys, streams, waker, log, now } = options;
+  const { config, db, events, hosts, deploys, streams, waker, log, now } = options;
   const mail = mailOf(config);
   const closeIdle = (deployId: number) => streams.closeIdle(deployId);
   const schedules = new Schedules({ db, events, plan: (request) => deploys.plan(request), closeIdle, now });
@@ -34,6 +37,8 @@ export function schedulesOf(options: ScheduleWiring) {
     db,
     events,
     order: (request) => deploys.create(request),
+    select: (words) => hosts.select(words),
+    inUse: (hostIds) => hostsInUse(hostIds, { db, now }),
     wake: (hosts) => waker.wake(hosts),
     closeIdle,
     log: log.child({ part: "schedules" }),

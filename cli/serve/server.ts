@@ -282,7 +282,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const askedMsOf = (mac: string) => trace.triedMs(mac);
   const hostParts = hostPartsOf({ values, db, events, hosts, interfaces, askedMsOf, now });
   hostRoutes(api, hostParts);
-  const byItself = schedulesOf({ config, db, events, deploys, streams, waker: hostParts.waker, log, now });
+  const byItself = schedulesOf({ config, db, events, hosts, deploys, streams, waker: hostParts.waker, log, now });
   scheduleRoutes(api, byItself);
   notifyRoutes(api, byItself);
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });

@@ -128,8 +128,8 @@ export function scheduleRoutes(http: HttpServer, { schedules }: { readonly sched
   );
 }
 
-function runBody({ schedule: _, ...run }: ScheduleRun): ScheduleRunBody {
-  return run;
+function runBody({ schedule: _, leftOut, ...run }: ScheduleRun): ScheduleRunBody {
+  return { ...run, leftOut: [...leftOut] };
 }
 
 /** With what is meant where nothing is said. */
@@ -143,6 +143,7 @@ function wantedOf(body: NewScheduleBody): NewSchedule {
     wakeBeforeMs: body.wakeBeforeMs ?? 0,
     quietHours: body.quietHours ?? [],
     missed: body.missed ?? "run",
+    skipsUsed: body.skipsUsed ?? false,
     request: { ...body.deploy, erase: body.deploy.erase ?? "none" },
     madeBy: currentActor()?.name ?? "the server",
   };

@@ -24,6 +24,8 @@ export const NewScheduleBody = Type.Object(
     quietHours: Type.Optional(Type.Array(Type.String({ maxLength: 100 }))),
     /** A time that came while the server was down: "run" late, while its window is open (unless given), or "skip". */
     missed: Type.Optional(Missed),
+    /** Whether hosts are left alone whose own system runs: somebody may be at work there; false unless given. */
+    skipsUsed: Type.Optional(Type.Boolean()),
     /** What is ordered each time; "erase" is "none", which sends and writes only what differs, unless given. */
     deploy: DeployRequestBody,
   },
@@ -50,6 +52,8 @@ export const ScheduleRunBody = Type.Object({
   state: Type.Unsafe<(typeof runStates)[number]>({ type: "string", enum: [...runStates] }),
   /** Its session; null: nothing was ordered. */
   deployId: Nullable(Type.Number()),
+  /** Hosts that were in use. */
+  leftOut: Type.Array(Type.Object({ name: Type.String(), why: Type.String() })),
   why: Type.String(),
   endedAtMs: Nullable(Type.Number()),
 });
@@ -63,6 +67,7 @@ export const ScheduleBody = Type.Object({
   wakeBeforeMs: Type.Number(),
   quietHours: Type.Array(Type.String()),
   missed: Missed,
+  skipsUsed: Type.Boolean(),
   isPaused: Type.Boolean(),
   madeBy: Type.String(),
   createdAtMs: Type.Number(),

@@ -52,6 +52,8 @@ export type ScheduleTable = {
   quiet_hours: string;
   /** "run" or "skip". */
   missed: string;
+  /** 1: hosts that run a system of their own are left alone. */
+  skips_used: number;
   /** The DeployRequest as JSON. */
   request: string;
   is_paused: number;
@@ -70,6 +72,8 @@ export type ScheduleRunTable = {
   /** One of `runStates`. */
   state: string;
   deploy_id: number | null;
+  /** JSON list of `LeftOut`: who was in use. */
+  left_out: string;
   /** How often its hosts were woken. */
   wakes_sent: number;
   /** 1: its window is over, and who had not begun was left alone. */

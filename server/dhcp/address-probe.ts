@@ -1,5 +1,5 @@
 import { createSocket, type Socket } from "node:dgram";
-import { readFile } from "node:fs/promises";
+import { readNeighbours } from "../network/neighbours.ts";
 
 /** How long an offer waits for a machine that has its address already: on one wire that machine answers in 1 ms. */
 const SOON_MS = 40;
@@ -11,8 +11,6 @@ const PROBE_PORT = 9;
 const MOST_LOOKS = 256;
 /** One reading of the table serves all who look within this time. */
 const TABLE_MS = 5;
-/** linux/if_arp.h: the entry has a hardware address. */
-const ATF_COM = 2;
 
 /** Who answers for an address: a hardware address, or "somebody" behind a router; undefined for nobody. */
 export type AddressUser = string | undefined;
@@ -95,17 +93,6 @@ export function openAddressProbe(): AddressProbe {
       senders.clear();
     },
   };
-}
-
-/** The neighbours whose hardware address the system knows, by their IPv4 address. Empty where there is no such table. */
-async function readNeighbours(): Promise<ReadonlyMap<string, string>> {
-  const text = await readFile("/proc/net/arp", "latin1").catch(() => "");
-  const found = new Map<string, string>();
-  for (const line of text.split("\n").slice(1)) {
-    const [address, , flags, mac] = line.split(/\s+/);
-    if (address !== undefined && mac !== undefined && (Number(flags) & ATF_COM) !== 0) found.set(address, mac);
-  }
-  return found;
 }
 
 /** A connected socket is told when the other side has no such port: then there is another side. */

@@ -4,14 +4,12 @@ import type { Database } from "../db/database.ts";
 import type { Tables } from "../db/schema.ts";
 import type { EventLog } from "../events.ts";
 import { endOrder } from "../orders/reports.ts";
-import type { RunState, ScheduleRun } from "./schedule.ts";
+import type { LeftOut, RunState, ScheduleRun } from "./schedule.ts";
 
 type RunKey = Pick<ScheduleRun, "schedule" | "dueAtMs">;
 
 /** How many hosts of an order stand how. */
 export type HostCounts = Readonly<Record<"pending" | "running" | "done" | "failed" | "cancelled", number>>;
-
-export type LeftOut = { readonly name: string; readonly why: string };
 
 /** How a run ended. */
 export type RunResult = {
@@ -89,15 +87,20 @@ export async function countHosts(db: Pick<Database, "selectFrom">, deployId: num
   return counts;
 }
 
-/** Hosts that the order left alone from the beginning, as its first event tells. */
-export async function leftOutOf(db: Pick<Database, "selectFrom">, deployId: number): Promise<LeftOut[]> {
+/** Hosts that were left alone from the beginning: those in use, and those that the order's first event tells of. */
+export async function leftOutOf(
+  db: Pick<Database, "selectFrom">,
+  { leftOut }: ScheduleRun,
+  deployId: number,
+): Promise<LeftOut[]> {
   const created = await db
     .selectFrom("events")
     .select("data")
     .where("deploy_id", "=", deployId)
     .where("kind", "=", "deploy.created")
     .executeTakeFirst();
-  return created === undefined ? [] : ((JSON.parse(created.data) as { skipped?: LeftOut[] }).skipped ?? []);
+  const skipped = created === undefined ? [] : (JSON.parse(created.data) as { skipped?: LeftOut[] }).skipped;
+  return [...leftOut, ...(skipped ?? [])];
 }
 
 /** How a run went whose order is over. */

@@ -11,6 +11,8 @@ export type Schedule = Timing & {
   readonly isWaking: boolean;
   /** What becomes of a time that came while the server was down. */
   readonly missed: "run" | "skip";
+  /** Whether hosts are left alone whose own system runs: somebody may be at work there. */
+  readonly skipsUsed: boolean;
   readonly request: DeployRequest;
   readonly isPaused: boolean;
   readonly madeBy: string;
@@ -23,6 +25,8 @@ export type Schedule = Timing & {
 export const runStates = ["opening", "running", "done", "failed", "stopped", "skipped", "missed"] as const;
 export type RunState = (typeof runStates)[number];
 
+export type LeftOut = { readonly name: string; readonly why: string };
+
 /** One time that came. */
 export type ScheduleRun = {
   readonly schedule: string;
@@ -32,6 +36,8 @@ export type ScheduleRun = {
   readonly state: RunState;
   /** Null: nothing was ordered. */
   readonly deployId: number | null;
+  /** Hosts that were in use. */
+  readonly leftOut: readonly LeftOut[];
   /** How it went, one sentence; empty while it goes on. */
   readonly why: string;
   readonly endedAtMs: number | null;
@@ -52,6 +58,7 @@ export function scheduleOf(row: Selectable<ScheduleTable>): Schedule {
     quietHours: JSON.parse(row.quiet_hours) as string[],
     isWaking: row.wakes === 1,
     missed: row.missed as Schedule["missed"],
+    skipsUsed: row.skips_used === 1,
     request: JSON.parse(row.request) as DeployRequest,
     isPaused: row.is_paused === 1,
     madeBy: row.made_by,
@@ -68,6 +75,7 @@ export function runOf(row: Selectable<ScheduleRunTable>): ScheduleRun {
     endsAtMs: row.ends_at_ms,
     state: row.state as RunState,
     deployId: row.deploy_id,
+    leftOut: JSON.parse(row.left_out) as LeftOut[],
     why: row.why,
     endedAtMs: row.ended_at_ms,
   };

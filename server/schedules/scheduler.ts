@@ -13,6 +13,10 @@ type SchedulerOptions = {
   readonly events: EventLog;
   /** Gives the order, as for a person. */
   readonly order: (request: DeployRequest) => Promise<unknown>;
+  /** The hosts that words select: who they are now. */
+  readonly select: (words: readonly string[]) => Promise<readonly { readonly id: string; readonly name: string }[]>;
+  /** Which of these run a system of their own. */
+  readonly inUse: (hostIds: readonly string[]) => Promise<ReadonlySet<string>>;
   /** Wakes hosts by their network cards. Called again while they do not come. */
   readonly wake: (hosts: readonly { readonly id: string; readonly name: string }[]) => Promise<unknown>;
   /** Ends the streams of an order that nobody receives any more. */
@@ -138,7 +142,7 @@ export class Scheduler {
     const deploy = await db.selectFrom("deploys").select("state").where("id", "=", deployId).executeTakeFirst();
     if (deploy?.state !== "active") {
       const counts = await countHosts(db, deployId);
-      const leftOut = await leftOutOf(db, deployId);
+      const leftOut = await leftOutOf(db, run, deployId);
       await endRun(events, run, resultOf(counts, { isStopped: deploy?.state === "cancelled", leftOut }));
       return;
     }
@@ -153,13 +157,14 @@ export class Scheduler {
   /** Nobody looks at the disks now: what holds something unexpected is left alone. */
   async #order(schedule: Schedule, run: ScheduleRun): Promise<void> {
     const { events, order, now } = this.#options;
-    const { name, request } = schedule;
+    const { name } = schedule;
     if (now() >= run.endsAtMs) {
       await endRun(events, run, { state: "failed", why: "The order could not be given before its window was over." });
       return;
     }
     const actor = `schedule ${name}`;
     try {
+      const request = schedule.skipsUsed ? await this.#withoutUsed(schedule, run) : schedule.request;
       await actingAs({ name: actor, inChange: (tables) => noteOrdered(tables, run, actor) }, () =>
         order({ ...request, confirmed: [] }),
       );
@@ -177,6 +182,27 @@ export class Scheduler {
       .where("due_at_ms", "=", run.dueAtMs)
       .executeTakeFirst();
     if (schedule.isWaking && row?.deploy_id != null) await this.#wake({ ...runOf(row), wakesSent: 0 }, row.deploy_id);
+  }
+
+  /** @throws {Fault} HOSTS_SKIPPED when all are in use */
+  async #withoutUsed({ request }: Schedule, run: ScheduleRun): Promise<DeployRequest> {
+    const { events, select, inUse } = this.#options;
+    if (request.to === "any") return request;
+    const hosts = await select(request.to);
+    const used = await inUse(hosts.map(({ id }) => id));
+    const names = hosts.filter(({ id }) => used.has(id)).map((host) => host.name);
+    if (names.length === 0) return request;
+    await events.change(({ tables }) =>
+      tables
+        .updateTable("schedule_runs")
+        .set({ left_out: JSON.stringify(names.map((name) => ({ name, why: IN_USE }))) })
+        .where("schedule", "=", run.schedule)
+        .where("due_at_ms", "=", run.dueAtMs)
+        .execute(),
+    );
+    const to = hosts.filter(({ id }) => !used.has(id)).map(({ id }) => id);
+    if (to.length === 0) throw allInUse(names);
+    return { ...request, to, target: request.target ?? request.to.join(", ").slice(0, MOST_TARGET_LETTERS) };
   }
 
   /** Only when the order is there: a machine that wakes without one starts its own disk. */
@@ -213,6 +239,17 @@ export class Scheduler {
   }
 }
 
+const IN_USE = "its own system runs";
+const MOST_TARGET_LETTERS = 200;
+
+function allInUse(names: readonly string[]): Fault {
+  return new Fault("HOSTS_SKIPPED", {
+    what: "No host is left that this order could be given to.",
+    why: `They run systems of their own: ${names.join(", ")}.`,
+    fix: "Let them be switched off before, or make the schedule without --skip-used.",
+  });
+}
+
 function rowOf(schedule: string, decision: Decision, nowMs: number) {
   const { dueAtMs, endsAtMs } = decision.occurrence;
   const isRun = decision.kind === "run";
@@ -223,6 +260,7 @@ function rowOf(schedule: string, decision: Decision, nowMs: number) {
     ends_at_ms: endsAtMs,
     state: isRun ? "opening" : decision.kind,
     deploy_id: null,
+    left_out: "[]",
     wakes_sent: 0,
     is_closed: 0,
     why: isRun ? "" : decision.why,

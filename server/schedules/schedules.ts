@@ -8,7 +8,7 @@ import { closeWindow } from "./run-steps.ts";
 import { isForNow, runOf, type Schedule, type ScheduleRun, scheduleOf } from "./schedule.ts";
 
 /** What a person gives. */
-export type NewSchedule = Timing & Pick<Schedule, "name" | "isWaking" | "missed" | "request" | "madeBy">;
+export type NewSchedule = Timing & Pick<Schedule, "name" | "isWaking" | "missed" | "skipsUsed" | "request" | "madeBy">;
 
 type SchedulesOptions = {
   readonly db: Database;
@@ -92,6 +92,7 @@ export class Schedules {
         wake_before_ms: wanted.wakeBeforeMs,
         quiet_hours: JSON.stringify(wanted.quietHours),
         missed: wanted.missed,
+        skips_used: wanted.skipsUsed ? 1 : 0,
         request: JSON.stringify(request),
         is_paused: 0,
         handled_until_ms: nowMs,

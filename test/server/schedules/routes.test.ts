@@ -29,7 +29,9 @@ async function open(t: TestContext) {
       courier: new Courier({ db, events, mail: undefined, sender, log, chance: () => 0 }),
     });
     const order = (request: DeployRequest) => deploys.create(request);
-    scheduler = new Scheduler({ db, events, order, wake: async () => undefined, closeIdle, log, now });
+    const select = (words: readonly string[]) => core.hosts.select(words);
+    const inUse = async () => new Set<string>();
+    scheduler = new Scheduler({ db, events, order, select, inUse, wake: async () => undefined, closeIdle, log, now });
   });
   t.after(() => site.close());
   site.core.nowMs = Date.UTC(2026, 10, 23);

@@ -23,6 +23,7 @@ const nightly: NewSchedule = {
   quietHours: [],
   isWaking: true,
   missed: "run",
+  skipsUsed: false,
   request: { image: "lab-debian", to: ["lab-01", "lab-02"], erase: "none" },
   madeBy: "mueller",
 };
@@ -41,8 +42,10 @@ async function room(t: TestContext) {
   const woken: string[][] = [];
   const wake = async (hosts: readonly { id: string }[]) => void woken.push(hosts.map(({ id }) => id));
   const order = (request: DeployRequest) => deploys.create(request);
+  const select = (words: readonly string[]) => core.hosts.select(words);
+  const inUse = async () => new Set<string>();
   const start = (more: Partial<ConstructorParameters<typeof Scheduler>[0]> = {}) =>
-    new Scheduler({ db, events, order, wake, closeIdle, log, now, ...more });
+    new Scheduler({ db, events, order, select, inUse, wake, closeIdle, log, now, ...more });
   const told = async () => (await events.list()).filter(({ kind }) => kind.startsWith("schedule."));
   const kinds = async () => (await told()).map(({ kind }) => kind.replace("schedule.", ""));
   const run = async () => (await schedules.runs("kiosks", { limit: 1 }))[0];
@@ -330,4 +333,29 @@ test("a schedule that is removed while its order is given takes the order with i
   await start({ order }).look();
   assert.deepEqual(await db.selectFrom("deploys").selectAll().execute(), []);
   assert.deepEqual(woken, []);
+});
+
+test("hosts whose own system runs are left out where that is asked for, and it is told", async (t) => {
+  const { core, ids, schedules, start, told, run, finish } = await room(t);
+  await schedules.add({ ...nightly, skipsUsed: true });
+  const asked: (readonly string[])[] = [];
+  let used = new Set([ids[1]!]);
+  const inUse = async (hostIds: readonly string[]) => {
+    asked.push(hostIds);
+    return used;
+  };
+  const scheduler = start({ inUse });
+  core.nowMs = due;
+  await scheduler.look();
+  assert.deepEqual(asked, [ids]);
+  await finish(ids[0]!);
+  await scheduler.look();
+  assert.equal((await run())?.why, "1 done. lab-02 was left alone: its own system runs.");
+  const { target } = await core.db.selectFrom("deploys").select("target").executeTakeFirstOrThrow();
+  assert.equal(target, "lab-01, lab-02", "as people call it");
+  used = new Set(ids);
+  core.nowMs = due + 24 * HOUR_MS;
+  await scheduler.look();
+  assert.deepEqual([(await run())?.state, (await run())?.leftOut.length], ["skipped", 2]);
+  assert.match(JSON.stringify((await told()).at(-1)?.data), /They run systems of their own: lab-01, lab-02\./);
 });
