@@ -38,8 +38,7 @@ export function hostLockCommand(): Command {
       return withServer(command, async (api) => {
         const body = { to, reason: options.reason, untilMs };
         printResult(await api.post<{ hosts: HostBody[] }>("/api/v1/hosts/lock", body), ({ hosts }) => {
-          const until =
-            untilMs === null ? "until somebody unlocks them" : `until ${new Date(untilMs).toLocaleString()}`;
+          const until = untilMs === null ? "until somebody unlocks them" : `until ${localText(untilMs)}`;
           return `Locked ${until}: ${namesOf(hosts)}.`;
         });
       });
@@ -60,6 +59,14 @@ export function hostUnlockCommand(): Command {
         );
       }),
     );
+}
+
+/** "2026-11-27 18:00" in this machine's time zone. */
+function localText(atMs: number): string {
+  const at = new Date(atMs);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}`;
 }
 
 /** "2026-11-27", "2026-11-27 18:00", or with a time zone as ISO 8601 has it. */

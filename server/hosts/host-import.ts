@@ -131,8 +131,8 @@ export class HostImports {
       })
       .execute();
     await change.tables.insertInto("host_macs").values({ mac, host_id: id }).execute();
-    await setLabels(change, { id, name, labels: [] }, labels);
     await change.record({ kind: "host.added", hostId: id, data: { ...row, name } });
+    await setLabels(change, { id, name, labels: [] }, labels);
     return { id, name };
   }
 }

@@ -57,6 +57,8 @@ test("host: approve, group, label, note, lock, wake, and what the lists say then
   assert.match(shown, /Labels +floor:2 kiosk/);
   assert.match(shown, /Note +fan is loud/);
   assert.match(shown, /State +locked/);
+  assert.match(shown, /host\.labels {2}\+kiosk \+floor:2/);
+  assert.match(shown, /host\.locked {2}exam/);
   assert.match(shown, /Detail +locked by .* until .* UTC: "exam"/);
   assert.match(await run("wake", "room-b"), /lab-01 and lab-02 \(2 cards\) through eth0/);
 });
