@@ -122,6 +122,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   DEPLOY_RUNS: 409,
   NOTHING_TO_RETRY: 409,
   LOGIN_THROTTLED: 429,
+  WAKE_FAILED: 502,
   DATABASE_UNREACHABLE: 503,
 };
 
@@ -133,7 +134,7 @@ function statusOf(fault: Pick<Fault, "code">): number {
   if (["UNKNOWN", "MISSING"].includes(kind)) return 404;
   if (["BUSY", "TAKEN", "EXISTS", "ENDED", "FULL", "ANEW"].includes(kind)) return 409;
   if (kind === "LARGE") return 413;
-  return ["INVALID", "NAME"].includes(kind) ? 400 : 500;
+  return ["INVALID", "NAME", "RULE"].includes(kind) ? 400 : 500;
 }
 
 /** The IPv4 address that a socket is bound to, also when it was reached through an IPv6 one. */
