@@ -7,6 +7,7 @@ import type { EventLog } from "../events.ts";
 import { mayBeUuidOf } from "../hosts/host-identity.ts";
 import type { Host } from "../hosts/host-record.ts";
 import type { Hosts } from "../hosts/hosts.ts";
+import { ORDERED_AT_SCREEN } from "../orders/by-hand.ts";
 import type { FindImage } from "../orders/deploy-plan.ts";
 import type { Deploys } from "../orders/deploys.ts";
 import { parseDigest, provesPassword } from "./digest.ts";
@@ -14,9 +15,6 @@ import { findBootFile } from "./files.ts";
 import { type Menu, type MenuChoice, type MenuImage, MOST_MENU_IMAGES, menuEntries } from "./menu.ts";
 import { MenuTickets } from "./menu-tickets.ts";
 import { PinGate } from "./pin-gate.ts";
-
-/** Said in the event of an order, where the command line's orders say nothing. */
-export const ORDERED_AT_SCREEN = "the machine's own screen";
 
 export type MachineMenuOptions = {
   readonly hosts: Pick<Hosts, "idOfMac" | "ofId">;

@@ -13,6 +13,7 @@ import type { Database } from "../db/database.ts";
 import type { Change, EventLog } from "../events.ts";
 import type { Hosts } from "../hosts/hosts.ts";
 import type { Alive } from "./alive.ts";
+import { isOrderedByHand } from "./by-hand.ts";
 import { addHost } from "./deploy-hosts.ts";
 import { awaitsTurnFromMs, decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
@@ -205,6 +206,7 @@ export class Orders {
       ...(scripts === undefined ? {} : { scripts }),
       ...(alive === undefined ? {} : { alive }),
       ...(disk?.terms === undefined ? {} : { terms: disk.terms }),
+      ...((await isOrderedByHand(db, deploy.id)) && { isByHand: true }),
       reason: `Session ${deploy.id}: ${deploy.image} version ${deploy.image_version}.`,
     };
   }

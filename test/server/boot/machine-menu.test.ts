@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, beforeEach, describe, test } from "node:test";
 import type { BootPolicy } from "../../../bsdp/policy.ts";
-import { MachineMenu, type MenuAnswer, type MenuOrder, ORDERED_AT_SCREEN } from "../../../server/boot/machine-menu.ts";
+import { MachineMenu, type MenuAnswer, type MenuOrder } from "../../../server/boot/machine-menu.ts";
 import { TICKET_FOR_MS } from "../../../server/boot/menu-tickets.ts";
 import { LOCKED_FOR_MS, MOST_WRONG_OF_ALL, MOST_WRONG_OF_ONE } from "../../../server/boot/pin-gate.ts";
 import { CaptureOrders } from "../../../server/capture/orders.ts";
+import { ORDERED_AT_SCREEN } from "../../../server/orders/by-hand.ts";
 import { Core, machine } from "../core.ts";
 
 const pin = "490215";
@@ -191,6 +192,10 @@ describe("the menu of a machine", () => {
     const event = (await core.events.list()).find(({ kind }) => kind === "deploy.created");
     assert.equal(event?.data["orderedAt"], ORDERED_AT_SCREEN);
     assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "agent" });
+    // Who is there may still stop it by a key.
+    const hostId = (await core.hosts.idOfMac(mac)) ?? "";
+    const given = await core.orders.orderFor(hostId, "10.77.0.1");
+    assert.equal(given.kind === "deploy" && given.isByHand, true);
   });
 
   test("a link is good once, also when two come at the same time", async () => {
