@@ -3,7 +3,7 @@ import { loadSystemCalls } from "../../udp/system-calls.ts";
 import type { Finding } from "./finding.ts";
 
 /** A room that asks in the same second fills less than this: server/dhcp/device-socket.ts, server/stream. */
-export const BUFFER_BYTES = 8 * 1024 * 1024;
+export const BUFFER_BYTES = 4 * 1024 * 1024;
 const CAP_NET_ADMIN = 12n;
 
 /** What makes packets fast here, or slow. */

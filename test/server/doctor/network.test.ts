@@ -47,7 +47,7 @@ test("socket buffers: too small is a warning with the command, unless this proce
   const small = { rmem_max: 212_992, wmem_max: 212_992 };
   const found = bufferFinding(small, false);
   assert.equal(found.status, "warn");
-  assert.match(found.fix ?? "", /sysctl -w net\.core\.rmem_max=8388608 net\.core\.wmem_max=8388608/);
+  assert.match(found.fix ?? "", /sysctl -w net\.core\.rmem_max=4194304 net\.core\.wmem_max=4194304/);
   assert.equal(bufferFinding(small, true).status, "ok");
   assert.equal(bufferFinding({ rmem_max: 16e6, wmem_max: 16e6 }, false).status, "ok");
   assert.equal(bufferFinding({ rmem_max: Number.NaN, wmem_max: Number.NaN }, false).status, "ok", "not told");
