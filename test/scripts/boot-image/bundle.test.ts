@@ -41,7 +41,7 @@ test("the threads of the agent are in its one file", async (t) => {
   await writeFile(
     join(folder, "main.ts"),
     `import { openThreadedUnpacker } from ${JSON.stringify(join(agentFolder, "stream/threaded-unpacker.ts"))};
-import { openCellThreads } from ${JSON.stringify(join(agentFolder, "cell-threads.ts"))};
+import { openCellThreads } from ${JSON.stringify(join(agentFolder, "threads/cell-threads.ts"))};
 export async function main(): Promise<void> {
   const memory = new Uint8Array(new SharedArrayBuffer(64));
   const log = { warn: console.log } as never;
