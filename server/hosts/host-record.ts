@@ -69,9 +69,12 @@ export function hostOf(row: Selectable<HostTable>, labels: readonly string[]): H
   };
 }
 
-function lockOf(
-  row: Pick<Selectable<HostTable>, "lock_reason" | "lock_by" | "locked_at_ms" | "lock_until_ms">,
-): HostLock | null {
+type LockRow = Pick<Selectable<HostTable>, "lock_reason" | "lock_by" | "locked_at_ms" | "lock_until_ms">;
+
+/** The columns that tell what stands against erasing a host. */
+export const hindranceColumns = ["is_approved", "lock_reason", "lock_by", "locked_at_ms", "lock_until_ms"] as const;
+
+function lockOf(row: LockRow): HostLock | null {
   if (row.locked_at_ms === null) return null;
   return {
     reason: row.lock_reason ?? "",
@@ -81,18 +84,19 @@ function lockOf(
   };
 }
 
-/** What stands against erasing this host, as the tables say at this moment; undefined: nothing. */
+/** What stands against erasing this host now; undefined: nothing. */
+export function hindranceOfRow(row: LockRow & { readonly is_approved: number }, nowMs: number): Hindrance | undefined {
+  return hindranceOf({ isApproved: row.is_approved === 1, lock: lockOf(row) }, nowMs);
+}
+
+/** The same, as the tables say at this moment. */
 export async function hindranceIn(
   db: Pick<Database, "selectFrom">,
   hostId: string,
   nowMs: number,
 ): Promise<Hindrance | undefined> {
-  const row = await db
-    .selectFrom("hosts")
-    .select(["is_approved", "lock_reason", "lock_by", "locked_at_ms", "lock_until_ms"])
-    .where("id", "=", hostId)
-    .executeTakeFirst();
-  return row === undefined ? undefined : hindranceOf({ isApproved: row.is_approved === 1, lock: lockOf(row) }, nowMs);
+  const row = await db.selectFrom("hosts").select(hindranceColumns).where("id", "=", hostId).executeTakeFirst();
+  return row === undefined ? undefined : hindranceOfRow(row, nowMs);
 }
 
 /** The labels of all hosts, by host. */

@@ -2,6 +2,7 @@ import type { AgentState, Report } from "../../agent/contract.ts";
 import type { FaultText } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { EventLog, StoredEvent } from "../events.ts";
+import { hindranceColumns, hindranceOfRow } from "../hosts/host-record.ts";
 import type { AnyLimits } from "./any-limits.ts";
 import { unknownDeploy } from "./deploy-hosts.ts";
 import type { OrderState } from "./deploy-rules.ts";
@@ -62,7 +63,7 @@ export type SessionHost = {
   readonly totalMs: number;
   /** With whom its turn comes: 0 is the canary's; null: all at once. */
   readonly wave: number | null;
-  /** What it waits for while its turn has not come; empty when it has. */
+  /** What it waits for while its turn has not come, or a person wants it left alone; empty when neither is so. */
   readonly heldBy: string;
   /** Of what the stream sent to it, the share that did not arrive; null: nothing is sent to it now. */
   readonly lossShare: number | null;
@@ -104,6 +105,7 @@ export class Sessions {
       .select(["hosts.id", "hosts.name", "hosts.state as agent_state", "hosts.detail", "hosts.percent"])
       .select(["deploy_hosts.state", "deploy_hosts.fault", "started_at_ms", "ended_at_ms", "alive_until_ms"])
       .select(["wave", "released_at_ms", "hosts.state_since_ms"])
+      .select(hindranceColumns)
       .where("deploy_id", "=", deployId)
       .orderBy("hosts.name")
       .execute();
@@ -111,6 +113,10 @@ export class Sessions {
     const streams = await this.#streams.nowOf(deployId);
     const links = linksOf(streams.flatMap(({ figures }) => figures.receivers));
     const waits = heldBy(deploy);
+    const heldOf = (row: (typeof rows)[number]): string => {
+      const hindrance = deploy.kind === "capture" ? undefined : hindranceOfRow(row, this.#now());
+      return hindrance?.why ?? (row.released_at_ms === null ? waits : "");
+    };
     const hosts = rows.map((row): SessionHost => {
       const own = events.filter(({ hostId }) => hostId === row.id);
       // Restored, and its system is waited for: to people that is not the end.
@@ -134,7 +140,7 @@ export class Sessions {
         timings: timingsOf(own, endMs ?? this.#now()),
         totalMs: row.started_at_ms === null ? 0 : (endMs ?? this.#now()) - row.started_at_ms,
         wave: row.wave,
-        heldBy: row.state === "pending" && row.released_at_ms === null ? waits : "",
+        heldBy: row.state === "pending" ? heldOf(row) : "",
         lossShare: link?.lossShare ?? null,
         slow: link?.slow ?? "",
         leftMs: isReceiving ? leftOf(row.percent, this.#now() - row.state_since_ms) : null,

@@ -111,3 +111,13 @@ test("the disk of a locked host may be captured", async () => {
   const answer = await core.report(hostId, "capturing", deployId, { challenge });
   assert.deepEqual([answer.proceed, typeof answer.permit], [true, "string"]);
 });
+
+test("a session says of a locked host why it waits", async () => {
+  const { core, lock } = await site();
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  await lock();
+  const [host] = (await core.sessions.show(deployId)).hosts;
+  assert.match(host?.heldBy ?? "", /^locked by .*: "exam"$/);
+  await core.desk.unlock(["lab-01"]);
+  assert.equal((await core.sessions.show(deployId)).hosts[0]?.heldBy, "");
+});
