@@ -22,7 +22,8 @@ export function Plan({ plan }: { plan: DeployPlanBody }) {
           </p>
         </div>
       )}
-      <ul class="plan">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it. */}
+      <ul class="plan" tabIndex={0} aria-label={say(texts.hosts(plan.hosts.length))}>
         {plan.hosts.map((host) => (
           <li key={host.id} class={host.warning === "" ? "" : "plan-warned"}>
             <strong class="plan-name">{host.name}</strong>

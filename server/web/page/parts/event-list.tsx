@@ -9,7 +9,8 @@ export function EventList({ events, isOfHost = false }: { events: readonly Event
   if (events.length === 0) return <p class="muted">{say(texts.logEmpty)}</p>;
   const names = new Map((hosts.value.value ?? []).map(({ id, name }) => [id, name]));
   return (
-    <ol class="events">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it.
+    <ol class="events" tabIndex={0} aria-label={say(texts.log)}>
       {events.map((event) => (
         <li key={event.id} class={`event ${isBad(event) ? "event-bad" : ""}`}>
           <time dateTime={new Date(event.atMs).toISOString()}>{as.time(event.atMs, nowMs.value)}</time>
