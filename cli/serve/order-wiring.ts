@@ -16,6 +16,7 @@ import { Deploys } from "../../server/orders/deploys.ts";
 import { Orders } from "../../server/orders/orders.ts";
 import { OrderReports } from "../../server/orders/reports.ts";
 import { Scripts } from "../../server/orders/scripts.ts";
+import type { Wake } from "../../server/orders/waking.ts";
 import type { SiteKey } from "../../server/store/keys.ts";
 import type { ImageStore } from "../../server/store/store.ts";
 
@@ -53,7 +54,7 @@ export async function hostsOf(options: Pick<WiringOptions, "config" | "db" | "ev
 }
 
 /** All that is about orders: what people order, what hosts are told, and what they say. */
-export function ordersOf(options: WiringOptions & { readonly hosts: Hosts }) {
+export function ordersOf(options: WiringOptions & { readonly hosts: Hosts; readonly wake: Wake }) {
   const { config, db, events, store, key, opener, httpPort, hosts, log, now } = options;
   const { values } = config;
   const streams = new DeployStreams({ db, opener, log });
@@ -94,7 +95,7 @@ export function ordersOf(options: WiringOptions & { readonly hosts: Hosts }) {
     rateBytesPerSecond: values["multicast.rate"],
     now,
   });
-  const conductor = new Conductor({ db, events, streams });
+  const conductor = new Conductor({ db, events, streams, wake: options.wake });
   const freeBytes = async () => {
     const { bavail, bsize } = await statfs(store.directory);
     return bavail * bsize;

@@ -35,6 +35,7 @@ import { InterfaceWatch } from "../../server/network/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../../server/network/interfaces.ts";
 import { addToQueues } from "../../server/notify/outbox.ts";
 import { Sessions } from "../../server/orders/sessions.ts";
+import type { Wake } from "../../server/orders/waking.ts";
 import { StoreCells } from "../../server/store/cells.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
 import { openStore } from "../../server/store/store.ts";
@@ -129,12 +130,13 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const hosts = await hostsOf({ config, db, events });
   const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }), tell });
   let httpPort = values["http.port"];
-  const wired = ordersOf({ config, db, events, store, key, opener, hosts, httpPort: () => httpPort, log, now });
+  // Nobody is woken before the server is up.
+  const wake: Wake = (asleep) => hostParts.waker.wake(asleep);
+  const wired = ordersOf({ config, db, events, store, key, opener, hosts, wake, httpPort: () => httpPort, log, now });
   const { streams, reports, alive, scripts, orders, deploys, conductor, captures, findImage, freeBytes } = wired;
   await alive.resume();
   parts.defer(alive.watch(log.child({ part: "alive" })));
   await streams.resume();
-  parts.defer(conductor.watch(log.child({ part: "orders" })));
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
   const secureBoot = values["boot.secure_boot"];
   const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, { secureBoot });
@@ -261,6 +263,9 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   parts.defer(() => api.close());
   const accessLog = log.child({ part: "access" });
   const access = await accessOf(api, { dataDir, values, db, events, addresses, watch, log: accessLog, now });
+  const askedMsOf = (mac: string) => trace.triedMs(mac);
+  const hostParts = hostPartsOf({ values, db, events, hosts, interfaces, askedMsOf, now });
+  const byItself = schedulesOf({ config, db, events, hosts, deploys, streams, waker: hostParts.waker, log, now });
   const httpsPort = () => Number(URL.parse(access.servers()[0] ?? "")?.port ?? values["https.port"]);
   const doctor = doctorOf({
     config,
@@ -270,6 +275,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     hub,
     users: access.users,
     otherServers: () => dhcp?.otherServers,
+    byItself: byItself.seen,
     ports: () => ({ http: httpPort, https: httpsPort(), tftp: tftp.port }),
     log: log.child({ part: "doctor" }),
     now,
@@ -279,10 +285,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   captureOrderRoutes(api, { captures });
   scriptRoutes(api, { scripts });
-  const askedMsOf = (mac: string) => trace.triedMs(mac);
-  const hostParts = hostPartsOf({ values, db, events, hosts, interfaces, askedMsOf, now });
   hostRoutes(api, hostParts);
-  const byItself = schedulesOf({ config, db, events, hosts, deploys, streams, waker: hostParts.waker, log, now });
   scheduleRoutes(api, byItself);
   notifyRoutes(api, byItself);
   hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
@@ -329,6 +332,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   );
   parts.defer(byItself.courier.watch());
   parts.defer(byItself.scheduler.watch());
+  parts.defer(conductor.watch(log.child({ part: "orders" })));
   watch.start();
   parts.defer(() => watch.stop());
   const examined = doctor.start();

@@ -38,6 +38,7 @@ type DeployOptions = {
   readonly canary?: readonly string[] | boolean;
   readonly batch?: number;
   readonly maxFailed?: number;
+  readonly wake?: boolean;
   readonly network?: string;
   readonly model?: string;
   readonly most?: number;
@@ -117,6 +118,7 @@ export function deployCommand(): Command {
       "when more fail, nobody else begins (default: a tenth of the hosts, at least 1)",
       wholeNumber(0, 100_000),
     )
+    .option("--wake", "start machines that are switched off (Wake-on-LAN) when their turn comes")
     .option("--network <range>", 'of any: only hosts of this network, "10.1.0.0/24"')
     .option("--model <pattern>", 'of any: only hosts of this model, "iMac*"')
     .option("--most <n>", "of any: only so many hosts", parseCount)
@@ -155,6 +157,7 @@ async function deploy(command: Command, image: string, options: DeployOptions): 
     ...(options.alive === undefined ? {} : { alive: options.alive }),
     ...(options.at === undefined ? {} : { startAtMs: parseWhen(options.at, clock) }),
     ...(waves === undefined ? {} : { waves }),
+    ...(options.wake === undefined ? {} : { wake: options.wake }),
     ...(limits === undefined ? {} : { limits }),
   };
   await withServer(command, (api) =>

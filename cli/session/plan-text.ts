@@ -5,6 +5,9 @@ import { ago } from "../terminal/ago.ts";
 import { table } from "../terminal/table.ts";
 import { whenText } from "./when.ts";
 
+/** Who waits in the agent is heard of twice a minute. */
+const AWAKE_MS = 90_000;
+
 type About = {
   readonly nowMs: number;
   /** In which times are told. */
@@ -17,7 +20,7 @@ export function planText(plan: DeployPlanBody, about: About): string {
   const common = [`Erased: ${eraseWords[plan.erase]}.`, ...fitOf(plan), ...turnsOf(plan), ...timesOf(plan, about)];
   if (plan.to === "any") return [...anyText(plan, image, about), ...common].join("\n");
   const count = plan.hosts.length === 1 ? "1 host" : `${plan.hosts.length} hosts`;
-  const rows = table(plan.hosts.map((host) => rowOf(host, about.nowMs))).split("\n");
+  const rows = table(plan.hosts.map((host) => rowOf(host, plan.wake, about.nowMs))).split("\n");
   const lines = plan.hosts.flatMap((host, index) => [rows[index]!, ...notesOf(host)]);
   const skipped = plan.skipped.map(({ name, why }) => `Left alone: ${name}: ${why}.`);
   return [`${count} will be ERASED and receive ${image}:`, ...lines, ...skipped, ...common].join("\n");
@@ -99,13 +102,17 @@ const eraseWords: Readonly<Record<EraseMethod, string>> = {
 
 type PlannedHost = DeployPlanBody["hosts"][number];
 
-function rowOf(host: PlannedHost, nowMs: number): string[] {
+function rowOf(host: PlannedHost, isWoken: boolean, nowMs: number): string[] {
+  const isAsleep = nowMs - host.lastSeenMs > AWAKE_MS;
+  const notes = [...(isWoken && isAsleep ? ["not awake: will be woken"] : []), host.warning].filter(
+    (note) => note !== "",
+  );
   return [
     `  ${host.name}`,
     host.mac,
     host.model || "unknown model",
     host.disks.map(({ path, sizeBytes }) => `${path} ${formatSize(sizeBytes)}`).join(", ") || "no disk",
-    `${host.lastSeenMs === 0 ? "never seen" : `last seen ${ago(nowMs - host.lastSeenMs)}`}${host.warning === "" ? "" : `   ! ${host.warning}`}`,
+    `${host.lastSeenMs === 0 ? "never seen" : `last seen ${ago(nowMs - host.lastSeenMs)}`}${notes.length === 0 ? "" : `   ! ${notes.join("; ")}`}`,
   ];
 }
 

@@ -156,6 +156,8 @@ export const DeployRequestBody = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    /** Whether machines that are switched off are woken when their turn comes. */
+    wake: Type.Optional(Type.Boolean()),
     /** Of "any". */
     limits: Type.Optional(LimitsBody),
     /** What people call these hosts: "room-b". */
@@ -216,6 +218,7 @@ export const DeployPlanBody = Type.Object({
       mostFailed: Type.Number(),
     }),
   ),
+  wake: Type.Boolean(),
   limits: Nullable(LimitsBody),
   /** By hosts that were restored with this image before ("past"), or only by its bytes ("rate"). */
   estimate: Type.Object({ seconds: Type.Number(), basis: oneOf(["past", "rate"]), hosts: Type.Number() }),

@@ -14,8 +14,10 @@ export async function rollouts(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable("deploys").addColumn("any_limits", "text").execute();
   await db.schema.alterTable("deploys").addColumn("target", "text").execute();
   await db.schema.alterTable("deploys").addColumn("retry_of", "integer").execute();
+  await db.schema.alterTable("deploys").addColumn("wakes", "integer").execute();
   await db.schema.alterTable("deploy_hosts").addColumn("wave", "integer").execute();
   await db.schema.alterTable("deploy_hosts").addColumn("released_at_ms", "bigint").execute();
+  await db.schema.alterTable("deploy_hosts").addColumn("woken_at_ms", "bigint").execute();
   await db.schema.alterTable("hosts").addColumn("address", "text").execute();
   await sql`update deploys set begun_at_ms = created_at_ms`.execute(db);
   await sql`update deploy_hosts set released_at_ms = (select created_at_ms from deploys where deploys.id = deploy_hosts.deploy_id)`.execute(

@@ -274,6 +274,8 @@ export type DeployTable = {
   target: Generated<string | null>;
   /** The deploy whose failed hosts these were. */
   retry_of: Generated<number | null>;
+  /** 1: machines that are switched off are woken when their turn comes. */
+  wakes: Generated<number | null>;
 };
 
 export type DeployHostTable = {
@@ -295,6 +297,8 @@ export type DeployHostTable = {
   /** When its turn comes: 0 is the canary's; null: all at once. And since when it has come (null: it has not). */
   wave: Generated<number | null>;
   released_at_ms: Generated<number | null>;
+  /** When its machine was woken for it; null: it was not. */
+  woken_at_ms: Generated<number | null>;
   /** Of a deploy: the disk that the last permit was for (agent/disk/identity.ts), and 1 when its erase was over. */
   begun_disk: Generated<string | null>;
   is_erased: Generated<number | null>;

@@ -5,6 +5,7 @@ import type { EventLog } from "../events.ts";
 import { unknownDeploy } from "./deploy-hosts.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { advance, resumeHalted, startBefore } from "./rollout.ts";
+import { type Wake, wakeReleased } from "./waking.ts";
 
 /** Nobody is told to the second, and whoever changes something wakes us. */
 const LOOK_EVERY_MS = 5_000;
@@ -17,11 +18,14 @@ export class Conductor {
   readonly #db: Database;
   readonly #events: EventLog;
   readonly #streams: DeployStreams;
+  readonly #wake: Wake | undefined;
 
-  constructor(options: { db: Database; events: EventLog; streams: DeployStreams }) {
+  /** @param options.wake starts machines that are switched off; nobody is woken unless given */
+  constructor(options: { db: Database; events: EventLog; streams: DeployStreams; wake?: Wake }) {
     this.#db = options.db;
     this.#events = options.events;
     this.#streams = options.streams;
+    this.#wake = options.wake;
   }
 
   /** Carries out what is to be done now. @returns when there may be more, if nothing happens before; null: never */
@@ -33,6 +37,7 @@ export class Conductor {
       // A wave that is over needs its stream no more; the next one gets one that waits for its hosts.
       await this.#streams.closeIdle(deployId);
     }
+    if (this.#wake !== undefined) await wakeReleased({ db: this.#db, events: this.#events, wake: this.#wake });
     return nextMs;
   }
 

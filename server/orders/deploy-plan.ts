@@ -60,6 +60,8 @@ export type DeployRequest = {
   readonly startAtMs?: number | undefined;
   /** Hosts go one group after the other, and stop when too many fail; all at once unless given. */
   readonly waves?: WavesRequest | undefined;
+  /** Machines that are switched off are woken when their turn comes; they are left to people unless given. */
+  readonly wake?: boolean | undefined;
   /** Of "any": which hosts that appear. */
   readonly limits?: AnyLimits | undefined;
   /** What people call these hosts; the words of `to` unless given. */
@@ -93,6 +95,7 @@ export type DeployPlan = {
   readonly startAtMs: number | null;
   /** Null: all hosts at once. */
   readonly waves: Waves | null;
+  readonly wake: boolean;
   /** Of "any"; null: every host that appears. */
   readonly limits: AnyLimits | null;
   readonly estimate: Estimate;

@@ -106,6 +106,7 @@ export class Deploys {
       disk: request.disk ?? null,
       startAtMs,
       waves,
+      wake: request.wake ?? false,
       limits: to === "any" && limits !== undefined && Object.keys(limits).length > 0 ? limits : null,
       estimate: estimateOf({
         ...image,
@@ -225,10 +226,13 @@ function targetOf(words: readonly string[], hosts: readonly { readonly id: strin
 }
 
 /** @throws {Fault} DEPLOY_INVALID for what cannot be ordered together */
-function refuseMixture({ to, waves, limits }: DeployRequest): void {
+function refuseMixture({ to, waves, limits, wake }: DeployRequest): void {
   if (limits !== undefined) checkLimits(limits);
   if (to === "any" && waves !== undefined) {
     throw invalid("Nobody knows who will appear, so nobody can go first.", 'Name hosts or a group instead of "any".');
+  }
+  if (to === "any" && wake === true) {
+    throw invalid("Nobody knows who will appear, so nobody can be woken.", 'Name hosts or a group instead of "any".');
   }
   if (to !== "any" && limits !== undefined && Object.keys(limits).length > 0) {
     throw invalid("Limits are for hosts that appear, and it names hosts.", 'Leave them out, or give it to "any".');

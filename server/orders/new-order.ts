@@ -47,6 +47,7 @@ export async function writeOrder(change: Change, request: DeployRequest, plan: D
       any_limits: plan.limits === null ? null : JSON.stringify(plan.limits),
       target: plan.target,
       retry_of: plan.retryOf,
+      wakes: plan.wake ? 1 : null,
     })
     .returning("id")
     .executeTakeFirstOrThrow();
@@ -76,6 +77,7 @@ function told(request: DeployRequest, plan: DeployPlan): Record<string, unknown>
     ...(plan.alive ? { alive: true } : {}),
     ...(plan.startAtMs === null ? {} : { startAtMs: plan.startAtMs }),
     ...(plan.waves === null ? {} : { waves: plan.waves }),
+    ...(plan.wake ? { wake: true } : {}),
     ...(plan.limits === null ? {} : { limits: plan.limits }),
     ...(plan.retryOf === null ? {} : { retryOf: plan.retryOf }),
     ...(plan.skipped.length === 0 ? {} : { skipped: plan.skipped.map(({ name, why }) => ({ name, why })) }),

@@ -244,6 +244,12 @@ async function isToCall(change: Change, hostId: string, report: Report, deployId
 
 /** The order of one host is over: it waits for something new, and the deploy ends with its last host. */
 export async function endOrder(change: Change, hostId: string, deployId: number, state: OrderState): Promise<void> {
+  // Of the last two that end at the same moment, at two servers, the second one sees the first.
+  await change.tables
+    .updateTable("deploys")
+    .set((row) => ({ wait_for: row.ref("wait_for") }))
+    .where("id", "=", deployId)
+    .execute();
   await change.record({ kind: `deploy.host-${state}`, hostId, deployId });
   // From now on it waits for something new.
   await change.tables.updateTable("hosts").set({ waiting_since_ms: change.nowMs }).where("id", "=", hostId).execute();

@@ -44,6 +44,7 @@ export async function retryRequest(db: Pick<Database, "selectFrom">, deployId: n
     afterwards: (deploy.afterwards ?? "reboot") as Afterwards,
     alive: deploy.alive === 1,
     retryOf: deployId,
+    ...(deploy.wakes === 1 ? { wake: true } : {}),
     ...(deploy.disk_rule === null ? {} : { disk: deploy.disk_rule }),
     ...(deploy.grow === null ? {} : { grow: deploy.grow as Growth }),
     ...(deploy.ids === null ? {} : { ids: deploy.ids as DiskIds }),

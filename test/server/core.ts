@@ -43,6 +43,10 @@ export class Core {
   readonly log = pino({ level: "silent" });
   readonly opened: StreamWanted[] = [];
   readonly closed: string[] = [];
+  /** Names of hosts that were woken by orders. */
+  readonly woken: string[] = [];
+  /** Set to make the next ones fail. */
+  wakeFault: Fault | undefined;
   /** Set to make the next streams fail to open. */
   streamFault: Fault | undefined;
   readonly db: Database;
@@ -94,7 +98,15 @@ export class Core {
       },
       now,
     });
-    this.conductor = new Conductor({ db, events: this.events, streams: this.streams });
+    this.conductor = new Conductor({
+      db,
+      events: this.events,
+      streams: this.streams,
+      wake: async (asleep) => {
+        if (this.wakeFault !== undefined) throw this.wakeFault;
+        this.woken.push(...asleep.map(({ name }) => name));
+      },
+    });
     this.sessions = new Sessions({ db, events: this.events, streams: this.streams, now });
   }
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { type AgentState, CONTRACT_VERSION } from "../../../agent/contract.ts";
+import { Fault } from "../../../fault.ts";
 import { DEFAULT_ALIVE_MS } from "../../../server/orders/alive-rules.ts";
 import type { DeployRequest } from "../../../server/orders/deploy-plan.ts";
 import { WAVE_WAIT_MS } from "../../../server/orders/rollout-rules.ts";
@@ -393,4 +394,30 @@ test("hosts that want the same version of an image are one stream, whatever orde
   await core.deploys.cancel(other);
   await core.streams.close(other);
   assert.deepEqual(core.closed, [streams[0], streams[2]]);
+});
+
+test("machines that are switched off are woken when their turn comes, once, and who is awake is not", async () => {
+  const { core, order, restore, idOf } = await room(4);
+  core.nowMs += HOUR_MS;
+  await core.hosts.touch(idOf("lab-02"), core.nowMs);
+  const waves = { canary: ["lab-02"], batch: 2 };
+  const startAtMs = core.nowMs + 60_000;
+  const deployId = await order({ waves, startAtMs, wake: true });
+  await core.conductor.look();
+  assert.deepEqual(core.woken, [], "not before its time");
+  core.nowMs = startAtMs;
+  await core.conductor.look();
+  assert.deepEqual(core.woken, [], "the canary waits for it in the agent");
+  await restore("lab-02", deployId);
+  core.wakeFault = new Fault("WAKE_FAILED", { what: "Nothing was sent.", why: "No network.", fix: "Look." });
+  await core.conductor.look();
+  await core.conductor.look();
+  const failed = (await core.events.list({ deployId })).filter(({ kind }) => kind === "deploy.wake-failed");
+  assert.equal(failed.length, 1, "told once");
+  core.wakeFault = undefined;
+  for (const name of ["lab-01", "lab-03"]) await restore(name, deployId);
+  await core.conductor.look();
+  await core.conductor.look();
+  assert.deepEqual(core.woken, ["lab-04"]);
+  await assert.rejects(core.deploys.plan({ image: "lab-debian", to: "any", wake: true }), { code: "DEPLOY_INVALID" });
 });
