@@ -4,6 +4,7 @@ import type { Config, ConfigValues } from "../../server/config/config.ts";
 import { findOtherServer } from "../../server/dhcp/probe.ts";
 import type { SeenServer } from "../../server/dhcp/settings.ts";
 import { lookAtAddresses } from "../../server/doctor/addresses.ts";
+import { type ByItself, scheduleFindings, toldFindings } from "../../server/doctor/by-itself.ts";
 import { lookAtClock } from "../../server/doctor/clock.ts";
 import { lookAtDataDisk, lookAtOwners } from "../../server/doctor/data-disk.ts";
 import { dhcpFindings } from "../../server/doctor/dhcp-check.ts";
@@ -37,6 +38,8 @@ export type LiveServer = {
   users(): Promise<readonly User[]>;
   /** A stream is sent, or waits for its receivers: the network and the disk are left alone. */
   isBusy(): boolean;
+  /** Schedules, and who is told what happens. */
+  readonly byItself: ByItself;
 };
 
 export type Site = {
@@ -104,6 +107,10 @@ export function siteChecks({ config, interfaces, store, user, live, now }: Site)
     check("store", "images", (signal) => lookAtImages(store, signal)),
     check("store", "clock", lookAtClock),
     check("agent", "boot image", () => lookAtBootImages(config)),
+    check("store", "schedules", async () =>
+      live === undefined ? [] : scheduleFindings(await live.byItself.schedules()),
+    ),
+    check("network", "notifications", async () => (live === undefined ? [] : toldFindings(await live.byItself.told()))),
     check("agent", "nbi", () => probeBundles(config)),
     check("security", "secrets", async () => (existsSync(dataDir) ? lookAtSecrets(dataDir) : [])),
     check("security", "log in", async () => (live === undefined ? [] : peopleFindings(await live.users(), now()))),

@@ -20,13 +20,14 @@ type DoctorWiring = {
   readonly users: Pick<Users, "list">;
   readonly otherServers: () => readonly SeenServer[] | undefined;
   readonly ports: LiveServer["ports"];
+  readonly byItself: LiveServer["byItself"];
   readonly log: Logger;
   readonly now: () => number;
 };
 
 /** The doctor of the running server: it looks at itself from inside. */
 export function doctorOf(options: DoctorWiring): Doctor {
-  const { config, db, events, store, hub, users, otherServers, ports, log, now } = options;
+  const { config, db, events, store, hub, users, otherServers, ports, byItself, log, now } = options;
   const uid = process.getuid?.() ?? 0;
   const checks = siteChecks({
     config,
@@ -35,6 +36,7 @@ export function doctorOf(options: DoctorWiring): Doctor {
     user: { uid, name: readAccounts().find((account) => account.uid === uid)?.name ?? `user ${uid}` },
     live: {
       ports,
+      byItself,
       otherServers,
       users: () => users.list(),
       isBusy: () => hub.list().some((stream) => stream.figures().state !== "ended"),

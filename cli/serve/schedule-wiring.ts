@@ -2,6 +2,7 @@ import { hostname } from "node:os";
 import type { Logger } from "pino";
 import type { Config } from "../../server/config/config.ts";
 import type { Database } from "../../server/db/database.ts";
+import type { ByItself } from "../../server/doctor/by-itself.ts";
 import type { EventLog } from "../../server/events.ts";
 import type { Hosts } from "../../server/hosts/hosts.ts";
 import type { Waker } from "../../server/hosts/wake.ts";
@@ -53,7 +54,14 @@ export function schedulesOf(options: ScheduleWiring) {
     log: log.child({ part: "notify" }),
     chance: () => Math.random(),
   });
-  return { schedules, scheduler, targets, courier };
+  const seen: ByItself = {
+    schedules: async () => {
+      const active = (await schedules.list()).filter(({ isPaused }) => !isPaused);
+      return Promise.all(active.map(async (each) => ({ name: each.name, fault: await schedules.faultOf(each) })));
+    },
+    told: () => targets.list(),
+  };
+  return { schedules, scheduler, targets, courier, seen };
 }
 
 function mailOf({ values }: Config): MailSettings | undefined {

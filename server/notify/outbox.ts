@@ -4,13 +4,17 @@ import type { StoredEvent } from "../events.ts";
 import { topicOf } from "./topics.ts";
 
 /** So many messages wait for one target; what comes then is counted, and the target is told how many it missed. */
-export const MOST_WAITING = 500;
+const MOST_WAITING = 500;
 
 /**
  * Puts an event into the queues of those who are told of it, in the transaction that writes it down: what happened is
  * told, also when the server is killed in the next moment; and what was undone is told to nobody.
  */
-export async function addToQueues(tables: Transaction<Tables>, event: StoredEvent): Promise<void> {
+export async function addToQueues(
+  tables: Transaction<Tables>,
+  event: StoredEvent,
+  mostWaiting: number = MOST_WAITING,
+): Promise<void> {
   const topic = topicOf(event);
   if (topic === undefined) return;
   const targets = await tables
@@ -28,7 +32,7 @@ export async function addToQueues(tables: Transaction<Tables>, event: StoredEven
       .select(({ fn }) => fn.countAll().as("waiting"))
       .where("target", "=", target.name)
       .executeTakeFirstOrThrow();
-    if (Number(waiting) >= MOST_WAITING) {
+    if (Number(waiting) >= mostWaiting) {
       await tables
         .updateTable("notify_targets")
         .set(({ eb }) => ({ dropped: eb("dropped", "+", 1) }))

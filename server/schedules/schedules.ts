@@ -73,6 +73,17 @@ export class Schedules {
     }
   }
 
+  /** Why the order of a schedule cannot be given, whatever the hour; undefined: it can. */
+  async faultOf({ request }: Schedule): Promise<Fault | undefined> {
+    try {
+      await this.#options.plan(request);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Fault)) throw error;
+      return isForNow(error) ? undefined : error;
+    }
+  }
+
   /** @throws {Fault} SCHEDULE_EXISTS, SCHEDULE_INVALID, and what an order is refused for */
   async add(wanted: NewSchedule): Promise<Schedule> {
     await this.plan(wanted);

@@ -3,7 +3,11 @@ import { test } from "node:test";
 import { Fault } from "../../../fault.ts";
 import { scheduleFindings, toldFindings } from "../../../server/doctor/by-itself.ts";
 
-const fault = new Fault("IMAGE_MISSING", { what: "There is no image kiosk.", why: "It was removed.", fix: "Import it." });
+const fault = new Fault("IMAGE_MISSING", {
+  what: "There is no image kiosk.",
+  why: "It was removed.",
+  fix: "Import it.",
+});
 
 test("a schedule that will fail is told before its time; none is nothing to see", () => {
   assert.deepEqual(scheduleFindings([]), []);
@@ -27,6 +31,9 @@ test("who cannot be told is told here, after a few tries, and not while they are
   assert.deepEqual(toldFindings([{ ...fails, isPaused: true }]), []);
   for (const fine of [chat, { ...fails, failures: 2 }]) assert.equal(toldFindings([fine])[0]?.status, "ok");
   const [failing] = toldFindings([{ ...chat, name: "b" }, fails]);
-  assert.deepEqual([failing?.probe, failing?.status, failing?.fix], ["notification chat", "warn", "bootcast notify test chat"]);
+  assert.deepEqual(
+    [failing?.probe, failing?.status, failing?.fix],
+    ["notification chat", "warn", "bootcast notify test chat"],
+  );
   assert.match(failing?.detail ?? "", /7 messages wait: There is no image/);
 });

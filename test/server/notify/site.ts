@@ -6,12 +6,14 @@ import { type NewTarget, Targets } from "../../../server/notify/targets.ts";
 import { topics } from "../../../server/notify/topics.ts";
 import { Core, machine } from "../core.ts";
 
+export const MOST_WAITING = 10;
+
 /** A server that tells people what happens, with a clock that is moved by hand. */
 export async function noticeSite(t: TestContext, mail?: MailSettings) {
   const core = await Core.open();
   t.after(() => core.db.destroy());
   const { db, events, log } = core;
-  events.onRecord(addToQueues);
+  events.onRecord((tables, event) => addToQueues(tables, event, MOST_WAITING));
   const targets = new Targets({ db, events, hasMail: mail !== undefined });
   const sender = { server: "lab-server", version: "1.0", now: () => core.nowMs };
   const start = () => new Courier({ db, events, mail, sender, log, chance: () => 0 });
