@@ -48,7 +48,7 @@ async function makeDeb(staged: string, output: string): Promise<string> {
     await put("DEBIAN/prerm", prerm, 0o755);
     execFileSync("chmod", ["--recursive", "u=rwX,go=rX", tree]);
     const name = `${manifest.name}_${manifest.version}_${hostArchitecture}.deb`;
-    execFileSync("dpkg-deb", ["--root-owner-group", "-Zzstd", "--build", tree, join(output, name)], {
+    execFileSync("dpkg-deb", ["--root-owner-group", "-Zzstd", "-z9", "--build", tree, join(output, name)], {
       stdio: "ignore",
     });
     return name;

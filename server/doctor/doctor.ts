@@ -8,7 +8,7 @@ import { runChecks } from "./run-checks.ts";
 export const DOCTOR_WITHIN_MS = 4_000;
 const EVERY_MS = 3_600_000;
 /** The machines that wait for a server that was just started go first. */
-const FIRST_AFTER_MS = 180_000;
+const FIRST_AFTER_MS = 600_000;
 
 export type DoctorReport = {
   readonly atMs: number;
