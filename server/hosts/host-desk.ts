@@ -2,7 +2,7 @@ import { Fault } from "../../fault.ts";
 import { currentActor } from "../access/actor.ts";
 import type { Change, EventLog } from "../events.ts";
 import type { Host } from "./host-record.ts";
-import { checkGroupName, checkLabel, MOST_LABELS, readNote, readReason } from "./host-words.ts";
+import { asWritten, checkGroupName, checkLabel, MOST_LABELS, readNote, readReason } from "./host-words.ts";
 import type { Hosts } from "./hosts.ts";
 
 /**
@@ -28,8 +28,9 @@ export class HostDesk {
   }
 
   /** Puts them into a group; null: into none. @throws {Fault} as `Hosts.select`, GROUP_NAME */
-  async setGroup(words: readonly string[], group: string | null): Promise<Host[]> {
-    if (group !== null) checkGroupName(group);
+  async setGroup(words: readonly string[], name: string | null): Promise<Host[]> {
+    if (name !== null) checkGroupName(name);
+    const group = name === null ? null : asWritten(name, await this.#hosts.list());
     return this.#each(words, async (change, host) => {
       if (host.group === group) return;
       await set(change, host, { group_name: group });

@@ -3,7 +3,7 @@ import { Fault } from "../../fault.ts";
 import { isHostName } from "./host-identity.ts";
 import type { HostRow } from "./host-list.ts";
 import type { Host } from "./host-record.ts";
-import { checkGroupName, checkLabel, MOST_LABELS, readNote } from "./host-words.ts";
+import { asWritten, checkGroupName, checkLabel, MOST_LABELS, readNote } from "./host-words.ts";
 
 /** What a list of hosts would change. */
 export type ImportPlan = {
@@ -33,8 +33,10 @@ export function planImport(
   const adds: HostRow[] = [];
   const changes: HostImport[] = [];
   let same = 0;
+  // Groups of the list count as well: its first spelling is the one.
+  const grouped: { readonly group: string | null }[] = [...known.hosts];
   for (const [index, given] of rows.entries()) {
-    const row = checked(given, index + 1);
+    const row = grouping(checked(given, index + 1), grouped);
     const owner = known.ownerOf(row.mac);
     const host = owner === undefined ? undefined : byId.get(owner);
     const key = host?.id ?? row.mac;
@@ -50,6 +52,13 @@ export function planImport(
   }
   checkNames(rows, { hosts: known.hosts, rowOf });
   return { adds, changes, same };
+}
+
+function grouping(row: HostRow, grouped: { readonly group: string | null }[]): HostRow {
+  if (row.group === undefined || row.group === null) return row;
+  const group = asWritten(row.group, grouped);
+  if (group === row.group && !grouped.some((each) => each.group === group)) grouped.push({ group });
+  return { ...row, group };
 }
 
 function checked(row: HostRow, number: number): HostRow {

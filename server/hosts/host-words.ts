@@ -16,6 +16,12 @@ export function checkGroupName(name: string): void {
   });
 }
 
+/** A group's name as it is written already: two that differ in capital letters only would be one for people. */
+export function asWritten(name: string, hosts: readonly { readonly group: string | null }[]): string {
+  const known = hosts.find(({ group }) => group?.toLowerCase() === name.toLowerCase());
+  return known?.group ?? name;
+}
+
 /** @throws {Fault} LABEL_NAME */
 export function checkLabel(label: string): void {
   if (/^[a-z0-9][a-z0-9_.:-]{0,62}$/i.test(label)) return;

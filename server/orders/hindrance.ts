@@ -30,6 +30,13 @@ export async function hinderedOrder(
   return { kind: "wait", reason: reason + fix };
 }
 
+/** Whoever stands before a machine that nobody approved learns that a person has to do something first. */
+export async function waitOf<T extends { readonly reason: string }>(db: Readable, hostId: string, wait: T): Promise<T> {
+  const row = await db.selectFrom("hosts").select(["name", "is_approved"]).where("id", "=", hostId).executeTakeFirst();
+  if (row === undefined || row.is_approved === 1) return wait;
+  return { ...wait, reason: `This machine is not approved yet: bootcast host approve ${row.name}. ${wait.reason}` };
+}
+
 /**
  * Until when (Infinity: for ever) the machines of locked hosts start their own disks although something is ordered for
  * them, by host. Whose disk is only to be read is not among them.

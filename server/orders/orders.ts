@@ -19,7 +19,7 @@ import { awaitsTurnFromMs, decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rul
 import type { DeployStreams } from "./deploy-streams.ts";
 import { ruleOf, termsOf } from "./disk-terms.ts";
 import { factsOf, openHosts } from "./facts.ts";
-import { hinderedOrder } from "./hindrance.ts";
+import { hinderedOrder, waitOf } from "./hindrance.ts";
 import { type KnownOrders, OrderMemory } from "./memory.ts";
 import { endOrder, type OrderReports } from "./reports.ts";
 import type { Scripts } from "./scripts.ts";
@@ -121,6 +121,7 @@ export class Orders {
     const { db, events, streams, waitMs, now } = this.#options;
     if (address !== undefined) await this.#noteAddress(hostId, address);
     const decision = decide(await factsOf(db, hostId, waitMs, now()));
+    if (decision.kind === "wait") return waitOf(db, hostId, decision);
     if (decision.kind !== "deploy") return decision;
     const about = { hostId, deployId: decision.deployId, waitMs };
     const instead = await hinderedOrder(db, { ...about, nowMs: now() });

@@ -38,6 +38,8 @@ test("groups, labels and notes are set for several hosts at once, told once each
   assert.equal((await core.hosts.find("lab-03")).note, "fan is loud\nnew disk");
   await desk.note(["lab-03"], " ");
   assert.equal((await core.hosts.find("lab-03")).note, null);
+  await desk.setGroup(["lab-03"], "ROOM-B");
+  assert.equal((await core.hosts.find("lab-03")).group, "room-b");
   await desk.setGroup(["room-b"], null);
   assert.deepEqual(
     (await core.hosts.list()).map(({ group }) => group),

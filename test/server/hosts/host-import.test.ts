@@ -62,6 +62,16 @@ test("a name that the list gives to one host is given to no other by the pattern
   assert.equal((await core.hosts.list()).length, 4);
 });
 
+test("a group is spelled as it was first", async () => {
+  const { core, imports } = await site(1);
+  await core.desk.setGroup(["lab-01"], "Room-B");
+  await imports.import([row(2, { group: "room-b" }), row(3, { group: "Kiosks" }), row(4, { group: "kiosks" })]);
+  assert.deepEqual(
+    (await core.hosts.list()).map(({ group }) => group),
+    ["Room-B", "Room-B", "Kiosks", "Kiosks"],
+  );
+});
+
 test("hosts exchange their names", async () => {
   const { core, imports } = await site(2);
   await imports.import([row(1, { name: "lab-02" }), row(2, { name: "LAB-01" })]);

@@ -84,6 +84,7 @@ test("an order to any host takes no locked host along, and takes it when it is u
 
 test("a host that nobody approved is never erased: not by an order to any, not by name, not by a permit", async () => {
   const { core, hostId, order, permit } = await site({ approve: "ask" });
+  assert.match((await order()).reason, /^This machine is not approved yet: bootcast host approve lab-01\. Nothing is/);
   const any = await core.deploys.create({ image: "lab-debian", to: "any" });
   // It gets the agent, and waits there for somebody's word.
   assert.deepEqual(await core.orders.bootPolicyOf(mac), { boot: "agent" });
