@@ -43,12 +43,8 @@ function Tile({ host }: { host: HostBody }) {
         <State state={state} />
         {isMoving(state) && host.percent !== null && <span class="tile-percent">{as.percent(host.percent)}</span>}
       </div>
-      {isMoving(state) ? (
-        <Bar percent={host.percent} label={say(texts.progressOf(host.name))} tone={tone} />
-      ) : (
-        <div class="bar-none" />
-      )}
-      <p class="tile-note" title={noteOf(host)}>
+      {isMoving(state) && <Bar percent={host.percent} label={say(texts.progressOf(host.name))} tone={tone} />}
+      <p class={isMoving(state) ? "tile-note" : "tile-note tile-note-long"} title={noteOf(host)}>
         {noteOf(host)}
       </p>
     </li>
