@@ -1,6 +1,7 @@
 import type { Selectable, Transaction } from "kysely";
 import { currentActor } from "./access/actor.ts";
 import type { Database } from "./db/database.ts";
+import { GroupedChanges } from "./db/grouped-changes.ts";
 import type { EventTable, Tables } from "./db/schema.ts";
 
 /** Something that happened, as it is told to the log. */
@@ -55,28 +56,24 @@ export class EventLog {
   readonly #now: () => number;
   readonly #listeners = new Set<(event: StoredEvent) => void>();
   readonly #recorders = new Set<Recorder>();
-  /** Ends when the last change has ended that was asked for. */
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #changes: GroupedChanges;
 
   constructor(db: Database, now: () => number) {
     this.#db = db;
+    this.#changes = new GroupedChanges(db);
     this.#now = now;
   }
 
   /**
-   * Runs `work` in one transaction; listeners hear of its events once it is committed. Changes come one after the other,
-   * so listeners hear of all events in the order of their ids.
+   * Runs `work` as one change; listeners hear of its events once it is committed. Changes come one after the other, so
+   * listeners hear of all events in the order of their ids.
    */
-  change<T>(work: (change: Change) => Promise<T>): Promise<T> {
-    return this.#afterOthers(() => this.#change(work));
-  }
-
-  async #change<T>(work: (change: Change) => Promise<T>): Promise<T> {
-    const stored: StoredEvent[] = [];
-    const nowMs = this.#now();
+  async change<T>(work: (change: Change) => Promise<T>): Promise<T> {
     const acting = currentActor();
     const actor = acting?.name ?? null;
-    const result = await this.#db.transaction().execute(async (tables) => {
+    const { result, stored } = await this.#changes.run(async (tables) => {
+      const nowMs = this.#now();
+      const stored: StoredEvent[] = [];
       const result = await work({
         tables,
         nowMs,
@@ -92,7 +89,7 @@ export class EventLog {
         },
       });
       await acting?.inChange?.(tables);
-      return result;
+      return { result, stored };
     });
     for (const event of stored) for (const listener of this.#listeners) listener(event);
     return result;
@@ -100,11 +97,8 @@ export class EventLog {
 
   /** Adds events that change nothing else, in one transaction; `atMs` is when each happened. */
   async append(events: readonly (NewEvent & { readonly atMs: number })[]): Promise<void> {
-    if (events.length > 0) await this.#afterOthers(() => this.#append(events));
-  }
-
-  async #append(events: readonly (NewEvent & { readonly atMs: number })[]): Promise<void> {
-    const rows = await this.#db.transaction().execute((tables) =>
+    if (events.length === 0) return;
+    const rows = await this.#changes.run((tables) =>
       tables
         .insertInto("events")
         .values(
@@ -125,12 +119,6 @@ export class EventLog {
       const stored = { id: ids[at]!, atMs, kind, hostId, deployId, data, actor: null };
       for (const listener of this.#listeners) listener(stored);
     }
-  }
-
-  #afterOthers<T>(work: () => Promise<T>): Promise<T> {
-    const mine = this.#last.then(work);
-    this.#last = mine.catch(() => {});
-    return mine;
   }
 
   /** Events in their order; `limit` defaults to 1000. */

@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
+import { sql } from "kysely";
+import { actingAs } from "../../../server/access/actor.ts";
 import { databaseLeases } from "../../../server/db/leases.ts";
 import { EventLog } from "../../../server/events.ts";
 import { testDatabase } from "../databases.ts";
@@ -56,6 +59,89 @@ test("changes at the same moment wait for each other", async () => {
   const all = await events.list();
   assert.equal(all.length, 40);
   for (let at = 0; at < all.length; at += 2) assert.deepEqual(all[at]?.data, all[at + 1]?.data, "not mixed");
+  await db.destroy();
+});
+
+test("of changes that are written together each is whole or not there, and events are told in the order of their ids", async () => {
+  const db = await testDatabase();
+  const events = new EventLog(db, () => 0);
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.constantFrom("keeps", "throws", "refused by a table"), { maxLength: 12 }),
+      async (all) => {
+        const before = (await events.list()).at(-1)?.id ?? 0;
+        const heard: number[] = [];
+        const stop = events.subscribe(({ id }) => heard.push(id));
+        const lease = (number: number) => ({ address: `${before}.${number}`, mac: "m", state: "bound", until_ms: 0 });
+        const ends = await Promise.allSettled(
+          all.map((how, number) =>
+            events.change(async ({ tables, record }) => {
+              await record({ kind: "test.done", data: { number } });
+              await tables.insertInto("leases").values(lease(number)).execute();
+              if (how === "refused by a table") await tables.insertInto("leases").values(lease(number)).execute();
+              if (how === "throws") throw new Error("it throws");
+              return number;
+            }),
+          ),
+        );
+        stop();
+        const kept = all.flatMap((how, number) => (how === "keeps" ? [number] : []));
+        const answered = ends.flatMap((end) => (end.status === "fulfilled" ? [end.value] : []));
+        const stored = await events.list({ after: before });
+        const leases = await db
+          .selectFrom("leases")
+          .select("address")
+          .where("address", "like", `${before}.%`)
+          .execute();
+        assert.deepEqual(answered, kept);
+        assert.deepEqual(
+          stored.map(({ data }) => data["number"]),
+          kept,
+        );
+        assert.deepEqual(
+          heard,
+          stored.map(({ id }) => id),
+        );
+        assert.deepEqual(leases.map(({ address }) => address).sort(), kept.map((at) => lease(at).address).sort());
+      },
+    ),
+  );
+  await db.destroy();
+});
+
+test("a change belongs to who asked for it, also when it is written with those of others", async () => {
+  const db = await testDatabase();
+  const events = new EventLog(db, () => 0);
+  const names = ["anna", "ben", "cleo"];
+  await Promise.all(
+    names.map((name) => actingAs({ name }, () => events.change(({ record }) => record({ kind: name })))),
+  );
+  await events.change(({ record }) => record({ kind: "the server" }));
+  assert.deepEqual(
+    (await events.list()).map(({ kind, actor }) => [kind, actor]),
+    [...names.map((name) => [name, name]), ["the server", null]],
+  );
+  await db.destroy();
+});
+
+test("when what was written together cannot be kept, none of it was done", async () => {
+  const db = await testDatabase();
+  const events = new EventLog(db, () => 0);
+  const changes = [1, 2, 3].map((number) =>
+    events.change(async ({ tables, record }) => {
+      await record({ kind: "test.done", data: { number } });
+      // Ends the whole transaction behind everybody's back, as a full disk does.
+      if (number === 2) await sql`rollback`.execute(tables);
+    }),
+  );
+  const ends = await Promise.allSettled(changes);
+  assert.deepEqual(
+    ends.map(({ status }) => status),
+    ["rejected", "rejected", "rejected"],
+  );
+  assert.deepEqual(await events.list(), []);
+  await events.change(({ record }) => record({ kind: "test.later" }));
+  assert.equal((await events.list()).length, 1);
   await db.destroy();
 });
 
