@@ -17,7 +17,7 @@ type AddOptions = {
   readonly to: string[];
   readonly at?: string;
   readonly cron?: string;
-  readonly zone?: string;
+  readonly timeZone?: string;
   readonly window?: number;
   readonly wake: boolean;
   readonly wakeBefore?: number;
@@ -43,7 +43,7 @@ export function addCommand(): Command {
   examples(command, [
     'bootcast schedule add kiosks kiosk --to label=kiosk --at "03:00" --plan',
     'bootcast schedule add room-b lab-2026 --to room-b --at "fri 22:00" --window 4h --confirm room-b',
-    'bootcast schedule add room-b lab-2026 --to lab-01 --cron "0 22 1 * *" --zone Europe/Berlin --erase quick',
+    'bootcast schedule add room-b lab-2026 --to lab-01 --cron "0 22 1 * *" --time-zone Europe/Berlin --erase quick',
     'bootcast schedule add library kiosk --to lib-01 --at 12:00 --window 10h --quiet-hours "mon-fri 08:00-16:00"',
   ]);
   return configOptions(globalOptions(command))
@@ -52,7 +52,7 @@ export function addCommand(): Command {
     .requiredOption("--to <hosts...>", "names of hosts and groups, or label=…")
     .option("--at <when>", 'when: "03:00", "fri 22:00", "mon-fri 06:30"')
     .option("--cron <rule>", "or as five fields: minute, hour, day of the month, month, day of the week")
-    .option("--zone <name>", 'the time zone, like "Europe/Berlin" (default: the server\'s)')
+    .option("--time-zone <name>", 'the time zone, like "Europe/Berlin" (default: the server\'s)')
     .option(
       "--window <time>",
       "hosts that have not begun so long after are left alone (default: 2h)",
@@ -124,7 +124,7 @@ function wantedOf(name: string, image: string, options: AddOptions): NewSchedule
     });
   }
   const reference = imageReference(image);
-  const { window: windowMs, wakeBefore: wakeBeforeMs, zone: timeZone, quietHours, missed } = options;
+  const { window: windowMs, wakeBefore: wakeBeforeMs, timeZone, quietHours, missed } = options;
   const { disk, verify, alive, waitFor, maxWait: maxWaitMs } = options;
   return {
     name,

@@ -5,7 +5,6 @@ import type { Database } from "../../server/db/database.ts";
 import type { ByItself } from "../../server/doctor/by-itself.ts";
 import type { EventLog } from "../../server/events.ts";
 import type { Hosts } from "../../server/hosts/hosts.ts";
-import type { Waker } from "../../server/hosts/wake.ts";
 import { Courier } from "../../server/notify/courier.ts";
 import type { MailSettings } from "../../server/notify/mail-settings.ts";
 import { Targets } from "../../server/notify/targets.ts";
@@ -23,14 +22,13 @@ type ScheduleWiring = {
   readonly hosts: Hosts;
   readonly deploys: Deploys;
   readonly streams: DeployStreams;
-  readonly waker: Waker;
   readonly log: Logger;
   readonly now: () => number;
 };
 
 /** What happens by itself at its time, and who is told of what. */
 export function schedulesOf(options: ScheduleWiring) {
-  const { config, db, events, hosts, deploys, streams, waker, log, now } = options;
+  const { config, db, events, hosts, deploys, streams, log, now } = options;
   const mail = mailOf(config);
   const closeIdle = (deployId: number) => streams.closeIdle(deployId);
   const schedules = new Schedules({ db, events, plan: (request) => deploys.plan(request), closeIdle, now });
@@ -40,7 +38,6 @@ export function schedulesOf(options: ScheduleWiring) {
     order: (request) => deploys.create(request),
     select: (words) => hosts.select(words),
     inUse: (hostIds) => hostsInUse(hostIds, { db, now }),
-    wake: (hosts) => waker.wake(hosts),
     closeIdle,
     log: log.child({ part: "schedules" }),
     now,

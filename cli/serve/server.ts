@@ -265,7 +265,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   const access = await accessOf(api, { dataDir, values, db, events, addresses, watch, log: accessLog, now });
   const askedMsOf = (mac: string) => trace.triedMs(mac);
   const hostParts = hostPartsOf({ values, db, events, hosts, interfaces, askedMsOf, now });
-  const byItself = schedulesOf({ config, db, events, hosts, deploys, streams, waker: hostParts.waker, log, now });
+  const byItself = schedulesOf({ config, db, events, hosts, deploys, streams, log, now });
   const httpsPort = () => Number(URL.parse(access.servers()[0] ?? "")?.port ?? values["https.port"]);
   const doctor = doctorOf({
     config,

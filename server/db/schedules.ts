@@ -28,7 +28,6 @@ export async function schedules(db: Kysely<unknown>): Promise<void> {
     .addColumn("state", "text", (column) => column.notNull())
     .addColumn("deploy_id", "integer")
     .addColumn("left_out", "text", (column) => column.notNull())
-    .addColumn("wakes_sent", "integer", (column) => column.notNull())
     .addColumn("is_closed", "integer", (column) => column.notNull())
     .addColumn("why", "text", (column) => column.notNull())
     .addColumn("ended_at_ms", "bigint")

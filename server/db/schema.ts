@@ -74,8 +74,6 @@ export type ScheduleRunTable = {
   deploy_id: number | null;
   /** JSON list of `LeftOut`: who was in use. */
   left_out: string;
-  /** How often its hosts were woken. */
-  wakes_sent: number;
   /** 1: its window is over, and who had not begun was left alone. */
   is_closed: number;
   why: string;

@@ -17,8 +17,6 @@ type SchedulerOptions = {
   readonly select: (words: readonly string[]) => Promise<readonly { readonly id: string; readonly name: string }[]>;
   /** Which of these run a system of their own. */
   readonly inUse: (hostIds: readonly string[]) => Promise<ReadonlySet<string>>;
-  /** Wakes hosts by their network cards. Called again while they do not come. */
-  readonly wake: (hosts: readonly { readonly id: string; readonly name: string }[]) => Promise<unknown>;
   /** Ends the streams of an order that nobody receives any more. */
   readonly closeIdle: (deployId: number) => Promise<void>;
   readonly log: Logger;
@@ -26,8 +24,6 @@ type SchedulerOptions = {
 };
 
 const LOOK_EVERY_MS = 5_000;
-/** Magic packets get lost: how long after the order they are sent. */
-const WAKES_AFTER_MS = [0, 60_000, 4 * 60_000];
 /** What became of a time is kept for so long. */
 const KEPT_MS = 400 * 86_400_000;
 
@@ -78,9 +74,8 @@ export class Scheduler {
     for (const row of runs) {
       const schedule = rows.find(({ name }) => name === row.schedule);
       if (schedule === undefined) continue;
-      const wakesSent = row.wakes_sent;
       const isClosed = row.is_closed === 1;
-      await this.#try(row.schedule, () => this.#goOn(scheduleOf(schedule), { ...runOf(row), wakesSent, isClosed }));
+      await this.#try(row.schedule, () => this.#goOn(scheduleOf(schedule), { ...runOf(row), isClosed }));
     }
   }
 
@@ -120,8 +115,7 @@ export class Scheduler {
           .insertInto("schedule_runs")
           .values(rowOf(name, decision, nowMs))
           .execute();
-        const told = eventOf(name, decision);
-        if (told !== undefined) await record(told);
+        await record(eventOf(name, decision));
       }
       await tables
         .deleteFrom("schedule_runs")
@@ -131,7 +125,7 @@ export class Scheduler {
     });
   }
 
-  async #goOn(schedule: Schedule, run: ScheduleRun & { wakesSent: number; isClosed: boolean }): Promise<void> {
+  async #goOn(schedule: Schedule, run: ScheduleRun & { isClosed: boolean }): Promise<void> {
     if (run.state === "opening") {
       await this.#order(schedule, run);
       return;
@@ -149,9 +143,7 @@ export class Scheduler {
     if (!run.isClosed && now() >= run.endsAtMs) {
       await closeWindow(events, run, deployId);
       await this.#options.closeIdle(deployId);
-      return;
     }
-    if (schedule.isWaking && !run.isClosed) await this.#wake(run, deployId);
   }
 
   /** Nobody looks at the disks now: what holds something unexpected is left alone. */
@@ -166,22 +158,13 @@ export class Scheduler {
     try {
       const request = schedule.skipsUsed ? await this.#withoutUsed(schedule, run) : schedule.request;
       await actingAs({ name: actor, inChange: (tables) => noteOrdered(tables, run, actor) }, () =>
-        order({ ...request, confirmed: [] }),
+        order({ ...request, wake: schedule.isWaking, confirmed: [] }),
       );
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       const state = isForNow(error) ? "skipped" : "failed";
       await endRun(events, run, { state, why: `${error.what} ${error.why}`, fault: error });
-      return;
     }
-    // In the same breath, so that nobody waits for the next look.
-    const row = await this.#options.db
-      .selectFrom("schedule_runs")
-      .selectAll()
-      .where("schedule", "=", name)
-      .where("due_at_ms", "=", run.dueAtMs)
-      .executeTakeFirst();
-    if (schedule.isWaking && row?.deploy_id != null) await this.#wake({ ...runOf(row), wakesSent: 0 }, row.deploy_id);
   }
 
   /** @throws {Fault} HOSTS_SKIPPED when all are in use */
@@ -203,39 +186,6 @@ export class Scheduler {
     const to = hosts.filter(({ id }) => !used.has(id)).map(({ id }) => id);
     if (to.length === 0) throw allInUse(names);
     return { ...request, to, target: request.target ?? request.to.join(", ").slice(0, MOST_TARGET_LETTERS) };
-  }
-
-  /** Only when the order is there: a machine that wakes without one starts its own disk. */
-  async #wake(run: ScheduleRun & { readonly wakesSent: number }, deployId: number): Promise<void> {
-    const { db, events, wake, now, log } = this.#options;
-    const afterMs = WAKES_AFTER_MS[run.wakesSent];
-    if (afterMs === undefined || now() < run.openedAtMs + afterMs) return;
-    const asleep = await db
-      .selectFrom("deploy_hosts")
-      .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
-      .select(["hosts.id", "hosts.name"])
-      .where("deploy_id", "=", deployId)
-      .where("deploy_hosts.state", "=", "pending")
-      .orderBy("hosts.name")
-      .execute();
-    let fault: string | undefined;
-    try {
-      if (asleep.length > 0) await wake(asleep);
-    } catch (error) {
-      log.warn({ err: error, schedule: run.schedule }, "hosts could not be woken");
-      fault = (error as Error).message;
-    }
-    await events.change(async ({ tables, record }) => {
-      await tables
-        .updateTable("schedule_runs")
-        .set({ wakes_sent: run.wakesSent + 1 })
-        .where("schedule", "=", run.schedule)
-        .where("due_at_ms", "=", run.dueAtMs)
-        .execute();
-      if (run.wakesSent > 0 || asleep.length === 0) return;
-      const data = { schedule: run.schedule, hosts: asleep.length, ...(fault !== undefined && { fault }) };
-      await record({ kind: "schedule.woke", deployId, data });
-    });
   }
 }
 
@@ -261,7 +211,6 @@ function rowOf(schedule: string, decision: Decision, nowMs: number) {
     state: isRun ? "opening" : decision.kind,
     deploy_id: null,
     left_out: "[]",
-    wakes_sent: 0,
     is_closed: 0,
     why: isRun ? "" : decision.why,
     ended_at_ms: isRun ? null : nowMs,

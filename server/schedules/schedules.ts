@@ -188,8 +188,8 @@ function check(wanted: NewSchedule, nowMs: number): void {
     throw invalid("It would wake hosts too early.", "Wake them up to 2 hours before.");
   }
   if (wanted.quietHours.length > MOST_QUIET_HOURS) throw invalid("It has too many quiet hours.", "Give up to 20.");
-  if (request.startAtMs !== undefined || request.retryOf !== undefined) {
-    throw invalid("Its order has a time or a session of its own.", "Leave them out: the schedule says when.");
+  if ([request.startAtMs, request.retryOf, request.wake].some((own) => own !== undefined)) {
+    throw invalid("Its order says when, whose or how by itself.", "Leave startAtMs, retryOf and wake to the schedule.");
   }
   if (request.to === "any") {
     throw invalid(

@@ -31,7 +31,7 @@ async function open(t: TestContext) {
     const order = (request: DeployRequest) => deploys.create(request);
     const select = (words: readonly string[]) => core.hosts.select(words);
     const inUse = async () => new Set<string>();
-    scheduler = new Scheduler({ db, events, order, select, inUse, wake: async () => undefined, closeIdle, log, now });
+    scheduler = new Scheduler({ db, events, order, select, inUse, closeIdle, log, now });
   });
   t.after(() => site.close());
   site.core.nowMs = Date.UTC(2026, 10, 23);

@@ -39,13 +39,11 @@ async function room(t: TestContext) {
   const now = () => core.nowMs;
   const closeIdle = (deployId: number) => core.streams.closeIdle(deployId);
   const schedules = new Schedules({ db, events, plan: (request) => deploys.plan(request), closeIdle, now });
-  const woken: string[][] = [];
-  const wake = async (hosts: readonly { id: string }[]) => void woken.push(hosts.map(({ id }) => id));
   const order = (request: DeployRequest) => deploys.create(request);
   const select = (words: readonly string[]) => core.hosts.select(words);
   const inUse = async () => new Set<string>();
   const start = (more: Partial<ConstructorParameters<typeof Scheduler>[0]> = {}) =>
-    new Scheduler({ db, events, order, select, inUse, wake, closeIdle, log, now, ...more });
+    new Scheduler({ db, events, order, select, inUse, closeIdle, log, now, ...more });
   const told = async () => (await events.list()).filter(({ kind }) => kind.startsWith("schedule."));
   const kinds = async () => (await told()).map(({ kind }) => kind.replace("schedule.", ""));
   const run = async () => (await schedules.runs("kiosks", { limit: 1 }))[0];
@@ -56,11 +54,11 @@ async function room(t: TestContext) {
     const fault = state === "failed" ? { fault: new Fault("DISK", { what: "w", why: "y", fix: "f" }).toJSON() } : {};
     await core.report(hostId, state, Number(order.deployId), fault);
   };
-  return { core, ids, schedules, woken, start, told, kinds, run, finish };
+  return { core, ids, schedules, start, told, kinds, run, finish };
 }
 
-test("at its time the order is given, hosts are woken until they come, and the end is told", async (t) => {
-  const { core, ids, schedules, woken, start, told, run, finish } = await room(t);
+test("at its time the order is given, hosts that are off are woken, and the end is told", async (t) => {
+  const { core, ids, schedules, start, told, run, finish } = await room(t);
   await actingAs({ name: "mueller" }, () => schedules.add(nightly));
   const scheduler = start();
   core.nowMs = due - 1;
@@ -70,14 +68,13 @@ test("at its time the order is given, hosts are woken until they come, and the e
   await scheduler.look();
   const running = await run();
   assert.deepEqual([running?.state, running?.deployId, running?.endsAtMs], ["running", 1, due + 2 * HOUR_MS]);
-  assert.deepEqual(woken, [ids], "with the order there");
+  await core.conductor.look();
+  assert.deepEqual(core.woken, ["lab-01", "lab-02"], "with the order there");
   const order = await core.orders.orderFor(ids[0]!, NETWORK);
   assert.equal(order.kind, "deploy");
   await core.report(ids[0]!, "preflight", 1);
   core.nowMs += MINUTE_MS;
   await scheduler.look();
-  await scheduler.look();
-  assert.deepEqual(woken, [ids, [ids[1]]], "who has not come is woken again, once");
   await core.report(ids[0]!, "done", 1);
   await finish(ids[1]!, "done");
   await scheduler.look();
@@ -90,7 +87,6 @@ test("at its time the order is given, hosts are woken until they come, and the e
     [
       ["schedule.added", "mueller"],
       ["schedule.started", null],
-      ["schedule.woke", null],
       ["schedule.ended", null],
     ],
   );
@@ -178,7 +174,6 @@ test("what was missed while the server was down is told; the last one runs while
       ["schedule.started", "kiosks", HOUR_MS],
       ["schedule.missed", "once", 2],
       ["schedule.missed", "once", 1],
-      ["schedule.woke", "kiosks", undefined],
     ],
   );
 });
@@ -253,7 +248,7 @@ test("one that is paused lets its times pass; one that is removed leaves those a
   const rows = await core.db.selectFrom("deploy_hosts").select("state").execute();
   assert.deepEqual(rows.map(({ state }) => state).toSorted(), ["cancelled", "running"]);
   await assert.rejects(schedules.remove("kiosk"), { code: "SCHEDULE_UNKNOWN" });
-  assert.deepEqual(await kinds(), ["added", "paused", "resumed", "started", "woke", "window-over", "removed"]);
+  assert.deepEqual(await kinds(), ["added", "paused", "resumed", "started", "window-over", "removed"]);
 });
 
 test("what cannot be scheduled is refused with its reason", async (t) => {
@@ -303,7 +298,7 @@ test("a server that is killed before any of its writes gives each order once, an
     events.change = change;
     await looks(start());
     assert.equal((await run())?.state, "done");
-    assert.deepEqual(await kinds(), ["added", "started", "woke", "ended"], `cut ${cut}`);
+    assert.deepEqual(await kinds(), ["added", "started", "ended"], `cut ${cut}`);
     if (isUncut) break;
     assert(cut < 20);
   }
@@ -322,7 +317,7 @@ test("two servers at the same moment give one order", async (t) => {
 });
 
 test("a schedule that is removed while its order is given takes the order with it", async (t) => {
-  const { core, schedules, start, woken } = await room(t);
+  const { core, schedules, start } = await room(t);
   await schedules.add(nightly);
   const { db, deploys } = core;
   const order = async (request: DeployRequest) => {
@@ -332,7 +327,6 @@ test("a schedule that is removed while its order is given takes the order with i
   core.nowMs = due;
   await start({ order }).look();
   assert.deepEqual(await db.selectFrom("deploys").selectAll().execute(), []);
-  assert.deepEqual(woken, []);
 });
 
 test("hosts whose own system runs are left out where that is asked for, and it is told", async (t) => {
