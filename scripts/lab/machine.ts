@@ -5,7 +5,15 @@ import { ConsoleText } from "./console.ts";
 import { firmwareVariables } from "./firmware-variables.ts";
 import { type Monitor, openMonitor } from "./monitor.ts";
 import type { LabProcess, Namespace } from "./namespace.ts";
-import { type Bus, type DiskPart, type MachineParts, qemuArguments, qemuProgram, uefiFiles } from "./qemu.ts";
+import {
+  type Bus,
+  type DiskPart,
+  givingWay,
+  type MachineParts,
+  qemuArguments,
+  qemuProgram,
+  uefiFiles,
+} from "./qemu.ts";
 
 export type DiskOptions = {
   /** A raw image file; made, empty and sparse, when it is not there. Default `<directory>/<name>-disk<n>.raw`. */
@@ -69,8 +77,6 @@ export type Machine = {
   stop(): Promise<void>;
 };
 
-const startDeadlineMs = 15_000;
-
 /**
  * Makes a machine in the lab and switches it on.
  *
@@ -104,7 +110,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     if (running !== undefined) return;
     await rm(files.monitor, { force: true });
     console.reopen();
-    const qemu = namespace.spawn(qemuProgram(parts.firmware), qemuArguments(parts, files));
+    const qemu = namespace.spawn(...givingWay(qemuProgram(parts.firmware), qemuArguments(parts, files)));
     const own = { qemu, monitor: undefined as Monitor | undefined };
     running = own;
     let words = "";
@@ -118,7 +124,9 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
       running = undefined;
       console.end(died(name, exit.signal ?? `exit code ${exit.exitCode}`, words, console.tail()));
     });
-    own.monitor = await monitorOf(own.qemu, files.monitor, () => died(name, "its monitor not opened", words, ""));
+    own.monitor = await openMonitor(files.monitor, () => running !== own).catch(() => {
+      throw died(name, "its monitor not opened", words, "");
+    });
   }
 
   async function cutPower(): Promise<void> {
@@ -191,23 +199,6 @@ async function makeDisk(options: MachineOptions, disk: DiskOptions, index: numbe
     isThrowAway: disk.isThrowAway ?? false,
     badSector: disk.badSector,
   };
-}
-
-/** QEMU makes the socket a moment after it starts. */
-async function monitorOf(qemu: LabProcess, path: string, failed: () => Fault): Promise<Monitor> {
-  let isOver = false;
-  void qemu.exited.then(() => {
-    isOver = true;
-  });
-  for (const deadline = performance.now() + startDeadlineMs; performance.now() < deadline && !isOver; ) {
-    const isThere = await stat(path).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return openMonitor(path);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw failed();
 }
 
 function died(name: string, how: string, words: string, tail: string): Fault {

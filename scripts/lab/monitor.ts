@@ -10,10 +10,16 @@ export type Monitor = {
 };
 
 const answerDeadlineMs = 10_000;
+/** How long a QEMU that has just been started may take to listen. */
+const listenDeadlineMs = 15_000;
 
-/** Connects and says hello, as QMP wants before any command. */
-export async function openMonitor(path: string): Promise<Monitor> {
-  const socket = connect(path);
+/**
+ * Connects as soon as QEMU listens, and says hello, as QMP wants before any command.
+ *
+ * @param isOver true when QEMU has ended: then nobody will listen any more
+ */
+export async function openMonitor(path: string, isOver: () => boolean = () => false): Promise<Monitor> {
+  const socket = await listener(path, isOver);
   const waiting: { settle(answer: { return?: unknown; error?: { desc: string } } | undefined): void }[] = [];
   createInterface({ input: socket }).on("line", (line) => {
     const message = JSON.parse(line) as { QMP?: unknown; event?: string; return?: unknown; error?: { desc: string } };
@@ -22,7 +28,6 @@ export async function openMonitor(path: string): Promise<Monitor> {
   socket.on("close", () => {
     for (const one of waiting.splice(0)) one.settle(undefined);
   });
-  await connected(socket, path);
   socket.unref();
 
   const monitor: Monitor = {
@@ -48,13 +53,19 @@ export async function openMonitor(path: string): Promise<Monitor> {
   return monitor;
 }
 
-function connected(socket: Socket, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once("connect", resolve);
-    socket.once("error", (error) => reject(monitorFault("connect", `${path}: ${error.message}.`)));
-    // Later errors end in "close".
-    socket.on("error", () => {});
-  });
+/** QEMU makes the socket a moment after it starts, and listens at it a moment after that. */
+async function listener(path: string, isOver: () => boolean): Promise<Socket> {
+  for (const deadline = performance.now() + listenDeadlineMs; ; ) {
+    const socket = connect(path);
+    const failure = await new Promise<Error | undefined>((resolve) => {
+      socket.once("connect", () => resolve(undefined));
+      // Later errors end in "close".
+      socket.on("error", resolve);
+    });
+    if (failure === undefined) return socket;
+    if (isOver() || performance.now() > deadline) throw monitorFault("connect", `${path}: ${failure.message}.`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
 }
 
 function monitorFault(command: string, why: string): Fault {

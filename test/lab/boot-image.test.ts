@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { homedir, tmpdir } from "node:os";
@@ -16,6 +16,7 @@ import { programs } from "../../scripts/boot-image/recipe.ts";
 import { readAuthorizedKeys } from "../../scripts/boot-image/remote-shell.ts";
 import { ConsoleText } from "../../scripts/lab/console.ts";
 import { type Monitor, openMonitor } from "../../scripts/lab/monitor.ts";
+import { emulatedCpu, givingWay } from "../../scripts/lab/qemu.ts";
 import { textScreen } from "./text-screen.ts";
 
 const minutes = 60_000;
@@ -256,23 +257,20 @@ async function startWithScreen(
   parts: readonly string[],
 ): Promise<{ serial: ConsoleText; monitor: Monitor }> {
   const socket = join(folder, "monitor");
-  const machine = spawn("qemu-system-x86_64", [
-    ...["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-m", `${leastMebibytes}`, "-no-reboot"],
+  const words = [
+    ...["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", emulatedCpu, "-m", `${leastMebibytes}`, "-no-reboot"],
     ...["-nodefaults", "-vga", "std", "-display", "none", "-serial", "stdio"],
     ...["-qmp", `unix:${socket},server=on,wait=off`, ...parts],
-  ]);
+  ];
+  const machine = spawn(...givingWay("qemu-system-x86_64", words));
   t.after(() => machine.kill("SIGKILL"));
   const serial = new ConsoleText("the machine with a screen");
   for (const stream of [machine.stdout, machine.stderr]) stream.on("data", (bytes: Buffer) => serial.append(bytes));
-  for (let tries = 0; tries < 200; tries += 1) {
-    const isThere = await stat(socket).then(
-      () => true,
-      () => false,
-    );
-    if (isThere) return { serial, monitor: await openMonitor(socket) };
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  assert.fail(`QEMU did not open its monitor: ${serial.text}`);
+  let isOver = false;
+  machine.once("exit", () => {
+    isOver = true;
+  });
+  return { serial, monitor: await openMonitor(socket, () => isOver) };
 }
 
 /** Runs until the machine restarts itself, and gives what it wrote on its serial console. */
@@ -281,7 +279,7 @@ function runMachine(parts: readonly string[]): Promise<string> {
   const machine = ["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", `${leastMebibytes}`];
   machine.push("-nographic", "-no-reboot");
   const limits = { timeout: 5 * minutes, maxBuffer: 1 << 24 };
-  execFile("qemu-system-x86_64", [...machine, ...parts], limits, (error, stdout, stderr) => {
+  execFile(...givingWay("qemu-system-x86_64", [...machine, ...parts]), limits, (error, stdout, stderr) => {
     if (error === null) resolve(stdout);
     else reject(new Error(`qemu: ${error.message}\n${stderr}\n${stdout.slice(-4000)}`));
   });

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildBootImage } from "../../scripts/boot-image/build.ts";
 import { ConsoleText } from "../../scripts/lab/console.ts";
-import { uefiFiles } from "../../scripts/lab/qemu.ts";
+import { emulatedCpu, givingWay, uefiFiles } from "../../scripts/lab/qemu.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
 import { goldenDisk } from "../agent/stream/local-stream.ts";
 import { bootcast } from "../cli/program.ts";
@@ -98,14 +98,15 @@ describe("a boot stick", () => {
   /** Starts a machine from the stick, answers its questions on the serial console, and looks at its disk. */
   async function restoreBy(machine: readonly string[]): Promise<string> {
     await writeFile(path("disk.raw"), Buffer.alloc(diskBytes, 0xee));
-    const qemu = spawn("qemu-system-x86_64", [
-      ...["-accel", "tcg,thread=multi", "-cpu", "Nehalem", "-m", "1024", "-nodefaults", "-display", "none"],
+    const words = [
+      ...["-accel", "tcg,thread=multi", "-cpu", emulatedCpu, "-m", "1024", "-nodefaults", "-display", "none"],
       ...["-serial", "stdio", "-no-reboot", ...machine],
       ...["-drive", `if=none,id=stick,format=raw,snapshot=on,file=${path("stick.img")}`, "-device", "qemu-xhci"],
       ...["-device", "usb-storage,drive=stick,removable=on,bootindex=0"],
       ...["-drive", `if=none,id=disk,format=raw,file=${path("disk.raw")}`],
       ...["-device", "virtio-blk-pci,drive=disk,serial=TARGET"],
-    ]);
+    ];
+    const qemu = spawn(...givingWay("qemu-system-x86_64", words));
     const exited = once(qemu, "exit");
     const text = new ConsoleText("stick");
     qemu.stdout.on("data", (part: Buffer) => text.append(part));
