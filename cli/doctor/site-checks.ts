@@ -7,6 +7,7 @@ import { lookAtAddresses } from "../../server/doctor/addresses.ts";
 import { type ByItself, scheduleFindings, toldFindings } from "../../server/doctor/by-itself.ts";
 import { lookAtClock } from "../../server/doctor/clock.ts";
 import { lookAtDataDisk, lookAtOwners } from "../../server/doctor/data-disk.ts";
+import { type BackupTimes, backupFindings, lookAtDatabase } from "../../server/doctor/database.ts";
 import { dhcpFindings } from "../../server/doctor/dhcp-check.ts";
 import { type Area, type Check, type Finding, notPermitted } from "../../server/doctor/finding.ts";
 import { lookAtFirewall } from "../../server/doctor/firewall.ts";
@@ -18,6 +19,7 @@ import { lookAtPorts, type WantedPort } from "../../server/doctor/ports.ts";
 import type { ServedInterface } from "../../server/network/interfaces.ts";
 import type { ImageStore } from "../../server/store/store.ts";
 import { DEFAULT_TTL } from "../../server/stream/hub.ts";
+import { placeOfConfig } from "../db/place.ts";
 import { lookAtBootImages } from "./boot-image-check.ts";
 import { probeBsdpServers } from "./bsdp-probe.ts";
 import { probeLan } from "./lan-probes.ts";
@@ -36,6 +38,7 @@ export type LiveServer = {
   /** Undefined where it does not listen for others. */
   otherServers(): readonly SeenServer[] | undefined;
   users(): Promise<readonly User[]>;
+  backups(): Promise<BackupTimes>;
   /** A stream is sent, or waits for its receivers: the network and the disk are left alone. */
   isBusy(): boolean;
   /** Schedules, and who is told what happens. */
@@ -75,7 +78,10 @@ export function siteChecks({ config, interfaces, store, user, live, now }: Site)
     ),
     check("network", "bsdp", () =>
       perNetwork(async ({ address }) =>
-        values["network.dhcp"] === "off" ? undefined : probeBsdpServers({ server: address, deadlineMs: DHCP_WAIT_MS }),
+        // A lookup as a Mac makes it shows in the boot trace: not in the middle of an evening.
+        values["network.dhcp"] === "off" || isBusy()
+          ? undefined
+          : probeBsdpServers({ server: address, deadlineMs: DHCP_WAIT_MS }),
       ),
     ),
     check("network", "firewall", (signal) =>
@@ -96,14 +102,14 @@ export function siteChecks({ config, interfaces, store, user, live, now }: Site)
     check("speed", "kernel", lookAtKernel),
     check("store", "disk", async (signal) =>
       existsSync(dataDir)
-        ? lookAtDataDisk(
-            dataDir,
-            { largestImageBytes: await largestImage(store), isBusy: isBusy(), isDatabaseHere: true },
-            signal,
-          )
+        ? lookAtDataDisk(dataDir, { largestImageBytes: await largestImage(store), isBusy: isBusy() }, signal)
         : [{ probe: "data", status: "fail", detail: `There is no ${dataDir} yet.`, fix: "sudo bootcast setup" }],
     ),
     check("store", "owner", async () => (existsSync(dataDir) ? lookAtOwners(dataDir, user) : [])),
+    check("store", "database", async () => [lookAtDatabase(placeOfConfig(config))]),
+    check("store", "backup", async () =>
+      live === undefined ? [] : backupFindings(placeOfConfig(config), await live.backups(), now()),
+    ),
     check("store", "images", (signal) => lookAtImages(store, signal)),
     check("store", "clock", lookAtClock),
     check("agent", "boot image", () => lookAtBootImages(config)),

@@ -3,6 +3,7 @@ import type { Users } from "../../server/access/users.ts";
 import type { Config } from "../../server/config/config.ts";
 import type { Database } from "../../server/db/database.ts";
 import type { SeenServer } from "../../server/dhcp/settings.ts";
+import { backupTimes } from "../../server/doctor/database.ts";
 import { Doctor } from "../../server/doctor/doctor.ts";
 import type { EventLog } from "../../server/events.ts";
 import { servedInterfaces } from "../../server/network/interfaces.ts";
@@ -39,6 +40,7 @@ export function doctorOf(options: DoctorWiring): Doctor {
       byItself,
       otherServers,
       users: () => users.list(),
+      backups: () => backupTimes(db),
       isBusy: () => hub.list().some((stream) => stream.figures().state !== "ended"),
     },
     now,

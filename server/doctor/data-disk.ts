@@ -3,15 +3,6 @@ import { open, readdir, rm, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
 import type { Finding } from "./finding.ts";
 
-/** Networked file systems that SQLite cannot lock on (linux/magic.h, fs/smb/client/cifsglob.h). */
-const networked: ReadonlyMap<number, string> = new Map([
-  [0x6969, "NFS"],
-  [0x517b, "SMB"],
-  [0xff534d42, "CIFS"],
-  [0xfe534d42, "SMB"],
-  [0x01021997, "9P"],
-  [0x5346414f, "AFS"],
-]);
 const LEAST_FREE_BYTES = 1024 ** 3;
 const TRIAL_BYTES = 16 * 1024 * 1024;
 const LEAST_BYTES_PER_SECOND = 10e6;
@@ -24,14 +15,13 @@ const LEAST_BYTES_PER_SECOND = 10e6;
  */
 export async function lookAtDataDisk(
   dataDir: string,
-  site: { readonly largestImageBytes: number; readonly isBusy: boolean; readonly isDatabaseHere: boolean },
+  site: { readonly largestImageBytes: number; readonly isBusy: boolean },
   signal: AbortSignal,
 ): Promise<Finding[]> {
-  const { type, bavail, bsize } = await statfs(dataDir);
+  const { bavail, bsize } = await statfs(dataDir);
   const freeBytes = bavail * bsize;
   return [
     freeFinding(dataDir, freeBytes, site.largestImageBytes),
-    ...(site.isDatabaseHere ? [fileSystemFinding(dataDir, type)] : []),
     await rateFinding(dataDir, freeBytes, site.isBusy, signal),
   ];
 }
@@ -53,18 +43,6 @@ export function freeFinding(dataDir: string, freeBytes: number, largestImageByte
     return { probe, status: "warn", detail, fix };
   }
   return { probe, status: "ok", detail: `${free} below ${dataDir}.` };
-}
-
-export function fileSystemFinding(dataDir: string, type: number): Finding {
-  const probe = "database";
-  const name = networked.get(type >>> 0);
-  if (name === undefined) return { probe, status: "ok", detail: "It is on a disk of this machine." };
-  return {
-    probe,
-    status: "fail",
-    detail: `${dataDir} is on ${name}: SQLite cannot lock its file there, and it will be damaged one day.`,
-    fix: "Put data_dir on a local disk, or use PostgreSQL: bootcast db move --to postgres://…",
-  };
 }
 
 async function rateFinding(dataDir: string, freeBytes: number, isBusy: boolean, signal: AbortSignal): Promise<Finding> {

@@ -4,15 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { User } from "../../../server/access/users.ts";
-import {
-  fileSystemFinding,
-  freeFinding,
-  lookAtDataDisk,
-  lookAtOwners,
-  rateOf,
-} from "../../../server/doctor/data-disk.ts";
+import { BACKED_UP } from "../../../server/db/backup.ts";
+import { openDatabase } from "../../../server/db/database.ts";
+import { parseDatabaseUrl } from "../../../server/db/place.ts";
+import { freeFinding, lookAtDataDisk, lookAtOwners, rateOf } from "../../../server/doctor/data-disk.ts";
+import { type BackupTimes, backupFindings, backupTimes, lookAtDatabase } from "../../../server/doctor/database.ts";
 import { lookAtImages } from "../../../server/doctor/images.ts";
 import { lookAtSecrets, peopleFindings } from "../../../server/doctor/people.ts";
+import { EventLog } from "../../../server/events.ts";
 import { loadSiteKey } from "../../../server/store/keys.ts";
 import { openStore } from "../../../server/store/store.ts";
 import { addImage } from "../store/store-image.ts";
@@ -30,19 +29,44 @@ test("disk: how much is free against the largest image", () => {
   assert.match(freeFinding("/d", 10e9, 20e9).fix ?? "", /image remove/);
 });
 
-test("database: a networked file system is refused, whatever sign its number has", () => {
-  assert.equal(fileSystemFinding("/d", 0xef53).status, "ok");
-  for (const type of [0x6969, 0xff534d42, 0xff534d42 | 0]) {
-    assert.equal(fileSystemFinding("/d", type).status, "fail", String(type));
+test("backup: none is told after a week, an old one after a month; PostgreSQL's are others'", () => {
+  const day = 24 * 3_600_000;
+  const sqlite = { file: "/d/bootcast.db" };
+  const statuses = (times: BackupTimes, nowMs: number) =>
+    backupFindings(sqlite, times, nowMs).map(({ status }) => status);
+  assert.deepEqual(statuses({ firstMs: undefined, lastMs: undefined }, 100 * day), ["skip"]);
+  assert.deepEqual(statuses({ firstMs: 0, lastMs: undefined }, 6 * day), ["skip"]);
+  assert.deepEqual(statuses({ firstMs: 0, lastMs: undefined }, 8 * day), ["warn"]);
+  assert.deepEqual(statuses({ firstMs: 0, lastMs: 70 * day }, 100 * day), ["ok"]);
+  assert.deepEqual(statuses({ firstMs: 0, lastMs: 60 * day }, 100 * day), ["warn"]);
+  const postgres = parseDatabaseUrl("postgres://bootcast@db.school.example/bootcast")!;
+  assert.deepEqual(backupFindings(postgres, { firstMs: 0, lastMs: undefined }, 100 * day), []);
+  assert.match(lookAtDatabase(postgres).detail, /PostgreSQL, bootcast on db\.school\.example/);
+  assert.equal(lookAtDatabase({ file: join(dataDir, "bootcast.db") }).status, "ok");
+});
+
+test("backup: the times come from the events", async () => {
+  const db = await openDatabase(":memory:");
+  try {
+    assert.deepEqual(await backupTimes(db), { firstMs: undefined, lastMs: undefined });
+    let nowMs = 1000;
+    const events = new EventLog(db, () => nowMs);
+    for (const kind of ["server.started", BACKED_UP, BACKED_UP, "server.started"]) {
+      await events.change(({ record }) => record({ kind }));
+      nowMs += 1000;
+    }
+    assert.deepEqual(await backupTimes(db), { firstMs: 1000, lastMs: 3000 });
+  } finally {
+    await db.destroy();
   }
 });
 
 test("disk: a slow one is told, and a trial leaves nothing behind", async () => {
   assert.equal(rateOf(5e6).status, "warn");
   assert.equal(rateOf(200e6).status, "ok");
-  const site = { largestImageBytes: 0, isBusy: false, isDatabaseHere: true };
+  const site = { largestImageBytes: 0, isBusy: false };
   const probes = (await lookAtDataDisk(dataDir, site, new AbortController().signal)).map(({ probe }) => probe);
-  assert.deepEqual(probes, ["free space", "database", "disk"]);
+  assert.deepEqual(probes, ["free space", "disk"]);
   assert.deepEqual(await readdir(dataDir), []);
   const busy = await lookAtDataDisk(dataDir, { ...site, isBusy: true }, new AbortController().signal);
   assert.equal(busy.at(-1)!.status, "skip");
