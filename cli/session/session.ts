@@ -1,20 +1,15 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Command } from "commander";
-import { formatDuration } from "../../agent/disk/sizes.ts";
 import { Fault } from "../../fault.ts";
 import type { DeployRequestBody, SessionBody } from "../../server/api/schemas.ts";
 import { type ApiClient, withServer } from "../client.ts";
 import { configOptions } from "../settings/configuration.ts";
 import { duration, parseCount } from "../settings/option-values.ts";
-import { figuresLine } from "../stream/figures.ts";
 import { Exit, examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { planAndOrder } from "./order.ts";
-import { hostLine, sessionTable, sessionText, standingLines, streamText } from "./text.ts";
+import { sessionTable, sessionText } from "./text.ts";
+import { type WatchOptions, watch } from "./watch.ts";
 import { timeZoneOf } from "./when.ts";
 
-const LOOK_EVERY_MS = 1_000;
-/** Live figures change all the time: a line of them is enough so often. */
-const FIGURES_EVERY_MS = 10_000;
 const MOST_WATCH_MS = 30 * 86_400_000;
 
 /** `bootcast session …`: what was ordered, and how far it is. */
@@ -59,11 +54,9 @@ function showCommand(): Command {
     );
 }
 
-type WatchOptions = { readonly hosts?: number; readonly maxTime?: number };
-
 function watchCommand(): Command {
   const command = new Command("watch").description(
-    "Follows a session: a line on stderr for every change, until its hosts are done. Exit code 3 when some failed.",
+    "Follows a session until its hosts are done: a table that is drawn anew on a terminal, a line on stderr for every change elsewhere. Exit code 3 when some failed.",
   );
   examples(command, [
     "bootcast session watch",
@@ -155,49 +148,4 @@ async function sessionOf(api: ApiClient, number: number | undefined): Promise<Se
     why: "Nothing was ordered yet.",
     fix: 'Order an image first: bootcast deploy IMAGE --to HOST --plan ("bootcast image list" shows images).',
   });
-}
-
-async function watch(api: ApiClient, first: SessionBody, options: WatchOptions): Promise<SessionBody> {
-  const untilMs = Date.now() + (options.maxTime ?? Number.POSITIVE_INFINITY);
-  const shown = new Map<string, string>();
-  let session = first;
-  let figuresAtMs = Date.now() + FIGURES_EVERY_MS;
-  for (;;) {
-    for (const line of changes(session, shown)) say(line);
-    const through = session.hosts.filter(({ order }) => order !== "pending" && order !== "running").length;
-    if (session.state !== "active" || (options.hosts !== undefined && through >= options.hosts)) return session;
-    if (Date.now() >= figuresAtMs) {
-      figuresAtMs = Date.now() + FIGURES_EVERY_MS;
-      for (const { state, figures } of session.streams)
-        if (state === "streaming") say(`session ${session.id}  stream ${figuresLine(figures)}`);
-    }
-    if (Date.now() > untilMs) {
-      throw new Fault("WATCH_TIMEOUT", {
-        what: `Session ${session.id} is not finished: ${through} of ${options.hosts ?? session.hosts.length} hosts are through.`,
-        why: `--max-time ${formatDuration(options.maxTime ?? 0)} has passed. ${waitingText(session)}`.trim(),
-        fix: `It goes on. Look again with "bootcast session watch ${session.id}", or stop it.`,
-      });
-    }
-    await sleep(LOOK_EVERY_MS);
-    session = await api.get<SessionBody>(`/api/v1/sessions/${session.id}`);
-  }
-}
-
-/** The lines that differ from those shown before: one for the stream, one a host. */
-function changes(session: SessionBody, shown: Map<string, string>): string[] {
-  const lines = new Map<string, string>();
-  for (const line of standingLines(session, timeZoneOf(undefined))) lines.set(line, `session ${session.id}  ${line}`);
-  for (const stream of session.streams)
-    lines.set(stream.streamId, `session ${session.id}  stream ${streamText(stream)}`);
-  for (const host of session.hosts) lines.set(host.id, `session ${session.id}  ${host.name}  ${hostLine(host)}`);
-  const fresh = [...lines].filter(([key, line]) => shown.get(key) !== line);
-  for (const [key, line] of fresh) shown.set(key, line);
-  return fresh.map(([, line]) => line);
-}
-
-function waitingText(session: SessionBody): string {
-  return session.hosts
-    .filter(({ order }) => order === "pending" || order === "running")
-    .map((host) => `${host.name}: ${hostLine(host)}.`)
-    .join(" ");
 }

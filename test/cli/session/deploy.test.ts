@@ -75,7 +75,7 @@ test("session: shown while it waits, started before its time, stopped by a canar
   const stopped = await run("session", "show", number);
   assert.match(stopped.stdout, /STOPPED: lab-02 went first to try the image, and failed\. .*bootcast session start/);
   const retry = await run("session", "retry", number, "--plan");
-  assert.match(retry.stdout, /1 host will be ERASED[^]*lab-02/);
+  assert.match(retry.stdout, /1 host will be ERASED[\s\S]*lab-02/);
   const only = await run("session", "stop", number, "--hosts", "lab-03", "--json");
   assert.equal(only.code, 0, only.stderr);
   const orders = JSON.parse(only.stdout).hosts.map(({ name, order }: { name: string; order: string }) => [name, order]);
