@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import { createTransport } from "nodemailer";
 import { Fault } from "../../fault.ts";
 import type { MailSettings } from "./mail-settings.ts";
 import type { Message } from "./message.ts";
@@ -18,6 +17,8 @@ export async function sendMail(
   const [first] = messages;
   const stopped = aborted(signal);
   try {
+    // Loaded when there is something to send: most starts of a server need none of it.
+    const { createTransport } = await import("nodemailer");
     const transport = createTransport({
       host: settings.server,
       port: settings.port,
