@@ -8,6 +8,7 @@ import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
 import { doctorRoutes } from "../../server/api/doctor-routes.ts";
 import { hostBootRoutes } from "../../server/api/host-boot-routes.ts";
 import { hostRoutes } from "../../server/api/host-routes.ts";
+import { imageRoutes } from "../../server/api/image-routes.ts";
 import { notifyRoutes } from "../../server/api/notify-routes.ts";
 import { apiRoutes } from "../../server/api/routes.ts";
 import { scheduleRoutes } from "../../server/api/schedule-routes.ts";
@@ -37,6 +38,7 @@ import { addToQueues } from "../../server/notify/outbox.ts";
 import { Sessions } from "../../server/orders/sessions.ts";
 import type { Wake } from "../../server/orders/waking.ts";
 import { StoreCells } from "../../server/store/cells.ts";
+import { ImageDetails } from "../../server/store/image-details.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
 import { openStore } from "../../server/store/store.ts";
 import { openStreamHub } from "../../server/stream/hub.ts";
@@ -281,6 +283,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     now,
   });
   doctorRoutes(api, { doctor });
+  imageRoutes(api, { details: new ImageDetails(store) });
   await api.register(metricsRoute(hub, () => doctorMetrics(doctor.last)));
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   captureOrderRoutes(api, { captures });

@@ -272,6 +272,13 @@ export const texts = {
   notUsed: ["not used yet", "noch nicht benutzt"],
   notes: ["Notes", "Notizen"],
   builtBy: ["Made by", "Gemacht von"],
+  newBytes: (bytes: string, version: number): Text => [
+    `${bytes} more than v${version}`,
+    `${bytes} mehr als v${version}`,
+  ],
+  adds: ["Adds", "Dazu"],
+  hash: ["SHA-256", "SHA-256"],
+  olderVersions: (n: number): Text => [`Show ${n} older`, `${n} ältere zeigen`],
   latest: ["latest", "neueste"],
 
   // Host
@@ -301,6 +308,7 @@ export const texts = {
     nothing: ["nothing", "nichts"],
   },
   history: ["History", "Verlauf"],
+  changes: ["What changed in it", "Was sich an ihm änderte"],
   console: ["Boot log", "Startprotokoll"],
   consoleEmpty: ["It has not asked for a boot file lately.", "Er hat zuletzt keine Startdatei verlangt."],
   empty: ["empty", "leer"],

@@ -2,7 +2,7 @@ import { useSignal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import type { TraceBody } from "../../../api/boot-schemas.ts";
 import type { HostBootBody } from "../../../api/host-boot-routes.ts";
-import type { HostBody } from "../../../api/host-schemas.ts";
+import type { HostBody, InventoryHistoryBody } from "../../../api/host-schemas.ts";
 import type { EventBody } from "../../../api/schemas.ts";
 import { get, type Refusal, send } from "../api.ts";
 import { CaptureDialog } from "../deploy/capture-dialog.tsx";
@@ -72,6 +72,7 @@ export function HostPage({ id }: { id: string }) {
           {history.value.value === undefined ? <Loading /> : <EventList events={history.value.value} isOfHost />}
         </section>
       </div>
+      <Changes id={id} />
       <BootLog id={id} />
     </>
   );
@@ -223,6 +224,39 @@ function Fact({ name, value, isCode = false }: { name: Text; value: string; isCo
       <dt>{say(name)}</dt>
       <dd>{isCode && value !== "" ? <code>{shown}</code> : shown}</dd>
     </div>
+  );
+}
+
+/** What was put in, taken out or exchanged; nothing as long as it is the same machine. */
+function Changes({ id }: { id: string }) {
+  const live = useLive(
+    `inventory ${id}`,
+    async () =>
+      (await get<InventoryHistoryBody>(`/hosts/${encodeURIComponent(id)}/inventory-history?limit=20`)).history.filter(
+        ({ changes }) => changes.length > 0,
+      ),
+    { wants: ({ hostId, kind }) => hostId === id && kind === "host.registered" },
+  );
+  const steps = live.value.value ?? [];
+  if (steps.length === 0) return null;
+  return (
+    <section class="card" aria-label={say(texts.changes)}>
+      <h2>{say(texts.changes)}</h2>
+      <ul class="lines">
+        {steps.map(({ id, atMs, changes }) => (
+          <li key={id} class="line">
+            <span class="line-words">
+              {changes.map(({ what, from, to }) => (
+                <span key={what} class="change">
+                  <strong>{what}</strong> {from === "" ? "–" : from} → {to === "" ? "–" : to}
+                </span>
+              ))}
+              <span class="sub">{as.date(atMs)}</span>
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 

@@ -1,4 +1,5 @@
 import { useSignal } from "@preact/signals";
+import { useState } from "preact/hooks";
 import type { ImageBody } from "../../../api/schemas.ts";
 import { CaptureDialog } from "../deploy/capture-dialog.tsx";
 import { newestFirst } from "../deploy/request.ts";
@@ -9,6 +10,10 @@ import { Command, Empty, Loading, Problem } from "../parts/notice.tsx";
 import { as, say } from "../preferences.ts";
 import { hosts, images, isOperator, sessions } from "../store.ts";
 import { texts } from "../texts.ts";
+import { useImageDetail } from "../use-image-detail.ts";
+
+/** Each of them is looked into; who has more versions asks for them. */
+const MOST_VERSIONS = 5;
 
 /** What there is to deploy: each image with its versions. */
 export function ImagesPage() {
@@ -57,7 +62,9 @@ export function ImagesPage() {
 }
 
 function ImageCard({ versions }: { versions: readonly ImageBody[] }) {
+  const [isWhole, setWhole] = useState(false);
   const newest = versions[0]!;
+  const shown = isWhole ? versions : versions.slice(0, MOST_VERSIONS);
   return (
     <section class="card image" aria-label={newest.name}>
       <header class="image-head">
@@ -94,6 +101,9 @@ function ImageCard({ versions }: { versions: readonly ImageBody[] }) {
               <th scope="col" class="number">
                 {say(texts.stored)}
               </th>
+              <th scope="col" class="number wide">
+                {say(texts.adds)}
+              </th>
               <th scope="col">{say(texts.made)}</th>
               <th scope="col" class="wide">
                 {say(texts.notes)}
@@ -104,23 +114,44 @@ function ImageCard({ versions }: { versions: readonly ImageBody[] }) {
             </tr>
           </thead>
           <tbody>
-            {versions.map((image) => (
-              <tr key={image.version}>
-                <th scope="row">
-                  v{image.version}
-                  {image === newest && versions.length > 1 && <span class="pill">{say(texts.latest)}</span>}
-                </th>
-                <td class="number">{as.bytes(image.diskBytes)}</td>
-                <td class="number">{as.bytes(image.storedBytes)}</td>
-                <td>{as.date(image.createdAtMs)}</td>
-                <td class="wide">{image.notes}</td>
-                <td class="more-wide">{image.builder}</td>
-              </tr>
+            {shown.map((image) => (
+              <VersionRow key={image.version} image={image} isLatest={image === newest && versions.length > 1} />
             ))}
           </tbody>
         </table>
       </div>
+      {shown.length < versions.length && (
+        <button type="button" class="button older" onClick={() => setWhole(true)}>
+          {say(texts.olderVersions(versions.length - shown.length))}
+        </button>
+      )}
     </section>
+  );
+}
+
+function VersionRow({ image, isLatest }: { image: ImageBody; isLatest: boolean }) {
+  const { name, version, diskBytes, storedBytes, createdAtMs, notes, builder } = image;
+  const detail = useImageDetail(name, version);
+  return (
+    <tr>
+      <th scope="row">
+        v{version}
+        {isLatest && <span class="pill">{say(texts.latest)}</span>}
+        {detail !== undefined && (
+          <span class="sub" title={`${say(texts.hash)} ${detail.manifestDigest}`}>
+            <code>{detail.manifestDigest.slice(0, 12)}</code>
+          </span>
+        )}
+      </th>
+      <td class="number">{as.bytes(diskBytes)}</td>
+      <td class="number">{as.bytes(storedBytes)}</td>
+      <td class="number wide">
+        {detail?.before != null && say(texts.newBytes(as.bytes(detail.before.newBytes), detail.before.version))}
+      </td>
+      <td>{as.date(createdAtMs)}</td>
+      <td class="wide">{notes}</td>
+      <td class="more-wide">{builder}</td>
+    </tr>
   );
 }
 

@@ -8,7 +8,7 @@ import { Audit } from "../settings/audit.tsx";
 import { Notifications } from "../settings/notifications.tsx";
 import { People } from "../settings/people.tsx";
 import { Tokens } from "../settings/tokens.tsx";
-import { isAdmin, me, nowMs, status } from "../store.ts";
+import { isAdmin, logOut, me, nowMs, status } from "../store.ts";
 import { texts } from "../texts.ts";
 import { LanguageChoice } from "./login.tsx";
 
@@ -38,7 +38,12 @@ export function SettingsPage() {
 function Look() {
   return (
     <section class="card" aria-label={say(texts.look)}>
-      <h2>{say(texts.look)}</h2>
+      <div class="card-head">
+        <h2>{say(texts.look)}</h2>
+        <button type="button" class="button on-phone" onClick={() => void logOut()}>
+          {say(texts.logOut)}
+        </button>
+      </div>
       <p class="label">{say(texts.language)}</p>
       <LanguageChoice />
       <p class="label">{say(texts.theme)}</p>

@@ -57,6 +57,7 @@ export function noteOf({ id, status, fault, lastSeenMs }: HostBody): string {
   const leftMs = isMoving(status.state) ? leftMsOf(id) : undefined;
   if (leftMs !== undefined) return say(texts.left(formatClock(leftMs)));
   if (status.state === "done" || (status.state === "offline" && status.detail === "")) return seenWords(lastSeenMs);
+  if (isMoving(status.state) && status.detail !== "") return status.detail;
   const since = say(texts.since(as.span(nowMs.value - status.sinceMs)));
   return status.detail === "" ? since : `${status.detail.replace(/\.$/, "")} · ${since}`;
 }

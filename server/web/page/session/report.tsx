@@ -5,11 +5,13 @@ import { as, say } from "../preferences.ts";
 import { figuresOf } from "../session-figures.ts";
 import { hosts, nowMs } from "../store.ts";
 import { texts } from "../texts.ts";
+import { useImageDetail } from "../use-image-detail.ts";
 
 /** On paper only: what was done to which machine, for the folder in the cupboard. */
 export function Report({ session }: { session: SessionBody }) {
   const known = new Map((hosts.value.value ?? []).map((host) => [host.id, host]));
   const { done, failed, all } = figuresOf(session);
+  const detail = useImageDetail(session.image, session.imageVersion);
   return (
     <section class="report" aria-hidden="true">
       <header>
@@ -28,6 +30,12 @@ export function Report({ session }: { session: SessionBody }) {
             {session.image} v{session.imageVersion}
           </dd>
         </div>
+        {detail !== undefined && (
+          <div>
+            <dt>{say(texts.hash)}</dt>
+            <dd class="report-hash">{detail.manifestDigest}</dd>
+          </div>
+        )}
         <div>
           <dt>{say(texts.started)}</dt>
           <dd>{as.date(session.createdAtMs)}</dd>
