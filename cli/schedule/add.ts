@@ -1,19 +1,19 @@
 import { Command, Option } from "commander";
-import { type Afterwards, afterwards, type EraseMethod, eraseMethods } from "../../agent/contract.ts";
 import { formatDuration } from "../../agent/disk/sizes.ts";
 import { Fault } from "../../fault.ts";
 import type { NewScheduleBody, ScheduleBody, SchedulePlanBody } from "../../server/api/schedule-schemas.ts";
 import { cronOf } from "../../server/schedules/when.ts";
 import { withServer } from "../client.ts";
 import { imageReference } from "../image/reference.ts";
+import { type OrderOptions, orderOf, orderOptions } from "../session/order-options.ts";
 import { configOptions } from "../settings/configuration.ts";
-import { duration, parseCount } from "../settings/option-values.ts";
+import { duration } from "../settings/option-values.ts";
 import { confirm, examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { occurrenceTable } from "./text.ts";
 
 const HOUR_MS = 3_600_000;
 
-type AddOptions = {
+type AddOptions = OrderOptions & {
   readonly to: string[];
   readonly at?: string;
   readonly cron?: string;
@@ -24,13 +24,6 @@ type AddOptions = {
   readonly quietHours?: string[];
   readonly missed?: "run" | "skip";
   readonly skipUsed?: boolean;
-  readonly disk?: string;
-  readonly erase?: EraseMethod;
-  readonly verify?: string;
-  readonly then?: Afterwards;
-  readonly alive?: boolean;
-  readonly waitFor?: number;
-  readonly maxWait?: number;
   readonly plan?: boolean;
   readonly confirm?: string;
 };
@@ -42,11 +35,11 @@ export function addCommand(): Command {
   );
   examples(command, [
     'bootcast schedule add kiosks kiosk --to label=kiosk --at "03:00" --plan',
-    'bootcast schedule add room-b lab-2026 --to room-b --at "fri 22:00" --window 4h --confirm room-b',
+    'bootcast schedule add room-b lab-2026 --to room-b --at "fri 22:00" --window 4h --canary --batch 10',
     'bootcast schedule add room-b lab-2026 --to lab-01 --cron "0 22 1 * *" --time-zone Europe/Berlin --erase quick',
     'bootcast schedule add library kiosk --to lib-01 --at 12:00 --window 10h --quiet-hours "mon-fri 08:00-16:00"',
   ]);
-  return configOptions(globalOptions(command))
+  configOptions(globalOptions(command))
     .argument("<name>", "what it is called")
     .argument("<image>", "an image in the store: its name (the newest each time), or name:version")
     .requiredOption("--to <hosts...>", "names of hosts and groups, or label=…")
@@ -71,26 +64,8 @@ export function addCommand(): Command {
         "of a time that came while the server was down: run it late while its window is open, or skip it (default: run)",
       ).choices(["run", "skip"]),
     )
-    .option("--skip-used", "leave hosts alone whose own system runs when the time comes")
-    .option("--disk <rule>", "which disk, where a host has several (see bootcast deploy --help)")
-    .addOption(
-      new Option("--erase <method>", "how disks are erased (default: none: only what differs)").choices(eraseMethods),
-    )
-    .option(
-      "--verify <how>",
-      "how much of the disk is read back: whole, sampled, sampled=10%, or none (default: whole)",
-    )
-    .addOption(
-      new Option("--then <what>", "what the machines do when they are restored (default: reboot)").choices(afterwards),
-    )
-    .option("--alive", "the restored systems say that they are up")
-    .option("--no-alive", "they do not, whatever is set (hosts.alive)")
-    .option("--wait-for <n>", "start the stream when so many hosts are ready (default: all)", parseCount)
-    .option(
-      "--max-wait <time>",
-      "or so long after the first was ready (default: 10m)",
-      duration({ mostMs: 24 * HOUR_MS }),
-    )
+    .option("--skip-used", "leave hosts alone whose own system runs when the time comes");
+  return orderOptions(command, "none")
     .option("--plan", "show what it would do, and make nothing")
     .option("--confirm <name>", "the name that would have to be typed, for scripts")
     .action((name: string, image: string, options: AddOptions) => add(command, name, image, options));
@@ -125,7 +100,6 @@ function wantedOf(name: string, image: string, options: AddOptions): NewSchedule
   }
   const reference = imageReference(image);
   const { window: windowMs, wakeBefore: wakeBeforeMs, timeZone, quietHours, missed } = options;
-  const { disk, verify, alive, waitFor, maxWait: maxWaitMs } = options;
   return {
     name,
     cron: cron ?? cronOf(at ?? ""),
@@ -134,8 +108,8 @@ function wantedOf(name: string, image: string, options: AddOptions): NewSchedule
     deploy: {
       image: reference.name,
       to: options.to.includes("any") ? "any" : options.to,
-      ...given({ imageVersion: reference.version, disk, verify, alive, waitFor, maxWaitMs }),
-      ...given({ erase: options.erase, afterwards: options.then }),
+      ...given({ imageVersion: reference.version }),
+      ...orderOf(options),
     },
   };
 }

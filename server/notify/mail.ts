@@ -5,6 +5,8 @@ import type { Message } from "./message.ts";
 import type { Sender, Told } from "./webhook.ts";
 
 const ANSWER_WITHIN_MS = 15_000;
+/** A person may be waiting for the result of a test. */
+const MAIL_WITHIN_MS = 25_000;
 
 /** Sends messages as one mail: of thirty hosts that fail at the same moment, nobody wants thirty mails. */
 export async function sendMail(
@@ -15,7 +17,7 @@ export async function sendMail(
   { signal, withinMs = ANSWER_WITHIN_MS }: { readonly signal: AbortSignal; readonly withinMs?: number },
 ): Promise<Told> {
   const [first] = messages;
-  const stopped = aborted(signal);
+  const stopped = aborted(AbortSignal.any([signal, AbortSignal.timeout(MAIL_WITHIN_MS)]));
   try {
     // Loaded when there is something to send: most starts of a server need none of it.
     const { createTransport } = await import("nodemailer");

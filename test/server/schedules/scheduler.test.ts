@@ -69,7 +69,7 @@ test("at its time the order is given, hosts that are off are woken, and the end 
   const running = await run();
   assert.deepEqual([running?.state, running?.deployId, running?.endsAtMs], ["running", 1, due + 2 * HOUR_MS]);
   await core.conductor.look();
-  assert.deepEqual(core.woken, ["lab-01", "lab-02"], "with the order there");
+  assert.deepEqual(core.woken.toSorted(), ["lab-01", "lab-02"], "with the order there");
   const order = await core.orders.orderFor(ids[0]!, NETWORK);
   assert.equal(order.kind, "deploy");
   await core.report(ids[0]!, "preflight", 1);
