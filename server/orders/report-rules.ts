@@ -52,10 +52,12 @@ export function hear(order: StandingOrder, report: Report, isRepeated: boolean):
   }
   if (order.isHeld) return answered(false, `Session ${deployId} has stopped before this host.`);
   const isBegin = report.state === "erasing" || report.state === "capturing";
-  const attempts = order.attempts + (isBegin && !isRepeated ? 1 : 0);
+  const asksForDisk = report.state === "erasing" && report.challenge !== undefined;
+  // The host may have said the same of another order: the first time that it may erase for this one is counted always.
+  const isCounted = !isRepeated || (asksForDisk && order.attempts === 0);
+  const attempts = order.attempts + (isBegin && isCounted ? 1 : 0);
   const next = nextState(report);
   const isTooSoon = kind === "capture" && next === "done" && !order.isMade;
-  const asksForDisk = report.state === "erasing" && report.challenge !== undefined;
   let refusal: Fault | undefined;
   if (foreign[kind].includes(report.state)) refusal = mixedUpFault(deployId, kind, report.state);
   else if (asksForDisk && order.begunDisk !== "" && report.disk !== order.begunDisk)

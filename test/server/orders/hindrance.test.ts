@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import { CONTRACT_VERSION } from "../../../agent/contract.ts";
+import { Fault } from "../../../fault.ts";
 import { CaptureOrders } from "../../../server/capture/orders.ts";
+import { hindranceOf } from "../../../server/hosts/lock.ts";
 import { Core, machine, NETWORK } from "../core.ts";
+import { runs } from "../databases.ts";
 
 const MINUTE = 60_000;
 const challenge = "ab".repeat(32);
@@ -121,4 +125,65 @@ test("a session says of a locked host why it waits", async () => {
   assert.match(host?.heldBy ?? "", /^locked by .*: "exam"$/);
   await core.desk.unlock(["lab-01"]);
   assert.equal((await core.sessions.show(deployId)).hosts[0]?.heldBy, "");
+});
+
+/** What people and machines do, in any order; the errors are those that they are told. */
+const steps = {
+  lock: ({ core }: Played) => core.desk.lock(["lab-01"], { reason: "exam", untilMs: core.nowMs + 3 * MINUTE }),
+  unlock: ({ core }: Played) => core.desk.unlock(["lab-01"]),
+  approve: ({ core }: Played) => core.desk.approve(["lab-01"]),
+  orderByName: ({ core }: Played) => core.deploys.create({ image: "lab-debian", to: ["lab-01"] }),
+  orderToAny: ({ core }: Played) => core.deploys.create({ image: "lab-debian", to: "any" }),
+  wait: async ({ core }: Played) => {
+    core.nowMs += MINUTE;
+  },
+  ask: async (played: Played) => {
+    const order = await played.order();
+    if (order.kind !== "deploy") return;
+    played.deployId = Number(order.deployId);
+    assert.equal(await hindered(played), undefined, "an order to erase");
+  },
+  begin: async (played: Played) => {
+    // An agent that was told nothing, too.
+    const open = await played.core.db
+      .selectFrom("deploy_hosts")
+      .select("deploy_id")
+      .where("state", "in", ["pending", "running"])
+      .executeTakeFirst();
+    played.deployId = open?.deploy_id ?? played.deployId;
+    const answer = await played.permit(played.deployId);
+    if (answer.permit !== undefined) assert.equal(await hindered(played), undefined, "a permit to erase");
+    played.isBegun ||= answer.permit !== undefined;
+  },
+  end: async (played: Played) => {
+    await played.core.report(played.hostId, "done", played.deployId);
+    played.isBegun = false;
+  },
+};
+type Played = Awaited<ReturnType<typeof site>> & { deployId: number; isBegun: boolean };
+
+async function hindered({ core }: Played) {
+  return hindranceOf(await core.hosts.find("lab-01"), core.nowMs)?.kind;
+}
+
+test("whatever people and machines do, in whatever order: nothing is erased on a locked or unapproved host", async () => {
+  const often = { approve: 3, orderByName: 3, orderToAny: 1, ask: 3, begin: 4, lock: 2, unlock: 2, wait: 1, end: 1 };
+  const names = Object.entries(often).flatMap(([name, count]) => Array(count).fill(name as keyof typeof steps));
+  const games = fc.array(fc.constantFrom(...names), { minLength: 10, maxLength: 30 });
+  await fc.assert(
+    fc.asyncProperty(games, async (game) => {
+      const played: Played = { ...(await site({ approve: "ask" })), deployId: 0, isBegun: false };
+      for (const name of game) {
+        try {
+          await steps[name](played);
+        } catch (error) {
+          if (!(error instanceof Fault)) throw error;
+        }
+        // Nor is a host locked whose disk is being written.
+        if (played.isBegun) assert.equal(await hindered(played), undefined, `begun, and then ${name}`);
+      }
+      await played.core.db.destroy();
+    }),
+    { numRuns: runs(12) },
+  );
 });

@@ -26,6 +26,12 @@ test("each erase that begins is an attempt; its repeated report is not", () => {
   assert.deepEqual(hear(order("running", 1), report("receiving"), false).next, { state: "running", attempts: 1 });
 });
 
+test("the first permit of an order is an attempt, although the host has said the same of another order just before", () => {
+  const asks = report("erasing", { challenge: "ab".repeat(32) });
+  assert.deepEqual(hear(order("pending"), asks, true).next, { state: "running", attempts: 1 });
+  assert.deepEqual(hear(order("running", 1), asks, true).next, { state: "running", attempts: 1 });
+});
+
 test("after the last attempt the order fails, and the host is told to stop", () => {
   assert.equal(hear(order("running", MAX_ATTEMPTS - 1), report("erasing"), false).answer.proceed, true);
   const { answer, next } = hear(order("running", MAX_ATTEMPTS), report("erasing"), false);
