@@ -95,7 +95,7 @@ export function ordersOf(options: WiringOptions & { readonly hosts: Hosts; reado
     rateBytesPerSecond: values["multicast.rate"],
     now,
   });
-  const conductor = new Conductor({ db, events, streams, wake: options.wake });
+  const conductor = new Conductor({ db, events, streams, wake: options.wake, now });
   const freeBytes = async () => {
     const { bavail, bsize } = await statfs(store.directory);
     return bavail * bsize;

@@ -4,7 +4,7 @@ import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import { unknownDeploy } from "./deploy-hosts.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
-import { advance, resumeHalted, startBefore } from "./rollout.ts";
+import { advance, nextLookMs, resumeHalted, startBefore } from "./rollout.ts";
 import { type Wake, wakeReleased } from "./waking.ts";
 
 /** Nobody is told to the second, and whoever changes something wakes us. */
@@ -19,20 +19,25 @@ export class Conductor {
   readonly #events: EventLog;
   readonly #streams: DeployStreams;
   readonly #wake: Wake | undefined;
+  readonly #now: () => number;
 
   /** @param options.wake starts machines that are switched off; nobody is woken unless given */
-  constructor(options: { db: Database; events: EventLog; streams: DeployStreams; wake?: Wake }) {
+  constructor(options: { db: Database; events: EventLog; streams: DeployStreams; wake?: Wake; now: () => number }) {
     this.#db = options.db;
     this.#events = options.events;
     this.#streams = options.streams;
     this.#wake = options.wake;
+    this.#now = options.now;
   }
 
   /** Carries out what is to be done now. @returns when there may be more, if nothing happens before; null: never */
   async look(): Promise<number | null> {
     let nextMs: number | null = null;
     for (const deployId of await this.#watched()) {
-      const atMs = await this.#events.change((change) => advance(change, deployId));
+      let atMs = await nextLookMs(this.#db, deployId, this.#now());
+      if (atMs !== null && atMs <= this.#now()) {
+        atMs = await this.#events.change((change) => advance(change, deployId));
+      }
       if (atMs !== null) nextMs = Math.min(nextMs ?? atMs, atMs);
       // A wave that is over needs its stream no more; the next one gets one that waits for its hosts.
       await this.#streams.closeIdle(deployId);

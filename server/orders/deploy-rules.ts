@@ -23,8 +23,11 @@ export type Facts = {
 /** What a host waits for whose turn has not come. */
 export type Held = {
   readonly deployId: number;
-  /** Until when at least; null: until others are through. */
+  /** When it begins; null: it has begun, and others are first. */
   readonly startAtMs: number | null;
+  /** Of one that has begun: when somebody was given it last, and whether anybody is at work. */
+  readonly releasedAtMs: number;
+  readonly isAtWork: boolean;
   /** Nobody else begins until a person says so. */
   readonly isHalted: boolean;
 };
@@ -55,14 +58,14 @@ export function dueDeploy(
 }
 
 /**
- * From when on a machine whose turn has not come is given the agent, to wait in it: at once when others are at work,
- * and shortly before an order begins. Before that its people use it.
- *
- * @returns undefined: not at all
+ * Whether a machine whose turn has not come is given the agent, to wait in it: while others are at work, and shortly
+ * before an order begins. Otherwise its people use it: a canary that never comes keeps no room from its work.
  */
-export function awaitsTurnFromMs({ startAtMs, isHalted }: Held, waitMs: number): number | undefined {
-  if (isHalted) return undefined;
-  return startAtMs === null ? 0 : startAtMs - waitMs;
+export function awaitsTurn(held: Held, waitMs: number, nowMs: number): boolean {
+  const { startAtMs, releasedAtMs, isAtWork, isHalted } = held;
+  if (isHalted) return false;
+  if (startAtMs !== null) return nowMs >= startAtMs - waitMs;
+  return isAtWork || nowMs < releasedAtMs + waitMs;
 }
 
 /** What a registered host that asks is to do. */
@@ -70,8 +73,7 @@ export function decide(facts: Facts): Decision {
   const due = dueDeploy(facts);
   if (due !== undefined) return { kind: "deploy", ...due };
   const { held, nowMs, waitMs } = facts;
-  const awaitsFromMs = held && awaitsTurnFromMs(held, waitMs);
-  if (held !== undefined && awaitsFromMs !== undefined && nowMs >= awaitsFromMs) {
+  if (held !== undefined && awaitsTurn(held, waitMs, nowMs)) {
     const what = held.startAtMs === null ? "is at other hosts first" : `begins in ${minutes(held.startAtMs - nowMs)}`;
     return { kind: "wait", reason: `Session ${held.deployId} ${what}. Waiting for the turn of this host.` };
   }
@@ -82,14 +84,19 @@ export function decide(facts: Facts): Decision {
     return { kind: "boot-disk", reason: `Session ${last.deployId} is done on this host.` };
   }
   if (leftMs <= 0) {
-    return { kind: "boot-disk", reason: `Nothing was ordered for this host in ${minutes(facts.waitMs)}.` };
+    const what = held === undefined ? "Nothing was ordered for this host" : `${heldText(held)} this host`;
+    return { kind: "boot-disk", reason: `${what} in ${minutes(facts.waitMs)}.` };
   }
-  const because = held?.isHalted
-    ? `Session ${held.deployId} has stopped before this host. Waiting for a person to go on with it`
+  const because = held
+    ? `${heldText(held)} this host. Waiting for its turn`
     : last?.state === "failed"
       ? `Session ${last?.deployId} failed on this host. Waiting for a new order`
       : "Nothing is ordered for this host. Waiting for an order";
   return { kind: "wait", reason: `${because}, at most ${minutes(leftMs)} more.` };
+}
+
+function heldText({ deployId, isHalted }: Held): string {
+  return isHalted ? `Session ${deployId} has stopped before` : `Session ${deployId} has not come to`;
 }
 
 /** How often a disk is begun before the server gives up on a host: a power cut or two, not a loop. */

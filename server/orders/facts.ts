@@ -40,7 +40,7 @@ export async function factsOf(
   return {
     nowMs,
     open: open === undefined || isHeldRow(open) ? undefined : { deployId: open.deploy_id },
-    held: open !== undefined && isHeldRow(open) ? heldOf(open) : undefined,
+    held: open !== undefined && isHeldRow(open) ? heldOf(open, await pacesOf(db, [open.deploy_id])) : undefined,
     any,
     isPlaceAsked,
     ended: rows
@@ -64,9 +64,41 @@ export function isHeldRow({ released_at_ms }: Pick<HeldRow, "released_at_ms">): 
   return released_at_ms === null;
 }
 
-export function heldOf({ deploy_id, start_at_ms, begun_at_ms, halted_at_ms }: HeldRow): Held {
+/** How far the hosts of an order are whose turn has come. */
+export type Pace = Pick<Held, "releasedAtMs" | "isAtWork">;
+
+/** By deploy. */
+export async function pacesOf(
+  db: Pick<Database, "selectFrom">,
+  deployIds: readonly number[],
+): Promise<ReadonlyMap<number, Pace>> {
+  if (deployIds.length === 0) return new Map();
+  const released = await db
+    .selectFrom("deploy_hosts")
+    .select(["deploy_id", (select) => select.fn.max("released_at_ms").as("released_at_ms")])
+    .where("deploy_id", "in", [...deployIds])
+    .groupBy("deploy_id")
+    .execute();
+  const working = await db
+    .selectFrom("deploy_hosts")
+    .select("deploy_id")
+    .distinct()
+    .where("deploy_id", "in", [...deployIds])
+    .where((where) => where.or([where("state", "=", "running"), where("alive_until_ms", "is not", null)]))
+    .execute();
+  const atWork = new Set(working.map(({ deploy_id }) => deploy_id));
+  const paceOf = (row: (typeof released)[number]): [number, Pace] => [
+    row.deploy_id,
+    { releasedAtMs: Number(row.released_at_ms ?? 0), isAtWork: atWork.has(row.deploy_id) },
+  ];
+  return new Map(released.map(paceOf));
+}
+
+export function heldOf(row: HeldRow, paces: ReadonlyMap<number, Pace>): Held {
+  const { deploy_id, start_at_ms, begun_at_ms, halted_at_ms } = row;
   return {
     deployId: deploy_id,
+    ...(paces.get(deploy_id) ?? { releasedAtMs: 0, isAtWork: false }),
     startAtMs: begun_at_ms === null ? start_at_ms : null,
     isHalted: halted_at_ms !== null,
   };

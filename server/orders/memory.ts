@@ -1,7 +1,7 @@
 import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import type { Held } from "./deploy-rules.ts";
-import { heldOf, isHeldRow, openToAny } from "./facts.ts";
+import { heldOf, isHeldRow, openToAny, pacesOf } from "./facts.ts";
 import { lockedHosts } from "./hindrance.ts";
 
 /** What decides whether a machine that is switched on gets the agent: who it is, and what is ordered. */
@@ -56,11 +56,13 @@ export class OrderMemory {
       .where("deploys.state", "=", "active")
       .where("deploy_hosts.state", "in", ["pending", "running"])
       .execute();
+    const waiting = open.filter(isHeldRow);
+    const paces = await pacesOf(this.#db, [...new Set(waiting.map(({ deploy_id }) => deploy_id))]);
     const any = await openToAny(this.#db, Number.NEGATIVE_INFINITY);
     return {
       hostOfMac: new Map(macs.map(({ mac, host_id }) => [mac, host_id])),
       ordered: new Set(open.filter((row) => !isHeldRow(row)).map(({ host_id }) => host_id)),
-      held: new Map(open.filter(isHeldRow).map((row) => [row.host_id, heldOf(row)])),
+      held: new Map(waiting.map((row) => [row.host_id, heldOf(row, paces)])),
       anyUntilMs: any.map(({ limits }) => limits.untilMs ?? Number.POSITIVE_INFINITY),
       isDueToAny: new Map(),
       lockedUntilMs: await lockedHosts(this.#db),

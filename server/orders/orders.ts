@@ -15,7 +15,7 @@ import type { Hosts } from "../hosts/hosts.ts";
 import type { Alive } from "./alive.ts";
 import { isOrderedByHand } from "./by-hand.ts";
 import { addHost } from "./deploy-hosts.ts";
-import { awaitsTurnFromMs, decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
+import { awaitsTurn, decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { ruleOf, termsOf } from "./disk-terms.ts";
 import { factsOf, openHosts } from "./facts.ts";
@@ -79,10 +79,7 @@ export class Orders {
   async #isDue(known: KnownOrders, hostId: string): Promise<boolean> {
     if (known.ordered.has(hostId)) return true;
     const held = known.held.get(hostId);
-    if (held !== undefined) {
-      const fromMs = awaitsTurnFromMs(held, this.#options.waitMs);
-      return fromMs !== undefined && this.#options.now() >= fromMs;
-    }
+    if (held !== undefined) return awaitsTurn(held, this.#options.waitMs, this.#options.now());
     if (!this.#isForAny(known)) return false;
     // Whether it had its turn already is told by all that ever was ordered for it, and for others like it.
     let isDue = known.isDueToAny.get(hostId);

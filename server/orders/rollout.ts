@@ -27,11 +27,26 @@ export async function advance(change: Change, deployId: number): Promise<number 
     if (numUpdatedRows === 0n) return null;
     const step = nextStep(await rolloutOf(change.tables, deployId), change.nowMs);
     if (step.kind === "wait") {
-      const closesAtMs = await endFull(change, deployId);
-      return step.untilMs ?? closesAtMs;
+      const endsAtMs = await endFull(change, deployId);
+      return step.untilMs ?? endsAtMs;
     }
     await carryOut(change, deployId, step);
   }
+}
+
+/**
+ * Whether `advance` would do something now, or when it may; nothing is written, because most looks find nothing.
+ *
+ * @returns the time, which may be over; null: not by itself
+ */
+export async function nextLookMs(
+  db: Pick<Database, "selectFrom">,
+  deployId: number,
+  nowMs: number,
+): Promise<number | null> {
+  const step = nextStep(await rolloutOf(db, deployId), nowMs);
+  if (step.kind !== "wait") return nowMs;
+  return step.untilMs ?? (await closesAtMs(db, deployId, nowMs));
 }
 
 /** A person goes on with an order that has stopped: what has failed so far is accepted. */
@@ -119,23 +134,25 @@ async function carryOut(change: Change, deployId: number, step: Exclude<Step, { 
 /**
  * An order to any host that takes nobody else ends with its last one.
  *
- * @returns when it takes nobody else; null: that is not said
+ * @returns when it is to end; now when it is to end at once, null when that is not known
  */
-async function endFull(change: Change, deployId: number): Promise<number | null> {
-  const { to_any, any_limits } = await change.tables
+async function closesAtMs(db: Pick<Database, "selectFrom">, deployId: number, nowMs: number): Promise<number | null> {
+  const { to_any, any_limits } = await db
     .selectFrom("deploys")
     .select(["to_any", "any_limits"])
     .where("id", "=", deployId)
     .executeTakeFirstOrThrow();
   if (to_any !== 1 || any_limits === null) return null;
   const limits = limitsOf(any_limits);
-  const taken = await change.tables
-    .selectFrom("deploy_hosts")
-    .select("host_id")
-    .where("deploy_id", "=", deployId)
-    .execute();
-  if (!isFull(limits, taken.length, change.nowMs)) return limits.untilMs ?? null;
-  if ((await unfinishedHosts(change.tables, deployId)) > 0) return null;
+  const taken = await db.selectFrom("deploy_hosts").select("host_id").where("deploy_id", "=", deployId).execute();
+  if (!isFull(limits, taken.length, nowMs)) return limits.untilMs ?? null;
+  return (await unfinishedHosts(db, deployId)) > 0 ? null : nowMs;
+}
+
+/** @returns when it is to be looked at again; null: not by itself */
+async function endFull(change: Change, deployId: number): Promise<number | null> {
+  const atMs = await closesAtMs(change.tables, deployId, change.nowMs);
+  if (atMs === null || atMs > change.nowMs) return atMs;
   await change.tables
     .updateTable("deploys")
     .set({ state: "done", ended_at_ms: change.nowMs })

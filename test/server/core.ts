@@ -102,6 +102,7 @@ export class Core {
       db,
       events: this.events,
       streams: this.streams,
+      now,
       wake: async (asleep) => {
         if (this.wakeFault !== undefined) throw this.wakeFault;
         this.woken.push(...asleep.map(({ name }) => name));

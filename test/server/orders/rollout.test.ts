@@ -133,6 +133,23 @@ test("a canary that comes up under another name, or not at all, has failed", asy
   }
 });
 
+test("a canary that never comes keeps nobody from work: machines wait for it for a while, and then start their disks", async () => {
+  const { core, order, restore, begun, idOf } = await room(3);
+  const deployId = await order({ waves: { canary: ["lab-01"] } });
+  core.nowMs += HOUR_MS / 2 - 1;
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "agent" });
+  core.nowMs += 1;
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "disk" });
+  const sent = await core.orders.orderFor(idOf("lab-02"), NETWORK);
+  assert.equal(sent.kind, "boot-disk");
+  await core.report(idOf("lab-01"), "preflight", deployId);
+  await core.hosts.register(machine(2, { contract: CONTRACT_VERSION }));
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "agent" }, "it is at work at last");
+  await restore("lab-01", deployId);
+  await core.conductor.look();
+  assert.equal(await begun(), "2 3");
+});
+
 test("too many failures call back who has erased nothing yet; who is at work goes on", async () => {
   const { core, order, begun, restore, idOf } = await room(6);
   const deployId = await order({ waves: { batch: 4, mostFailed: 1 } });
