@@ -28,7 +28,7 @@ function helpOf(command: Command): string {
   let text = "";
   command.configureOutput({
     writeOut: (part) => (text += part),
-    getOutHelpWidth: () => 100,
+    getOutHelpWidth: () => 84,
     getOutHasColors: () => false,
   });
   command.outputHelp();

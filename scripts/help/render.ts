@@ -22,7 +22,7 @@ export async function renderHelp(): Promise<HelpFile[]> {
   });
   const commands = { name: "commands.md", title: "Commands", text: await commandReference() };
   const all = [...pages.slice(0, 2), commands, ...pages.slice(2)];
-  const menu = all.map(({ name, title }) => ({ name, title }));
+  const menu = all.map(({ name, title }) => ({ name, title: name === first[0] ? "Overview" : title }));
   return [
     ...all.map((page) => ({ path: `${pathOf(page.name)}.html`, content: pageOf(page, menu) })),
     ...inDocs
@@ -45,6 +45,7 @@ function pageOf({ name, title, text }: Page, menu: readonly Omit<Page, "text">[]
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${escaped(title)} · bootcast</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/help/help.css">
 <a class="skip" href="#content">To the content</a>
 <nav aria-label="Help"><p><a href="/">bootcast</a></p><ul>${items.join("")}</ul></nav>
