@@ -84,8 +84,8 @@ export function decide(facts: Facts): Decision {
     return { kind: "boot-disk", reason: `Session ${last.deployId} is done on this host.` };
   }
   if (leftMs <= 0) {
-    const what = held === undefined ? "Nothing was ordered for this host" : `${heldText(held)} this host`;
-    return { kind: "boot-disk", reason: `${what} in ${minutes(facts.waitMs)}.` };
+    if (held !== undefined) return { kind: "boot-disk", reason: `${heldText(held)} this host.` };
+    return { kind: "boot-disk", reason: `Nothing was ordered for this host in ${minutes(facts.waitMs)}.` };
   }
   const because = held
     ? `${heldText(held)} this host. Waiting for its turn`
