@@ -53,7 +53,7 @@ export function moves(server: PostgresServer): void {
   test("the one that was left is refused from then on, by servers and as a source", async () => {
     const from = newFile();
     await filled(from);
-    const to = await server.create();
+    const to = await server.prepared();
     await moveDatabase(from, to, { now });
     const db = await openDatabase(from);
     const url = placeText(to);
@@ -70,7 +70,7 @@ export function moves(server: PostgresServer): void {
   test("one that is not empty, is somebody else's or is the same is refused, and nothing changes", async () => {
     const from = newFile();
     await filled(from);
-    const to = await server.create();
+    const to = await server.prepared();
     const db = await openDatabase(to);
     await db.insertInto("scripts").values(script("mine")).execute();
     const refused = { code: "DATABASE_NOT_EMPTY", fix: /createdb/ };
@@ -91,7 +91,7 @@ export function moves(server: PostgresServer): void {
   test("what fails in the middle leaves nothing there, and the old one in use", async () => {
     const from = newFile();
     await filled(from);
-    const to = await server.create();
+    const to = await server.prepared();
     await (await openDatabase(to)).destroy();
     await server.query("alter table scripts add constraint never check (most_seconds < 0)", to.database);
     await assert.rejects(moveDatabase(from, to, { now }), /never/);
@@ -106,7 +106,7 @@ export function moves(server: PostgresServer): void {
   test("killed between writing the new one and marking the old one: it is repeated", async () => {
     const from = newFile();
     await filled(from);
-    const to = await server.create();
+    const to = await server.prepared();
     await moveDatabase(from, to, { now });
     // As it was at that moment.
     for (const place of [from, to]) {
@@ -126,7 +126,7 @@ export function moves(server: PostgresServer): void {
     await filled(from);
     const writer = new DatabaseSync(from.file, { timeout: 0 });
     let tries = 0;
-    await moveDatabase(from, await server.create(), {
+    await moveDatabase(from, await server.prepared(), {
       now,
       onTable: () => {
         tries += 1;

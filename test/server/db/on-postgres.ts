@@ -67,7 +67,7 @@ export function onPostgres(server: PostgresServer): void {
   });
 
   test("two programs write at once: whoever reads behind an id misses no event", async () => {
-    const place = await server.create();
+    const place = await server.prepared();
     const dbs = [await openDatabase(place), await openDatabase(place)];
     const [one, other] = dbs.map((db) => new EventLog(db, () => 1)) as [EventLog, EventLog];
     const { promise: gate, resolve: open } = Promise.withResolvers<void>();
@@ -173,7 +173,7 @@ export function onPostgres(server: PostgresServer): void {
   });
 
   test("opened to be read, nothing is written", async () => {
-    const place = await server.create();
+    const place = await server.prepared();
     await (await openDatabase(place)).destroy();
     const db = await connectDatabase(place, { isReadOnly: true });
     await assert.rejects(db.deleteFrom("events").execute(), /read-only/);
@@ -182,21 +182,21 @@ export function onPostgres(server: PostgresServer): void {
   });
 
   test("a database has one server; when that is gone, the next one has it", async () => {
-    const place = await server.create();
+    const place = await server.prepared();
     const first = await ServerLock.take(place, 0);
     await assert.rejects(ServerLock.take(place, 0), {
       code: "DATABASE_IN_USE",
       why: new RegExp(`bootcast server ${process.pid} on `),
     });
     // Another database of the same PostgreSQL has nothing to do with it.
-    await (await ServerLock.take(await server.create(), 0)).release();
+    await (await ServerLock.take(await server.prepared(), 0)).release();
     const second = ServerLock.take(place, 30_000);
     await first.release();
     await (await second).release();
   });
 
   test("a server that was cut off takes its place again, or ends when another one has it", async () => {
-    const place = await server.create();
+    const place = await server.prepared();
     const holder = `select pid from pg_locks where locktype = 'advisory' and granted and objid = 2
       and database = (select oid from pg_database where datname = '${place.database}')`;
     const pidOf = async () => (await server.query(holder))[0]?.["pid"];

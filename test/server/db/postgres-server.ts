@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
+import { openDatabase } from "../../../server/db/database.ts";
 import type { PostgresPlace } from "../../../server/db/place.ts";
 
 const run = promisify(execFile);
@@ -29,6 +30,9 @@ export class PostgresServer {
   readonly #as: { readonly uid?: number; readonly gid?: number };
   #child: ReturnType<typeof spawn> | undefined;
   #made = 0;
+  #template: Promise<string> | undefined;
+  /** The tables of every database that is emptied. */
+  #names: string[] = [];
 
   private constructor(folder: string, as: { uid?: number; gid?: number }) {
     this.folder = folder;
@@ -58,9 +62,12 @@ export class PostgresServer {
       "max_connections=300",
       "autovacuum=off",
     ];
-    const child = spawn(join(programs!, "postgres"), [...words, ...settings.flatMap((set) => ["-c", set])], {
+    // It ends with its input, so also when this process is killed.
+    const guarded = '"$@" </dev/null & read -r _; kill -QUIT $!; wait $!';
+    const command = [join(programs!, "postgres"), ...words, ...settings.flatMap((set) => ["-c", set])];
+    const child = spawn("/bin/sh", ["-c", guarded, "sh", ...command], {
       ...this.#options(),
-      stdio: ["ignore", "ignore", "pipe"],
+      stdio: ["pipe", "ignore", "pipe"],
     });
     this.#child = child;
     let printed = "";
@@ -79,7 +86,7 @@ export class PostgresServer {
     const child = this.#child!;
     if (child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, "exit");
-    child.kill("SIGQUIT");
+    child.stdin!.end();
     await exit;
   }
 
@@ -106,6 +113,34 @@ export class PostgresServer {
     const database = `made_${this.#made}`;
     await this.query(`create database ${database} template ${like} ${more}`);
     return this.place(database);
+  }
+
+  /** Takes all rows out of a database, and lets its numbers begin again. */
+  async empty({ database }: PostgresPlace): Promise<void> {
+    const tables = await this.#tables(database);
+    const each = tables.map((name) => `delete from "${name}";`).join("");
+    await this.query(
+      `begin; set local session_replication_role = replica; ${each}
+      select setval(oid::regclass, 1, false) from pg_class where relkind = 'S'; commit`,
+      database,
+    );
+  }
+
+  async #tables(database: string): Promise<string[]> {
+    if (this.#names.length === 0) {
+      const found = "select tablename from pg_tables where schemaname = 'public' and tablename not like 'kysely%'";
+      this.#names = (await this.query(found, database)).map(({ tablename }) => String(tablename));
+    }
+    return this.#names;
+  }
+
+  /** The same with the tables. */
+  async prepared(): Promise<PostgresPlace> {
+    this.#template ??= this.create().then(async (place) => {
+      await (await openDatabase(place)).destroy();
+      return place.database;
+    });
+    return this.create(await this.#template);
   }
 
   place(database: string): PostgresPlace {

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { dueDeploy, LOST_AFTER_MS } from "../../../server/orders/deploy-rules.ts";
 import { factsOf } from "../../../server/orders/facts.ts";
 import { Core, machine } from "../core.ts";
+import { runs } from "../databases.ts";
 
 /** What a machine boots, from the tables alone. */
 async function policyFromTables(core: Core, mac: string): Promise<"agent" | "disk"> {
@@ -83,7 +84,7 @@ test("whatever happens, a machine is told what the tables say", async () => {
         await core.db.destroy();
       }
     }),
-    { numRuns: 60, seed: 8 },
+    { numRuns: runs(60), seed: 8 },
   );
 });
 

@@ -9,6 +9,7 @@ import { type AgentState, agentStates, permitText } from "../../../agent/contrac
 import { Fault } from "../../../fault.ts";
 import { LOST_AFTER_MS, MAX_ATTEMPTS } from "../../../server/orders/deploy-rules.ts";
 import { Core, machine, NETWORK } from "../core.ts";
+import { runs } from "../databases.ts";
 
 const work: readonly AgentState[] = [
   "preflight",
@@ -438,6 +439,6 @@ test("whatever happens, no host is given a deploy that was not ordered for it, n
         await core.db.destroy();
       }
     }),
-    { numRuns: 60 },
+    { numRuns: runs(60) },
   );
 });

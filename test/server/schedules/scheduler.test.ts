@@ -353,3 +353,20 @@ test("hosts whose own system runs are left out where that is asked for, and it i
   assert.deepEqual([(await run())?.state, (await run())?.leftOut.length], ["skipped", 2]);
   assert.match(JSON.stringify((await told()).at(-1)?.data), /They run systems of their own: lab-01, lab-02\./);
 });
+
+test("a stop waits for nobody who is looked for, and the next start goes on", async (t) => {
+  const { core, schedules, start, run } = await room(t);
+  await schedules.add({ ...nightly, skipsUsed: true });
+  const looked = Promise.withResolvers<void>();
+  const inUse = (_: readonly string[], signal: AbortSignal) => {
+    looked.resolve();
+    return new Promise<never>((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+  };
+  core.nowMs = due;
+  const stop = start({ inUse }).watch();
+  await looked.promise;
+  await stop();
+  assert.equal((await run())?.state, "opening");
+  await start().look();
+  assert.equal((await run())?.state, "running");
+});
