@@ -44,7 +44,8 @@ function shower(): (session: SessionBody) => void {
   if (stderr.isTTY && !quiet && !json) {
     const screen = new Redrawn(stderr);
     return (session) => {
-      const { columns, rows } = stderr;
+      // A terminal of a program does not always say how large it is.
+      const [columns, rows] = [stderr.columns || 80, stderr.rows || 24];
       screen.draw(watchScreen(session, { columns, rows, timeZone: timeZoneOf(undefined) }));
     };
   }
