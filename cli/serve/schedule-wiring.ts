@@ -37,7 +37,7 @@ export function schedulesOf(options: ScheduleWiring) {
     events,
     order: (request) => deploys.create(request),
     select: (words) => hosts.select(words),
-    inUse: (hostIds) => hostsInUse(hostIds, { db, now }),
+    inUse: (hostIds, signal) => hostsInUse(hostIds, { db, now, signal }),
     closeIdle,
     log: log.child({ part: "schedules" }),
     now,

@@ -84,7 +84,10 @@ function wordsOf(event: StoredEvent, about: About): { readonly title: string; re
   const why = typeof data["why"] === "string" ? data["why"] : "";
   switch (kind) {
     case "host.registered":
-      return { title: `A new host appeared: ${about.host}`, text: `Its address is ${data["mac"]}.` };
+      return {
+        title: `A new host appeared: ${about.host}`,
+        text: `Its address is ${data["mac"]}.${approvalText(event, about)}`,
+      };
     case "deploy.host-failed":
       return { title: `${about.host} failed in session ${deployId}${of}`, text: failedText(about) };
     case "deploy.created":
@@ -130,6 +133,10 @@ function problemWords(appeared: unknown): { readonly title: string; readonly tex
 function toldFault(fault: unknown): string {
   const { what = "", why = "", fix = "" } = (fault ?? {}) as Partial<FaultText>;
   return [what, why, fix].filter((part) => part !== "").join("\n");
+}
+
+function approvalText({ data }: StoredEvent, { host }: About): string {
+  return data["isApproved"] === false ? ` If it is one of yours: bootcast host approve ${host}` : "";
 }
 
 function hostsText({ counts }: About): string {

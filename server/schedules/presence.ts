@@ -20,6 +20,8 @@ type PresenceOptions = {
   readonly neighbours?: () => Promise<ReadonlyMap<string, string>>;
   readonly port?: number;
   readonly withinMs?: number;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal;
 };
 
 /**
@@ -30,7 +32,7 @@ type PresenceOptions = {
  * @returns their ids
  */
 export async function hostsInUse(hostIds: readonly string[], options: PresenceOptions): Promise<Set<string>> {
-  const { db, now, neighbours = readNeighbours, port = PROBE_PORT, withinMs = NOTICED_AFTER_MS } = options;
+  const { db, now, neighbours = readNeighbours, port = PROBE_PORT, withinMs = NOTICED_AFTER_MS, signal } = options;
   if (hostIds.length === 0) return new Set();
   const rows = await db
     .selectFrom("hosts")
@@ -42,7 +44,7 @@ export async function hostsInUse(hostIds: readonly string[], options: PresenceOp
   );
   if (asked.length === 0) return new Set();
   const macs = await db.selectFrom("host_macs").selectAll().where("host_id", "in", hostIds).execute();
-  const refusals = await Promise.all(asked.map(({ address }) => refuses(address, { port, withinMs })));
+  const refusals = await Promise.all(asked.map(({ address }) => refuses(address, { port, withinMs, signal })));
   const known = await neighbours();
   const inUse = asked.filter(({ id, address }, index) => {
     const mac = known.get(address);
@@ -56,7 +58,11 @@ export async function hostsInUse(hostIds: readonly string[], options: PresenceOp
 /** Whether somebody at this address says that it has no such port. Takes all the time, because the table does. */
 async function refuses(
   address: string,
-  { port, withinMs }: { readonly port: number; readonly withinMs: number },
+  {
+    port,
+    withinMs,
+    signal,
+  }: { readonly port: number; readonly withinMs: number; readonly signal?: AbortSignal | undefined },
 ): Promise<boolean> {
   let isRefused = false;
   const socket = createSocket("udp4").unref();
@@ -66,9 +72,12 @@ async function refuses(
   socket.connect(port, address, (error?: Error) => {
     if (error === undefined || error === null) socket.send(new Uint8Array(1), () => undefined);
   });
-  await sleep(withinMs);
-  // What came in the meantime is read first, however busy we were.
-  await nextTurn();
-  socket.close();
-  return isRefused;
+  try {
+    await sleep(withinMs, undefined, signal === undefined ? {} : { signal });
+    // What came in the meantime is read first, however busy we were.
+    await nextTurn();
+    return isRefused;
+  } finally {
+    socket.close();
+  }
 }

@@ -16,7 +16,7 @@ type SchedulerOptions = {
   /** The hosts that words select: who they are now. */
   readonly select: (words: readonly string[]) => Promise<readonly { readonly id: string; readonly name: string }[]>;
   /** Which of these run a system of their own. */
-  readonly inUse: (hostIds: readonly string[]) => Promise<ReadonlySet<string>>;
+  readonly inUse: (hostIds: readonly string[], signal: AbortSignal) => Promise<ReadonlySet<string>>;
   /** Ends the streams of an order that nobody receives any more. */
   readonly closeIdle: (deployId: number) => Promise<void>;
   readonly log: Logger;
@@ -33,6 +33,7 @@ const KEPT_MS = 400 * 86_400_000;
  */
 export class Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #stopping = new AbortController();
   #looking: Promise<void> | undefined;
 
   constructor(options: SchedulerOptions) {
@@ -47,6 +48,7 @@ export class Scheduler {
     void look();
     return async () => {
       clearInterval(timer);
+      this.#stopping.abort();
       await this.#looking;
     };
   }
@@ -83,6 +85,7 @@ export class Scheduler {
     try {
       await work();
     } catch (error) {
+      if (this.#stopping.signal.aborted) return;
       this.#options.log.error({ err: error, schedule }, "a schedule could not be carried out");
     }
   }
@@ -172,7 +175,10 @@ export class Scheduler {
     const { events, select, inUse } = this.#options;
     if (request.to === "any") return request;
     const hosts = await select(request.to);
-    const used = await inUse(hosts.map(({ id }) => id));
+    const used = await inUse(
+      hosts.map(({ id }) => id),
+      this.#stopping.signal,
+    );
     const names = hosts.filter(({ id }) => used.has(id)).map((host) => host.name);
     if (names.length === 0) return request;
     await events.change(({ tables }) =>
