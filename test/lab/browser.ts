@@ -45,7 +45,7 @@ export class Person {
       reducedMotion: "reduce",
       colorScheme: "light",
     });
-    context.setDefaultTimeout(20_000);
+    context.setDefaultTimeout(60_000);
     mkdirSync(screens, { recursive: true });
     return new Person(browser, context, await context.newPage());
   }
@@ -64,9 +64,8 @@ export class Person {
   async lookEverywhere(name: string): Promise<string[]> {
     const tooWide: string[] = [];
     for (const [size, width, height, colorScheme] of [
-      ["phone", 390, 844, "dark"],
-      ["small", 1024, 600, "light"],
-      ["large", 1440, 900, "dark"],
+      ["phone", 390, 844, "light"],
+      ["small", 1024, 600, "dark"],
       ["large", 1440, 900, "light"],
     ] as const) {
       await this.page.setViewportSize({ width, height });
