@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import type { HostBody } from "../../server/api/host-schemas.ts";
-import { withServer } from "../client.ts";
+import { type ApiClient, withServer } from "../client.ts";
 import { configOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 
@@ -14,17 +14,30 @@ export function hostApproveCommand(): Command {
   const command = new Command("approve").description(
     "Approves hosts that appeared by themselves, where hosts.approve is ask. Nothing of them is erased before.",
   );
-  examples(command, ["bootcast host list --state new", "bootcast host approve lab-07 lab-08"]);
+  examples(command, [
+    "bootcast host list --state new",
+    "bootcast host approve lab-07 lab-08",
+    "bootcast host approve --all            # whoever waits for it now",
+  ]);
   return configOptions(globalOptions(command))
-    .argument("<hosts...>", WHICH)
-    .action((to: string[]) =>
-      withServer(command, async (api) => {
-        printResult(
-          await api.post<Hosts>("/api/v1/hosts/approve", { to }),
-          ({ hosts }) => `${namesOf(hosts)} may be given orders.`,
+    .argument("[hosts...]", WHICH)
+    .option("--all", "all that wait for it now")
+    .action((words: string[], { all = false }: { all?: boolean }) => {
+      if (words.length === 0 && !all)
+        throw usage("It is not said which hosts are meant.", "bootcast host approve lab-07");
+      return withServer(command, async (api) => {
+        const to = all ? await waitingIn(api) : words;
+        const answer = to.length === 0 ? { hosts: [] } : await api.post<Hosts>("/api/v1/hosts/approve", { to });
+        printResult(answer, ({ hosts }) =>
+          hosts.length === 0 ? "No host waits for approval." : `${namesOf(hosts)} may be given orders.`,
         );
-      }),
-    );
+      });
+    });
+}
+
+async function waitingIn(api: ApiClient): Promise<string[]> {
+  const { hosts } = await api.get<Hosts>("/api/v1/hosts");
+  return hosts.filter(({ isApproved }) => !isApproved).map(({ id }) => id);
 }
 
 /** `bootcast host group`: hosts that belong together, a room for example. */
@@ -95,6 +108,11 @@ export function hostNoteCommand(): Command {
         );
       });
     });
+}
+
+/** Words as the query of a list has them, with spaces between: so "group=room-b, label=kiosk" has none within. */
+export function selectOf(words: readonly string[]): string {
+  return words.map((word) => word.replaceAll(/\s*([,=])\s*/g, "$1")).join(" ");
 }
 
 /** "lab-01, lab-02 and lab-03" */

@@ -6,7 +6,7 @@ import { withServer } from "../client.ts";
 import { configOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { hostBootCommand } from "./boot.ts";
-import { hostApproveCommand, hostGroupCommand, hostLabelCommand, hostNoteCommand } from "./care.ts";
+import { hostApproveCommand, hostGroupCommand, hostLabelCommand, hostNoteCommand, selectOf } from "./care.ts";
 import { hostTable, hostText } from "./host-text.ts";
 import { hostAddCommand, hostExportCommand, hostImportCommand } from "./lists.ts";
 import { hostLockCommand, hostUnlockCommand } from "./lock.ts";
@@ -59,7 +59,7 @@ function listCommand(): Command {
     .action((words: string[], { state }: { state?: HostState }) =>
       withServer(command, async (api) => {
         const query = new URLSearchParams({
-          ...(words.length === 0 ? {} : { select: words.join(" ") }),
+          ...(words.length === 0 ? {} : { select: selectOf(words) }),
           ...(state === undefined ? {} : { state }),
         });
         const answer = await api.get<{ hosts: HostBody[] }>(`/api/v1/hosts?${query}`);

@@ -13,6 +13,7 @@ import {
 import { withServer } from "../client.ts";
 import { configOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, outputOptions, print, printResult } from "../terminal/output.ts";
+import { selectOf } from "./care.ts";
 
 /** `bootcast host add`: a host that has not been seen yet. */
 export function hostAddCommand(): Command {
@@ -97,7 +98,7 @@ export function hostExportCommand(): Command {
     .option("--csv", "as a table")
     .action((words: string[], { csv = false }: { csv?: boolean }) =>
       withServer(command, async (api) => {
-        const select = words.length === 0 ? "" : `?select=${encodeURIComponent(words.join(" "))}`;
+        const select = words.length === 0 ? "" : `?select=${encodeURIComponent(selectOf(words))}`;
         const { hosts } = await api.get<{ hosts: HostBody[] }>(`/api/v1/hosts${select}`);
         const rows = hosts.map(rowOf);
         if (outputOptions().json) printResult({ hosts: rows }, String);

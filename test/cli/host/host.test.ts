@@ -44,7 +44,7 @@ async function run(...words: string[]): Promise<string> {
 
 test("host: approve, group, label, note, lock, wake, and what the lists say then", async () => {
   assert.match(await run("list", "--state", "new"), /lab-01 .* new .*approve/);
-  assert.match(await run("approve", "lab-01", "lab-02"), /lab-01 and lab-02 may be given orders/);
+  assert.match(await run("approve", "--all"), /lab-01 and lab-02 may be given orders/);
   assert.match(await run("group", "room-b", "lab-01", "lab-02"), /In room-b: lab-01 and lab-02/);
   await core.desk.label(["room-b"], { add: ["kiosk", "floor:2"], remove: [] });
   assert.match(await run("note", "lab-01", "fan is loud"), /lab-01: fan is loud/);
@@ -73,7 +73,7 @@ test("host: a list goes out as a table, comes back changed, and adds what is new
     /teacher {2}new\n {2}lab-01 {2}note\nIt would be: 1 added, 1 changed, 1 as/,
   );
   assert.match(await run("import", path), /1 added, 1 changed, 1 as they were/);
-  const { hosts } = JSON.parse(await run("list", "room-b", "--json"));
+  const { hosts } = JSON.parse(await run("list", "group = room-b", "--json"));
   assert.deepEqual(
     hosts.map(({ name, note, status }: HostBody) => [name, note, status.state]),
     [

@@ -168,7 +168,9 @@ async function hindered({ core }: Played) {
 
 test("whatever people and machines do, in whatever order: nothing is erased on a locked or unapproved host", async () => {
   const often = { approve: 3, orderByName: 3, orderToAny: 1, ask: 3, begin: 4, lock: 2, unlock: 2, wait: 1, end: 1 };
-  const names = Object.entries(often).flatMap(([name, count]) => Array(count).fill(name as keyof typeof steps));
+  const names = Object.entries(often).flatMap(([name, count]) =>
+    Array<keyof typeof steps>(count).fill(name as keyof typeof steps),
+  );
   const games = fc.array(fc.constantFrom(...names), { minLength: 10, maxLength: 30 });
   await fc.assert(
     fc.asyncProperty(games, async (game) => {
