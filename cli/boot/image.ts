@@ -58,6 +58,7 @@ function buildCommand(): Command {
         .choices(firmwareChoices)
         .default("auto"),
     )
+    .option("--quick", "packed in two seconds instead of a minute, and a sixth larger: to try something out")
     .option("--raspberry-pi", "also the folder that Raspberry Pis boot from; makes the arm64 image")
     .action(async (options: BuildFlags) => {
       refuseFlagsOfTheOther(command, options.nbi === true);
@@ -86,6 +87,7 @@ function buildCommand(): Command {
             version: VERSION,
             extras,
             firmware: options.firmware,
+            packing: options.quick === true ? "quick" : "best",
             say: sayOf(architecture),
             warn: (text) => sayOf(architecture)(`warning: ${text}`),
           });
@@ -128,6 +130,7 @@ type BuildFlags = NbiFlags & {
   arch: readonly Architecture[];
   firmware: FirmwareChoice;
   raspberryPi?: boolean;
+  quick?: boolean;
 };
 
 /** What the settings want in the image besides. Whoever can reach the server can read it, so that is said. */

@@ -40,7 +40,7 @@ export function nbiBuildOptions(command: Command): Command {
 }
 
 const ofBundle = ["server", "index", "name", "efi"];
-const ofBootImage = ["arch", "agent", "raspberryPi"];
+const ofBootImage = ["arch", "agent", "raspberryPi", "quick"];
 
 /** A flag that would do nothing is a mistake of whoever typed it. @throws {Fault} USAGE */
 export function refuseFlagsOfTheOther(command: Command, isBundle: boolean): void {

@@ -10,7 +10,7 @@ import { type BootImage, descriptionFile, readBootImage } from "./description.ts
 import { addExtraFiles, type Extras, extraPackages, makeExtras } from "./extras.ts";
 import { FileTree } from "./file-tree.ts";
 import { findGrubLoaders } from "./grub-loaders.ts";
-import { cachedLayer, compressorVersion, digestOf, makeLayer } from "./layers.ts";
+import { cachedLayer, compressorVersion, digestOf, makeLayer, type Packing } from "./layers.ts";
 import { firmwarePackages, followedDependency, grubSuite, packagesFor } from "./recipe.ts";
 import { run } from "./run.ts";
 import { makeRuntime, makeSystem, type SystemNotes } from "./system.ts";
@@ -32,6 +32,8 @@ export type BuildOptions = {
   readonly extras?: Extras;
   /** Firmware of network cards: where apt offers it, never, or without it no image. Default: "auto". */
   readonly firmware?: FirmwareChoice;
+  /** Default: "best". */
+  readonly packing?: Packing;
   /** One line per step. */
   readonly say: (text: string) => void;
   /** One sentence for what the image has to do without. Default: as `say`. */
@@ -52,7 +54,15 @@ const CACHE_KEPT_DAYS = 30;
  * @throws {Fault} BOOT_IMAGE_… with what to install or change
  */
 export async function buildBootImage(options: BuildOptions): Promise<BootImage & { readonly isUnchanged: boolean }> {
-  const { architecture = hostArchitecture, cacheDir, say, warn = say, extras = {}, firmware = "auto" } = options;
+  const {
+    architecture = hostArchitecture,
+    cacheDir,
+    say,
+    warn = say,
+    extras = {},
+    firmware = "auto",
+    packing = "best",
+  } = options;
   const outputDir = join(options.outputDir, namesOf[architecture].folder);
   // apt here knows only its own kind of machine; for another one Debian 13 is taken, whatever runs here.
   const release = architecture === hostArchitecture ? undefined : { suite: grubSuite, architecture };
@@ -72,33 +82,33 @@ export async function buildBootImage(options: BuildOptions): Promise<BootImage &
   const loaderInputs = grub.packages.map(({ name, sha256 }) => [name, sha256]);
   const extraInputs = { systemInputs, extraNames, packages: extra.map(({ name, sha256 }) => [name, sha256]) };
   const layerInputs = [runtimeInputs, systemInputs, extraInputs, loaderInputs, own.digest];
-  const inputs = digestOf([architecture, layerInputs, compressorVersion]);
+  const inputs = digestOf([architecture, layerInputs, compressorVersion(packing)]);
 
   const there = await readBootImage(outputDir).catch(() => undefined);
   if (there?.inputs === inputs && (await isWhole(outputDir, there.files))) return { ...there, isUnchanged: true };
 
   // zstd works outside of this thread: both layers are compressed at the same time.
   const [runtimeLayer, system, ownLayer, grubLoaders] = await Promise.all([
-    cachedLayer(cacheDir, "runtime", runtimeInputs, async () => {
+    cachedLayer(cacheDir, "runtime", runtimeInputs, packing, async () => {
       say(`compressing Node ${runtime.version}: about a minute, once per version`);
       return { ...(await makeRuntime(runtime, architecture, cacheDir)), notes: {}, files: new Map() };
     }),
-    cachedLayer<SystemNotes>(cacheDir, "system", systemInputs, async () => {
+    cachedLayer<SystemNotes>(cacheDir, "system", systemInputs, packing, async () => {
       const debs = await debian.download(chosen);
       return makeSystem({ architecture, debs: chosen.map(({ name }) => debs.get(name)!), runtime, cacheDir, say });
     }),
-    makeLayer(own.tree.entries()),
+    makeLayer(own.tree.entries(), packing),
     grub.read(),
   ]);
   // Empty where nothing was asked for.
-  const extraLayer = await cachedLayer(cacheDir, "extras", extraInputs, async () => {
+  const extraLayer = await cachedLayer(cacheDir, "extras", extraInputs, packing, async () => {
     const files = await debian.download(extra);
     const there = new Set(system.notes.libraries);
     const debs = extra.map(({ name }) => files.get(name)!);
     return { entries: await makeExtras({ extras, architecture, debs, cacheDir, there }), notes: {}, files: new Map() };
   });
   // Where memory is short the kernel stops in the middle: what says so comes first, the largest last.
-  const layers = [ownLayer, system, extraLayer, runtimeLayer, await makeLayer(wholeMark())];
+  const layers = [ownLayer, system, extraLayer, runtimeLayer, await makeLayer(wholeMark(), packing)];
   const files = new Map<string, Uint8Array>([
     ["vmlinuz", system.files.get("vmlinuz")!],
     ["initramfs.img", Buffer.concat(layers.map(({ compressed }) => compressed))],
@@ -114,7 +124,7 @@ export async function buildBootImage(options: BuildOptions): Promise<BootImage &
     kernel: system.notes.kernel,
     node: runtime.version,
     ...(own.koffi === undefined ? {} : { koffi: own.koffi }),
-    compressor: compressorVersion,
+    compressor: compressorVersion(packing),
     extras: extraNames,
     packages: namedOnce([...chosen, ...extra, ...grub.packages]),
     absentModules: system.notes.absentModules,
