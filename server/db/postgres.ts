@@ -4,6 +4,7 @@ import {
   CompiledQuery,
   type DatabaseConnection,
   type Dialect,
+  type Kysely,
   PostgresAdapter,
   PostgresDriver,
   PostgresIntrospector,
@@ -15,8 +16,8 @@ import {
 } from "kysely";
 import pg, { type ClientConfig, type PoolClient } from "pg";
 import { Fault } from "../../fault.ts";
-import type { Database } from "./database.ts";
 import { type PostgresPlace, placeText } from "./place.ts";
+import type { Tables } from "./schema.ts";
 
 /** Connections at the same time: one that writes, the others read. */
 const MOST_CONNECTIONS = 8;
@@ -207,7 +208,7 @@ function gone(cause: Fault): Fault {
 }
 
 /** @throws {Fault} DATABASE_UNSUITABLE for another encoding than UTF-8, or a server that is too old */
-export async function checkPostgres(db: Database, place: PostgresPlace): Promise<void> {
+export async function checkPostgres(db: Kysely<Tables>, place: PostgresPlace): Promise<void> {
   const { rows } = await sql<{ encoding: string; version: string }>`
     select current_setting('server_encoding') as encoding, current_setting('server_version_num') as version`.execute(
     db,
