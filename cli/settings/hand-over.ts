@@ -23,23 +23,39 @@ const watched = new Set<string>();
  * is held open and its entries are named through that, and a link is never followed.
  */
 export function handOver(path: string, owner: { readonly uid: number; readonly gid: number }, sinceMs: number): void {
-  const folder = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const folder = openFolder(path);
+  if (folder === undefined) return;
   try {
     const here = `/proc/self/fd/${folder}`;
     const isChanged = fstatSync(folder).mtimeMs >= sinceMs - 1000;
     for (const entry of readdirSync(here, { withFileTypes: true })) {
       const inside = `${here}/${entry.name}`;
       if (entry.isDirectory()) handOver(inside, owner, sinceMs);
-      if (!isChanged) continue;
-      const found = lstatSync(inside, { throwIfNoEntry: false });
-      // A file with two names may be somebody else's.
-      const isOurs = found?.uid === 0 && (found.isDirectory() || found.nlink === 1);
-      if (isOurs) lchownSync(inside, owner.uid, owner.gid);
+      if (isChanged) giveAway(inside, owner);
     }
-  } catch (error) {
-    // What is removed while we look is nobody's any more.
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   } finally {
     closeSync(folder);
+  }
+}
+
+/** Undefined for what was removed while we looked, and for what is no folder any more. */
+function openFolder(path: string): number | undefined {
+  try {
+    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  } catch (error) {
+    if (["ENOENT", "ELOOP", "ENOTDIR"].includes((error as NodeJS.ErrnoException).code ?? "")) return undefined;
+    throw error;
+  }
+}
+
+function giveAway(path: string, { uid, gid }: { readonly uid: number; readonly gid: number }): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  // A file with two names may be somebody else's.
+  const isOurs = found?.uid === 0 && (found.isDirectory() || found.nlink === 1);
+  if (!isOurs) return;
+  try {
+    lchownSync(path, uid, gid);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
   }
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { Client } from "undici";
 import type { Finding } from "../../../server/doctor/finding.ts";
 import { bootcast, type Ended, ServerProcess } from "../program.ts";
 
@@ -31,6 +32,10 @@ test("doctor, beside a running server: the server looks at itself, and each prob
     assert.match(lines.find(({ probe }) => probe === "ports")!.detail, /: ours\.$/);
     assert.match(lines.find(({ probe }) => probe === "log in")!.fix!, /bootcast user link/);
     // The same as a metric, and for people as lines.
+    const api = new Client("http://bootcast", { socketPath: `${server.dataDir}/control.sock` });
+    const { body } = await api.request({ method: "GET", path: "/metrics" });
+    assert.match(await body.text(), /^bootcast_problems\{status="fail"\} 1$/m);
+    await api.close();
     const text = await server.run("doctor");
     assert.match(text.stdout, /^fail {2}boot image +There is none: no machine can start\.\n {6}fix: sudo bootcast/m);
   } finally {
