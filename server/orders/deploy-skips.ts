@@ -37,10 +37,14 @@ export function skipOf(host: Candidate): SkippedHost | undefined {
   return undefined;
 }
 
-/** Why an order cannot be given that would leave all its hosts out. */
+/**
+ * Why an order cannot be given that would leave all its hosts out.
+ *
+ * @param busy the session that has an open order for the first that is busy
+ */
 export function allSkipped(skipped: readonly SkippedHost[], busy: number | undefined): Fault {
   const [first] = skipped;
-  if (skipped.length === 1 && first !== undefined && busy !== undefined) return hostBusy(first.name, busy);
+  if (skipped.length === 1 && first?.reason === "busy" && busy !== undefined) return hostBusy(first.name, busy);
   if (skipped.length === 1 && first?.reason === "locked") {
     return new Fault("HOST_LOCKED", {
       what: `${first.name} is left alone.`,

@@ -6,7 +6,6 @@ import type { EventLog } from "../events.ts";
 import type { Host } from "../hosts/host-record.ts";
 import type { Hosts } from "../hosts/hosts.ts";
 import { hindranceOf } from "../hosts/lock.ts";
-import { checkLimits } from "./any-limits.ts";
 import { estimateOf } from "./deploy-duration.ts";
 import { busyWith, refuseSecondAny, unknownDeploy } from "./deploy-hosts.ts";
 import {
@@ -19,6 +18,7 @@ import {
   type PlannedHost,
   planned,
 } from "./deploy-plan.ts";
+import { hasCanary, refuseLongWait, refuseMixture, startsItself } from "./deploy-refusals.ts";
 import { allSkipped, type SkippedHost, skipOf } from "./deploy-skips.ts";
 import { DEFAULT_GROWTH, DEFAULT_IDS, ruleOf } from "./disk-terms.ts";
 import { pastDurations } from "./facts.ts";
@@ -63,27 +63,10 @@ export class Deploys {
     const { db, now, isAlive = false } = this.#options;
     if (request.disk !== undefined) parseDiskRule(request.disk);
     const { to, waves: wanted, limits, afterwards = "reboot" } = request;
-    if (to !== "any" && to.length === 0) throw invalid("It names no host.", 'Name hosts, or the word "any".');
     refuseMixture(request);
     const image = await this.#options.findImage(request.image, request.imageVersion);
     const selected = to === "any" ? [] : await this.#options.hosts.select(to);
-    if (to !== "any" && (request.waitFor ?? 0) > selected.length) {
-      throw invalid(`It would wait for ${request.waitFor} hosts, but names ${selected.length}.`, "Wait for fewer.");
-    }
-    const startsItself = afterwards === "reboot" || afterwards === "kexec";
-    const hasCanary = (Array.isArray(wanted?.canary) ? wanted.canary.length : Number(wanted?.canary ?? 0)) > 0;
-    if ((request.alive === true || hasCanary) && !startsItself) {
-      throw invalid(
-        "A machine that does not start its restored system cannot say that it is up.",
-        "Let it restart, or do not wait for its word.",
-      );
-    }
-    if (hasCanary && request.alive === false) {
-      throw invalid(
-        "Whether an image is good is seen when the first host is up again.",
-        "Let the restored systems say that they are up (--alive), or let no host go first.",
-      );
-    }
+    refuseLongWait(request, selected.length);
     if (to === "any") await refuseSecondAny(db, limits ?? {});
     const { hosts, skipped } = await this.#sorted(selected, request, image);
     const { waves, waveOf } = wanted === undefined ? noWaves : wavesOf(hosts, wanted, isNamedBy);
@@ -102,7 +85,7 @@ export class Deploys {
       ids: request.ids ?? DEFAULT_IDS,
       verify,
       afterwards,
-      alive: (request.alive ?? (isAlive || hasCanary)) && startsItself,
+      alive: (request.alive ?? (isAlive || hasCanary(request))) && startsItself(request),
       disk: request.disk ?? null,
       startAtMs,
       waves,
@@ -191,17 +174,18 @@ export class Deploys {
     let busy: number | undefined;
     for (const host of selected) {
       const rule = await ruleOf(db, host.id, request.disk, diskRule);
+      const deployId = await busyWith(db, host.id);
+      busy ??= deployId;
       const skip = skipOf({
         id: host.id,
         name: host.name,
         hindrance: hindranceOf(host, now()),
-        busyWith: await busyWith(db, host.id),
+        busyWith: deployId,
         noDisk: noDiskFor(host, image, rule),
         isNamed: words.some((word) => isNamedBy(word, host)),
       });
       if (skip === undefined) hosts.push(planned(host, image, rule));
       else skipped.push(skip);
-      busy ??= skip?.reason === "busy" ? await busyWith(db, host.id) : undefined;
     }
     if (selected.length > 0 && hosts.length === 0) throw allSkipped(skipped, busy);
     return { hosts, skipped };
@@ -225,20 +209,6 @@ function targetOf(words: readonly string[], hosts: readonly { readonly id: strin
   return names.length > 3 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
 }
 
-/** @throws {Fault} DEPLOY_INVALID for what cannot be ordered together */
-function refuseMixture({ to, waves, limits, wake }: DeployRequest): void {
-  if (limits !== undefined) checkLimits(limits);
-  if (to === "any" && waves !== undefined) {
-    throw invalid("Nobody knows who will appear, so nobody can go first.", 'Name hosts or a group instead of "any".');
-  }
-  if (to === "any" && wake === true) {
-    throw invalid("Nobody knows who will appear, so nobody can be woken.", 'Name hosts or a group instead of "any".');
-  }
-  if (to !== "any" && limits !== undefined && Object.keys(limits).length > 0) {
-    throw invalid("Limits are for hosts that appear, and it names hosts.", 'Leave them out, or give it to "any".');
-  }
-}
-
 function hasEnded(deployId: number, state: string): Fault {
   return new Fault("DEPLOY_ENDED", {
     what: `Session ${deployId} cannot be stopped.`,
@@ -253,8 +223,4 @@ function notOrdered(name: string, deployId: number): Fault {
     why: "It is through with it already, or was never a part of it.",
     fix: `"bootcast session show ${deployId}" shows its hosts.`,
   });
-}
-
-function invalid(why: string, fix: string): Fault {
-  return new Fault("DEPLOY_INVALID", { what: "This order cannot be given.", why, fix });
 }
