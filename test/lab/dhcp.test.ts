@@ -358,7 +358,7 @@ describe("DHCP among others", { skip: labProblem("network", programs) ?? false }
     const client = dhclient(pc, { settings: "supersede dhcp-renewal-time 2; supersede dhcp-rebinding-time 4;" });
     const [, address] = (await client.until("BOUND ")).split(" ");
     // A lease is on the disk a moment after it was given.
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await lease(address!, "bound");
     serving!.signal("SIGKILL");
     await serving!.exited;
     // It asks its server alone first, and everybody when that one is silent.
@@ -395,7 +395,7 @@ describe("DHCP among others", { skip: labProblem("network", programs) ?? false }
     await full("network.lease_minutes=1");
     const client = udhcpc(pc, "-R");
     const [, address] = (await client.until("bound ")).split(" ");
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await lease(address!, "bound");
     serving!.signal("SIGKILL");
     await serving!.exited;
     await full("network.lease_minutes=1");
