@@ -9,6 +9,8 @@ import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { Agent, request } from "undici";
 import { commands } from "../../cli/commands.ts";
+import { bundlePages } from "../../scripts/pages/bundle.ts";
+import type { PageFile } from "../../server/web/routes.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
@@ -65,6 +67,17 @@ test("the package has the agent in one file, which the boot image takes; outside
   } finally {
     await rm(alone, { recursive: true });
   }
+});
+
+test("the package has the pages ready, as a checkout makes them", async () => {
+  const dist = join(home, "node_modules/bootcast/dist");
+  const { pageFiles } = await import(join(dist, "cli/serve/page-files.js"));
+  const { files } = await bundlePages();
+  const byPath = (one: PageFile, other: PageFile) => (one.path < other.path ? -1 : 1);
+  const bytesOf = (pages: readonly PageFile[]) =>
+    pages.toSorted(byPath).map(({ path, content }) => [path, Buffer.from(content)]);
+  assert.deepEqual(bytesOf(await pageFiles()), bytesOf(files));
+  assert(!existsSync(join(dist, "server/web/page")), "nor are their sources in it");
 });
 
 for (const { name } of commands) {

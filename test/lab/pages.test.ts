@@ -209,7 +209,10 @@ describe("the pages, in a browser", { skip: browserProblem() ?? false }, () => {
     }
     await bad.receive("receiving", { done: 41, received: 400, lost: 24 });
     await bad.report("receiving", { percent: 41, detail: "The stream is running." });
-    await page.getByRole("region", { name: "Slower than the others" }).getByText(/loses (5\.7|6) %/).waitFor();
+    await page
+      .getByRole("region", { name: "Slower than the others" })
+      .getByText(/loses (5\.7|6) %/)
+      .waitFor();
     await page.getByRole("row", { name: broken.name }).getByText("Put a larger disk in.").waitFor();
     await page.getByText("1 failed", { exact: false }).first().waitFor();
     assert.deepEqual(await person.lookEverywhere("session"), []);
