@@ -20,7 +20,8 @@ const ALL_PAGES = 2 ** 31 - 1;
 
 /**
  * Copies a SQLite database while its server runs. Orders that stand are stopped in the copy: when it is put back they
- * may be done long since, and would erase machines a second time. The copy is checked, synced, and then gets its name.
+ * may be done long since, and would erase machines a second time. Messages that wait to be sent are not in it. The copy
+ * is checked, synced, and then gets its name.
  *
  * @throws {Fault} DATABASE_ABSENT, FILE_EXISTS, DATABASE_UNREADABLE
  */
@@ -60,6 +61,8 @@ async function stopStanding(path: string, nowMs: number): Promise<number[]> {
   const db: Database = await connectDatabase({ file: path });
   try {
     return await db.transaction().execute(async (tables) => {
+      // What waits to be told will have been told.
+      await tables.deleteFrom("notify_queue").execute();
       const standing = await tables
         .selectFrom("deploys")
         .select("id")

@@ -20,6 +20,8 @@ test("a copy is made while the server writes: it is whole, private, and gives no
   await core.deploys.cancel(ended.deployId);
   const standing = await core.deploys.create({ image: "lab-debian", to: ["lab-02"] });
   const any = await core.deploys.create({ image: "lab-debian", to: "any" });
+  const message = { target: "hook", event_id: 1, topic: "done", at_ms: 1, refusals: 0 };
+  await db.insertInto("notify_queue").values(message).execute();
   // Some of these come before the copy and some behind it; each is in it as a whole or not at all.
   let written = 0;
   const writing = Promise.all(
@@ -54,6 +56,8 @@ test("a copy is made while the server writes: it is whole, private, and gives no
   const [last] = (await put.events.list({ deployId: any.deployId })).slice(-1);
   assert.deepEqual([last?.kind, last?.data, last?.atMs], ["deploy.cancelled", { why: "backup" }, 9_000_000]);
   assert.equal((await put.sessions.show(standing.deployId)).hosts[0]?.order, "cancelled");
+  assert.deepEqual(await put.db.selectFrom("notify_queue").selectAll().execute(), []);
+  assert.equal((await db.selectFrom("notify_queue").selectAll().execute()).length, 1);
   await put.db.destroy();
   await db.destroy();
   const left = readdirSync(directory).filter((name) => !["bootcast.db", "copy.db"].includes(name));
