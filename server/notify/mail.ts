@@ -94,8 +94,9 @@ function notTold(error: unknown, { server, port }: MailSettings): Told {
       "Check mail.user and mail.password_file.",
     );
   }
-  if (code === "ETLS") {
-    return told("MAIL_TLS", `The mail server ${place} does not speak TLS as it should.`, "Check mail.security.");
+  if (code === "ETLS" || /certificate/i.test(message)) {
+    const fix = "Check mail.security; an authority of your own is trusted with NODE_EXTRA_CA_CERTS=FILE.";
+    return told("MAIL_TLS", `The mail server ${place} does not speak TLS as it should.`, fix);
   }
   if (responseCode !== undefined) {
     // Five hundred and something is for ever, four hundred and something for now.

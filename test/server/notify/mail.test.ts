@@ -3,12 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { getCACertificates, type SecureContextOptions, setDefaultCACertificates } from "node:tls";
 import type { MailSettings } from "../../../server/notify/mail-settings.ts";
+import { Authority } from "../../../server/tls/authority.ts";
 import { noticeSite } from "./site.ts";
 import { SmtpServer } from "./smtp-server.ts";
 
-async function mailed(t: TestContext, more: Partial<MailSettings> = {}) {
-  const smtp = await SmtpServer.start();
+async function mailed(t: TestContext, more: Partial<MailSettings> = {}, tls?: SecureContextOptions) {
+  const smtp = await SmtpServer.start(tls);
   t.after(() => smtp.stop());
   const mail = {
     server: "127.0.0.1",
@@ -106,4 +108,21 @@ test("without TLS where it is asked for nothing is sent; a server that is not th
   gone.smtp.stop();
   const unreachable = await gone.start().test(await gone.targets.find("lab"));
   assert(!unreachable.isTold && unreachable.fault.code === "MAIL_UNREACHABLE", JSON.stringify(unreachable));
+});
+
+test("STARTTLS: a server that this machine trusts gets the mail, another one nothing but a hello", async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "bootcast-mail-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const authority = await Authority.open(folder);
+  const certificate = await authority.serverCertificate(["127.0.0.1"], Date.now());
+  const { smtp, targets, start } = await mailed(t, { security: "starttls" }, certificate);
+  const stranger = await start().test(await targets.find("lab"));
+  assert(!stranger.isTold && stranger.fault.code === "MAIL_TLS", JSON.stringify(stranger));
+  assert.match(stranger.fault.why, /self-signed certificate/);
+  assert(!smtp.commands.some((line) => line.startsWith("MAIL")), smtp.commands.join("\n"));
+  const trusted = getCACertificates("default");
+  t.after(() => setDefaultCACertificates(trusted));
+  setDefaultCACertificates([...trusted, authority.pem]);
+  assert.deepEqual(await start().test(await targets.find("lab")), { isTold: true });
+  assert.equal(smtp.mails.length, 1);
 });
