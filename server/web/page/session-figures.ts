@@ -56,3 +56,14 @@ export function figuresOf({ hosts, streams }: Pick<SessionBody, "hosts" | "strea
     waitingFor: streams.find((stream) => stream.waitingFor !== "")?.waitingFor ?? "",
   };
 }
+
+type Startable = Pick<SessionBody, "state" | "kind" | "halted" | "startedAtMs"> & {
+  readonly streams: readonly Pick<SessionBody["streams"][number], "state" | "receivers" | "waitingFor">[];
+};
+
+/** There is something that a person may not want to wait for: its time, or machines that do not come. */
+export function canStart({ state, kind, halted, startedAtMs, streams }: Startable): boolean {
+  if (state !== "active" || kind !== "deploy" || halted !== null) return false;
+  const isWaiting = streams.some((one) => one.state === "open" && one.receivers > 0 && one.waitingFor !== "");
+  return startedAtMs === null || isWaiting;
+}

@@ -15,7 +15,7 @@ import { Bar, State } from "../parts/state.tsx";
 import { as, say } from "../preferences.ts";
 import { hashOf } from "../route.ts";
 import { Report } from "../session/report.tsx";
-import { figuresOf, hostPercent, type SessionFigures } from "../session-figures.ts";
+import { canStart, figuresOf, hostPercent, type SessionFigures } from "../session-figures.ts";
 import { lookOf } from "../states.ts";
 import { isOperator, nowMs, sessions } from "../store.ts";
 import { texts } from "../texts.ts";
@@ -146,12 +146,6 @@ function SessionHead({ session, onChanged }: { session: SessionBody; onChanged: 
       )}
     </>
   );
-}
-
-/** There is something that a person may not want to wait for: its time, or machines that do not come. */
-function canStart({ state, kind, halted, startedAtMs, streams }: SessionBody): boolean {
-  if (state !== "active" || kind !== "deploy" || halted !== null) return false;
-  return startedAtMs === null || streams.some((stream) => stream.state === "open" && stream.receivers > 0);
 }
 
 /** It stopped by itself: a person looks, and goes on or gives up. */

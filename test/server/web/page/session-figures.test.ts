@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { figuresOf, hostPercent, median } from "../../../../server/web/page/session-figures.ts";
+import { canStart, figuresOf, hostPercent, median } from "../../../../server/web/page/session-figures.ts";
 
 type Session = Parameters<typeof figuresOf>[0];
 
@@ -63,4 +63,21 @@ test("a session is as far as its hosts that still count", () => {
 
 test("the middle of some numbers", () => {
   assert.deepEqual([median([]), median([3]), median([9, 1]), median([5, 1, 9])], [0, 3, 1, 5]);
+});
+
+test("a person may start what waits for its time or for machines, and nothing else", () => {
+  const open = { state: "open", receivers: 2, waitingFor: "2 of 3 hosts ready" } as const;
+  const session = { state: "active", kind: "deploy", halted: null, startedAtMs: 1, streams: [open] } as const;
+  assert(canStart(session));
+  assert(canStart({ ...session, startedAtMs: null, streams: [] }), "its time has not come");
+  for (const other of [
+    { state: "done" as const },
+    { kind: "capture" as const },
+    { halted: { atMs: 1, code: "X", what: "", why: "", fix: "" } },
+    { streams: [{ ...open, receivers: 0 }] },
+    { streams: [{ ...open, waitingFor: "" }] },
+    { streams: [{ ...open, state: "streaming" as const }] },
+  ]) {
+    assert(!canStart({ ...session, ...other }), JSON.stringify(other));
+  }
 });
