@@ -1,12 +1,4 @@
-import type { Command } from "commander";
-
-/** A command of `bootcast`: the line in the list of commands, and its file, loaded when it is asked for. */
-export type CommandEntry = {
-  readonly name: string;
-  readonly summary: string;
-  /** @param verb the word behind it, for a command that loads only what that needs; absent: everything */
-  readonly load: (verb?: string) => Promise<Command>;
-};
+import type { CommandEntry } from "./command-entry.ts";
 
 /** Every command, in the order in which `bootcast --help` lists them. */
 export const commands: readonly CommandEntry[] = [
@@ -123,7 +115,7 @@ export const commands: readonly CommandEntry[] = [
   {
     name: "completion",
     summary: "make the shell complete commands with the Tab key",
-    load: async () => (await import("./completion/completion.ts")).completionCommand(),
+    load: async () => (await import("./completion/completion.ts")).completionCommand(commands),
   },
   {
     name: "uninstall",

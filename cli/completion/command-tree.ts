@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { CommandEntry } from "../commands.ts";
+import type { CommandEntry } from "../command-entry.ts";
 
 /** What a shell needs to know of a command. */
 export type CommandNode = {

@@ -1,5 +1,5 @@
 import { Argument, Command } from "commander";
-import { commands } from "../commands.ts";
+import type { CommandEntry } from "../command-entry.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 import { bashCompletion } from "./bash.ts";
 import { commandTree } from "./command-tree.ts";
@@ -9,7 +9,7 @@ import { zshCompletion } from "./zsh.ts";
 const shells = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const;
 
 /** `bootcast completion SHELL`: what makes a shell know our commands. */
-export function completionCommand(): Command {
+export function completionCommand(commands: readonly CommandEntry[]): Command {
   const command = new Command("completion").description(
     "Prints what makes a shell complete bootcast's commands and options with the Tab key.",
   );

@@ -1,0 +1,9 @@
+import type { Command } from "commander";
+
+/** A command of `bootcast`: the line in the list of commands, and its file, loaded when it is asked for. */
+export type CommandEntry = {
+  readonly name: string;
+  readonly summary: string;
+  /** @param verb the word behind it, for a command that loads only what that needs; absent: everything */
+  readonly load: (verb?: string) => Promise<Command>;
+};
