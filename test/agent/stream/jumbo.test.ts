@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { receiveStream } from "../../../agent/stream/receive.ts";
 import type { ReceiveOptions } from "../../../agent/stream/receive-options.ts";
 import type { RunningStream, StreamEvent } from "../../../server/stream/hub.ts";
-import { goldenDisk, loopback, MemoryDisk, openSite, type Site, silentLog } from "./local-stream.ts";
+import { goldenDisk, groupPort, loopback, MemoryDisk, openSite, type Site, silentLog } from "./local-stream.ts";
 
 const large = 8_952;
 const report = { state: "joined", packsDone: 0, packsTotal: 3, symbolsReceived: 0, symbolsLost: 0 } as const;
@@ -153,7 +153,7 @@ for (const [before, after] of [
     for (let at = 65_536; at < golden.bytes.length; at += 8) golden.bytes[at] = (at * 2_654_435_761) >>> 24;
     const site = await openSite({ golden });
     try {
-      const where = { port: 40_000 + (process.pid % 20_000), once: false };
+      const where = { port: groupPort(), once: false };
       const killed = await site.open({ ...where, symbolBytes: before, rateBytesPerSecond: 2_000_000 });
       const restore = restoreOf(site, killed);
       const isHalf = () => restore.target.done.length >= 3;

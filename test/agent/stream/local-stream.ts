@@ -74,7 +74,16 @@ export type SiteOptions = {
   readonly budgetBytesPerSecond?: number;
 };
 
-let nextPort = 20_000 + (process.pid % 20_000);
+let nextPort = 10_000 + ((process.pid * 61) % 20_000);
+
+/**
+ * A port for a group: of those that the system gives nobody by itself, and another one than in the tests that run beside
+ * these, whose process numbers are close.
+ */
+export function groupPort(): number {
+  nextPort += 1;
+  return nextPort;
+}
 
 /** A server on the loopback interface with one image. `packs` may replace where its packs come from. */
 export async function openSite(change: SiteOptions = {}): Promise<Site> {
@@ -105,14 +114,13 @@ export async function openSite(change: SiteOptions = {}): Promise<Site> {
     app,
     trusted: [publicKey],
     open(options) {
-      nextPort += 1;
       return hub.create({
         manifest,
         manifestBytes,
         signer: publicKey,
         packs,
         group: "239.192.99.1",
-        port: nextPort,
+        port: groupPort(),
         interfaceAddress: loopback,
         rateBytesPerSecond: 20_000_000,
         waitFor: 1,
