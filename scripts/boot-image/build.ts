@@ -77,7 +77,7 @@ export async function buildBootImage(options: BuildOptions): Promise<BootImage &
   const agent = options.agentFile === undefined ? await agentProgram() : await readFile(options.agentFile);
   const own = await ownFiles(agent, options, architecture);
   const recipe = await recipeDigest();
-  const runtimeInputs = { runtime: runtime.sha256, strip, recipe: await digestOfSource("icu-data") };
+  const runtimeInputs = { runtime: runtime.sha256, strip, recipe: await runtimeRecipe() };
   const systemInputs = { recipe, runtime: runtime.sha256, packages: chosen.map(({ name, sha256 }) => [name, sha256]) };
   const loaderInputs = grub.packages.map(({ name, sha256 }) => [name, sha256]);
   const extraInputs = { systemInputs, extraNames, packages: extra.map(({ name, sha256 }) => [name, sha256]) };
@@ -161,7 +161,7 @@ async function ownFiles(
 
 /** What decides which packages there are and where files go, but not what is in the system layer. */
 const outside =
-  /^(apt-lists|archive|description|grub-loaders|icu-data|nbi.*|npm-package|raspberry|remote-shell|wired-8021x|write-whole)\.[tj]s$/;
+  /^(apt-lists|archive|description|grub-loaders|icu-data|nbi.*|npm-package|raspberry|remote-shell|type-stripper|wired-8021x|write-whole)\.[tj]s$/;
 
 // The code that makes the system layer is one of its inputs.
 async function recipeDigest(): Promise<string> {
@@ -184,8 +184,11 @@ function namedOnce(packages: readonly DebianPackage[]): BootImage["packages"] {
   return [...byName.values()];
 }
 
-async function digestOfSource(name: string): Promise<string> {
-  return sha256(await readFile(join(import.meta.dirname, name + extname(import.meta.filename))));
+/** The code that makes the runtime layer. */
+async function runtimeRecipe(): Promise<string[]> {
+  const digestOf = async (name: string) =>
+    sha256(await readFile(join(import.meta.dirname, name + extname(import.meta.filename))));
+  return Promise.all(["icu-data", "type-stripper"].map(digestOf));
 }
 
 /** Removes packages and layers that no build has used for a month, and what a killed build left behind. */

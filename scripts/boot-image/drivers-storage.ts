@@ -56,10 +56,6 @@ export const storageDrivers: readonly DriverGroup[] = [
       xen_blkfront: "Xen",
     },
   },
-  {
-    title: "Several disks as one",
-    drivers: { dm_mod: "device mapper", raid0: "striping", raid1: "mirrors", raid10: "striped mirrors" },
-  },
 ];
 
 export const armStorageDrivers: readonly DriverGroup[] = [

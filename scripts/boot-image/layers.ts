@@ -16,17 +16,22 @@ export type Layer = {
 /** A layer in the cache, with the files that were made along with it. */
 export type CachedLayer<Notes> = Layer & { readonly notes: Notes; readonly files: ReadonlyMap<string, Uint8Array> };
 
-/** Packed best, unpacked fast: level 19 keeps the kernel's window at 8 MiB. */
+/**
+ * Packed well, unpacked fast. The kernel needs a window of 32 MiB beside what it unpacks; it would take up to 128 MiB
+ * (lib/decompress_unzstd.c), which the smallest client has not to spare. Higher levels cost minutes and gain a percent.
+ */
 const ZSTD_LEVEL = 19;
+const ZSTD_WINDOW_LOG = 25;
 const compress = promisify(zstdCompress);
 
 /** "quick": in two seconds instead of a minute, and a sixth larger. For trying something out. */
 export type Packing = "best" | "quick";
 const levels: Readonly<Record<Packing, number>> = { best: ZSTD_LEVEL, quick: 9 };
 
+const zstd = process.versions["zstd"] ?? process.versions.node;
 /** How layers are packed: one of the inputs of each. */
 export function compressorVersion(packing: Packing): string {
-  return `zstd ${process.versions["zstd"] ?? process.versions.node} level ${levels[packing]}`;
+  return `zstd ${zstd} level ${levels[packing]}, window ${ZSTD_WINDOW_LOG}`;
 }
 const packer = ["cpio", "layers"].map((name) =>
   createHash("sha256")
@@ -37,7 +42,11 @@ const packer = ["cpio", "layers"].map((name) =>
 /** Makes a layer, padded so that the next one starts at a multiple of four bytes, where the kernel looks for it. */
 export async function makeLayer(entries: readonly ArchiveEntry[], packing: Packing = "best"): Promise<Layer> {
   const archive = encodeCpio(entries);
-  const packed = await compress(archive, { params: { [constants.ZSTD_c_compressionLevel]: levels[packing] } });
+  const params = {
+    [constants.ZSTD_c_compressionLevel]: levels[packing],
+    [constants.ZSTD_c_windowLog]: ZSTD_WINDOW_LOG,
+  };
+  const packed = await compress(archive, { params });
   const compressed = new Uint8Array((packed.length + 3) & ~3);
   compressed.set(packed);
   return { compressed, unpackedBytes: unpackedBytes(entries) };

@@ -28,7 +28,6 @@ const tools = [
   "efibootmgr",
   "smartmontools",
   "hdparm",
-  "nvme-cli",
 ] as const;
 
 /** Firmware of wired cards: taken where the machine's apt offers it (Debian's non-free-firmware). */
@@ -54,7 +53,7 @@ export const programs = [
   ...["xfs_db", "xfs_growfs", "btrfs", "btrfstune"],
   ...["efibootmgr", "kexec"],
   // Whether a disk fails, and that it erases itself.
-  ...["smartctl", "hdparm", "nvme"],
+  ...["smartctl", "hdparm"],
 ] as const;
 
 /** A file beside the kernel: its name below the image's folder, and where a Debian package has it. */

@@ -11,6 +11,7 @@ import { clearForeignLocales } from "./icu-data.ts";
 import { addKernel } from "./kernel.ts";
 import { ipxeLoaders, programs } from "./recipe.ts";
 import { run } from "./run.ts";
+import { clearTypeStripper } from "./type-stripper.ts";
 import { addLibraries, addProgram, Unpacked } from "./unpacked.ts";
 
 /** What is known about a system layer besides its content. */
@@ -90,6 +91,7 @@ export async function makeRuntime(
     const tree = new FileTree();
     const program = await readFile(stripped);
     clearForeignLocales(program);
+    clearTypeStripper(program);
     tree.addFile("usr/bin/node", program, 0o755);
     return { entries: tree.entries() };
   } finally {
