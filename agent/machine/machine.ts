@@ -29,6 +29,7 @@ import { loadKernel, startKernel } from "../leave/kexec.ts";
 import { lookAtLocalDisk, readLocalDiskBack } from "../local-restore.ts";
 import type { AgentPorts } from "../ports.ts";
 import { runScript } from "../scripts.ts";
+import { untilServerAnswers } from "../stream/ask-again.ts";
 import { StreamControl } from "../stream/control.ts";
 import { describeStream } from "../stream/describe.ts";
 import { GroupKeys } from "../stream/group-keys.ts";
@@ -108,7 +109,9 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     async describe(server, streamId) {
       const control = new StreamControl({ server });
       try {
-        return await describeStream(control, streamId, trusted);
+        return await untilServerAnswers(() => describeStream(control, streamId, trusted), {
+          onWait: (reason) => screen.state("preflight", reason || "the server answers again"),
+        });
       } finally {
         await control.close();
       }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Fault } from "../../fault.ts";
+import { limits } from "../limits.ts";
 
 const ASK_AGAIN_MS = 1_000;
 
@@ -34,4 +35,20 @@ export async function askAgain<Answer>(
       await sleep(ASK_AGAIN_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
     }
   }
+}
+
+const unreachable: ReadonlySet<string> = new Set(["SERVER_UNREACHABLE"]);
+
+/**
+ * Asks a server that may be starting again, for two minutes.
+ *
+ * @param options.onWait why it does not get on, once for each wait; "" when it does again
+ */
+export function untilServerAnswers<Answer>(
+  ask: () => Promise<Answer>,
+  options: { readonly onWait: (reason: string) => void; readonly signal?: AbortSignal | undefined },
+): Promise<Answer> {
+  const { onWait, signal = new AbortController().signal } = options;
+  const giveUp = (last: Fault) => last;
+  return askAgain(ask, { goesByItself: unreachable, patienceMs: limits.lostServerMs, onWait, giveUp, signal });
 }

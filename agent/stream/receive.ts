@@ -1,4 +1,5 @@
 import { StreamLayout } from "../../multicast/layout.ts";
+import { untilServerAnswers } from "./ask-again.ts";
 import { StreamControl } from "./control.ts";
 import { describeAgain, describeStream } from "./describe.ts";
 import { streamOfParts, targetTooSmall } from "./faults.ts";
@@ -28,6 +29,7 @@ const MOST_DESCRIPTIONS = 10;
  */
 export async function receiveStream(options: ReceiveOptions): Promise<Received> {
   const groupKeys = options.groupKeys ?? new GroupKeys();
+  const onWait = (why: string) => options.log.info({ stream: options.streamId, why }, "waiting for the server");
   let control = new StreamControl({ ...options, groupKeys });
   // Without the signal: the last word, that the restore was stopped, must still be said.
   const reports = new StreamControl({ server: options.server, token: options.token, groupKeys });
@@ -52,7 +54,8 @@ export async function receiveStream(options: ReceiveOptions): Promise<Received> 
       }
       // The reception has closed its own, to end what was under way on it.
       control = new StreamControl({ ...options, groupKeys });
-      described = await describeAgain(control, described);
+      const known = described;
+      described = await untilServerAnswers(() => describeAgain(control, known), { onWait, signal: options.signal });
     }
   } finally {
     await control.close();

@@ -1,9 +1,11 @@
+import { Fault } from "../../fault.ts";
 import type { StreamLayout } from "../../multicast/layout.ts";
 import { coarseMap } from "../../multicast/missing-map.ts";
 import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
 import { linkMtu } from "../../udp/link-mtu.ts";
-import { MOST_NEEDS } from "../contract.ts";
+import { type Join, MOST_NEEDS } from "../contract.ts";
+import { untilServerAnswers } from "./ask-again.ts";
 import type { StreamControl } from "./control.ts";
 import type { DescribedStream } from "./describe.ts";
 import { keyMissing } from "./faults.ts";
@@ -97,6 +99,15 @@ export class Reception {
     this.#view = new ReceptionView({ ...parts, options, description, layout, restore, hearing: this.#hearing });
   }
 
+  async #start(join: Join): Promise<void> {
+    try {
+      await this.#reporter.start(join);
+    } catch (error) {
+      if (error instanceof Fault) this.#reporter.noteFault(error);
+      throw error;
+    }
+  }
+
   async run(): Promise<Received> {
     const options = this.#options;
     const { description } = this.#described.info;
@@ -116,7 +127,10 @@ export class Reception {
     this.#reporter.lacksFrames = () => this.#hearing.lacksFrames;
     this.#reporter.onDescribedAnew = (fault) => this.#fail(fault);
     // From the join on canaries are sent. If they arrive before the group was asked for, a switch floods it.
-    await this.#reporter.start(join);
+    await untilServerAnswers(() => this.#start(join), {
+      onWait: () => this.#view.enter(this.#view.stage),
+      signal: options.signal,
+    });
     if (description.isSealed === true && this.#groupKeys.of(description.streamId) === undefined) throw keyMissing();
     this.#reporter.isFlooded = await overhear({
       interfaceAddress,
