@@ -1,6 +1,5 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { open, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Partition } from "../../images/manifest.ts";
@@ -17,15 +16,22 @@ export async function bystanders(namespace: Namespace, directory: string): Promi
 
 const zeros = new Uint8Array(1024 * 1024);
 
-/** SHA-256 of what a disk's file holds and where, hexadecimal. Most of such a file is holes, which take no time. */
+/** SHA-256 of what a disk's file holds and where, hexadecimal. Most of such a file is holes, which are not hashed. */
 export async function sha256Of(path: string): Promise<string> {
   const hash = createHash("sha256");
-  let offset = 0;
-  for await (const chunk of createReadStream(path, { highWaterMark: zeros.length }) as AsyncIterable<Buffer>) {
-    if (!chunk.equals(zeros.subarray(0, chunk.length))) hash.update(`${offset} ${chunk.length}\n`).update(chunk);
-    offset += chunk.length;
+  const file = await open(path);
+  try {
+    const part = Buffer.alloc(zeros.length);
+    for (let offset = 0; ; ) {
+      const { bytesRead } = await file.read(part, 0, part.length, offset);
+      const bytes = part.subarray(0, bytesRead);
+      if (!bytes.equals(zeros.subarray(0, bytesRead))) hash.update(`${offset} ${bytesRead}\n`).update(bytes);
+      offset += bytesRead;
+      if (bytesRead === 0) return hash.update(`${offset}`).digest("hex");
+    }
+  } finally {
+    await file.close();
   }
-  return hash.update(`${offset}`).digest("hex");
 }
 
 /** The ext4 system of a disk's last partition, looked at and changed from outside. */
