@@ -10,6 +10,7 @@ import { after, before, describe, type TestContext, test } from "node:test";
 import { promisify } from "node:util";
 import { LEAST_MEMORY_BYTES } from "../../agent/preflight.ts";
 import { buildBootImage } from "../../scripts/boot-image/build.ts";
+import { bundleAgent } from "../../scripts/boot-image/bundle.ts";
 import type { BootImage } from "../../scripts/boot-image/description.ts";
 import { essentialModules } from "../../scripts/boot-image/drivers.ts";
 import type { Packing } from "../../scripts/boot-image/layers.ts";
@@ -26,13 +27,19 @@ const run = promisify(execFile);
 const leastMebibytes = 512;
 const siteKey = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n";
 
-/** Runs in the machine instead of the agent: says what it finds, and ends badly. */
+const agentFolder = join(import.meta.dirname, "../../agent");
+/** Runs in the machine instead of the agent: says what it finds, formats its disk, and ends badly. */
 const standIn = `
-const { spawnSync } = require("node:child_process");
-const { readFileSync, readdirSync } = require("node:fs");
+import { spawnSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { createRequire } from "node:module";
+import { format, identifyController, identifyNamespace } from ${JSON.stringify(join(agentFolder, "disk/nvme-commands.ts"))};
+import { nvmeDevices } from ${JSON.stringify(join(agentFolder, "disk/nvme-device.ts"))};
+const require = createRequire(import.meta.filename);
 const absent = (words, test) => words.filter((word) => !test(word));
 const works = (program, ...args) => spawnSync(program, args).error === undefined;
-console.log("REPORT " + JSON.stringify({
+const ask = (command) => nvmeDevices.send("/dev/nvme0n1", command);
+const main = async () => console.log("REPORT " + JSON.stringify({
   node: process.versions.node,
   koffi: require("koffi").version,
   absentPrograms: absent(${JSON.stringify(programs)}, (name) => works(name, "--version")),
@@ -46,7 +53,11 @@ console.log("REPORT " + JSON.stringify({
   ping: spawnSync("ping", ["-c", "1", "-W", "1", "10.9.0.1"]).status,
   availableBytes: Number(/MemAvailable: +(\\d+)/.exec(readFileSync("/proc/meminfo", "utf8"))[1]) * 1024,
   uptimeSeconds: Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]),
+  nvme: Buffer.from(await ask(() => identifyController)).toString("latin1", 4, 24).trim(),
+  formatted: (await ask(identifyNamespace).then((namespace) => ask((id) => format(id, namespace)))).length,
+  unknown: await ask((id) => ({ ...identifyNamespace(id), opcode: 0xc5 })).catch(({ code, why }) => code + " " + why),
 }));
+void main();
 process.exitCode = 3;
 `;
 
@@ -63,7 +74,8 @@ describe("the boot image", () => {
   before(
     async () => {
       folder = await mkdtemp(join(tmpdir(), "bootcast-boot-image-"));
-      await writeFile(join(folder, "agent.cjs"), standIn);
+      await writeFile(join(folder, "main.ts"), standIn);
+      await writeFile(join(folder, "agent.cjs"), await bundleAgent(join(folder, "main.ts")));
       image = await build(join(folder, "boot"), cacheDir);
     },
     { timeout: 20 * minutes },
@@ -99,7 +111,7 @@ describe("the boot image", () => {
   }, async () => {
     const boot = join(folder, "boot");
     const network = "bootcast.vlan=10 ip=10.9.0.5::10.9.0.1:255.255.255.0:lab-07::off:10.9.0.2";
-    await writeFile(join(folder, "disk.raw"), new Uint8Array(1 << 20));
+    await writeFile(join(folder, "disk.raw"), new Uint8Array(1 << 20).fill(0xaa));
     const screen = await runMachine([
       ...["-kernel", join(boot, "vmlinuz"), "-initrd", join(boot, "initramfs.img")],
       // Two consoles: what is said goes to both.
@@ -108,7 +120,7 @@ describe("the boot image", () => {
       ...["-netdev", "user,id=net,restrict=on", "-device", "e1000e,netdev=net,mac=52:54:00:bc:00:99"],
       ...["-object", `filter-dump,id=dump,netdev=net,file=${join(folder, "sent.pcap")}`],
       ...["-drive", `file=${join(folder, "disk.raw")},format=raw,if=none,id=disk`],
-      ...["-device", "nvme,drive=disk,serial=1"],
+      ...["-device", "nvme,drive=disk,serial=SN-17"],
     ]);
     const report = JSON.parse(/REPORT (\{.*\})/.exec(screen)?.[1] ?? assert.fail(`no report:\n${screen}`));
     assert.equal(report.node, image.node);
@@ -118,6 +130,13 @@ describe("the boot image", () => {
     assert.deepEqual(report.absentModules, ["efivarfs"]);
     for (const name of ["hfsplus", "ext4", "vfat", "fuse"]) assert(report.fileSystems.includes(name), name);
     assert(report.blockDevices.includes("nvme0n1"));
+    assert.deepEqual([report.nvme, report.formatted], ["SN-17", 0]);
+    assert.match(report.unknown, /^NVME_FAILED To the command 0xc5 the answer was: status 0x/);
+    assert.deepEqual(
+      new Uint8Array(await readFile(join(folder, "disk.raw"))),
+      new Uint8Array(1 << 20),
+      "it was formatted",
+    );
     assert.equal(report.version, "1.2.3");
     assert.equal(report.siteKey, siteKey);
     assert.equal(report.receiveBuffer, 64 * 1024 * 1024);
