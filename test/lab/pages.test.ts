@@ -129,7 +129,7 @@ describe("the pages, in a browser", { skip: browserProblem() ?? false }, () => {
     await page.getByText("1 selected").waitFor();
     await button("Lock …").click();
     await page.getByLabel("Why?").fill("exam machine");
-    await button("Lock").last().click();
+    await page.getByRole("dialog").getByRole("button", { name: "Lock", exact: true }).click();
     await tile(room.agents[4]!.name).getByText("locked", { exact: true }).waitFor();
     await page.keyboard.press("Escape");
     assert.deepEqual(await person.barriers(), []);
@@ -267,6 +267,38 @@ describe("the pages, in a browser", { skip: browserProblem() ?? false }, () => {
     assert.deepEqual(await person.barriers(), []);
   });
 
+  step("one goes first; when it fails the others are left alone, until a person says go on", async () => {
+    await place("Room");
+    await page
+      .getByRole("region", { name: "library" })
+      .getByLabel(/^Select all/)
+      .check();
+    await button("Deploy an image …").click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel(/^kiosk/).check();
+    await dialog.getByText("More options").click();
+    await dialog.getByLabel(/^Order/).selectOption("One first, then 2 at a time");
+    await dialog.getByRole("button", { name: "Show the plan" }).click();
+    const [, first] = /First (\S+);/.exec((await dialog.getByText(/First \S+;/).textContent()) ?? "") ?? [];
+    const canary = room.agents.find(({ name }) => name === first);
+    assert(canary !== undefined);
+    await dialog.getByLabel("Type 4-hosts to erase").fill("4-hosts");
+    await dialog.getByRole("button", { name: "Erase and deploy" }).click();
+    await heading("Session 3");
+    await canary.begin();
+    const fault = { code: "DISK_DAMAGED", what: "Its disk is broken.", why: "It said so.", fix: "Exchange it." };
+    await canary.report("failed", { fault });
+    const halted = page.getByRole("region", { name: "It has stopped" });
+    await halted.getByText("What to do").waitFor();
+    await person.look("session-halted");
+    assert.deepEqual(await person.barriers(), []);
+    await halted.getByRole("button", { name: "Go on" }).click();
+    await halted.waitFor({ state: "detached" });
+    await button("Stop …").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Stop it" }).click();
+    await page.getByText("stopped", { exact: true }).first().waitFor();
+  });
+
   step("a schedule is planned and typed like an order, paused and removed", async () => {
     await place("Schedule");
     await page.getByText("Nothing is scheduled").waitFor();
@@ -287,7 +319,7 @@ describe("the pages, in a browser", { skip: browserProblem() ?? false }, () => {
     await button("Pause (kiosks)").click();
     await page.getByText("paused").waitFor();
     await button("Remove … (kiosks)").click();
-    await button("Remove").last().click();
+    await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
     await page.getByText("Nothing is scheduled").waitFor();
   });
 
@@ -313,6 +345,7 @@ describe("the pages, in a browser", { skip: browserProblem() ?? false }, () => {
     await page.getByRole("radio", { name: "Deutsch" }).check();
     await heading("Einstellungen");
     assert.equal(await page.evaluate("document.documentElement.lang"), "de");
+    await person.look("settings-german");
     await page.getByRole("radio", { name: "English" }).check();
   });
 

@@ -1,5 +1,12 @@
 import { request } from "undici";
-import type { Inventory, Order, Progress, Registration, Report } from "../../agent/contract.ts";
+import {
+  CONTRACT_VERSION,
+  type Inventory,
+  type Order,
+  type Progress,
+  type Registration,
+  type Report,
+} from "../../agent/contract.ts";
 import { machine } from "../server/core.ts";
 
 type DeployOrder = Extract<Order, { kind: "deploy" }>;
@@ -26,7 +33,8 @@ export class SimulatedRoom {
       const [vendor, model] = models[number % models.length]!;
       const plain = machine(number);
       const disks = plain.disks.map((disk) => ({ ...disk, path: "/dev/sda", sizeBytes: 500e9, model: "ST500DM002" }));
-      const inventory = { ...plain, vendor, model, serial: `C02QG${100 + number}`, memoryBytes: 16e9, disks };
+      const serial = `C02QG${100 + number}`;
+      const inventory = { ...plain, vendor, model, serial, memoryBytes: 16e9, disks, contract: CONTRACT_VERSION };
       this.agents.push(await SimulatedAgent.register(this.#server, inventory));
     }
   }
