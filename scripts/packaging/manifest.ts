@@ -18,9 +18,12 @@ type LockedPackage = { readonly dev?: boolean; readonly [field: string]: unknown
 /** What only a checkout needs. */
 const ofCheckout = ["scripts", "devDependencies"];
 
+/** The Node that npm and the launcher need: bootcast itself runs with Node 24, which the package brings along. */
+const LAUNCHER_ENGINES = { node: ">=20" };
+
 /** The package.json of the package. */
 export function publishedManifest(manifest: PackageManifest): PackageManifest {
-  return without(manifest, ofCheckout) as PackageManifest;
+  return { ...without(manifest, ofCheckout), engines: LAUNCHER_ENGINES } as unknown as PackageManifest;
 }
 
 /**

@@ -22,7 +22,7 @@ let deb: string;
 // As npm installs it, except that the packages it needs are linked and not downloaded.
 before(async () => {
   home = await mkdtemp(join(tmpdir(), "bootcast-package-"));
-  const { stdout } = await run(join(root, "scripts/package"), ["--deb", home], { timeout: 300_000 });
+  const { stdout } = await run(join(root, "scripts/package"), ["--deb", home], { timeout: 120_000 });
   [tarball, deb] = stdout
     .trim()
     .split("\n")
