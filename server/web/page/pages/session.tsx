@@ -166,9 +166,7 @@ function Halted({ session, onChanged }: { session: SessionBody; onChanged: () =>
       <section class="card care-card halted no-print" aria-label={say(texts.halted)}>
         <Icon name="pause" size={28} />
         <div>
-          <h2>
-            {say(texts.halted)}: {session.halted.what}
-          </h2>
+          <h2>{session.halted.what}</h2>
           <p>{session.halted.why}</p>
           <p>
             <strong>{say(texts.whatToDo)}:</strong> {session.halted.fix}
@@ -202,7 +200,10 @@ function Figures({ session, figures, rates, leftMs }: FiguresProps) {
         </span>
         <span class="figures-words">
           {isActive ? (
-            <State state="receiving" word={say(texts.sessionStates.active)} />
+            <State
+              state={session.halted === null ? "receiving" : "waiting"}
+              word={say(session.halted === null ? texts.sessionStates.active : texts.halted)}
+            />
           ) : (
             <State
               state={session.state === "cancelled" ? "offline" : figures.failed > 0 ? "failed" : "done"}
