@@ -44,8 +44,8 @@ export type System = {
   /** e2fsck finds nothing, and the file system is as long as its partition. */
   checkWhole(): Promise<void>;
   read(path: string): Promise<Uint8Array>;
-  /** Puts a file into it. */
-  write(path: string, content: Uint8Array): Promise<void>;
+  /** Puts a file into it, in the place of another that is there. */
+  write(path: string, content: Uint8Array, mode?: number): Promise<void>;
   exists(path: string): Promise<boolean>;
   /** Changes bytes of a file's content where they lie on the disk: the file system does not hear of it. */
   damage(path: string, lengthBytes: number): Promise<void>;
@@ -62,7 +62,7 @@ export async function systemOn(namespace: Namespace, disk: string, directory: st
   const parcel = join(directory, "parcel");
   const debugfs = async (request: string, ...options: string[]) =>
     (await namespace.run("debugfs", [...options, "-R", request, volume])).stdout;
-  return {
+  const system: System = {
     startBytes,
     sizeBytes,
     async replay() {
@@ -96,9 +96,11 @@ export async function systemOn(namespace: Namespace, disk: string, directory: st
         await rm(parcel);
       }
     },
-    async write(path, content) {
+    async write(path, content, mode = 0o644) {
       await writeFile(parcel, content);
+      if (await system.exists(path)) await debugfs(`rm ${path}`, "-w");
       await debugfs(`write ${parcel} ${path}`, "-w");
+      await debugfs(`set_inode_field ${path} mode 0${(0o100000 | mode).toString(8)}`, "-w");
       await rm(parcel);
     },
     async exists(path) {
@@ -118,6 +120,7 @@ export async function systemOn(namespace: Namespace, disk: string, directory: st
       }
     },
   };
+  return system;
 }
 
 /** Whether a place on a disk lies in a file system that naming, growing and a first start change. */

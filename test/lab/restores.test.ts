@@ -20,6 +20,15 @@ const minutes = 60_000;
 /** What a machine's kernel and its disk's own retries may take to say that a sector cannot be written. */
 const writeErrorMs = 4 * minutes;
 
+/** What a host's own system says of it. */
+type Shown = { readonly events: readonly { readonly kind: string; readonly data: unknown }[] };
+
+/** With the DHCP client that is there for an initramfs. */
+const networkUp = `#!/bin/sh
+modprobe virtio_net
+exec /usr/lib/klibc/bin/ipconfig -c dhcp -t 120 eth0
+`;
+
 const problem = labProblem("machines", { debugfs: "e2fsprogs", sfdisk: "fdisk", "mkfs.vfat": "dosfstools" });
 
 describe("restores that are interrupted, repeated, and fail", { skip: problem ?? false, concurrency: 2 }, () => {
@@ -30,8 +39,13 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
     site = await prepareSite(
       (text) => console.error(text),
       async (disk, directory, namespace) => {
+        const system = await systemOn(namespace, disk, directory);
         // What naming, growing and a first start change is as much on any system; on this small one it would be 5 % of it.
-        await (await systemOn(namespace, disk, directory)).write("/srv/film", randomBytes(64 * mebibyte));
+        await system.write("/srv/film", randomBytes(64 * mebibyte));
+        // The golden system starts no network.
+        await system.write("/etc/network-up", Buffer.from(networkUp), 0o755);
+        const inittab = Buffer.from(await system.read("/etc/inittab")).toString();
+        await system.write("/etc/inittab", Buffer.from(`${inittab}nw:2345:once:/etc/network-up\n`));
       },
     );
     lab = await site.open("server", { dhcp: "full", settings: { "multicast.rate": "4MB/s" } });
@@ -62,7 +76,7 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
     });
     const disk = pc.diskPaths[1]!;
     const name = await waitingName(pc);
-    await deploy(name, "--disk", "transport=nvme", "--then", "kexec");
+    await deploy(name, "--disk", "transport=nvme", "--then", "kexec", "--alive");
 
     await pc.waitForLine(/Restoring {2}[.x\d]*60/, 5 * minutes, "the restore to be more than half done");
     await pc.cutPower();
@@ -70,8 +84,13 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
     await pc.powerOn();
     await pc.waitForLine(/this restore was interrupted, and goes on/, 5 * minutes, "it to go on", off);
     await pc.waitForLine(new RegExp(`\\b${name} login:`), 8 * minutes, "the restored system's login prompt", off);
+    // Done is it when the restored system has called the server, out of its own init.
+    const { id } = await sessionWith(name);
+    await lab.bootcast(["session", "watch", `${id}`, "--max-time", "3m", "--no-input"], { timeoutMs: 4 * minutes });
     await pc.stop();
     assert(!pc.consoleText().includes("FAILED"));
+    const told = JSON.parse((await lab.bootcast(["host", "show", name, "--json"])).stdout) as Shown;
+    assert.deepEqual(told.events.find(({ kind }) => kind === "host.alive")?.data, { name });
 
     const first = await sessionOf(t, name);
     assert(first.kept.bytes > 0 && first.kept.receivedBytes > 0, JSON.stringify(first.kept));
@@ -185,13 +204,16 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
     await lab.bootcast(["deploy", imageName, "--to", name, ...options, "--confirm", name, "--no-input"]);
   }
 
+  /** The host's newest session. */
+  async function sessionWith(name: string): Promise<{ id: number; hosts: { name: string; state: string }[] }> {
+    const { sessions } = JSON.parse((await lab.bootcast(["session", "list", "--json"])).stdout);
+    return sessions.find(({ hosts }: { hosts: { name: string }[] }) => hosts.some((host) => host.name === name));
+  }
+
   /** The host's newest session is done: what it kept and received in its last start, and how long that took. */
   async function sessionOf(t: TestContext, name: string) {
-    const { sessions } = JSON.parse((await lab.bootcast(["session", "list", "--json"])).stdout);
-    const session = sessions.find(({ hosts }: { hosts: { name: string }[] }) =>
-      hosts.some((host) => host.name === name),
-    );
-    assert.equal(session.hosts[0].state, "done", JSON.stringify(session));
+    const session = await sessionWith(name);
+    assert.equal(session.hosts[0]?.state, "done", JSON.stringify(session));
     const { events } = JSON.parse((await lab.bootcast(["host", "show", name, "--json"])).stdout) as {
       events: {
         kind: string;
