@@ -14,14 +14,15 @@ export async function helpFiles(): Promise<readonly HelpFile[]> {
   const names = await readdir(ready, { recursive: true, withFileTypes: true }).catch(() => undefined);
   if (names === undefined) {
     const { stdout } = await promisify(execFile)(process.execPath, [printer], PRINT);
-    return JSON.parse(stdout) as HelpFile[];
+    const files = JSON.parse(stdout) as { path: string; base64: string }[];
+    return files.map(({ path, base64 }) => ({ path, content: Buffer.from(base64, "base64") }));
   }
   return Promise.all(
     names
       .filter((entry) => entry.isFile())
       .map(async ({ parentPath, name }) => {
         const path = join(parentPath, name);
-        return { path: path.slice(ready.length + 1), content: await readFile(path, "utf8") };
+        return { path: path.slice(ready.length + 1), content: await readFile(path) };
       }),
   );
 }

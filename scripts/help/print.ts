@@ -1,4 +1,7 @@
 /** Prints the help pages as JSON, for a server that runs from a checkout: it reads no Markdown itself. */
 import { renderHelp } from "./render.ts";
 
-process.stdout.write(JSON.stringify(await renderHelp()));
+const files = await renderHelp();
+process.stdout.write(
+  JSON.stringify(files.map(({ path, content }) => ({ path, base64: Buffer.from(content).toString("base64") }))),
+);

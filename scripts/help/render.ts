@@ -5,7 +5,7 @@ import { commandReference } from "./command-reference.ts";
 import { helpStyle } from "./style.ts";
 
 /** A file that is served below `/help`. */
-export type HelpFile = { readonly path: string; readonly content: string };
+export type HelpFile = { readonly path: string; readonly content: string | Uint8Array };
 
 const root = join(import.meta.dirname, "../..");
 
@@ -26,8 +26,8 @@ export async function renderHelp(): Promise<HelpFile[]> {
   return [
     ...all.map((page) => ({ path: `${pathOf(page.name)}.html`, content: pageOf(page, menu) })),
     ...inDocs
-      .filter((name) => name.endsWith(".svg"))
-      .map((name) => ({ path: name, content: readFileSync(join(root, name), "utf8") })),
+      .filter((name) => /\.(svg|png)$/.test(name))
+      .map((name) => ({ path: name, content: readFileSync(join(root, name)) })),
     { path: "help.css", content: helpStyle },
   ];
 }

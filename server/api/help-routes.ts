@@ -2,15 +2,16 @@ import { createHash } from "node:crypto";
 import type { HttpServer } from "../http/http.ts";
 
 /** A page of the documentation, or what it shows. */
-export type HelpFile = { readonly path: string; readonly content: string };
+export type HelpFile = { readonly path: string; readonly content: string | Uint8Array };
 
 const types: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
   css: "text/css; charset=utf-8",
   svg: "image/svg+xml",
+  png: "image/png",
 };
 
-type Served = { readonly type: string; readonly content: string; readonly tag: string };
+type Served = { readonly type: string; readonly content: string | Uint8Array; readonly tag: string };
 
 /**
  * `/help`: the documentation, for a network without the Internet. It is public anyway, and whoever cannot log in needs

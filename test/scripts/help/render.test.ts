@@ -3,10 +3,12 @@ import { before, test } from "node:test";
 import { type HelpFile, renderHelp, slugOf, targetOf } from "../../../scripts/help/render.ts";
 
 let files: HelpFile[];
-let pages: HelpFile[];
+let pages: { readonly path: string; readonly content: string }[];
 before(async () => {
   files = await renderHelp();
-  pages = files.filter(({ path }) => path.endsWith(".html"));
+  pages = files.flatMap(({ path, content }) =>
+    path.endsWith(".html") && typeof content === "string" ? [{ path, content }] : [],
+  );
 });
 
 test("links of documents lead to pages, anchors stay", () => {
@@ -21,7 +23,8 @@ test("links of documents lead to pages, anchors stay", () => {
 });
 
 test("every link and picture of every page leads to something that is there", () => {
-  const idsOf = ({ content }: HelpFile) => new Set([...content.matchAll(/ id="([^"]+)"/g)].map((match) => match[1]));
+  const idsOf = ({ content }: HelpFile) =>
+    new Set([...String(content).matchAll(/ id="([^"]+)"/g)].map((match) => match[1]));
   const byAddress = new Map(
     files.map((file) => [`/help/${file.path.replace(/\.html$/, "")}`.replace(/\/index$/, ""), file]),
   );
