@@ -63,6 +63,12 @@ async function stopStanding(path: string, nowMs: number): Promise<number[]> {
     return await db.transaction().execute(async (tables) => {
       // What waits to be told will have been told.
       await tables.deleteFrom("notify_queue").execute();
+      // An order that was about to be given would be given again.
+      await tables
+        .updateTable("schedule_runs")
+        .set({ state: "failed", why: "A backup of the database was put back.", ended_at_ms: nowMs })
+        .where("state", "=", "opening")
+        .execute();
       const standing = await tables
         .selectFrom("deploys")
         .select("id")

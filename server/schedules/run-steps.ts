@@ -2,7 +2,7 @@ import type { Transaction } from "kysely";
 import { Fault } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { Tables } from "../db/schema.ts";
-import type { EventLog } from "../events.ts";
+import type { Change, EventLog } from "../events.ts";
 import { endOrder } from "../orders/reports.ts";
 import type { LeftOut, RunState, ScheduleRun } from "./schedule.ts";
 
@@ -22,7 +22,8 @@ export type RunResult = {
 /**
  * In the transaction that gives the order: the run has it, or there is none.
  *
- * @throws {Fault} SCHEDULE_ENDED, which undoes the order: somebody removed the schedule, or another server was faster
+ * @throws {Fault} SCHEDULE_ENDED, which undoes the order: somebody removed or paused the schedule, or another server was
+ *   faster
  */
 export async function noteOrdered(tables: Transaction<Tables>, run: ScheduleRun, actor: string): Promise<void> {
   const created = await tables
@@ -39,45 +40,49 @@ export async function noteOrdered(tables: Transaction<Tables>, run: ScheduleRun,
     .set({ state: "running", deploy_id: created.deploy_id })
     .where("schedule", "=", run.schedule)
     .where("due_at_ms", "=", run.dueAtMs)
-    .where((or) => or.or([or("state", "=", "opening"), or("deploy_id", "=", created.deploy_id)]))
+    .where((where) => {
+      const stands = where
+        .selectFrom("schedules")
+        .select("name")
+        .where("name", "=", run.schedule)
+        .where("is_paused", "=", 0);
+      return where.or([
+        where.and([where("state", "=", "opening"), where.exists(stands)]),
+        where("deploy_id", "=", created.deploy_id),
+      ]);
+    })
     .executeTakeFirst();
   if (numUpdatedRows === 1n) return;
   throw new Fault("SCHEDULE_ENDED", {
     what: `The order of the schedule ${run.schedule} was not given.`,
-    why: "The schedule was removed at this moment, or the order was given already.",
+    why: "The schedule was removed or paused at this moment, or the order was given already.",
     fix: '"bootcast schedule list" shows what there is.',
   });
 }
 
-/** The window is over: who has not begun is left alone, who has goes on. */
-export async function closeWindow(events: EventLog, run: RunKey, deployId: number): Promise<void> {
-  await events.change(async (change) => {
-    const { tables, nowMs } = change;
-    const late = await tables
-      .selectFrom("deploy_hosts")
-      .select("host_id")
-      .where("deploy_id", "=", deployId)
-      .where("state", "=", "pending")
-      .execute();
-    for (const { host_id } of late) {
-      await tables
-        .updateTable("deploy_hosts")
-        .set({ state: "cancelled", ended_at_ms: nowMs })
-        .where("deploy_id", "=", deployId)
-        .where("host_id", "=", host_id)
-        .where("state", "=", "pending")
-        .execute();
-      await endOrder(change, host_id, deployId, "cancelled");
-    }
-    await tables
-      .updateTable("schedule_runs")
-      .set({ is_closed: 1 })
-      .where("schedule", "=", run.schedule)
-      .where("due_at_ms", "=", run.dueAtMs)
-      .execute();
-    const data = { schedule: run.schedule, leftAlone: late.length };
-    await change.record({ kind: "schedule.window-over", deployId, data });
-  });
+/**
+ * The window is over: whose disk nobody has begun to erase is left alone, the others go on. A host that got as far as its
+ * preflight and was switched off then would begin whenever somebody switches it on.
+ */
+export async function closeWindow(change: Change, run: RunKey, deployId: number): Promise<void> {
+  const { tables, nowMs } = change;
+  const late = await tables
+    .updateTable("deploy_hosts")
+    .set({ state: "cancelled", ended_at_ms: nowMs })
+    .where("deploy_id", "=", deployId)
+    .where("state", "in", ["pending", "running"])
+    .where("attempts", "=", 0)
+    .returning("host_id")
+    .execute();
+  for (const { host_id } of late) await endOrder(change, host_id, deployId, "cancelled");
+  await tables
+    .updateTable("schedule_runs")
+    .set({ is_closed: 1 })
+    .where("schedule", "=", run.schedule)
+    .where("due_at_ms", "=", run.dueAtMs)
+    .execute();
+  const data = { schedule: run.schedule, leftAlone: late.length };
+  await change.record({ kind: "schedule.window-over", deployId, data });
 }
 
 export async function countHosts(db: Pick<Database, "selectFrom">, deployId: number): Promise<HostCounts> {

@@ -4,7 +4,7 @@ import { actingAs } from "../access/actor.ts";
 import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import type { DeployRequest } from "../orders/deploy-plan.ts";
-import { type Decision, decide } from "./decide.ts";
+import { type Decision, decide, ON_TIME_MS } from "./decide.ts";
 import { closeWindow, countHosts, endRun, leftOutOf, noteOrdered, resultOf } from "./run-steps.ts";
 import { isForNow, runOf, type Schedule, type ScheduleRun, scheduleOf } from "./schedule.ts";
 
@@ -144,7 +144,7 @@ export class Scheduler {
       return;
     }
     if (!run.isClosed && now() >= run.endsAtMs) {
-      await closeWindow(events, run, deployId);
+      await events.change((change) => closeWindow(change, run, deployId));
       await this.#options.closeIdle(deployId);
     }
   }
@@ -155,6 +155,14 @@ export class Scheduler {
     const { name } = schedule;
     if (now() >= run.endsAtMs) {
       await endRun(events, run, { state: "failed", why: "The order could not be given before its window was over." });
+      return;
+    }
+    if (schedule.isPaused) {
+      await endRun(events, run, { state: "skipped", why: "It was paused before its order was given." });
+      return;
+    }
+    if (schedule.missed === "skip" && now() - run.openedAtMs > ON_TIME_MS) {
+      await endRun(events, run, { state: "failed", why: "The server was not running when its order was to be given." });
       return;
     }
     const actor = `schedule ${name}`;

@@ -125,7 +125,14 @@ export class Schedules {
     await this.#options.events.change(async ({ tables, nowMs, record }) => {
       await tables
         .updateTable("schedules")
-        .set({ is_paused: isPaused ? 1 : 0, handled_until_ms: nowMs })
+        .set({ handled_until_ms: nowMs })
+        .where("name", "=", name)
+        // One that is ordered before its time, to wake its hosts, is decided on already.
+        .where("handled_until_ms", "<", nowMs)
+        .execute();
+      await tables
+        .updateTable("schedules")
+        .set({ is_paused: isPaused ? 1 : 0 })
         .where("name", "=", name)
         .execute();
       await record({ kind: isPaused ? "schedule.paused" : "schedule.resumed", data: { schedule: name } });
@@ -136,15 +143,27 @@ export class Schedules {
   /** What it has ordered goes on, without the hosts that have not begun. @throws {Fault} SCHEDULE_UNKNOWN */
   async remove(name: string): Promise<Schedule> {
     const schedule = await this.find(name);
-    const [newest] = await this.runs(name, { limit: 1 });
-    if (newest?.state === "running" && newest.deployId !== null) {
-      await closeWindow(this.#options.events, newest, newest.deployId);
-      await this.#options.closeIdle(newest.deployId);
-    }
-    await this.#options.events.change(async ({ tables, record }) => {
+    // In one transaction: no window is ever closed of an order whose schedule is gone.
+    const deployIds = await this.#options.events.change(async (change) => {
+      const { tables, record } = change;
+      // Not the newest one alone: behind one that goes on for long there are others that were skipped for it.
+      const running = await tables
+        .selectFrom("schedule_runs")
+        .select(["due_at_ms", "deploy_id"])
+        .where("schedule", "=", name)
+        .where("state", "=", "running")
+        .execute();
+      const closed: number[] = [];
+      for (const { due_at_ms, deploy_id } of running) {
+        if (deploy_id === null) continue;
+        await closeWindow(change, { schedule: name, dueAtMs: due_at_ms }, deploy_id);
+        closed.push(deploy_id);
+      }
       await tables.deleteFrom("schedules").where("name", "=", name).execute();
       await record({ kind: "schedule.removed", data: { schedule: name } });
+      return closed;
     });
+    for (const deployId of deployIds) await this.#options.closeIdle(deployId);
     return schedule;
   }
 

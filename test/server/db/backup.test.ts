@@ -22,6 +22,17 @@ test("a copy is made while the server writes: it is whole, private, and gives no
   const any = await core.deploys.create({ image: "lab-debian", to: "any" });
   const message = { target: "hook", event_id: 1, topic: "done", at_ms: 1, refusals: 0 };
   await db.insertInto("notify_queue").values(message).execute();
+  const schedule = { name: "nightly", cron: "0 3 * * *", time_zone: "UTC", window_ms: 1, wakes: 1, wake_before_ms: 0 };
+  const order = { quiet_hours: "[]", missed: "run", skips_used: 0, request: "{}", is_paused: 0, handled_until_ms: 1 };
+  await db
+    .insertInto("schedules")
+    .values({ ...schedule, ...order, made_by: "mueller", created_at_ms: 1 })
+    .execute();
+  const opening = { schedule: "nightly", due_at_ms: 1, opened_at_ms: 1, ends_at_ms: 1e12, state: "opening" };
+  await db
+    .insertInto("schedule_runs")
+    .values({ ...opening, deploy_id: null, left_out: "[]", is_closed: 0, why: "", ended_at_ms: null })
+    .execute();
   // Some of these come before the copy and some behind it; each is in it as a whole or not at all.
   let written = 0;
   const writing = Promise.all(
@@ -56,6 +67,7 @@ test("a copy is made while the server writes: it is whole, private, and gives no
   const [last] = (await put.events.list({ deployId: any.deployId })).slice(-1);
   assert.deepEqual([last?.kind, last?.data, last?.atMs], ["deploy.cancelled", { why: "backup" }, 9_000_000]);
   assert.equal((await put.sessions.show(standing.deployId)).hosts[0]?.order, "cancelled");
+  assert.equal((await put.db.selectFrom("schedule_runs").select("state").executeTakeFirst())?.state, "failed");
   assert.deepEqual(await put.db.selectFrom("notify_queue").selectAll().execute(), []);
   assert.equal((await db.selectFrom("notify_queue").selectAll().execute()).length, 1);
   await put.db.destroy();

@@ -110,16 +110,21 @@ test("what the disks hold is confirmed by nobody", async (t) => {
   );
 });
 
-test("when the window is over, who has not begun is left alone and who has goes on", async (t) => {
+test("when the window is over, whose disk is not begun is left alone and the others go on", async (t) => {
   const { core, ids, schedules, start, kinds, run } = await room(t);
   await schedules.add(nightly);
   const scheduler = start();
   core.nowMs = due;
   await scheduler.look();
-  await core.orders.orderFor(ids[0]!, NETWORK);
-  await core.report(ids[0]!, "preflight", 1);
+  for (const id of ids) {
+    await core.orders.orderFor(id, NETWORK);
+    await core.report(id, "preflight", 1);
+  }
+  assert.equal((await core.report(ids[0]!, "erasing", 1, { challenge: "c" })).proceed, true);
   core.nowMs = due + 2 * HOUR_MS;
   await scheduler.look();
+  // It was switched off in its preflight, and comes back in the morning.
+  assert.equal((await core.report(ids[1]!, "erasing", 1, { challenge: "c" })).proceed, false);
   const rows = await core.db.selectFrom("deploy_hosts").select(["host_id", "state"]).execute();
   const stateOf = new Map(rows.map(({ host_id, state }) => [host_id, state]));
   assert.deepEqual(
@@ -242,13 +247,74 @@ test("one that is paused lets its times pass; one that is removed leaves those a
   core.nowMs = due + 24 * HOUR_MS;
   await scheduler.look();
   await core.orders.orderFor(ids[0]!, NETWORK);
-  await core.report(ids[0]!, "preflight", 1);
+  await core.report(ids[0]!, "erasing", 1, { challenge: "c" });
   await schedules.remove("kiosks");
   await scheduler.look();
   const rows = await core.db.selectFrom("deploy_hosts").select("state").execute();
   assert.deepEqual(rows.map(({ state }) => state).toSorted(), ["cancelled", "running"]);
   await assert.rejects(schedules.remove("kiosk"), { code: "SCHEDULE_UNKNOWN" });
   assert.deepEqual(await kinds(), ["added", "paused", "resumed", "started", "window-over", "removed"]);
+});
+
+test("one that is removed leaves hosts alone whose run goes on for so long that others were left out for it", async (t) => {
+  const { core, schedules, start, run } = await room(t);
+  await schedules.add({ ...nightly, windowMs: 30 * HOUR_MS });
+  const scheduler = start();
+  core.nowMs = due;
+  await scheduler.look();
+  core.nowMs = due + 24 * HOUR_MS;
+  await scheduler.look();
+  assert.equal((await run())?.state, "skipped");
+  await schedules.remove("kiosks");
+  const rows = await core.db.selectFrom("deploy_hosts").select("state").execute();
+  assert.deepEqual(
+    rows.map(({ state }) => state),
+    ["cancelled", "cancelled"],
+  );
+});
+
+test("one that is paused before its order is given gives none", async (t) => {
+  const { core, schedules, start, run } = await room(t);
+  await schedules.add({ ...nightly, skipsUsed: true });
+  const inUse = () => Promise.reject(new Error("killed here"));
+  core.nowMs = due;
+  await start({ inUse }).look();
+  assert.equal((await run())?.state, "opening");
+  await schedules.pause("kiosks", true);
+  await start().look();
+  assert.deepEqual([(await run())?.state, (await core.sessions.list()).length], ["skipped", 0]);
+  await schedules.pause("kiosks", false);
+  const order = async (request: DeployRequest) => {
+    await core.db.updateTable("schedules").set({ is_paused: 1 }).execute();
+    return core.deploys.create(request);
+  };
+  core.nowMs = due + 24 * HOUR_MS;
+  await start({ order }).look();
+  assert.deepEqual([(await run())?.state, (await core.sessions.list()).length], ["failed", 0]);
+});
+
+test("one that runs on time or not at all is not begun late by a server that was killed in between", async (t) => {
+  const { core, schedules, start, run } = await room(t);
+  await schedules.add({ ...nightly, skipsUsed: true, missed: "skip" });
+  const inUse = () => Promise.reject(new Error("killed here"));
+  core.nowMs = due;
+  await start({ inUse }).look();
+  core.nowMs = due + HOUR_MS;
+  await start().look();
+  assert.deepEqual([(await run())?.state, (await core.sessions.list()).length], ["failed", 0]);
+});
+
+test("a time that was ordered early, to wake the hosts, is not ordered again after a pause", async (t) => {
+  const { core, schedules, start } = await room(t);
+  await schedules.add({ ...nightly, wakeBeforeMs: HOUR_MS });
+  core.nowMs = due - HOUR_MS;
+  const scheduler = start();
+  await scheduler.look();
+  assert.equal((await core.sessions.list()).length, 1);
+  core.nowMs += MINUTE_MS;
+  await schedules.pause("kiosks", true);
+  await schedules.pause("kiosks", false);
+  assert.equal(schedules.next(await schedules.find("kiosks"), 1)[0]?.dueAtMs, due + 24 * HOUR_MS);
 });
 
 test("what cannot be scheduled is refused with its reason", async (t) => {
