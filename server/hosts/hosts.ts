@@ -3,6 +3,8 @@ import { type Inventory, parseDiskRule, type Registration } from "../../agent/co
 import { Fault } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { Change, EventLog } from "../events.ts";
+import { isMeant } from "../orders/any-limits.ts";
+import { limitsOf } from "../orders/facts.ts";
 import { isHostName } from "./host-identity.ts";
 import { type Host, hostOf, labelsOfHosts } from "./host-record.ts";
 import { type Approval, type HostNaming, HostRegistration, hashOfToken } from "./host-registration.ts";
@@ -174,7 +176,10 @@ export class Hosts {
         .selectFrom("deploy_hosts")
         .select("deploy_id")
         .where("host_id", "=", host.id)
-        .where("state", "in", ["pending", "running"])
+        // Others may begin when this one is up, and without it nobody would wait any more.
+        .where((where) =>
+          where.or([where("state", "in", ["pending", "running"]), where("alive_until_ms", "is not", null)]),
+        )
         .executeTakeFirst();
       if (busy !== undefined) {
         throw new Fault("HOST_BUSY", {
@@ -184,19 +189,36 @@ export class Hosts {
         });
       }
       // Forgotten, it would be new, and an order to each new host would erase it a second time.
-      const any = await change.tables
-        .selectFrom("deploy_hosts")
-        .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
-        .select("deploy_id")
-        .where("host_id", "=", host.id)
-        .where("deploys.state", "=", "active")
+      const orders = await change.tables
+        .selectFrom("deploys")
+        .select(["id", "any_limits"])
+        .where("state", "=", "active")
         .where("to_any", "=", 1)
-        .executeTakeFirst();
+        // It had its turn, or it was restored by name since.
+        .where((where) =>
+          where.exists(
+            where
+              .selectFrom("deploy_hosts")
+              .select("host_id")
+              .where("host_id", "=", host.id)
+              .where((since) =>
+                since.or([
+                  since("deploy_hosts.deploy_id", ">=", since.ref("deploys.id")),
+                  since("deploy_hosts.ended_at_ms", ">=", since.ref("deploys.created_at_ms")),
+                ]),
+              ),
+          ),
+        )
+        .execute();
+      // Another network it may come to.
+      const any = orders.find(({ any_limits }) =>
+        isMeant({ ...limitsOf(any_limits), network: undefined }, { model: host.model, address: null }),
+      );
       if (any !== undefined) {
         throw new Fault("HOST_BUSY", {
           what: `${host.name} cannot be forgotten now.`,
-          why: `Session ${any.deploy_id} is for each host that appears, once; forgotten, this one would appear again and be erased again.`,
-          fix: `Stop that first: bootcast session stop ${any.deploy_id}`,
+          why: `Session ${any.id} is for each host that appears, once; forgotten, this one would appear again and be erased again.`,
+          fix: `Stop that first: bootcast session stop ${any.id}`,
         });
       }
       await change.tables.deleteFrom("hosts").where("id", "=", host.id).execute();

@@ -1,6 +1,7 @@
 import { Fault } from "../../fault.ts";
 import { checkLimits } from "./any-limits.ts";
 import type { DeployRequest } from "./deploy-plan.ts";
+import { MOST_LATE_MS } from "./rollout-rules.ts";
 
 /** Whether hosts go first that have to come up again. */
 export function hasCanary({ waves }: DeployRequest): boolean {
@@ -39,6 +40,20 @@ export function refuseMixture(request: DeployRequest): void {
       "Let the restored systems say that they are up (--alive), or let no host go first.",
     );
   }
+}
+
+/**
+ * A time that has just passed while somebody read the plan is now. One that is long over is a mistake, a clock that is
+ * wrong or seconds for milliseconds, and what was meant for later would erase at once.
+ *
+ * @throws {Fault} DEPLOY_INVALID
+ */
+export function refuseLongOver({ startAtMs }: DeployRequest, nowMs: number): void {
+  if (startAtMs === undefined || nowMs - startAtMs <= MOST_LATE_MS) return;
+  throw invalid(
+    `It is to begin at ${new Date(startAtMs).toISOString()}, which is over.`,
+    "Give a time that comes, in milliseconds since 1970 UTC, or none: then it begins at once.",
+  );
 }
 
 /** @throws {Fault} DEPLOY_INVALID when it would wait for more hosts than it names */

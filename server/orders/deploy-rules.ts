@@ -51,8 +51,9 @@ export function dueDeploy(
   if (facts.open !== undefined) return { deployId: facts.open.deployId, isNew: false };
   // A host has one order at a time.
   if (facts.held !== undefined) return undefined;
+  // By their numbers as well: a clock that was set back makes an end look earlier than it was.
   const due = facts.any.find(
-    (any) => !facts.ended.some(({ deployId, endedAtMs }) => deployId === any.deployId || endedAtMs >= any.createdAtMs),
+    (any) => !facts.ended.some(({ deployId, endedAtMs }) => deployId >= any.deployId || endedAtMs >= any.createdAtMs),
   );
   return due === undefined ? undefined : { deployId: due.deployId, isNew: true };
 }

@@ -18,7 +18,7 @@ import {
   type PlannedHost,
   planned,
 } from "./deploy-plan.ts";
-import { hasCanary, refuseLongWait, refuseMixture, startsItself } from "./deploy-refusals.ts";
+import { hasCanary, refuseLongOver, refuseLongWait, refuseMixture, startsItself } from "./deploy-refusals.ts";
 import { allSkipped, type SkippedHost, skipOf } from "./deploy-skips.ts";
 import { DEFAULT_GROWTH, DEFAULT_IDS, ruleOf } from "./disk-terms.ts";
 import { pastDurations } from "./facts.ts";
@@ -64,6 +64,7 @@ export class Deploys {
     if (request.disk !== undefined) parseDiskRule(request.disk);
     const { to, waves: wanted, limits, afterwards = "reboot" } = request;
     refuseMixture(request);
+    refuseLongOver(request, now());
     const image = await this.#options.findImage(request.image, request.imageVersion);
     const selected = to === "any" ? [] : await this.#options.hosts.select(to);
     refuseLongWait(request, selected.length);

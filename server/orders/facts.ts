@@ -150,7 +150,14 @@ async function hadTwin(
     .selectFrom("deploy_hosts")
     .select("host_id")
     .where("host_id", "!=", hostId)
-    .where((where) => where.or([where("deploy_id", "=", any.id), where("ended_at_ms", ">=", any.created_at_ms)]))
+    .where((where) =>
+      where.or([
+        where("deploy_id", "=", any.id),
+        where("ended_at_ms", ">=", any.created_at_ms),
+        // Given later, and over: whatever the clock said.
+        where.and([where("deploy_id", ">", any.id), where("ended_at_ms", "is not", null)]),
+      ]),
+    )
     .execute();
   if (met.length === 0) return false;
   const known = await knownHosts(db);

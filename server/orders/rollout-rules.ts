@@ -10,6 +10,12 @@ export const CANARY_WAVE = 0;
  */
 export const WAVE_WAIT_MS = 15 * 60_000;
 
+/**
+ * An order for a time that nobody looked at for so long is not begun by itself any more: what was meant for the night
+ * would erase machines that people work at in the morning.
+ */
+export const MOST_LATE_MS = 3_600_000;
+
 /** How one host of an order stands. */
 export type RolloutHost = {
   readonly id: string;
@@ -48,11 +54,16 @@ export type Step =
 /** What comes next. Asked again after each step, until it is "wait". */
 export function nextStep(rollout: Rollout, nowMs: number): Step {
   const { startAtMs, hosts } = rollout;
+  if (rollout.isHalted) return { kind: "wait", untilMs: null };
   if (!rollout.isStarted) {
-    return startAtMs !== null && nowMs < startAtMs ? { kind: "wait", untilMs: startAtMs } : { kind: "start" };
+    if (startAtMs === null) return { kind: "start" };
+    if (nowMs < startAtMs) return { kind: "wait", untilMs: startAtMs };
+    return nowMs - startAtMs > MOST_LATE_MS
+      ? { kind: "halt", fault: startMissed(rollout.deployId, startAtMs) }
+      : { kind: "start" };
   }
   const held = hosts.filter(isHeld);
-  if (rollout.isHalted || held.length === 0) return { kind: "wait", untilMs: null };
+  if (held.length === 0) return { kind: "wait", untilMs: null };
   const released = hosts.filter(({ releasedAtMs }) => releasedAtMs !== null);
   const wave = Math.max(-1, ...released.map((host) => host.wave));
   // Beside hosts of it that a halt has called back.
@@ -102,6 +113,15 @@ function isOver({ state, isAwaited }: RolloutHost): boolean {
 
 function namesOf(hosts: readonly RolloutHost[]): string {
   return hosts.map(({ name }) => name).join(", ");
+}
+
+function startMissed(deployId: number, startAtMs: number): Fault {
+  const at = new Date(startAtMs).toISOString().slice(0, 16).replace("T", " ");
+  return new Fault("START_MISSED", {
+    what: `Session ${deployId} has not begun: its time was ${at} UTC.`,
+    why: "The server was not running then, and people may be at work at these machines now.",
+    fix: `Begin it now ("bootcast session start ${deployId}"), or end it ("bootcast session stop ${deployId}") and order it for another time.`,
+  });
 }
 
 function canaryFault(deployId: number, failed: readonly RolloutHost[]): Fault {

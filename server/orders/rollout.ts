@@ -58,11 +58,15 @@ export async function resumeHalted(change: Change, deployId: number): Promise<vo
     .where("id", "=", deployId)
     .execute();
   await change.record({ kind: "deploy.resumed", deployId });
+  if (!rollout.isStarted) {
+    await startBefore(change, deployId);
+    return;
+  }
   const step = nextRelease(rollout);
   if (step.kind !== "wait") await carryOut(change, deployId, step);
 }
 
-/** A person does not want to wait for its time. */
+/** A person does not want to wait for its time, or its time is over. */
 export async function startBefore(change: Change, deployId: number): Promise<void> {
   await change.tables.updateTable("deploys").set({ start_at_ms: change.nowMs }).where("id", "=", deployId).execute();
 }

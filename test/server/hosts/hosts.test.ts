@@ -128,6 +128,20 @@ for (const uuid of [UUID, ""]) {
   });
 }
 
+test("a machine that was restored by name is not erased by its other card either, whatever the clock said then", async () => {
+  const core = await Core.open();
+  const first = await core.hosts.register(machine(1, { uuid: "", nics: twoCards }));
+  await core.deploys.create({ image: "lab-debian", to: "any" });
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: [first.hostId] });
+  core.nowMs -= 60_000;
+  for (const state of ["preflight", "erasing", "rebooting", "done"] as const) {
+    await core.report(first.hostId, state, deployId);
+  }
+  const second = await core.hosts.register(machine(2, { uuid: "", nics: twoCards }));
+  assert.notEqual(second.hostId, first.hostId);
+  assert.notEqual((await core.orders.orderFor(second.hostId, "10.77.0.1")).kind, "deploy");
+});
+
 test("an adapter that was carried to another machine does not take the host's orders along", async () => {
   const core = await Core.open();
   const first = await core.hosts.register(machine(1, { uuid: UUID }));

@@ -210,6 +210,15 @@ test("any does not take a host that was restored by name since", async () => {
   assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "disk" });
 });
 
+test("any does not take a host that was restored by name since, whatever the clock said then", async () => {
+  const { core, ids } = await room(1);
+  await core.deploys.create({ image: "lab-debian", to: "any" });
+  const named = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  core.nowMs -= 60_000;
+  for (const state of work) await core.report(ids[0]!, state, named.deployId);
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "disk" });
+});
+
 test("an order that cannot be carried out is refused", async () => {
   const { core } = await room(2);
   const create = (request: object) => core.deploys.create({ image: "lab-debian", to: ["lab-01"], ...request });
@@ -269,6 +278,20 @@ test("a host that had its turn under any is not forgotten while that goes on: it
   await assert.rejects(core.hosts.forget("lab-01"), { code: "HOST_BUSY" });
   await core.deploys.cancel(deployId);
   await core.hosts.forget("lab-01");
+});
+
+test("a host that was restored by name while any goes on is not forgotten either, unless that is not for its model", async () => {
+  const { core, ids } = await room(1);
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  const others = await core.deploys.create({ image: "lab-debian", to: "any", limits: { model: "another*" } });
+  for (const state of work) await core.report(ids[0]!, state, deployId);
+  await core.hosts.forget("lab-01");
+  await core.deploys.cancel(others.deployId);
+  const { hostId } = await core.hosts.register(machine(1));
+  const again = await core.deploys.create({ image: "lab-debian", to: [hostId] });
+  await core.deploys.create({ image: "lab-debian", to: "any" });
+  for (const state of work) await core.report(hostId, state, again.deployId);
+  await assert.rejects(core.hosts.forget(hostId), { code: "HOST_BUSY" });
 });
 
 test("a permit to erase is signed for the host that has the order, while it stands, and for nothing else", async () => {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import type { OrderState } from "../../../server/orders/deploy-rules.ts";
 import {
+  MOST_LATE_MS,
   nextRelease,
   nextStep,
   type Rollout,
@@ -44,7 +45,9 @@ const table: readonly (readonly [hosts: string, step: string, more?: Partial<Rol
   // When it begins.
   ["1 held", "wait 500", { isStarted: false, startAtMs: NOW + 500 }],
   ["1 held", "start", { isStarted: false, startAtMs: NOW }],
-  ["1 held", "start", { isStarted: false, startAtMs: NOW - 86_400_000 }],
+  ["1 held", "start", { isStarted: false, startAtMs: NOW - MOST_LATE_MS }],
+  ["1 held", "halt START_MISSED", { isStarted: false, startAtMs: NOW - MOST_LATE_MS - 1 }],
+  ["1 held", "wait", { isStarted: false, isHalted: true, startAtMs: NOW - 86_400_000 }],
   ["1 held", "start", { isStarted: false }],
   ["", "start", { isStarted: false, startAtMs: NOW }],
   ["", "wait"],

@@ -4,7 +4,7 @@ import { type AgentState, CONTRACT_VERSION } from "../../../agent/contract.ts";
 import { Fault } from "../../../fault.ts";
 import { DEFAULT_ALIVE_MS } from "../../../server/orders/alive-rules.ts";
 import type { DeployRequest } from "../../../server/orders/deploy-plan.ts";
-import { WAVE_WAIT_MS } from "../../../server/orders/rollout-rules.ts";
+import { MOST_LATE_MS, WAVE_WAIT_MS } from "../../../server/orders/rollout-rules.ts";
 import { Core, machine, NETWORK } from "../core.ts";
 
 const HOUR_MS = 3_600_000;
@@ -57,6 +57,7 @@ test("the canary goes alone; the others begin when it is up again under its name
   const waiting = await core.orders.orderFor((await core.hosts.find("lab-01")).id, NETWORK);
   assert.match(waiting.reason, /is at other hosts first/);
   const up = await restore("lab-03", deployId, "silent");
+  await assert.rejects(core.hosts.forget("lab-03"), { code: "HOST_BUSY" }, "the others wait for it");
   await core.conductor.look();
   assert.equal(await begun(), "", "restored is not up");
   assert.equal((await core.sessions.show(deployId)).hosts[0]?.heldBy, "others go first");
@@ -202,6 +203,28 @@ test("an order for a time: nothing before it, everything at it, and machines wai
   assert.deepEqual(await kinds(deployId), ["deploy.created", "deploy.started", "deploy.wave"]);
 });
 
+test("an order whose time came while the server was off is not begun late by itself: people may be at work", async () => {
+  const { core, order, begun, kinds } = await room(2);
+  const soon = await order({ startAtMs: core.nowMs + HOUR_MS, to: ["lab-01"] });
+  const startAtMs = core.nowMs + 2 * HOUR_MS;
+  const deployId = await order({ startAtMs, to: ["lab-02"] });
+  core.nowMs = startAtMs + MOST_LATE_MS;
+  assert.equal(await core.conductor.look(), null);
+  assert.equal(await begun(), "2", "a server that was off for an hour");
+  assert.equal((await core.sessions.show(soon)).halted?.code, "START_MISSED");
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(1).mac), { boot: "disk" }, "its people use it");
+  await core.conductor.start(soon);
+  assert.equal(await begun(), "1 2", "a person wants it all the same");
+  assert.deepEqual(await kinds(soon), [
+    "deploy.created",
+    "deploy.halted",
+    "deploy.resumed",
+    "deploy.started",
+    "deploy.wave",
+  ]);
+  assert.deepEqual(await kinds(deployId), ["deploy.created", "deploy.started", "deploy.wave"]);
+});
+
 test("an order for a time can be begun before it, or taken back", async () => {
   const { core, order, begun, kinds } = await room(1);
   const first = await order({ startAtMs: core.nowMs + HOUR_MS });
@@ -243,6 +266,10 @@ test("waves and times that cannot be are refused, and change nothing", async () 
   assert.deepEqual(await core.sessions.list(), []);
   const past = await order({ startAtMs: core.nowMs - 1 });
   assert.equal((await core.sessions.show(past)).startAtMs, null, "a time that is over is now");
+  await core.deploys.cancel(past);
+  core.nowMs = Date.UTC(2026, 10, 27);
+  const seconds = Date.UTC(2026, 10, 28) / 1000;
+  await assert.rejects(order({ startAtMs: seconds }), { code: "DEPLOY_INVALID" }, "not at once");
 });
 
 test("any, limited: only that model, only from that network, only so many, only until then", async () => {
