@@ -40,7 +40,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
   http.addHook("preClose", async () => stopping.abort());
 
   http.post("/agent/v1/hosts", { schema: { body: Inventory, response: { 200: Registration } } }, async (request) => {
-    await reports.endLost();
+    await reports.endLostIfAny();
     const registration = await hosts.register(request.body, plainAddress(request.ip));
     request.log.info({ host: registration.name, mac: request.body.mac, from: request.ip }, "host registered");
     return registration;
@@ -56,7 +56,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
       const gone = new AbortController();
       reply.raw.once("close", () => gone.abort());
       const interfaceAddress = options.interfaceAddressOf(request.raw.socket.localAddress);
-      await reports.endLost();
+      await reports.endLostIfAny();
       await hosts.touch(hostId, now());
       const over = AbortSignal.any([
         stopping.signal,

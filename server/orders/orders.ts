@@ -15,7 +15,7 @@ import type { Hosts } from "../hosts/hosts.ts";
 import type { Alive } from "./alive.ts";
 import { isOrderedByHand } from "./by-hand.ts";
 import { addHost } from "./deploy-hosts.ts";
-import { awaitsTurn, decide, dueDeploy, LOST_AFTER_MS } from "./deploy-rules.ts";
+import { awaitsTurn, decide, dueDeploy } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
 import { ruleOf, termsOf } from "./disk-terms.ts";
 import { factsOf, openHosts } from "./facts.ts";
@@ -50,8 +50,6 @@ export class Orders {
   readonly #options: OrdersOptions;
   readonly #memory: OrderMemory;
   readonly #reports: OrderReports;
-  /** When orders were last looked through for lost ones, and until when there can be none. */
-  #noneLost = { sinceMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY };
 
   constructor(options: OrdersOptions) {
     this.#options = options;
@@ -62,7 +60,7 @@ export class Orders {
   /** What the machine with this MAC address is to boot. */
   async bootPolicyOf(mac: string): Promise<BootPolicy> {
     const { isRegistering, hasMenu = false } = this.#options;
-    await this.#endLostIfAny();
+    await this.#reports.endLostIfAny();
     const known = await this.#memory.read();
     const hostId = known.hostOfMac.get(mac.toLowerCase());
     const isForAgent = hostId === undefined ? isRegistering || this.#isForAny(known) : await this.#isDue(known, hostId);
@@ -90,22 +88,6 @@ export class Orders {
       isDue.catch(() => known.isDueToAny.delete(hostId));
     }
     return isDue;
-  }
-
-  /** `endLost`, without a look at the tables while none of them can be lost: firmware asks often. */
-  async #endLostIfAny(): Promise<void> {
-    const nowMs = this.#options.now();
-    // A clock that was set back says nothing about what was seen.
-    if (nowMs >= this.#noneLost.sinceMs && nowMs <= this.#noneLost.untilMs) return;
-    await this.#reports.endLost();
-    const oldest = await this.#options.db
-      .selectFrom("deploy_hosts")
-      .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
-      .select((select) => select.fn.min("last_seen_ms").as("seen_ms"))
-      .where("deploy_hosts.state", "=", "running")
-      .executeTakeFirst();
-    // Whoever begins later was seen later.
-    this.#noneLost = { sinceMs: nowMs, untilMs: Math.min(oldest?.seen_ms ?? nowMs, nowMs) + LOST_AFTER_MS };
   }
 
   /**

@@ -24,6 +24,8 @@ type OrderReportsOptions = {
 /** What hosts say of their orders: how far they are, and when they were silent for too long. */
 export class OrderReports {
   readonly #options: OrderReportsOptions;
+  /** When orders were last looked through for lost ones, and until when there can be none. */
+  #noneLost = { sinceMs: Number.POSITIVE_INFINITY, untilMs: Number.NEGATIVE_INFINITY };
 
   constructor(options: OrderReportsOptions) {
     this.#options = options;
@@ -59,10 +61,27 @@ export class OrderReports {
     });
   }
 
+  /** `endLost`, without a look at the tables while none of them can be lost: a whole room is heard every second. */
+  async endLostIfAny(): Promise<void> {
+    const { db, now } = this.#options;
+    const nowMs = now();
+    // A clock that was set back says nothing about what was seen.
+    if (nowMs >= this.#noneLost.sinceMs && nowMs <= this.#noneLost.untilMs) return;
+    await this.endLost();
+    const oldest = await db
+      .selectFrom("deploy_hosts")
+      .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
+      .select((select) => select.fn.min("last_seen_ms").as("seen_ms"))
+      .where("deploy_hosts.state", "=", "running")
+      .executeTakeFirst();
+    // Whoever begins later was seen later.
+    this.#noneLost = { sinceMs: nowMs, untilMs: Math.min(oldest?.seen_ms ?? nowMs, nowMs) + LOST_AFTER_MS };
+  }
+
   /** A host says how far it is. The answer tells it whether to go on. */
   async report(hostId: string, report: Report): Promise<ReportAnswer> {
-    const deployId = Number(report.deployId ?? Number.NaN);
-    await this.endLost();
+    const deployId = sessionOf(report);
+    await this.endLostIfAny();
     const answer = await this.#options.events.change(async (change) => {
       const isAwaited = await isToCall(change, hostId, report, deployId);
       const shown = isAwaited ? { ...report, state: "rebooting" as const, detail: AWAITED } : report;
@@ -74,7 +93,8 @@ export class OrderReports {
       const permit = await this.#permit(change, hostId, deployId, { state, challenge, disk });
       return permit === undefined ? word : { ...word, permit };
     });
-    if (report.deployId !== undefined) await this.#options.streams.closeIdle(deployId);
+    // Whose order goes on needs its stream, and nobody has to be counted.
+    if (report.deployId !== undefined && !goesOn(report, answer)) await this.#options.streams.closeIdle(deployId);
     return answer;
   }
 
@@ -196,6 +216,9 @@ export class OrderReports {
     }
     if (next === undefined) return answer;
     const hasEnded = next.state !== "running";
+    const isAsBefore = next.state === row.state && next.attempts === row.attempts && row.started_at_ms !== null;
+    // Most reports only tell how far the host is, which is no matter of its order.
+    if (isAsBefore && !hasEnded && row.ended_at_ms === null && row.fault === null) return answer;
     await change.tables
       .updateTable("deploy_hosts")
       .set({
@@ -224,6 +247,11 @@ export class OrderReports {
     await change.tables.updateTable("hosts").set({ waiting_since_ms: change.nowMs }).where("id", "=", hostId).execute();
     await change.record({ kind: "deploy.host-restored", hostId, deployId });
   }
+}
+
+/** Whether the host is at work for its order after this report. */
+function goesOn({ state }: Report, { proceed }: ReportAnswer): boolean {
+  return proceed && state !== "rebooting" && state !== "done" && state !== "failed";
 }
 
 const AWAITED = "restored; its system is to say that it is up";
@@ -267,6 +295,12 @@ export async function endOrder(change: Change, hostId: string, deployId: number,
     .where("id", "=", deployId)
     .execute();
   await change.record({ kind: "deploy.ended", deployId });
+}
+
+/** NaN: it names none. A number that no session can have would be written down, and SQLite's could not be read again. */
+function sessionOf({ deployId }: Report): number {
+  const session = Number(deployId ?? Number.NaN);
+  return Number.isSafeInteger(session) ? session : Number.NaN;
 }
 
 function kindOf(kind: string): StandingOrder["kind"] {
