@@ -296,7 +296,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     hosts,
     deploys,
     conductor,
-    sessions: new Sessions({ db, events, streams, now }),
+    sessions: new Sessions({ db, streams, now }),
     streams,
     events,
     listImages: async () =>

@@ -1,7 +1,6 @@
 import type { AgentState, Report } from "../../agent/contract.ts";
 import type { FaultText } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
-import type { EventLog, StoredEvent } from "../events.ts";
 import { hindranceColumns, hindranceOfRow } from "../hosts/host-record.ts";
 import type { AnyLimits } from "./any-limits.ts";
 import { unknownDeploy } from "./deploy-hosts.ts";
@@ -10,6 +9,7 @@ import type { DeployStreams, StreamNow } from "./deploy-streams.ts";
 import { limitsOf } from "./facts.ts";
 import type { Halt } from "./rollout.ts";
 import { linksOf } from "./slow-hosts.ts";
+import { type StateStep, StateSteps } from "./state-steps.ts";
 
 /** The hosts of one deploy at work, as the API and the command line show them. */
 export type Session = {
@@ -76,13 +76,13 @@ export type SessionHost = {
 /** Puts a session together from the tables, the events and the running stream. */
 export class Sessions {
   readonly #db: Database;
-  readonly #events: EventLog;
+  readonly #steps: StateSteps;
   readonly #streams: DeployStreams;
   readonly #now: () => number;
 
-  constructor(options: { db: Database; events: EventLog; streams: DeployStreams; now: () => number }) {
+  constructor(options: { db: Database; streams: DeployStreams; now: () => number }) {
     this.#db = options.db;
-    this.#events = options.events;
+    this.#steps = new StateSteps(options.db);
     this.#streams = options.streams;
     this.#now = options.now;
   }
@@ -109,7 +109,7 @@ export class Sessions {
       .where("deploy_id", "=", deployId)
       .orderBy("hosts.name")
       .execute();
-    const events = (await this.#events.list({ deployId, limit: 100_000 })).filter(({ kind }) => kind === "host.state");
+    const stepsOf = await this.#steps.of(deployId);
     const streams = await this.#streams.nowOf(deployId);
     const links = linksOf(streams.flatMap(({ figures }) => figures.receivers));
     const waits = heldBy(deploy);
@@ -118,7 +118,7 @@ export class Sessions {
       return hindrance?.why ?? (row.released_at_ms === null ? waits : "");
     };
     const hosts = rows.map((row): SessionHost => {
-      const own = events.filter(({ hostId }) => hostId === row.id);
+      const own = stepsOf.get(row.id) ?? [];
       // Restored, and its system is waited for: to people that is not the end.
       const isAwaited = row.alive_until_ms !== null;
       const endMs =
@@ -194,23 +194,21 @@ function longestOf(hosts: readonly SessionHost[]): number | null {
 }
 
 /** How long a host was in each state: from the event that entered it to the next, or to `endMs`. */
-function timingsOf(events: readonly StoredEvent[], endMs: number): Record<string, number> {
+function timingsOf(steps: readonly StateStep[], endMs: number): Record<string, number> {
   const timings: Record<string, number> = {};
-  for (const [at, event] of events.entries()) {
-    const state = String(event.data["state"]);
-    const untilMs = Math.min(events[at + 1]?.atMs ?? endMs, endMs);
-    if (["done", "failed"].includes(state) || untilMs <= event.atMs) continue;
-    timings[state] = (timings[state] ?? 0) + untilMs - event.atMs;
+  for (const [at, { state, atMs }] of steps.entries()) {
+    const untilMs = Math.min(steps[at + 1]?.atMs ?? endMs, endMs);
+    if (state === "done" || state === "failed" || untilMs <= atMs) continue;
+    timings[state] = (timings[state] ?? 0) + untilMs - atMs;
   }
   return timings;
 }
 
 /** Of the last time that its disk was compared with the image; what came before a power cut was counted then. */
-function keptOf(events: readonly StoredEvent[]): NonNullable<Report["kept"]> | null {
-  const last = events.findLast(({ data }) => data["state"] === "verifying");
-  return (last?.data["kept"] as Report["kept"]) ?? null;
+function keptOf(steps: readonly StateStep[]): NonNullable<Report["kept"]> | null {
+  return steps.findLast(({ state }) => state === "verifying")?.kept ?? null;
 }
 
-function lastStateOf(events: readonly StoredEvent[]): AgentState | "pending" {
-  return (events.at(-1)?.data["state"] as AgentState | undefined) ?? "pending";
+function lastStateOf(steps: readonly StateStep[]): AgentState | "pending" {
+  return steps.at(-1)?.state ?? "pending";
 }

@@ -108,7 +108,7 @@ export class Core {
         this.woken.push(...asleep.map(({ name }) => name));
       },
     });
-    this.sessions = new Sessions({ db, events: this.events, streams: this.streams, now });
+    this.sessions = new Sessions({ db, streams: this.streams, now });
   }
 
   static async open(options: { path?: string } & CoreOptions = {}): Promise<Core> {
