@@ -27,6 +27,7 @@ import {
 } from "./host-schemas.ts";
 import { Next, PageQuery, pageOf } from "./page.ts";
 import { oneOf } from "./schemas.ts";
+import { jsonOf, jsonReply, SharedAnswers } from "./shared-answers.ts";
 
 export type HostRouteOptions = {
   readonly db: Database;
@@ -61,6 +62,8 @@ export function hostRoutes(http: HttpServer, options: HostRouteOptions): void {
   const { db, hosts, desk, imports, overview, waker } = options;
   const bodies = async (list: readonly Host[]) => (await overview.of(list)).map(hostBody);
   const bodyOf = async (host: Host) => (await bodies([host]))[0]!;
+  // Every open page asks for the same list every two seconds while something moves.
+  const shared = new SharedAnswers();
 
   http.get(
     "/api/v1/hosts",
@@ -72,12 +75,16 @@ export function hostRoutes(http: HttpServer, options: HostRouteOptions): void {
         response: { 200: Type.Object({ hosts: Type.Array(HostBody), next: Next }) },
       },
     },
-    async ({ query: { select, state, ...page } }) => {
-      const words = select?.split(/\s+/).filter((word) => word !== "") ?? [];
-      const list = words.length === 0 ? await hosts.list() : await hosts.select(words);
-      const wanted = (await bodies(list)).filter((host) => state === undefined || host.status.state === state);
-      const { items, ...next } = pageOf(wanted, page, { keyOf: ({ name }) => name });
-      return { hosts: items, ...next };
+    async ({ query }, reply) => {
+      const answer = await shared.of(JSON.stringify(query), async () => {
+        const { select, state, ...page } = query;
+        const words = select?.split(/\s+/).filter((word) => word !== "") ?? [];
+        const list = words.length === 0 ? await hosts.list() : await hosts.select(words);
+        const wanted = (await bodies(list)).filter((host) => state === undefined || host.status.state === state);
+        const { items, ...next } = pageOf(wanted, page, { keyOf: ({ name }) => name });
+        return jsonOf(reply, { hosts: items, ...next });
+      });
+      return jsonReply(reply).send(answer as never);
     },
   );
 

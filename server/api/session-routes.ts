@@ -6,6 +6,7 @@ import type { Deploys } from "../orders/deploys.ts";
 import type { Sessions } from "../orders/sessions.ts";
 import { Next } from "./page.ts";
 import { DeployPlanBody, DeployRequestBody, SessionBody } from "./schemas.ts";
+import { jsonOf, jsonReply, SharedAnswers } from "./shared-answers.ts";
 import { writable } from "./writable.ts";
 
 export type SessionRoutesOptions = {
@@ -33,6 +34,8 @@ const StopBody = Type.Union([
 /** What is ordered, and what becomes of it. */
 export function sessionRoutes(http: HttpServer, options: SessionRoutesOptions): void {
   const { deploys, conductor, sessions, streams } = options;
+  // Every open page asks for the same every two seconds while something moves.
+  const shared = new SharedAnswers();
 
   http.post(
     "/api/v1/deploys/plan",
@@ -74,11 +77,15 @@ export function sessionRoutes(http: HttpServer, options: SessionRoutesOptions): 
         response: { 200: Type.Object({ sessions: Type.Array(SessionBody), next: Next }) },
       },
     },
-    async ({ query: { limit, cursor } }) => {
-      const found = await sessions.list({ limit: limit + 1, ...(cursor === undefined ? {} : { before: cursor }) });
-      const page = found.slice(0, limit);
-      const next = found.length > limit ? { next: String(page.at(-1)!.id) } : {};
-      return { sessions: writable(page), ...next };
+    async ({ query }, reply) => {
+      const answer = await shared.of(`list ${JSON.stringify(query)}`, async () => {
+        const { limit, cursor } = query;
+        const found = await sessions.list({ limit: limit + 1, ...(cursor === undefined ? {} : { before: cursor }) });
+        const page = found.slice(0, limit);
+        const next = found.length > limit ? { next: String(page.at(-1)!.id) } : {};
+        return jsonOf(reply, { sessions: page, ...next });
+      });
+      return jsonReply(reply).send(answer as never);
     },
   );
 
@@ -92,7 +99,10 @@ export function sessionRoutes(http: HttpServer, options: SessionRoutesOptions): 
         response: { 200: SessionBody },
       },
     },
-    async (request) => writable(await sessions.show(request.params.session)),
+    async ({ params: { session } }, reply) => {
+      const answer = await shared.of(`${session}`, async () => jsonOf(reply, await sessions.show(session)));
+      return jsonReply(reply).send(answer as never);
+    },
   );
 
   http.post(

@@ -7,7 +7,9 @@ export function writable<T>(value: T): Mutable<T> {
 }
 
 type Mutable<T> = T extends readonly (infer Item)[]
-  ? Mutable<Item>[]
+  ? number extends T["length"]
+    ? Mutable<Item>[]
+    : { -readonly [Key in keyof T]: Mutable<T[Key]> }
   : T extends object
     ? { -readonly [Key in keyof T]: Mutable<Exclude<T[Key], undefined>> }
     : T;
