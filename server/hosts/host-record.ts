@@ -4,6 +4,7 @@ import type { FaultText } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { HostTable } from "../db/schema.ts";
 import type { KnownHost } from "./host-identity.ts";
+import { Inventories } from "./inventory-text.ts";
 import { type Hindrance, type HostLock, hindranceOf } from "./lock.ts";
 
 /** A host as the API and the pages show it. */
@@ -41,6 +42,8 @@ export type Host = {
   readonly lock: HostLock | null;
 };
 
+const inventories = new Inventories();
+
 /** A row as the API and the pages show it. */
 export function hostOf(row: Selectable<HostTable>, labels: readonly string[]): Host {
   return {
@@ -58,7 +61,7 @@ export function hostOf(row: Selectable<HostTable>, labels: readonly string[]): H
     waitingSinceMs: row.waiting_since_ms,
     firstSeenMs: row.first_seen_ms,
     lastSeenMs: row.last_seen_ms,
-    inventory: JSON.parse(row.inventory),
+    inventory: inventories.read(row.inventory),
     diskRule: row.disk_rule,
     restored: row.restored,
     group: row.group_name,
@@ -123,6 +126,6 @@ export async function knownHosts(db: Pick<Database, "selectFrom">): Promise<Know
     lastSeenMs: row.last_seen_ms,
     isAdded: row.last_seen_ms === 0,
     macs: (macsOf.get(row.id) ?? []).map(({ mac }) => mac),
-    nics: [row.mac, ...(JSON.parse(row.inventory) as Inventory).nics.map(({ mac }) => mac)],
+    nics: [row.mac, ...inventories.read(row.inventory).nics.map(({ mac }) => mac)],
   }));
 }
