@@ -1,8 +1,11 @@
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { type Dialect, type SqliteDatabase, SqliteDialect } from "kysely";
+import { type Dialect, type SqliteDatabase, SqliteDialect, type SqliteStatement } from "kysely";
 import { Fault } from "../../fault.ts";
 import { refuseNetworkDisk } from "./network-disk.ts";
+
+/** Ours are always the same few; those with lists of any length are as many as there are lengths. */
+const MOST_STATEMENTS = 200;
 
 /**
  * The SQLite file at `path`.
@@ -38,18 +41,41 @@ function open(path: string, isReadOnly: boolean): SqliteDatabase {
       error,
     );
   }
+  const statements = new Map<string, SqliteStatement>();
+  const prepare = (text: string): SqliteStatement => {
+    const statement = sqlite.prepare(text);
+    return {
+      reader: statement.columns().length > 0,
+      all: (parameters) => statement.all(...(parameters as never[])),
+      run: (parameters) => statement.run(...(parameters as never[])),
+      // One of its own: it is read while others run.
+      iterate: (parameters) => sqlite.prepare(text).iterate(...(parameters as never[])),
+    };
+  };
   return {
     close: () => sqlite.close(),
     prepare: (text) => {
-      const statement = sqlite.prepare(text);
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...(parameters as never[])),
-        run: (parameters) => statement.run(...(parameters as never[])),
-        iterate: (parameters) => statement.iterate(...(parameters as never[])),
-      };
+      if (!isKept(text)) {
+        // It may change tables, and what statements answer with them.
+        statements.clear();
+        return prepare(text);
+      }
+      const statement = statements.get(text) ?? prepare(text);
+      // The one that was used last is the last.
+      statements.delete(text);
+      statements.set(text, statement);
+      for (const [oldest] of statements) {
+        if (statements.size <= MOST_STATEMENTS) break;
+        statements.delete(oldest);
+      }
+      return statement;
     },
   };
+}
+
+/** Whether a statement is likely to come again, and leaves the tables the columns that they have. */
+function isKept(text: string): boolean {
+  return /^(select|insert|update|delete|begin|commit|rollback|savepoint|release)\b/.test(text);
 }
 
 /** Who the hosts are and what was ordered is the owner's alone. SQLite gives its side files the mode of this one. */

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { after, test } from "node:test";
+import { sql } from "kysely";
 import { openDatabase } from "../../server/db/database.ts";
 import { EventLog } from "../../server/events.ts";
 
@@ -153,3 +154,28 @@ test("a file that is no database is refused with its path", async () => {
   });
   await assert.rejects(openDatabase(join(directory, "absent", "x.db")), { code: "DATABASE_UNREADABLE" });
 });
+
+test("a statement is prepared once, and sees the columns that a table got since", async (t) => {
+  const db = await openDatabase(":memory:");
+  const prepared = t.mock.method(DatabaseSync.prototype, "prepare");
+  const read = (id: number) => sql`select * from tried where id = ${id}`.execute(db).then(({ rows }) => rows);
+  await sql`create table tried (id integer, name text)`.execute(db);
+  await sql`insert into tried values (1, 'one'), (2, 'two')`.execute(db);
+  const before = prepared.mock.callCount();
+  for (const _ of [1, 2, 3]) {
+    assert.deepEqual((await read(1)).map(plain), [{ id: 1, name: "one" }]);
+    assert.deepEqual((await read(2)).map(plain), [{ id: 2, name: "two" }]);
+  }
+  assert.equal(prepared.mock.callCount(), before + 1);
+  await sql`alter table tried add column more integer default 7`.execute(db);
+  assert.deepEqual((await read(2)).map(plain), [{ id: 2, name: "two", more: 7 }]);
+  await assert.rejects(sql`insert into tried (absent) values (1)`.execute(db));
+  for (let at = 0; at < 300; at += 1) await sql.raw(`select ${at} as at`).execute(db);
+  assert.deepEqual((await read(1)).map(plain), [{ id: 1, name: "one", more: 7 }]);
+  await db.destroy();
+});
+
+/** SQLite's rows have no prototype. */
+function plain(row: unknown): object {
+  return { ...(row as object) };
+}
