@@ -3,7 +3,7 @@
  * Its one argument is a `LoadOrder`; it prints one JSON object a line, a `LoadSaid`.
  */
 import { setTimeout as delay } from "node:timers/promises";
-import { Client } from "undici";
+import { Client, Pool } from "undici";
 import type { Inventory, Registration } from "../../agent/contract.ts";
 import { machine } from "../server/core.ts";
 import { percentile } from "./measure.ts";
@@ -30,8 +30,10 @@ export type LoadSaid =
       readonly events: number;
     };
 
-/** A page asks for its room so often beside what it hears. */
-const PAGE_EVERY_MS = 5_000;
+/** A page asks so often while something moves: POLL_MS of server/web/page/store.ts. */
+const PAGE_EVERY_MS = 2_000;
+/** And never more often, whatever it hears: LEAST_MS of server/web/page/resource.ts. */
+const PAGE_LEAST_MS = 700;
 /** Registering is not what is measured. */
 const REGISTERED_AT_ONCE = 25;
 
@@ -88,7 +90,35 @@ class Host {
   }
 }
 
-/** Hears all events, and asks for hosts and sessions now and then, until `signal` aborts. */
+/** What a page shows of the server, asked for as server/web/page/resource.ts does. */
+class Shown {
+  readonly took: number[] = [];
+  readonly #load: () => Promise<void>;
+  #state: "idle" | "loading" | "again" = "idle";
+  #lastMs = Number.NEGATIVE_INFINITY;
+
+  constructor(load: () => Promise<void>) {
+    this.#load = load;
+  }
+
+  async refresh(): Promise<void> {
+    if (this.#state !== "idle") {
+      this.#state = "again";
+      return;
+    }
+    do {
+      this.#state = "loading";
+      await delay(Math.max(0, this.#lastMs + PAGE_LEAST_MS - performance.now()));
+      this.#state = "loading";
+      this.#lastMs = performance.now();
+      await this.#load();
+      this.took.push(performance.now() - this.#lastMs);
+    } while ((this.#state as string) === "again");
+    this.#state = "idle";
+  }
+}
+
+/** Shows the room: hears all events, and asks as server/web/page/store.ts does, until `signal` aborts. */
 async function browse(
   { address, token }: { readonly address: string; readonly token: string },
   number: number,
@@ -97,36 +127,50 @@ async function browse(
   const headers = { authorization: `Bearer ${token}` };
   const options = { localAddress: `127.2.0.${number + 1}`, connect: { rejectUnauthorized: false } };
   const feed = new Client(address, { ...options, bodyTimeout: 0 });
-  const page = new Client(address, options);
+  // Browsers have several connections to a server.
+  const pages = new Pool(address, { ...options, connections: 2 });
+  const shown = ["/api/v1/hosts?limit=1000", "/api/v1/sessions?limit=50"].map(
+    (path) =>
+      new Shown(async () => {
+        const { statusCode, body } = await pages.request({ method: "GET", path, headers });
+        await body.dump({ limit: 64 * 2 ** 20 });
+        if (statusCode !== 200) throw new Error(`${path}: ${statusCode}`);
+      }),
+  );
+  const asking = new Set<Promise<void>>();
+  const refresh = () => {
+    for (const one of signal.aborted ? [] : shown) {
+      const asked = one.refresh().finally(() => asking.delete(asked));
+      asking.add(asked);
+    }
+  };
   let events = 0;
   const hearing = feed
     .request({
       method: "GET",
-      path: "/api/v1/events",
+      path: "/api/v1/events?last=1&boots=false",
       headers: { ...headers, accept: "text/event-stream" },
       signal,
     })
     .then(async ({ body }) => {
-      for await (const chunk of body) events += String(chunk).split("\nid: ").length - 1;
+      for await (const chunk of body) {
+        const came = String(chunk).split("\nid: ").length - 1;
+        events += came;
+        if (came > 0) refresh();
+      }
     })
     .catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });
-  const took: number[] = [];
   await delay((number % 50) * (PAGE_EVERY_MS / 50));
   while (!signal.aborted) {
-    for (const path of ["/api/v1/hosts", "/api/v1/sessions"]) {
-      const from = performance.now();
-      const { statusCode, body } = await page.request({ method: "GET", path, headers });
-      await body.dump({ limit: 64 * 2 ** 20 });
-      if (statusCode !== 200) throw new Error(`${path}: ${statusCode}`);
-      took.push(performance.now() - from);
-    }
+    refresh();
     await delay(PAGE_EVERY_MS, undefined, { signal }).catch(() => undefined);
   }
   await hearing;
-  await Promise.all([feed.destroy(), page.close()]);
-  return { took, events };
+  await Promise.all(asking);
+  await Promise.all([feed.destroy(), pages.close()]);
+  return { took: shown.flatMap(({ took }) => took), events };
 }
 
 const hosts = Array.from({ length: order.hosts }, (_, at) => new Host(at + 1));

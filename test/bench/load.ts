@@ -1,6 +1,7 @@
 /**
  * A large site at work: hosts that report once a second, and browsers that hear every event and ask for hosts and
- * sessions: `npm run bench:load`. Everything is on loopback; the hosts and browsers share the two cores with the server.
+ * sessions as often as the pages do: `npm run bench:load`. Everything is on loopback; the hosts and browsers share the
+ * two cores with the server.
  *
  *   --hosts 1000       how many hosts report
  *   --browsers 50      how many hear all events by HTTPS
