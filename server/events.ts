@@ -45,7 +45,16 @@ export type EventFilter = {
   readonly deployId?: number | undefined;
   /** False leaves out the boot trace ("boot.…"), which is most of what happens. Default true. */
   readonly hasBoots?: boolean | undefined;
+  /** False leaves out what `isAboutAccess`. Default true. */
+  readonly hasAccess?: boolean | undefined;
 };
+
+/** Who comes in and from where, who was not let in, and whom the server tells what happens: for admins. */
+const accessKinds = ["access.", "user.", "token.", "notify."] as const;
+
+export function isAboutAccess({ kind }: Pick<StoredEvent, "kind">): boolean {
+  return accessKinds.some((beginning) => kind.startsWith(beginning));
+}
 
 /**
  * The events table, and the only way to change the others: a change and the
@@ -132,6 +141,9 @@ export class EventLog {
     if (filter.hostId !== undefined) query = query.where("host_id", "=", filter.hostId);
     if (filter.deployId !== undefined) query = query.where("deploy_id", "=", filter.deployId);
     if (filter.hasBoots === false) query = query.where("kind", "not like", "boot.%");
+    if (filter.hasAccess === false) {
+      for (const beginning of accessKinds) query = query.where("kind", "not like", `${beginning}%`);
+    }
     const rows = await query.execute();
     return (filter.last === undefined ? rows : rows.toReversed()).map(storedEvent);
   }

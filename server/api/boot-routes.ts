@@ -59,7 +59,8 @@ export function bootTraceRoutes(http: HttpServer, options: BootRouteOptions): vo
       }
       const lastEventId = Number(request.headers["last-event-id"] ?? after);
       const afterId = Number.isSafeInteger(lastEventId) && lastEventId >= 0 ? lastEventId : after;
-      const feed = traceFeed(trace, { ...filter, afterId, limit: MOST_ENTRIES });
+      const isLetIn = async () => (await request.isStillLetIn?.()) ?? true;
+      const feed = traceFeed(trace, { ...filter, afterId, limit: MOST_ENTRIES }, isLetIn);
       reply.raw.once("close", () => feed.destroy());
       return reply
         .type("text/event-stream")
@@ -90,8 +91,17 @@ function lastBoot(entries: readonly TracedEntry[]): TracedEntry[] {
   return last === undefined ? [] : entries.filter(({ boot }) => boot === last);
 }
 
-/** Server-sent events: what is known first, then what comes, each once. */
-function traceFeed(trace: BootTraceService, filter: TraceFilter): Readable {
+/**
+ * Server-sent events: what is known first, then what comes, each once.
+ *
+ * @param isLetIn asked with each heartbeat; the feed ends when it says no
+ */
+export function traceFeed(
+  trace: Pick<BootTraceService, "log" | "list" | "hosts">,
+  filter: TraceFilter,
+  isLetIn: () => Promise<boolean>,
+  heartbeatMs = HEARTBEAT_MS,
+): Readable {
   const feed = new Readable({ read: () => undefined });
   let lastId = filter.afterId ?? 0;
   let waiting: TracedEntry[] | undefined = [];
@@ -102,7 +112,15 @@ function traceFeed(trace: BootTraceService, filter: TraceFilter): Readable {
     else feed.push(`id: ${entry.id}\ndata: ${JSON.stringify(entryBody(entry, trace))}\n\n`);
   };
   const unsubscribe = trace.log.subscribe((entry) => (waiting === undefined ? send(entry) : waiting.push(entry)));
-  const heartbeat = setInterval(() => feed.push(": nothing new\n\n"), HEARTBEAT_MS);
+  const heartbeat = setInterval(() => {
+    isLetIn().then(
+      (isStill) => {
+        if (isStill) feed.push(": nothing new\n\n");
+        else feed.destroy();
+      },
+      (error) => feed.destroy(error as Error),
+    );
+  }, heartbeatMs);
   feed.once("close", () => {
     unsubscribe();
     clearInterval(heartbeat);
@@ -120,12 +138,12 @@ function traceFeed(trace: BootTraceService, filter: TraceFilter): Readable {
   return feed;
 }
 
-function entryBody(entry: TracedEntry, trace: BootTraceService): TraceEntryBody {
+function entryBody(entry: TracedEntry, trace: Pick<BootTraceService, "hosts">): TraceEntryBody {
   const { detail, ...rest } = entry;
   return { ...rest, ...nameOf(entry.mac, trace), ...(detail === undefined ? {} : { detail: { ...detail } }) };
 }
 
-function nameOf(mac: string | undefined, trace: BootTraceService): { host?: string } {
+function nameOf(mac: string | undefined, trace: Pick<BootTraceService, "hosts">): { host?: string } {
   const host = mac === undefined ? undefined : trace.hosts.of(mac);
   return host === undefined ? {} : { host: host.name };
 }

@@ -1,6 +1,6 @@
 import { EventEmitter, once } from "node:events";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { EventFilter, EventLog, StoredEvent } from "../events.ts";
+import { type EventFilter, type EventLog, isAboutAccess, type StoredEvent } from "../events.ts";
 
 /** A quiet feed says so, so that its reader knows a quiet room from a dead server. */
 const HEARTBEAT_MS = 10_000;
@@ -12,7 +12,7 @@ const PAGE = 500;
  * Server-sent events that never end by themselves: those after `filter.after` first, then live ones, each once and in
  * their order.
  *
- * @param isLetIn asked now and then; the feed ends when it says no
+ * @param isLetIn asked in each `heartbeatMs`, however much happens; the feed ends when it says no
  */
 export async function* eventFeed(
   events: EventLog,
@@ -30,10 +30,16 @@ export async function* eventFeed(
     came.emit("event");
   });
   let lastId = filter.after;
+  let askedMs = performance.now();
   try {
     // At once, so that the client sees the headers before the first event.
     yield ": bootcast events\n\n";
     while (!signal.aborted) {
+      // A busy feed is never quiet, and its reader may have been logged out all the same.
+      if (performance.now() - askedMs >= heartbeatMs) {
+        if (!(await options.isLetIn())) return;
+        askedMs = performance.now();
+      }
       const hadWaiting = waiting;
       waiting = [];
       let news: StoredEvent[];
@@ -60,6 +66,7 @@ export async function* eventFeed(
       );
       if (!isQuiet) continue;
       if (signal.aborted || !(await options.isLetIn())) return;
+      askedMs = performance.now();
       yield ": nothing new\n\n";
     }
   } finally {
@@ -70,6 +77,7 @@ export async function* eventFeed(
 function isWanted(event: StoredEvent, filter: EventFilter): boolean {
   if (filter.deployId !== undefined && event.deployId !== filter.deployId) return false;
   if (filter.hostId !== undefined && event.hostId !== filter.hostId) return false;
+  if (filter.hasAccess === false && isAboutAccess(event)) return false;
   return filter.hasBoots !== false || !event.kind.startsWith("boot.");
 }
 

@@ -64,7 +64,9 @@ export function apiRoutes(http: HttpServer, options: ApiOptions): void {
     async (request, reply) => {
       const { after, limit, last, session, host, boots } = request.query;
       const hostId = host === undefined ? undefined : (await hosts.find(host)).id;
-      const filter = { deployId: session, hostId, hasBoots: boots };
+      // As the audit log and the lists of users, tokens and notifications.
+      const hasAccess = request.caller?.role === "admin";
+      const filter = { deployId: session, hostId, hasBoots: boots, hasAccess };
       if (!wantsFeed(request)) return { events: writable(await events.list({ after, limit, last, ...filter })) };
       const closed = new AbortController();
       reply.raw.once("close", () => closed.abort());

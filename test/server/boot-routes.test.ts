@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { Client } from "undici";
-import { bootTraceRoutes } from "../../server/api/boot-routes.ts";
+import { bootTraceRoutes, traceFeed } from "../../server/api/boot-routes.ts";
 import type { BootBody, TraceBody, TraceEntryBody } from "../../server/api/boot-schemas.ts";
 import type { BootTraceEntry } from "../../server/boot-trace/boot-trace.ts";
 import { BootTraceService } from "../../server/boot-trace/service.ts";
@@ -144,4 +145,12 @@ test("a host that is renamed or forgotten is so in the trace at once", async () 
   assert.deepEqual([trace.hosts.of(machine(3).mac)?.name, trace.hosts.macsOf(hostId)], ["teacher", [machine(3).mac]]);
   await core.hosts.forget("teacher");
   assert.equal(trace.hosts.of(machine(3).mac), undefined);
+});
+
+test("a feed ends when its reader is not let in any more", async () => {
+  let asked = 0;
+  const feed = traceFeed(trace, { limit: 10 }, async () => ++asked < 3, 5);
+  feed.resume();
+  await once(feed, "close");
+  assert.equal(asked, 3);
 });
