@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { roles } from "../access/roles.ts";
+import { LATEST_MS } from "./schemas.ts";
 
 const Role = Type.Unsafe<(typeof roles)[number]>({ type: "string", enum: [...roles] });
 const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -36,7 +37,7 @@ export const TokenBody = Type.Object({
   usedAtMs: Nullable(Type.Number()),
 });
 export const NewTokenBody = Type.Object(
-  { name: Name, role: Role, expiresAtMs: Nullable(Type.Integer({ minimum: 0 })) },
+  { name: Name, role: Role, expiresAtMs: Nullable(Type.Integer({ minimum: 0, maximum: LATEST_MS })) },
   { additionalProperties: false },
 );
 export const MadeTokenBody = Type.Object({

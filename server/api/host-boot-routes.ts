@@ -4,9 +4,13 @@ import type { HostBoot, HostBootSettings } from "../hosts/host-boot-settings.ts"
 import type { Host } from "../hosts/host-record.ts";
 import type { Hosts } from "../hosts/hosts.ts";
 import type { HttpServer } from "../http/http.ts";
+import { LATEST_MS } from "./schemas.ts";
 
 const Nullable = <T extends Type.TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
-const NetBootImage = Type.Object({ id: Type.Integer(), untilMs: Type.Number() }, { additionalProperties: false });
+const NetBootImage = Type.Object(
+  { id: Type.Integer(), untilMs: Type.Number({ minimum: 0, maximum: LATEST_MS }) },
+  { additionalProperties: false },
+);
 const Wrap = Type.Union([Type.Literal(0), Type.Literal(1)]);
 
 /** A value sets, null takes it back, what is absent stays. */

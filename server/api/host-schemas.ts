@@ -1,7 +1,7 @@
 import { Type } from "typebox";
 import { agentStates, Disk, FaultBody } from "../../agent/contract.ts";
 import { hostStates } from "../hosts/host-status.ts";
-import { Nullable, oneOf } from "./schemas.ts";
+import { LATEST_MS, Nullable, oneOf } from "./schemas.ts";
 
 /** The shapes of hosts in `/api/v1`. Times are milliseconds since 1970 UTC. */
 
@@ -84,7 +84,7 @@ export const LabelChangeBody = Type.Object(
 );
 
 export const LockBody = Type.Object(
-  { to: To, reason: Type.String(), untilMs: Type.Optional(Nullable(Type.Number())) },
+  { to: To, reason: Type.String(), untilMs: Type.Optional(Nullable(Type.Number({ minimum: 0, maximum: LATEST_MS }))) },
   { additionalProperties: false },
 );
 

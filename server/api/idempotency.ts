@@ -15,6 +15,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Its answer holds a secret, which is not kept for a request that is sent again. */
     isSecret?: boolean;
+    /** Its body holds a password, of which nothing is kept, not even a digest: a key makes no difference there. */
+    hasPassword?: boolean;
   }
   interface FastifyRequest {
     idempotency: { readonly key: string; readonly actor: string } | undefined;
@@ -39,6 +41,7 @@ export function idempotencyKeys(
     const { caller, headers, method } = request;
     const key = headers["idempotency-key"];
     if (key === undefined || caller === undefined || readingMethods.includes(method)) return undefined;
+    if (request.routeOptions.config.hasPassword === true) return undefined;
     if (typeof key !== "string" || !/^[\x21-\x7e]{1,200}$/.test(key)) throw invalidKey();
     const own = { key, actor: caller.name };
     const before = await begin(own, fingerprintOf(request));

@@ -20,7 +20,7 @@ type LoginRouteOptions = {
 
 type Guess = { readonly request: FastifyRequest; readonly reply: FastifyReply; readonly user: string };
 
-const anyone = { config: { role: "anyone" as const } };
+const anyone = { config: { role: "anyone" as const, hasPassword: true } };
 const viewer = { config: { role: "viewer" as const } };
 
 /** How people come in and out: `/api/v1/login`, `/setup`, `/logout`, `/me`. */
@@ -96,7 +96,7 @@ export function loginRoutes(http: HttpServer, options: LoginRouteOptions): void 
   http.put(
     "/api/v1/me/password",
     {
-      ...viewer,
+      config: { ...viewer.config, hasPassword: true },
       schema: {
         body: Type.Object({ before: PasswordBody.properties.password, ...PasswordBody.properties }),
         response: { 200: MeBody },

@@ -23,7 +23,7 @@ export async function openApi(http: HttpServer, version: string): Promise<void> 
         version,
         description:
           "Times are milliseconds since 1970 UTC. Lists with `limit` answer `next` while there is more: give it back as `cursor`. " +
-          "A change with an `idempotency-key` header is made once, however often it is sent. " +
+          "A change with an `idempotency-key` header is made once, however often it is sent; where a password is sent the key makes no difference. " +
           "A path with `text/event-stream` among its answers never ends when that is accepted, and goes on after `last-event-id`.",
       },
       components: {

@@ -19,6 +19,12 @@ export function oneOf<const Word extends string>(words: readonly Word[]) {
   return Type.Unsafe<Word>({ type: "string", enum: words });
 }
 
+/** The latest moment that there is (ECMA-262, 21.4.1.1). What is larger than 2^53 could not be read from SQLite again. */
+export const LATEST_MS = 8_640_000_000_000_000;
+/** More than there can be hosts. */
+const MOST_COUNT = 1_000_000;
+const Moment = Type.Integer({ minimum: 0, maximum: LATEST_MS });
+
 export const ImageBody = Type.Object({
   name: Type.String(),
   version: Type.Number(),
@@ -75,8 +81,8 @@ const LimitsBody = Type.Object(
     network: Type.Optional(Type.String({ maxLength: 50 })),
     /** "iMac*". */
     model: Type.Optional(Type.String({ maxLength: 100 })),
-    most: Type.Optional(Type.Integer({ minimum: 1 })),
-    untilMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    most: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_COUNT })),
+    untilMs: Type.Optional(Moment),
   },
   { additionalProperties: false },
 );
@@ -123,8 +129,8 @@ export const DeployRequestBody = Type.Object(
     imageVersion: Type.Optional(Type.Integer({ minimum: 1 })),
     /** Hosts, groups, label=…; or the word "any". */
     to: Type.Union([Type.Literal("any"), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })]),
-    waitFor: Type.Optional(Type.Integer({ minimum: 1 })),
-    maxWaitMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    waitFor: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_COUNT })),
+    maxWaitMs: Type.Optional(Moment),
     disk: Type.Optional(Type.String()),
     erase: Type.Optional(oneOf(eraseMethods)),
     /** What becomes of a disk that is larger than the image's. */
@@ -140,18 +146,21 @@ export const DeployRequestBody = Type.Object(
     /** `contents` of the plan that a person was shown. */
     confirmed: Type.Optional(Type.Array(Type.String())),
     /** When it begins; at once unless given. */
-    startAtMs: Type.Optional(Type.Integer({ minimum: 0 })),
+    startAtMs: Type.Optional(Moment),
     waves: Type.Optional(
       Type.Object(
         {
           /** Hosts that go first, or how many. */
           canary: Type.Optional(
-            Type.Union([Type.Integer({ minimum: 0 }), Type.Array(Type.String({ minLength: 1 }), { minItems: 1 })]),
+            Type.Union([
+              Type.Integer({ minimum: 0, maximum: MOST_COUNT }),
+              Type.Array(Type.String({ minLength: 1 }), { minItems: 1 }),
+            ]),
           ),
           /** So many at a time. */
-          batch: Type.Optional(Type.Integer({ minimum: 1 })),
+          batch: Type.Optional(Type.Integer({ minimum: 1, maximum: MOST_COUNT })),
           /** So many may fail before nobody else begins. */
-          mostFailed: Type.Optional(Type.Integer({ minimum: 0 })),
+          mostFailed: Type.Optional(Type.Integer({ minimum: 0, maximum: MOST_COUNT })),
         },
         { additionalProperties: false },
       ),

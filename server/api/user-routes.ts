@@ -53,7 +53,10 @@ export function userRoutes(http: HttpServer, { users, tokens, reachedAt }: UserR
 
   http.put(
     "/api/v1/users/:user/password",
-    { ...admin, schema: { params: OneUser, body: PasswordBody, response: { 200: UserBody } } },
+    {
+      config: { ...admin.config, hasPassword: true },
+      schema: { params: OneUser, body: PasswordBody, response: { 200: UserBody } },
+    },
     async ({ params, body }) => users.setPassword(params.user, body.password),
   );
 

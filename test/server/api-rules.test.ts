@@ -3,7 +3,8 @@ import { after, before, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { eventFeed } from "../../server/api/event-feed.ts";
 import { pageOf } from "../../server/api/page.ts";
-import { AccessSite } from "./access-site.ts";
+import { apiRoutes } from "../../server/api/routes.ts";
+import { AccessSite, PASSWORD } from "./access-site.ts";
 import { machine } from "./core.ts";
 
 let site: AccessSite;
@@ -27,6 +28,8 @@ before(async () => {
       await core.events.change(({ record }) => record({ kind: "test.half" }));
       throw new Error("broken behind the change");
     });
+    const absent = () => Promise.reject(new Error("not in this test"));
+    apiRoutes(http, { ...core, listImages: absent, status: absent });
     http.get("/page", { config: { role: "anyone" } }, async () => "a page");
   });
 });
@@ -99,6 +102,19 @@ test("what was refused may be tried again; what failed behind its change may not
   assert.equal((await order("secret", { path: "/api/v1/tokens", payload })).body["code"], "ANSWER_ENDED");
   const kept = JSON.stringify(await site.core.db.selectFrom("repeats").selectAll().execute());
   assert(!kept.includes(String(token.body["secret"])));
+});
+
+test("of a password nothing is kept, not even a digest, whatever key it is sent with", async () => {
+  await site.users.add("keyed", "viewer");
+  for (let time = 0; time < 2; time += 1) {
+    const { status } = await site.ask("PUT", "/api/v1/users/keyed/password", {
+      headers: { "x-test-local": "yes", "idempotency-key": "password" },
+      payload: { password: PASSWORD },
+    });
+    assert.equal(status, 200);
+  }
+  const keys = await site.core.db.selectFrom("repeats").select("key").execute();
+  assert(!keys.some(({ key }) => key === "password"));
 });
 
 test("errors are problem+json, with the Fault's own words beside", async () => {
@@ -214,6 +230,51 @@ test("a feed: what was and what comes, each once and in order, also when more co
     Array.from({ length: 2200 }, (_, index) => after + 1 + index),
   );
   assert.equal((await feed.next()).done, true);
+});
+
+test("a feed in which something always happens ends as well when its reader is not let in any more", async () => {
+  const { events } = site.core;
+  const after = (await events.list({ last: 1 }))[0]!.id;
+  // More than a page: it is never quiet while it is read.
+  await events.append(Array.from({ length: 1500 }, () => ({ kind: "feed.busy", atMs: 0 })));
+  const { signal } = new AbortController();
+  const feed = eventFeed(events, { after }, { signal, isLetIn: async () => false, heartbeatMs: 0 });
+  let told = 0;
+  for await (const text of feed) if (text.startsWith("id: ")) told += 1;
+  assert(told < 1500, `${told} events`);
+});
+
+test("who came in, and whom the server tells what happens, is in the events of admins only", async () => {
+  const { events } = site.core;
+  const after = (await events.list({ last: 1 }))[0]!.id;
+  for (const kind of ["user.logged-in", "host.renamed", "access.refused", "notify.added", "token.added"]) {
+    await events.change(({ record }) => record({ kind }));
+  }
+  const kindsFor = async (headers: Record<string, string>) => {
+    const { body } = await site.ask("GET", `/api/v1/events?after=${after}`, { headers });
+    return (body["events"] as { kind: string }[]).map(({ kind }) => kind);
+  };
+  assert.equal((await kindsFor({ "x-test-local": "yes" })).length, 5);
+  for (const role of ["viewer", "operator"] as const) {
+    const { secret } = await site.tokens.add({ name: `events-${role}`, role, expiresAtMs: null, madeBy: "root" });
+    assert.deepEqual(await kindsFor({ authorization: `Bearer ${secret}` }), ["host.renamed"], role);
+  }
+  const ended = new AbortController();
+  const feed = eventFeed(events, { after, hasAccess: false }, { signal: ended.signal, isLetIn: async () => true });
+  const texts: string[] = [];
+  for await (const text of feed) {
+    texts.push(text);
+    if (!text.startsWith("id: ") && texts.length > 1) break;
+    if (text.includes("host.renamed")) {
+      await events.change(({ record }) => record({ kind: "user.logged-out" }));
+      await events.change(({ record }) => record({ kind: "host.note" }));
+    }
+    if (text.includes("host.note")) break;
+  }
+  assert.deepEqual(
+    texts.map((text) => /^event: (.*)$/m.exec(text)?.[1]),
+    [undefined, "host.renamed", "host.note"],
+  );
 });
 
 test("a feed says when nothing is new, and ends when its reader is not let in any more", async () => {

@@ -145,3 +145,14 @@ test("what is not understood or not there is told", async () => {
   assert.equal((await ask("GET", "/hosts?select=none")).status, 404);
   assert.equal((await ask("GET", "/hosts?state=sleeping")).status, 400);
 });
+
+test("a lock that ends when no clock can show it is refused, and the list can be read", async () => {
+  for (const untilMs of [1e18, 9e15, 8.64e15 + 2]) {
+    const { status, body } = await ask("POST", "/hosts/lock", { to: ["lab-03"], reason: "exam", untilMs });
+    assert.deepEqual([status, body.code], [400, "REQUEST_INVALID"], String(untilMs));
+  }
+  const longest = await ask("POST", "/hosts/lock", { to: ["lab-03"], reason: "exam", untilMs: 8.64e15 });
+  assert.equal(longest.status, 200);
+  assert.equal((await ask("GET", "/hosts")).status, 200);
+  assert.equal((await ask("POST", "/hosts/unlock", { to: ["lab-03"] })).status, 200);
+});
