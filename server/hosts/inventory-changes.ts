@@ -5,6 +5,8 @@ export type InventoryChange = { readonly what: string; readonly from: string; re
 
 /** A machine that changes more than this at once is told of as another machine anyway. */
 const MOST_CHANGES = 50;
+/** A machine can call its parts anything, and each of its registrations may be a step of the history. */
+const MOST_LETTERS = 200;
 
 /**
  * What has changed in a machine between two registrations: parts, not what lies on its disks, nor which boot image it
@@ -30,7 +32,9 @@ export function inventoryChanges(before: Inventory, after: Inventory): Inventory
       ({ mac }) => mac,
     ),
     ...partChanges("disk", before.disks.filter(isPart), after.disks.filter(isPart), diskKey, diskText),
-  ].slice(0, MOST_CHANGES);
+  ]
+    .slice(0, MOST_CHANGES)
+    .map(({ what, from, to }) => ({ what, from: from.slice(0, MOST_LETTERS), to: to.slice(0, MOST_LETTERS) }));
 }
 
 function partChanges<T>(

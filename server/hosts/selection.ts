@@ -31,7 +31,8 @@ type Kind = (typeof kinds)[number];
  */
 export function selectHosts<T extends SelectableHost>(words: readonly string[], known: Known<T>): T[] {
   const selected = new Map<string, T>();
-  for (const word of words) for (const host of hostsOf(word.trim(), known)) selected.set(host.id, host);
+  // Each word once: a list of the same word a thousand times costs no more than one.
+  for (const word of new Set(words)) for (const host of hostsOf(word.trim(), known)) selected.set(host.id, host);
   return [...selected.values()];
 }
 

@@ -77,3 +77,10 @@ test("the history of a host's parts: what changed, when, the newest first, in pa
   const older = await inventoryHistory(core.db, hostId, { limit: 10, before: newest?.id });
   assert.deepEqual(older, all.slice(1));
 });
+
+test("what a machine calls its parts is kept as far as people read it", () => {
+  const long = "x".repeat(100_000);
+  const changes = inventoryChanges(machine(1), machine(1, { serial: long, disks: [disk({ serial: long })] }));
+  assert(changes.length >= 2);
+  for (const { from, to } of changes) assert(from.length + to.length <= 400, `${from.length} and ${to.length}`);
+});

@@ -99,3 +99,14 @@ test("hosts are selected from the tables by group, label, and any address they h
   assert.deepEqual(await names(machine(3).mac), ["lab-03"]);
   await assert.rejects(core.hosts.select(["lab-04"]), { code: "HOST_UNKNOWN" });
 });
+
+test("a word that is there a thousand times is looked for once", () => {
+  let looked = 0;
+  const idOfMac = () => {
+    looked += 1;
+    return "h-04";
+  };
+  const word = "52:54:00:00:00:04";
+  const selected = selectHosts(Array<string>(1000).fill(word), { hosts, idOfMac });
+  assert.deepEqual([selected.map(({ id }) => id), looked], [["h-04"], 1]);
+});
