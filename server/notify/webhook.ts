@@ -58,7 +58,7 @@ export async function sendWebhook(
     const { statusCode, headers } = answer;
     const said = await beginningOf(answer.body);
     if (statusCode >= 200 && statusCode < 300) return { isTold: true };
-    return refused(statusCode, said, headers, now());
+    return refused(statusCode, withoutPath(said, target.address), headers, now());
   } catch (error) {
     return { isTold: false, isRefused: false, fault: unreachable(error) };
   } finally {
@@ -77,7 +77,16 @@ async function beginningOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(parts)
     .toString()
     .replaceAll(/\p{Cc}+/gu, " ")
-    .trim()
+    .trim();
+}
+
+/** Many servers say which path they do not know, and it is often all that protects a webhook. Faults are shown to viewers. */
+function withoutPath(said: string, address: string): string {
+  const { pathname, search } = new URL(address);
+  const paths = [`${pathname}${search}`, pathname, ...pathname.split("/").filter((part) => part.length >= 8)];
+  return paths
+    .filter((path) => path.length > 1)
+    .reduce((text, path) => text.replaceAll(path, "…"), said)
     .slice(0, SHOWN_LETTERS);
 }
 
@@ -88,7 +97,7 @@ function refused(
   nowMs: number,
 ): Told {
   if (status >= 300 && status < 400) {
-    return { isTold: false, isRefused: true, fault: redirected(String(headers["location"] ?? "another place")) };
+    return { isTold: false, isRefused: true, fault: redirected(String(headers["location"] ?? "")) };
   }
   const asked = headers["retry-after"];
   const pauseMs = askedPauseMs(typeof asked === "string" ? asked : undefined, nowMs);
@@ -102,10 +111,12 @@ function refused(
   return { isTold: false, isRefused: !isLater, fault, ...(pauseMs === undefined ? {} : { pauseMs }) };
 }
 
+/** @param to the new address, of which only the beginning is shown: its path is often the old one */
 function redirected(to: string): Fault {
+  const place = URL.parse(to)?.host || "another place";
   return new Fault("WEBHOOK_REDIRECTED", {
     what: "The webhook sends us elsewhere, and we do not go.",
-    why: `It answered that it is at ${to.slice(0, SHOWN_LETTERS)} now; whoever answers there could send us anywhere.`,
+    why: `It answered that it is at ${place.slice(0, SHOWN_LETTERS)} now; whoever answers there could send us anywhere.`,
     fix: "When that is right, remove this one and add the new address.",
   });
 }

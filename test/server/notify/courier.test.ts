@@ -189,10 +189,21 @@ test("a redirect is not followed, wherever it goes", async (t) => {
     const told = await start().test(await targets.find("chat"));
     assert(!told.isTold && told.isRefused);
     assert.equal(told.fault.code, "WEBHOOK_REDIRECTED");
+    // The new address is mostly the old path with https before it.
+    assert.match(told.fault.why, /127\.0\.0\.1:\d+ now/);
+    assert.doesNotMatch(told.fault.why, /admin/);
   }
   await happen(1);
   await start().look();
   assert.deepEqual(inside.calls, []);
+});
+
+test("an answer that repeats the path of the webhook does not show it to those who may not see it", async (t) => {
+  const { hook, targets, start } = await hooked(t);
+  hook.answer = (response, { path }) => response.writeHead(404).end(`Cannot POST ${path} here`);
+  const told = await start().test(await targets.find("chat"));
+  assert(!told.isTold);
+  assert.equal(told.fault.why, "It said: Cannot POST … here");
 });
 
 test("an answer that never comes, never ends, or is no HTTP is a failure in its time, and no memory", async (t) => {
