@@ -8,6 +8,7 @@ import { servedInterfaces } from "../../server/network/interfaces.ts";
 import { loadSystemCalls } from "../../udp/system-calls.ts";
 import { controlSocketOf } from "../serve/control-socket.ts";
 import { type Account, readAccounts } from "./accounts.ts";
+import { strangersIn } from "./data-strangers.ts";
 import { CONFIG_FILE, SYSCTL_FILE, SYSTEMD_RUNS, UNIT_FILE, USER } from "./places.ts";
 
 const DHCP_WAIT_MS = 3_000;
@@ -28,6 +29,8 @@ export type Facts = {
   readonly isDataDirThere: boolean;
   /** Something below it belongs to somebody else than the account. */
   readonly isDataForeign: boolean;
+  /** What lies there that is not ours, when it is no data directory. */
+  readonly dataStrangers: readonly string[];
   readonly files: Readonly<Record<"config" | "unit" | "sysctl", string | undefined>>;
   /** The kernel's limits are large enough already. */
   readonly isTuned: boolean;
@@ -53,6 +56,7 @@ export async function gatherFacts({ config, launcher }: { config: Config; launch
     dataDir,
     isDataDirThere: existsSync(dataDir),
     isDataForeign: account === undefined ? existsSync(dataDir) : owners.some(({ status }) => status === "fail"),
+    dataStrangers: strangersIn(dataDir),
     files: { config: textOf(CONFIG_FILE), unit: textOf(UNIT_FILE), sysctl: textOf(SYSCTL_FILE) },
     isTuned: ["rmem_max", "wmem_max"].every(
       (name) => Number(textOf(`/proc/sys/net/core/${name}`) ?? Number.NaN) >= BUFFER_BYTES,

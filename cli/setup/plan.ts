@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { Fault } from "../../fault.ts";
 import { BUFFER_BYTES } from "../../server/doctor/kernel.ts";
 import { exampleConfig } from "./example-config.ts";
@@ -30,7 +31,7 @@ export type SetupWishes = {
 /**
  * What is left to be done. Made again afterwards it holds nothing but the start of the service.
  *
- * @throws {Fault} UNIT_FOREIGN when somebody else made the unit
+ * @throws {Fault} UNIT_FOREIGN when somebody else made the unit, DATA_DIR_FOREIGN when others have their things there
  */
 export function planSetup(facts: Facts, wishes: SetupWishes): SetupPlan {
   const { files, account, dataDir } = facts;
@@ -50,6 +51,7 @@ export function planSetup(facts: Facts, wishes: SetupWishes): SetupPlan {
   else kept.push(CONFIG_FILE);
 
   if (!facts.isDataDirThere || facts.isDataForeign) {
+    if (facts.dataStrangers.length > 0) throw foreignData(dataDir, facts.dataStrangers);
     steps.push({ do: "data", path: dataDir, isThere: facts.isDataDirThere });
   } else kept.push(dataDir);
 
@@ -68,6 +70,16 @@ export function planSetup(facts: Facts, wishes: SetupWishes): SetupPlan {
   }
   if (facts.hasSystemd) steps.push({ do: "start", isNew: files.unit !== unit });
   return { steps, kept };
+}
+
+function foreignData(dataDir: string, strangers: readonly string[]): Fault {
+  const [first] = strangers;
+  const more = strangers.length > 1 ? ` and ${strangers.length - 1} more` : "";
+  return new Fault("DATA_DIR_FOREIGN", {
+    what: `${dataDir} is no data directory of bootcast.`,
+    why: `${first}${more} lie there, and setup would give all of it to the user ${USER}.`,
+    fix: `Give bootcast a directory of its own, like ${join(dataDir, "bootcast")}: data_dir in ${CONFIG_FILE}, or --data-dir.`,
+  });
 }
 
 function foreignUnit(): Fault {

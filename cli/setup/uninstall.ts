@@ -7,6 +7,7 @@ import { configOf } from "../settings/read-configuration.ts";
 import { examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { readAccounts } from "./accounts.ts";
 import { command as runCommand } from "./apply.ts";
+import { strangersIn } from "./data-strangers.ts";
 import { exampleConfig } from "./example-config.ts";
 import { CONFIG_FILE, SERVICE, SYSCTL_FILE, SYSTEMD_RUNS, UNIT_FILE, USER } from "./places.ts";
 import { MADE_BY_SETUP } from "./unit.ts";
@@ -22,13 +23,15 @@ export type UninstallFacts = {
   readonly texts: Readonly<Record<"config" | "unit" | "sysctl", string | undefined>>;
   readonly dataDir: string;
   readonly isDataThere: boolean;
+  /** What lies there that is not ours, when it is no data directory. */
+  readonly dataStrangers: readonly string[];
   readonly hasUser: boolean;
   readonly hasSystemd: boolean;
 };
 
 /** What setup made goes; what a person wrote, and the data, stay. */
 export function planUninstall(facts: UninstallFacts): { removals: Removal[]; kept: string[] } {
-  const { texts, dataDir, isDataThere, hasUser, hasSystemd } = facts;
+  const { texts, dataDir, isDataThere, dataStrangers, hasUser, hasSystemd } = facts;
   const removals: Removal[] = [];
   const kept: string[] = [];
   const ours = (path: string, text: string | undefined, isOurs: (text: string) => boolean) => {
@@ -42,13 +45,16 @@ export function planUninstall(facts: UninstallFacts): { removals: Removal[]; kep
   ours(SYSCTL_FILE, texts.sysctl, isMade);
   ours(CONFIG_FILE, texts.config, (text) => text === exampleConfig());
   // Its number may become somebody else's: nothing is left that belongs to it.
-  if (isDataThere) {
+  if (dataStrangers.length > 0) kept.push(`${dataDir} (no data directory of bootcast)`);
+  else if (isDataThere) {
     if (hasUser) removals.push({ do: "data", path: dataDir });
-    kept.push(`${dataDir} (images, keys, database)`);
+    kept.push(dataText(dataDir));
   }
   if (hasUser) removals.push({ do: "user" });
   return { removals, kept };
 }
+
+const dataText = (dataDir: string) => `${dataDir} (images, keys, database)`;
 
 /** `bootcast uninstall`: takes back what setup did. */
 export function uninstallCommand(): Command {
@@ -66,6 +72,7 @@ export function uninstallCommand(): Command {
         texts: { config: textOf(CONFIG_FILE), unit: textOf(UNIT_FILE), sysctl: textOf(SYSCTL_FILE) },
         dataDir,
         isDataThere: existsSync(dataDir),
+        dataStrangers: strangersIn(dataDir),
         hasUser: readAccounts().some(({ name }) => name === USER),
         hasSystemd,
       });
@@ -78,7 +85,7 @@ export function uninstallCommand(): Command {
         [
           removals.length === 0 ? "There was nothing that setup made." : dryRun ? "Nothing was changed." : "Done.",
           ...kept.map((name) => `Kept  ${name}`),
-          ...(kept.some((name) => name.startsWith(dataDir)) ? [`To remove that as well: sudo rm -r ${dataDir}`] : []),
+          ...(kept.includes(dataText(dataDir)) ? [`To remove that as well: sudo rm -r ${dataDir}`] : []),
         ].join("\n"),
       );
     });

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { parseAccounts } from "../../../cli/setup/accounts.ts";
+import { strangersIn } from "../../../cli/setup/data-strangers.ts";
 import { exampleConfig } from "../../../cli/setup/example-config.ts";
 import type { Facts } from "../../../cli/setup/facts.ts";
 import { planSetup, type Step } from "../../../cli/setup/plan.ts";
@@ -29,6 +30,7 @@ const bare: Facts = {
   dataDir: "/var/lib/bootcast",
   isDataDirThere: false,
   isDataForeign: false,
+  dataStrangers: [],
   files: { config: undefined, unit: undefined, sysctl: undefined },
   isTuned: false,
   isBootImageThere: false,
@@ -170,7 +172,8 @@ test("the configuration that setup writes is right as it is, and with every # ta
 test("uninstall: what setup made goes, what a person wrote and the data stay", () => {
   const unit = unitText({ ...program, dataDir: "/var/lib/bootcast", canNotify: true });
   const texts = { config: exampleConfig(), unit, sysctl: sysctlText(BUFFER_BYTES) };
-  const facts = { texts, dataDir: "/var/lib/bootcast", isDataThere: true, hasUser: true, hasSystemd: true };
+  const data = { dataDir: "/var/lib/bootcast", isDataThere: true, dataStrangers: [] };
+  const facts = { texts, ...data, hasUser: true, hasSystemd: true };
   const { removals, kept } = planUninstall(facts);
   assert.deepEqual(
     removals.map((one) => ("path" in one ? `${one.do} ${one.path}` : one.do)),
@@ -187,11 +190,30 @@ test("uninstall: what setup made goes, what a person wrote and the data stay", (
   const changed = planUninstall({ ...facts, texts: { ...texts, config: "[http]\nport = 80\n", unit: "mine" } });
   assert(!changed.removals.some((one) => one.do === "stop"));
   assert.equal(changed.kept.length, 3);
-  const bare = { texts: { config: undefined, unit: undefined, sysctl: undefined }, dataDir: "/d" };
+  const bare = { texts: { config: undefined, unit: undefined, sysctl: undefined }, dataDir: "/d", dataStrangers: [] };
   assert.deepEqual(planUninstall({ ...bare, isDataThere: false, hasUser: false, hasSystemd: false }), {
     removals: [],
     kept: [],
   });
+});
+
+test("a directory with the things of others is given to nobody: not by setup, and not by uninstall", async () => {
+  const place = join(home, "srv");
+  await mkdir(join(place, "boot"), { recursive: true });
+  await mkdir(join(place, "store"));
+  assert.deepEqual(strangersIn(place), [], "what a server makes first");
+  assert.deepEqual(strangersIn(join(home, "none")), []);
+  await writeFile(join(place, "mail"), "");
+  assert.deepEqual(strangersIn(place), ["mail"]);
+  const foreign = { dataDir: place, dataStrangers: ["mail"] };
+  const taken = { ...bare, ...foreign, isDataDirThere: true, isDataForeign: true };
+  assert.throws(() => planSetup(taken, wishes), { code: "DATA_DIR_FOREIGN", why: /^mail lie there/ });
+  const texts = { config: undefined, unit: undefined, sysctl: undefined };
+  const plan = planUninstall({ texts, ...foreign, isDataThere: true, hasUser: true, hasSystemd: true });
+  assert.deepEqual(plan, { removals: [{ do: "user" }], kept: [`${place} (no data directory of bootcast)`] });
+  await mkdir(join(place, "keys"));
+  await writeFile(join(place, "keys/site.key"), "");
+  assert.deepEqual(strangersIn(place), [], "a server has worked there");
 });
 
 test("accounts: what is no line of a user is left out", () => {
