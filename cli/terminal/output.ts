@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
+import { safeText } from "./safe-text.ts";
 
 /** What the exit code of every command means. Any other code means failure, too. */
 export const Exit = {
@@ -92,7 +93,7 @@ export function examples(command: Command, lines: readonly string[]): Command {
 
 /** Prints a result on stdout. */
 export function print(text: string): void {
-  process.stdout.write(text.endsWith("\n") ? text : `${text}\n`);
+  process.stdout.write(safeText(text.endsWith("\n") ? text : `${text}\n`));
 }
 
 /** Prints a result: `value` as one JSON object with `--json`, otherwise what `text` makes of it. */
@@ -102,7 +103,7 @@ export function printResult<T>(value: T, text: (value: T) => string): void {
 
 /** Prints a message for people on stderr; nothing with `--quiet` or `--json`. */
 export function say(text: string): void {
-  if (!options.quiet && !options.json) process.stderr.write(text.endsWith("\n") ? text : `${text}\n`);
+  if (!options.quiet && !options.json) process.stderr.write(safeText(text.endsWith("\n") ? text : `${text}\n`));
 }
 
 /** The exit code that belongs to an error. */
@@ -121,7 +122,7 @@ export function fail(error: unknown, exit: Exit = exitOf(error)): never {
 /** The three lines that a person reads. */
 export function faultText(fault: Pick<Fault, "code" | "what" | "why" | "fix">): string {
   const label = styleText("red", "error:", { stream: process.stderr });
-  return `${label} ${fault.what} [${fault.code}]\n  why: ${fault.why}\n  fix: ${fault.fix}\n`;
+  return safeText(`${label} ${fault.what} [${fault.code}]\n  why: ${fault.why}\n  fix: ${fault.fix}\n`);
 }
 
 /** Any thrown value as a Fault: what the operating system refuses is explained, the rest is our defect. */

@@ -1,3 +1,5 @@
+import { safeText } from "./safe-text.ts";
+
 /** A terminal, as `process.stderr` is one. */
 export type Terminal = {
   readonly columns: number;
@@ -17,7 +19,7 @@ export class Redrawn {
   draw(lines: readonly string[]): void {
     const up = this.#shown === 0 ? "" : `\x1b[${this.#shown}A`;
     // Each line ends what was longer in its place; what is left below goes as well.
-    const text = lines.map((line) => `${line}\x1b[K\n`).join("");
+    const text = lines.map((line) => `${safeText(line)}\x1b[K\n`).join("");
     this.#terminal.write(`\r${up}${text}\x1b[J`);
     this.#shown = lines.length;
   }
