@@ -16,7 +16,8 @@ import { as, say } from "./preferences.ts";
 import { problemCount } from "./problems.ts";
 import { hashOf, type Route } from "./route.ts";
 import { connection, enter, logOut, lostAtMs, me, nowMs, route, sessions, startRefusal } from "./store.ts";
-import { type Text, texts } from "./texts.ts";
+import type { Text } from "./texts/language.ts";
+import { texts } from "./texts.ts";
 
 /** Everything on the screen. */
 export function App() {

@@ -10,7 +10,7 @@ import {
   formatSpan,
   formatTime,
 } from "./format.ts";
-import { inLanguage, type Language, languageFor, languages, type Text } from "./texts.ts";
+import { inLanguage, type Language, languageFor, languages, type Text } from "./texts/language.ts";
 
 /** How this browser shows the pages: language and colours, kept in it. */
 

@@ -1,4 +1,5 @@
-import { type Text, texts } from "./texts.ts";
+import type { Text } from "./texts/language.ts";
+import { texts } from "./texts.ts";
 
 /**
  * How a state is shown: each tone has a colour of its own, each icon a shape of its own, and the word stands beside

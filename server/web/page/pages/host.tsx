@@ -18,7 +18,8 @@ import { as, say } from "../preferences.ts";
 import { noteOf, seenWords } from "../room/host-tiles.tsx";
 import { isMoving, lookOf } from "../states.ts";
 import { hosts, isOperator, nowMs } from "../store.ts";
-import { type Text, texts } from "../texts.ts";
+import type { Text } from "../texts/language.ts";
+import { texts } from "../texts.ts";
 import { useLive } from "../use-live.ts";
 
 /** All that is known of one machine. */

@@ -4,7 +4,8 @@ import { Mark } from "../parts/icon.tsx";
 import { Command, Problem, refusalOf } from "../parts/notice.tsx";
 import { language, say } from "../preferences.ts";
 import { logIn } from "../store.ts";
-import { type Language, texts } from "../texts.ts";
+import type { Language } from "../texts/language.ts";
+import { texts } from "../texts.ts";
 
 export function LoginPage() {
   const [user, setUser] = useState("");

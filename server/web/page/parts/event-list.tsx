@@ -2,7 +2,8 @@ import type { EventBody } from "../../../api/schemas.ts";
 import { as, say } from "../preferences.ts";
 import { wordOf } from "../states.ts";
 import { hosts, nowMs } from "../store.ts";
-import { type Text, texts } from "../texts.ts";
+import type { Text } from "../texts/language.ts";
+import { texts } from "../texts.ts";
 
 /** What happened, the newest first. */
 export function EventList({ events, isOfHost = false }: { events: readonly EventBody[]; isOfHost?: boolean }) {

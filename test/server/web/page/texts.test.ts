@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { inLanguage, languageFor, texts } from "../../../../server/web/page/texts.ts";
+import { inLanguage, languageFor } from "../../../../server/web/page/texts/language.ts";
+import { texts } from "../../../../server/web/page/texts.ts";
 
 type Tree = { readonly [name: string]: unknown };
 
@@ -35,6 +36,19 @@ test("every text is there in every language", () => {
   assert(count > 250, `${count} texts`);
 });
 
+test("no page's text has the name of another page's", async () => {
+  const folder = join(import.meta.dirname, "../../../../server/web/page/texts");
+  const modules = await Promise.all(readdirSync(folder).map((name) => import(join(folder, name)) as Promise<Tree>));
+  const names = modules
+    .flatMap((module) => Object.entries(module).filter(([name]) => name.endsWith("Texts")))
+    .flatMap(([, tree]) => Object.keys(tree as Tree));
+  assert.deepEqual(
+    names.filter((name, at) => names.indexOf(name) !== at),
+    [],
+  );
+  assert.deepEqual(names.toSorted(), Object.keys(texts).toSorted());
+});
+
 test("the language is the first that the browser prefers and we know", () => {
   assert.equal(languageFor(["de-AT", "en"]), "de");
   assert.equal(languageFor(["fr-FR", "de"]), "de");
@@ -47,7 +61,7 @@ test("the language is the first that the browser prefers and we know", () => {
 test("every text is used, and people read no words from elsewhere", () => {
   const room = join(import.meta.dirname, "../../../../server/web/page");
   const sources = readdirSync(room, { recursive: true, encoding: "utf8" })
-    .filter((name) => /\.tsx?$/.test(name) && name !== "texts.ts")
+    .filter((name) => /\.tsx?$/.test(name) && !name.startsWith("texts"))
     .map((name) => [name, readFileSync(join(room, name), "utf8")] as const);
   const all = sources.map(([, text]) => text).join("\n");
   const unused = Object.keys(texts).filter(
