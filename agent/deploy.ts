@@ -176,6 +176,8 @@ export class Deploy {
     ports.checkPermit(permitText({ challenge, mac, deployId, image, imageVersion, terms: ordered }), permit);
     await this.#recheckBeforeErase(disk, manifest, terms);
     await target.open();
+    // The looks took time, and a name whose disk was pulled is given again. From here on it cannot be: it is open.
+    this.#recheck(disk, "Nothing was erased.");
     if (held === undefined) reporter.diskIs("erased");
     else reporter.diskIs(held.isWhole ? "complete" : "partly written");
     const erased = await ports.erase({
@@ -207,11 +209,11 @@ export class Deploy {
     assert.equal(chosen.path, disk.path);
   }
 
-  /** The restored disk, before it is opened again: a controller that was reset may have given its name away. */
-  #recheck(disk: Disk): void {
+  /** The disk by its name, without looking at what is on it: a controller that was reset may have given the name away. */
+  #recheck(disk: Disk, what = "Nothing was written to another disk."): void {
     const now = this.#ports.inventory(this.#host.network).disks.find(({ path }) => path === disk.path);
     const change = changeOfDisk(disk, now && { ...now, usedBy: [] });
-    if (change !== undefined) throw diskChanged(change, "Nothing was written to another disk.");
+    if (change !== undefined) throw diskChanged(change, what);
   }
 
   async #verify(disk: Disk, manifest: Manifest, received: string, held: HeldCells | undefined): Promise<void> {

@@ -180,12 +180,14 @@ class AgentRun {
     const ports = this.#ports;
     const reporter = this.#reporter;
     ports.log.error({ err: fault }, "failed");
-    const isHeard = await reporter.finally({ fault }, limits.lastReportMs);
+    let isHeard = await reporter.finally({ fault }, limits.lastReportMs);
     const shownMs = limits.failureShownMs[reporter.disk === "untouched" ? "untouched" : "changed"];
     if (!isHeard) reporter.say("failed", "The server did not hear of this.");
     // Long enough to be read; a machine that hangs for ever would need a hand.
     for (let leftMs = shownMs; leftMs > 0; leftMs -= 30_000) {
       reporter.say("failed", `restarts in ${formatDuration(leftMs)}`);
+      // Often it is the network itself that failed, and somebody mends it meanwhile.
+      isHeard ||= await reporter.tellLast(0);
       await ports.clock.sleep(Math.min(30_000, leftMs));
     }
   }

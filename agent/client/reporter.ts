@@ -9,6 +9,8 @@ import { backoffMs } from "./backoff.ts";
 import type { ServerClient } from "./server-client.ts";
 
 const MOST_BETWEEN_TRIES_MS = 8000;
+/** A script that ran is told once. The restore does not wait longer for a server that does not answer. */
+const SCRIPT_REPORT_MS = 60_000;
 
 /** Who reports, and to whom. */
 type Line = { readonly client: ServerClient; readonly host: Registration };
@@ -26,6 +28,8 @@ export class Reporter {
   #isUnderway = false;
   #waitingFor = "";
   #cancel = new AbortController();
+  /** The last word, while the server has not heard it. */
+  #unheard: Report | undefined;
 
   constructor(ports: Pick<AgentPorts, "clock" | "screen" | "log">) {
     this.#ports = ports;
@@ -103,7 +107,7 @@ export class Reporter {
     const { state } = this.#journey;
     const report = this.#journey.enter(state, line, this.#ports.clock.now());
     this.#ports.screen.state(state, line);
-    await this.#send({ ...report, script });
+    await this.#send({ ...report, script }, SCRIPT_REPORT_MS);
   }
 
   /** What a step tells while it goes on: the server hears at most one a second, and one at a time. */
@@ -134,9 +138,17 @@ export class Reporter {
       report = this.#journey.fail(outcome.fault, now);
       this.#ports.screen.failed(outcome.fault, this.#journey.disk);
     }
-    if (this.#line === undefined) return false;
+    this.#unheard = report;
+    return this.tellLast(withinMs);
+  }
+
+  /** Says the last word again, unless it was heard. @returns whether it is heard now */
+  async tellLast(withinMs: number): Promise<boolean> {
+    const report = this.#unheard;
+    if (report === undefined || this.#line === undefined) return report === undefined;
     try {
       await this.#deliver(report, withinMs);
+      this.#unheard = undefined;
       return true;
     } catch (error) {
       this.#ports.log.warn({ err: error }, "the last report was not heard");
@@ -144,13 +156,13 @@ export class Reporter {
     }
   }
 
-  async #send(report: Report): Promise<void> {
+  /** @param withinMs how long it is tried again when it is not heard; 0: it is said once */
+  async #send(report: Report, withinMs = 0): Promise<void> {
     if (report.state !== "failed" && this.#isUnderway) await this.#underway;
     if (this.#line === undefined) return;
     this.#ports.log.info({ report }, "report");
     try {
-      const { client, host } = this.#line;
-      const answer = await client.report(host, report);
+      const answer = await this.#tell(this.#line, report, withinMs);
       if (!answer.proceed) this.#cancel.abort(cancelledFault(answer.reason));
     } catch (error) {
       this.#ports.log.warn({ err: error }, "a report was not heard");
@@ -158,10 +170,13 @@ export class Reporter {
   }
 
   async #deliver(report: Report, withinMs: number): Promise<ReportAnswer> {
-    const { clock, log } = this.#ports;
     await this.#underway;
     if (this.#line === undefined) throw new TypeError("there is nobody to ask");
-    const { client, host } = this.#line;
+    return this.#tell(this.#line, report, withinMs);
+  }
+
+  async #tell({ client, host }: Line, report: Report, withinMs: number): Promise<ReportAnswer> {
+    const { clock, log } = this.#ports;
     const deadline = clock.now() + withinMs;
     for (let tries = 0; ; tries += 1) {
       try {

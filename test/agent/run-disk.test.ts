@@ -19,6 +19,39 @@ test("another disk under the chosen one's name is not opened", async () => {
   assert.deepEqual(all.failures, [{ code: "DISK_CHANGED", disk: "untouched" }]);
 });
 
+test("another disk that takes the chosen one's name while the disks are looked at, or while it is opened, is not erased", async () => {
+  for (const when of ["looks", "opening"]) {
+    let isSwapped = false;
+    const all = room({
+      change: (ports, { happened }) => ({
+        inventory: (network) => {
+          const inventory = ports.inventory(network);
+          return isSwapped ? { ...inventory, disks: [{ ...disk, serial: "another" }] } : inventory;
+        },
+        // They are asked one after the other, each for up to half a minute.
+        async examine(disks) {
+          if (when === "looks" && happened.includes("permit")) isSwapped = true;
+          return disks;
+        },
+        localDisk(...named) {
+          const target = ports.localDisk(...named);
+          return {
+            ...target,
+            async open() {
+              isSwapped = true;
+              await target.open();
+            },
+          };
+        },
+      }),
+    });
+    assert.equal(await runAgent(all.ports), "failed");
+    assert.deepEqual(all.failures, [{ code: "DISK_CHANGED", disk: "untouched" }], when);
+    for (const word of ["erase", "disk write"]) assert(!all.happened.includes(word), `${word}, ${when}`);
+    assert(all.happened.includes("disk close"));
+  }
+});
+
 test("a second disk that comes late makes the choice a person's, not the first one's", async () => {
   const all = room({
     change: (ports) => ({

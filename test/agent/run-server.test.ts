@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runAgent } from "../../agent/run.ts";
 import { Fault } from "../../fault.ts";
-import { assertUntouched, broken, lost, order, room } from "./run-room.ts";
+import { assertUntouched, broken, fails, lost, order, room } from "./run-room.ts";
 
 test("a server on the command line that does not answer: mDNS finds another", async () => {
   let registrations = 0;
@@ -75,6 +75,37 @@ test("a server that never hears the last word does not keep the machine", async 
   const all = room({ answer: ({ state }) => (state === "done" ? lost() : { proceed: true, reason: "" }) });
   assert.equal(await runAgent(all.ports), "done");
   assert.equal(all.happened.at(-1), "reboot");
+});
+
+test("a failure that nobody heard is said again while it stands on the screen, and once", async () => {
+  const all = room({
+    change: () => ({ verify: fails }),
+    // The network is what failed; after five minutes somebody mends it.
+    answer: ({ state }) =>
+      state === "failed" && all.ports.clock.now() < 300_000 ? lost() : { proceed: true, reason: "" },
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  const heard = all.reports.filter(({ state }) => state === "failed");
+  assert.deepEqual(
+    heard.map(({ deployId, fault }) => [deployId, fault?.code]),
+    [["12", "BROKEN"]],
+  );
+  assert.equal(all.happened.at(-1), "reboot");
+});
+
+test("what a script said reaches a server that is just starting again", async () => {
+  const script = { name: "licence", text: "exit 0\n", mostSeconds: 60 };
+  let tries = 0;
+  const all = room({
+    orders: [{ ...order, scripts: { list: [script], permit: "signed" } }],
+    answer: (report) => {
+      if (report.script === undefined) return { proceed: true, reason: "" };
+      tries += 1;
+      return tries < 4 ? lost() : { proceed: true, reason: "" };
+    },
+  });
+  assert.equal(await runAgent(all.ports), "done");
+  assert.equal(all.reports.filter((report) => report.script?.output === "hello").length, 1);
 });
 
 test("a machine without a network says so", async () => {
