@@ -3,6 +3,7 @@ import { lackFrames } from "../../multicast/frame-agreement.ts";
 import type { StreamReceiver } from "../../multicast/receiver.ts";
 import { notArriving, silent } from "./faults.ts";
 import type { Reporter } from "./reporter.ts";
+import type { RestoreTarget } from "./restore-target.ts";
 import type { UnicastFetcher } from "./unicast.ts";
 
 /** Without the first canary for so long, the group does not arrive. */
@@ -14,6 +15,7 @@ export type HearingParts = {
   readonly receiver: Pick<StreamReceiver, "heardAt" | "datagramsReceived" | "fates">;
   readonly unicast: Pick<UnicastFetcher, "heardAt">;
   readonly reporter: Pick<Reporter, "streamState" | "isServedByUnicast" | "joinedAt" | "lastFault">;
+  readonly restore: Pick<RestoreTarget, "busyAt">;
   readonly symbolBytes: number;
   readonly timeoutMs: number | undefined;
   readonly arriveMs: number | undefined;
@@ -35,10 +37,13 @@ export class Hearing {
     this.timeoutMs = parts.timeoutMs ?? TIMEOUT_MS;
   }
 
-  /** Since the last data, from the group or by unicast. */
+  /**
+   * Since the last data, from the group or by unicast. A host whose disk stands still is sent nothing that it has no room
+   * for: as long as it is at a write, and from then on for as long as any other, it is not the stream that is waited for.
+   */
   get silentMs(): number {
-    const { receiver, unicast, now } = this.#parts;
-    return now() - Math.max(receiver.heardAt, unicast.heardAt);
+    const { receiver, unicast, restore, now } = this.#parts;
+    return now() - Math.max(receiver.heardAt, unicast.heardAt, restore.busyAt);
   }
 
   /**

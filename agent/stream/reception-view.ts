@@ -79,6 +79,7 @@ export class ReceptionView {
       port: description.port,
       interfaceAddress: this.interfaceAddress,
       silentMs: hearing.silentMs,
+      standsMs: restore.standsMs,
       timeoutMs: hearing.timeoutMs,
       streamWaitsFor: reporter.waitingFor,
       isHeld: reporter.streamState === "open" && reporter.waitingFor !== "",

@@ -93,10 +93,10 @@ export class Reception {
       onEnd: (failure) => (failure === undefined ? this.#wake() : this.#fail(failure)),
       log: options.log,
     });
-    const parts = { receiver: this.#receiver, unicast: this.#unicast, reporter: this.#reporter, now };
+    const parts = { receiver: this.#receiver, unicast: this.#unicast, reporter: this.#reporter, restore, now };
     const { timeoutMs, arriveMs } = options;
     this.#hearing = new Hearing({ ...parts, symbolBytes: layout.symbolBytes, timeoutMs, arriveMs });
-    this.#view = new ReceptionView({ ...parts, options, description, layout, restore, hearing: this.#hearing });
+    this.#view = new ReceptionView({ ...parts, options, description, layout, hearing: this.#hearing });
   }
 
   async #start(join: Join): Promise<void> {

@@ -18,6 +18,9 @@ export class RestoreTarget implements PackSink {
   #storedBytes = 0;
   #isErased = false;
   #isZeroed = false;
+  #underWay = 0;
+  /** When the erase or a write ended, or a write began where there was none. */
+  #movedAt = 0;
 
   constructor(manifest: Manifest, options: RestoreOptions) {
     this.#manifest = manifest;
@@ -40,6 +43,16 @@ export class RestoreTarget implements PackSink {
     return this.#isZeroed;
   }
 
+  /** For how long no write has ended while one is under way, in milliseconds. */
+  get standsMs(): number {
+    return this.#underWay === 0 ? 0 : performance.now() - this.#movedAt;
+  }
+
+  /** When the target was last at work, by `performance.now`: now while a write is under way. */
+  get busyAt(): number {
+    return this.#underWay === 0 ? this.#movedAt : performance.now();
+  }
+
   /** Whether this pack of the manifest is there already. */
   holds(number: number): boolean {
     const { held, keeper } = this.#options;
@@ -57,6 +70,7 @@ export class RestoreTarget implements PackSink {
     const { isZeroed } = await this.#options.beforeWrite(this.#manifest);
     this.#isErased = true;
     this.#isZeroed = isZeroed;
+    this.#movedAt = performance.now();
   }
 
   unpack(number: number, stored: Uint8Array): readonly Uint8Array[] {
@@ -64,7 +78,14 @@ export class RestoreTarget implements PackSink {
   }
 
   async write(number: number, cells: readonly Uint8Array[]): Promise<void> {
-    await this.#sink.write(number, cells);
+    if (this.#underWay === 0) this.#movedAt = performance.now();
+    this.#underWay += 1;
+    try {
+      await this.#sink.write(number, cells);
+    } finally {
+      this.#underWay -= 1;
+      this.#movedAt = performance.now();
+    }
     this.#written.add(number);
     this.#storedBytes += this.#manifest.packs[number]!.storedBytes;
   }

@@ -12,6 +12,8 @@ export type StageFacts = {
   readonly interfaceAddress: string;
   /** Since the last data, from the group or by unicast. */
   readonly silentMs: number;
+  /** Since the target took the last write, while one is under way. */
+  readonly standsMs: number;
   /** When so much silence ends the restore; 0 never. */
   readonly timeoutMs: number;
   /** What the server says that the stream waits for; empty when it does not. */
@@ -45,6 +47,7 @@ function detailOf(facts: StageFacts): string {
       if (isSilent(facts)) return silenceOf(facts);
       return facts.streamWaitsFor === "" ? "The stream is about to start." : waitOf(facts);
     case "receiving":
+      if (standsStill(facts)) return standstillOf(facts);
       if (isSilent(facts)) return silenceOf(facts);
       // The server holds the stream, for the network's sake.
       if (facts.isHeld) return waitOf(facts);
@@ -67,7 +70,7 @@ function isWaiting(facts: StageFacts): boolean {
     case "waiting":
       return true;
     case "receiving":
-      return isSilent(facts) || facts.isHeld;
+      return standsStill(facts) || isSilent(facts) || facts.isHeld;
     case "finishing":
       return !facts.areZerosWritten;
     case "erasing":
@@ -77,6 +80,14 @@ function isWaiting(facts: StageFacts): boolean {
 
 function isSilent({ silentMs }: StageFacts): boolean {
   return silentMs >= SILENCE_MS;
+}
+
+function standsStill({ standsMs }: StageFacts): boolean {
+  return standsMs >= SILENCE_MS;
+}
+
+function standstillOf({ standsMs }: StageFacts): string {
+  return `The disk stands still: it has been at the same write for ${Math.round(standsMs / 1000)} s.`;
 }
 
 function waitOf({ streamWaitsFor }: StageFacts): string {

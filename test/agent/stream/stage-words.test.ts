@@ -9,6 +9,7 @@ const facts: StageFacts = {
   port: 7801,
   interfaceAddress: "10.77.0.57",
   silentMs: 0,
+  standsMs: 0,
   timeoutMs: 60_000,
   streamWaitsFor: "",
   isHeld: false,
@@ -29,6 +30,7 @@ const waits: [Partial<StageFacts>, string][] = [
     "Nothing comes from the stream. The server answers, but sends nothing. Giving up after 60 s of silence.",
   ],
   [{ silentMs: 5000, timeoutMs: 0, lastFault: gone }, "Nothing comes from the stream. The server is gone."],
+  [{ standsMs: 45_000, silentMs: 45_000 }, "The disk stands still: it has been at the same write for 45 s."],
   [{ stage: "finishing", areZerosWritten: false }, "Writing the zeros of the image."],
 ];
 for (const [some, detail] of waits) {
@@ -39,7 +41,7 @@ for (const [some, detail] of waits) {
 
 const goesOn: [Partial<StageFacts>, string][] = [
   [{ stage: "erasing", silentMs: 90_000 }, "The stream arrives; erasing the target."],
-  [{ silentMs: 4999 }, "Receiving the stream."],
+  [{ silentMs: 4999, standsMs: 4999 }, "Receiving the stream."],
   [{ isFetching: true, unicastPacks: 9 }, "Fetching what is missing from the server; 9 packs so far."],
   [
     { isFetching: true, unicastPacks: 9, asideWhy: "its link loses 30 %: the rest by unicast" },
