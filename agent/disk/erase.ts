@@ -154,6 +154,8 @@ async function inSlices(
     try {
       await tools.run("blkdiscard", args, { timeoutMs: SLICE_TIMEOUT_MS });
     } catch (error) {
+      // What it asked for may still happen, over what is written next.
+      if (error instanceof Fault && error.code === "TOOL_STUCK") throw error;
       log.warn({ disk: disk.path, err: error }, "blkdiscard was refused");
       return false;
     }

@@ -23,7 +23,7 @@ export async function failureOf(disk: Disk, tools: Tools): Promise<string | unde
   const question = healthQuestion(disk);
   if (question === undefined) return undefined;
   try {
-    await tools.run("smartctl", question, { timeoutMs: HEALTH_TIMEOUT_MS });
+    await tools.run("smartctl", question, { timeoutMs: HEALTH_TIMEOUT_MS, goneWithinMs: 0 });
     return undefined;
   } catch (error) {
     const { code } = ((error as Error).cause ?? {}) as { code?: unknown };

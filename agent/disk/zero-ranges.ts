@@ -53,6 +53,8 @@ async function zeroByKernel(at: number, length: number, path: string, tools: Too
     await tools.run("blkdiscard", args, { timeoutMs: SLICE_TIMEOUT_MS });
     return true;
   } catch (error) {
+    // What it asked for may still happen, over what is written next.
+    if (error instanceof Fault && error.code === "TOOL_STUCK") throw error;
     log.warn({ disk: path, err: error }, "zeros are written one by one");
     return false;
   }

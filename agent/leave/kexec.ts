@@ -42,7 +42,7 @@ export async function loadKernel(volumes: readonly RestoredVolume[], machine: Vo
 
 /** Starts what was loaded; does not come back when it works. @throws {Fault} of the tools */
 export async function startKernel(tools: Tools): Promise<void> {
-  await tools.run("sync", [], { timeoutMs: LOAD_TIMEOUT_MS });
+  await tools.run("sync", [], { timeoutMs: LOAD_TIMEOUT_MS, goneWithinMs: 0 });
   await tools.run("kexec", ["--exec"], { timeoutMs: START_TIMEOUT_MS });
 }
 

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
+import type { execFile } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
+import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import fc from "fast-check";
 import { parseSiteKeys } from "../../agent/client/site-keys.ts";
 import { assertInsideBootImage } from "../../agent/machine/inside.ts";
-import { tools } from "../../agent/machine/tools.ts";
+import { tools, toolsFrom } from "../../agent/machine/tools.ts";
 import { startAgent } from "../../agent/start.ts";
 import { Fault } from "../../fault.ts";
 import { treeFiles } from "./machine/machine-tree.ts";
@@ -65,6 +67,34 @@ test("no key, a spoiled one, or one of another kind", () => {
       }
     }),
   );
+});
+
+/** Starts one program, which says nothing: what it was sent, and a way to end it. */
+function startingOne(more: { exitCode?: number } = {}) {
+  const signals: unknown[] = [];
+  const program = Object.assign(new EventEmitter(), {
+    ...{ stdin: null, stdout: null, stderr: null, exitCode: null, signalCode: null, ...more },
+    unref: () => undefined,
+    kill: (signal: unknown) => signals.push(signal),
+  });
+  return { program, signals, tools: toolsFrom((() => program) as unknown as typeof execFile) };
+}
+
+test("a tool that the kernel does not let go of is told as that, and not waited for without end", async () => {
+  const { tools: stuck, signals } = startingOne();
+  const run = stuck.run("blkdiscard", ["/dev/sda"], { timeoutMs: 5, goneWithinMs: 5 });
+  await assert.rejects(run, { code: "TOOL_STUCK", message: /blkdiscard was stopped, and has not ended/ });
+  assert.deepEqual(signals, ["SIGKILL"]);
+});
+
+test("a tool that has gone, and left something behind that holds its output open, is not waited for", async () => {
+  const { tools: killed, program } = startingOne();
+  const run = killed.run("mount", [], { timeoutMs: 5 });
+  while (program.listenerCount("exit") === 0) await new Promise(setImmediate);
+  program.emit("exit", null, "SIGKILL");
+  await assert.rejects(run, { code: "TOOL_TIMEOUT" });
+  const { tools: ended } = startingOne({ exitCode: 0 });
+  await assert.rejects(ended.run("mount", [], { timeoutMs: 5 }), { code: "TOOL_TIMEOUT" });
 });
 
 test("a tool's output, its failure, its absence, and one that does not end", async () => {

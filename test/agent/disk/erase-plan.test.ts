@@ -13,6 +13,7 @@ import { nvmeDevices } from "../../../agent/disk/nvme-device.ts";
 import { DiskTarget } from "../../../agent/disk/target.ts";
 import { thisMachine } from "../../../agent/machine/machine-files.ts";
 import { type Tools, tools } from "../../../agent/machine/tools.ts";
+import { Fault } from "../../../fault.ts";
 import { CELL_BYTES } from "../../../images/cell.ts";
 import { CellMapBuilder } from "../../../images/cell-map.ts";
 import { fakeClock } from "../fake-clock.ts";
@@ -113,8 +114,13 @@ function oldDisk(t: TestContext, mebibytes: number, isReal: boolean): Disk {
   };
 }
 
-async function erase(target: Disk, method: EraseMethod, manifest: ReturnType<typeof imageOf>, how?: Tools) {
-  const files = how === undefined ? thisMachine : treeFiles({ files: {}, links: {} });
+async function erase(
+  target: Disk,
+  method: EraseMethod,
+  manifest: ReturnType<typeof imageOf>,
+  how?: Tools,
+  files = how === undefined ? thisMachine : treeFiles({ files: {}, links: {} }),
+) {
   const blocks = new DiskTarget(target);
   await blocks.open();
   const percents: number[] = [];
@@ -174,6 +180,15 @@ test('"zeros" where the kernel refuses, or says it did and did not: they are wri
     const now = left(target);
     assert(now.subarray(CELL_BYTES).every((byte) => byte === 0));
   }
+});
+
+test("a tool that the kernel does not let go of ends the erase: it may still zero what would be written next", async (t) => {
+  const stuck = new Fault("TOOL_STUCK", { what: "It is still there.", why: "The kernel.", fix: "Off and on." });
+  const act = { run: () => Promise.reject(stuck) };
+  const target = oldDisk(t, 4, false);
+  await assert.rejects(erase(target, "zeros", imageOf("du", 2 * CELL_BYTES), act), stuck);
+  const zeroes = { [`/sys/block/${basename(target.path)}/queue/write_zeroes_max_bytes`]: "1" };
+  await assert.rejects(erase(target, "quick", imageOf("d", MIB), act, treeFiles({ files: zeroes, links: {} })), stuck);
 });
 
 test('"none" and "quick" without help from the device wipe the ends alone, and promise no zeros', async (t) => {

@@ -50,6 +50,23 @@ test("what disks hold is read from them, and nothing is written", async () => {
   assert(readFileSync(full.path).equals(whole));
 });
 
+test("a disk that does not answer takes one of Node's threads, and no more however often it is asked", async () => {
+  const path = join(directory, "silent");
+  // Opening it for reading waits until somebody opens it for writing.
+  execFileSync("mkfifo", [path]);
+  const silent = { ...diskFile("g", Buffer.alloc(4096)), path };
+  const blank = diskFile("h", Buffer.alloc(65_536));
+  for (let times = 0; times < 6; times += 1) {
+    const found = await examineDisks([silent], { files: nothing, tools: noTools, log }, 5);
+    assert.match(found[0]?.failing ?? "", /cannot be read \(it did not answer within/);
+  }
+  // Files are still read: with all four threads waiting this would not end.
+  const [seen] = await examineDisks([blank], { files: nothing, tools: noTools, log });
+  assert.deepEqual(seen?.holds, []);
+  // It answers: what was begun ends, as a disk that cannot be read.
+  execFileSync("sh", ["-c", `: > ${path}`]);
+});
+
 test("a disk that cannot be read is told as failing, and does not hold up the others", async () => {
   const short = { ...diskFile("d", Buffer.alloc(4096)), sizeBytes: 1024 * 1024 };
   const gone = { ...short, path: join(directory, "gone") };
