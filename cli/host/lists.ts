@@ -58,33 +58,48 @@ type AddOptions = {
 /** `bootcast host import`: hosts as a list says. */
 export function hostImportCommand(): Command {
   const command = new Command("import").description(
-    "Makes hosts as a list says (CSV or JSON): new ones are added, known ones changed, all or none. What is not in the list stays.",
+    "Makes hosts as a list says (CSV or JSON): new ones are added, known ones changed, all or none. What is not in the list stays. A list may lock hosts; it unlocks none, and who waits for approval goes on waiting without --approve.",
   );
   examples(command, [
     "bootcast host import room-b.csv --dry-run    # says what it would change",
     "bootcast host import room-b.csv",
+    "bootcast host import room-b.csv --approve    # also those that wait for approval",
     "bootcast host export | ssh other bootcast host import -",
   ]);
   return configOptions(globalOptions(command))
-    .argument("<file>", "columns mac, name, serial, group, labels, note, disk_rule; - reads standard input")
+    .argument(
+      "<file>",
+      "columns mac, name, serial, group, labels, note, disk_rule, approved, lock, lock_until; - reads standard input",
+    )
     .option("--dry-run", "only say what it would do")
-    .action(async (file: string, { dryRun = false }: { dryRun?: boolean }) => {
+    .option("--approve", "approve whoever is in the list: they may be given orders that erase")
+    .action(async (file: string, { dryRun = false, approve = false }: { dryRun?: boolean; approve?: boolean }) => {
       const text = await readList(file);
       const hosts = /^[\s\ufeff]*[[{]/.test(text) ? parseHostsJson(text) : parseHostsCsv(text);
       await withServer(command, async (api) => {
-        const done = await api.post<ImportedBody>("/api/v1/hosts/import", { hosts, isTrial: dryRun });
+        const done = await api.post<ImportedBody>("/api/v1/hosts/import", {
+          hosts,
+          isTrial: dryRun,
+          approves: approve,
+        });
         printResult({ ...done, isTrial: dryRun }, () => importText(done, dryRun));
       });
     });
 }
 
-function importText({ added, changed, same }: ImportedBody, isTrial: boolean): string {
+function importText({ added, changed, same, unapproved }: ImportedBody, isTrial: boolean): string {
   const lines = [
     ...added.map((name) => `  ${name}  new`),
     ...changed.map(({ name, what }) => `  ${name}  ${what.join(", ")}`),
   ];
   const head = `${added.length} added, ${changed.length} changed, ${same} as they were.`;
-  return [...lines, isTrial ? `It would be: ${head} Nothing was changed.` : head].join("\n");
+  const waiting =
+    unapproved.length === 0
+      ? []
+      : [
+          `Approved by nobody, so nothing of them is erased: ${unapproved.join(", ")}. --approve approves the whole list.`,
+        ];
+  return [...lines, isTrial ? `It would be: ${head} Nothing was changed.` : head, ...waiting].join("\n");
 }
 
 /** `bootcast host export`: the hosts as a list that can be kept, changed and imported. */
@@ -107,8 +122,19 @@ export function hostExportCommand(): Command {
     );
 }
 
-function rowOf({ mac, name, serial, group, labels, note, diskRule }: HostBody): HostRow {
-  return { mac, name, ...(serial === "" ? {} : { serial }), group, labels, note, diskRule };
+/** Whoever imports it elsewhere is to know who was not approved, and who is to be left alone. */
+function rowOf({ mac, name, serial, group, labels, note, diskRule, isApproved, lock }: HostBody): HostRow {
+  return {
+    mac,
+    name,
+    ...(serial === "" ? {} : { serial }),
+    group,
+    labels,
+    note,
+    diskRule,
+    ...(isApproved ? {} : { isApproved }),
+    ...(lock === null ? {} : { lock: { reason: lock.reason, untilMs: lock.untilMs } }),
+  };
 }
 
 async function readList(file: string): Promise<string> {

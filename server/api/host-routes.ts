@@ -148,9 +148,14 @@ export function hostRoutes(http: HttpServer, options: HostRouteOptions): void {
         response: { 200: ImportedBody },
       },
     },
-    async ({ body: { hosts: rows, isTrial = false } }) => {
-      const { added, changed, same } = await imports.import(rows, { isTrial });
-      return { added: [...added], changed: changed.map(({ name, what }) => ({ name, what: [...what] })), same };
+    async ({ body: { hosts: rows, isTrial = false, approves = false } }) => {
+      const { added, changed, same, unapproved } = await imports.import(rows, { isTrial, approves });
+      return {
+        added: [...added],
+        changed: changed.map(({ name, what }) => ({ name, what: [...what] })),
+        same,
+        unapproved: [...unapproved],
+      };
     },
   );
 

@@ -97,6 +97,13 @@ export const HostRowBody = Type.Object(
     labels: Type.Optional(Type.Array(Type.String())),
     note: Type.Optional(Nullable(Type.String())),
     diskRule: Type.Optional(Nullable(Type.String())),
+    /** False: nobody has approved it. */
+    isApproved: Type.Optional(Type.Boolean()),
+    lock: Type.Optional(
+      Nullable(
+        Type.Object({ reason: Type.String(), untilMs: Nullable(Type.Number({ minimum: 0, maximum: LATEST_MS })) }),
+      ),
+    ),
   },
   { additionalProperties: false },
 );
@@ -106,6 +113,8 @@ export const HostImportBody = Type.Object(
     hosts: Type.Array(HostRowBody, { maxItems: 5_000 }),
     /** Only says what it would do. */
     isTrial: Type.Optional(Type.Boolean()),
+    /** Whoever is in the list is approved. */
+    approves: Type.Optional(Type.Boolean()),
   },
   { additionalProperties: false },
 );
@@ -115,6 +124,8 @@ export const ImportedBody = Type.Object({
   changed: Type.Array(Type.Object({ name: Type.String(), what: Type.Array(Type.String()) })),
   /** How many were as the list says already. */
   same: Type.Number(),
+  /** Who is in the list and approved by nobody. */
+  unapproved: Type.Array(Type.String()),
 });
 export type ImportedBody = Type.Static<typeof ImportedBody>;
 

@@ -16,11 +16,17 @@ const ScriptListBody = Type.Object({
 export type ScriptListBody = Type.Static<typeof ScriptListBody>;
 const Done = Type.Object({});
 
-/** Scripts that run on restored disks: on the server's own socket only, as all orders. */
+/**
+ * Scripts that run on restored disks. They often hold what a machine needs to join a domain, so whoever only looks does
+ * not read them; who orders restores does, because they are part of what is ordered; and only admins change them.
+ */
 export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: Scripts }): void {
   http.get(
     "/api/v1/scripts",
-    { config: { role: "viewer" }, schema: { response: { 200: ScriptListBody } } },
+    {
+      config: { role: "operator" },
+      schema: { summary: "The scripts of images and groups, with their text", response: { 200: ScriptListBody } },
+    },
     async () => ({
       scripts: await scripts.list(),
     }),
@@ -28,7 +34,15 @@ export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: 
 
   http.put(
     "/api/v1/scripts/:kind/:owner/:script",
-    { config: { role: "admin" }, schema: { params: OneScript, body: ScriptBody, response: { 200: Done } } },
+    {
+      config: { role: "admin" },
+      schema: {
+        summary: "Gives an image or a group a script, or another text to one",
+        params: OneScript,
+        body: ScriptBody,
+        response: { 200: Done },
+      },
+    },
     async ({ params, body }) => {
       await scripts.set({ kind: params.kind, name: params.owner }, { name: params.script, ...body });
       return {};
@@ -37,7 +51,10 @@ export function scriptRoutes(http: HttpServer, { scripts }: { readonly scripts: 
 
   http.delete(
     "/api/v1/scripts/:kind/:owner/:script",
-    { config: { role: "admin" }, schema: { params: OneScript, response: { 200: Done } } },
+    {
+      config: { role: "admin" },
+      schema: { summary: "Takes a script away", params: OneScript, response: { 200: Done } },
+    },
     async ({ params }) => {
       await scripts.remove({ kind: params.kind, name: params.owner }, params.script);
       return {};

@@ -62,19 +62,9 @@ export class HostDesk {
     about: { readonly reason: string; readonly untilMs: number | null },
   ): Promise<Host[]> {
     const reason = readReason(about.reason);
-    const by = currentActor()?.name ?? "the server";
     return this.#each(words, async (change, host) => {
       if (about.untilMs !== null && !(about.untilMs > change.nowMs)) throw lockOver(about.untilMs);
-      const untilMs = about.untilMs === null ? null : Math.round(about.untilMs);
-      await set(change, host, {
-        locked_at_ms: change.nowMs,
-        lock_reason: reason,
-        lock_by: by,
-        lock_until_ms: untilMs,
-      });
-      // Behind the lock, not before it: a permit that is signed at this moment has waited for it, or is seen here.
-      await refuseBegun(change, host);
-      await change.record({ kind: "host.locked", hostId: host.id, data: { reason, untilMs } });
+      await lockHost(change, host, { reason, untilMs: about.untilMs });
     });
   }
 
@@ -123,6 +113,25 @@ async function set(change: Change, host: Pick<Host, "id">, settings: Settings): 
   await change.tables.updateTable("hosts").set(settings).where("id", "=", host.id).execute();
 }
 
+/** In the name of whoever makes the change. @throws {Fault} REASON_INVALID, HOST_BUSY */
+export async function lockHost(
+  change: Change,
+  host: Pick<Host, "id" | "name">,
+  about: { readonly reason: string; readonly untilMs: number | null },
+): Promise<void> {
+  const reason = readReason(about.reason);
+  const untilMs = about.untilMs === null ? null : Math.round(about.untilMs);
+  await set(change, host, {
+    locked_at_ms: change.nowMs,
+    lock_reason: reason,
+    lock_by: currentActor()?.name ?? "the server",
+    lock_until_ms: untilMs,
+  });
+  // Behind the lock, not before it: a permit that is signed at this moment has waited for it, or is seen here.
+  await refuseBegun(change, host);
+  await change.record({ kind: "host.locked", hostId: host.id, data: { reason, untilMs } });
+}
+
 /** Gives a host exactly these labels. @throws {Fault} LABELS_FULL */
 export async function setLabels(
   change: Change,
@@ -156,7 +165,7 @@ export async function setLabels(
 }
 
 /** Half of a disk is of no use to anybody: what has begun is stopped in so many words, or comes to its end. */
-async function refuseBegun({ tables }: Change, host: Host): Promise<void> {
+async function refuseBegun({ tables }: Change, host: Pick<Host, "id" | "name">): Promise<void> {
   const begun = await tables
     .selectFrom("deploy_hosts")
     .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")

@@ -3,7 +3,8 @@ import { Fault } from "../../fault.ts";
 import { isHostName } from "./host-identity.ts";
 import type { HostRow } from "./host-list.ts";
 import type { Host } from "./host-record.ts";
-import { asWritten, checkGroupName, checkLabel, MOST_LABELS, readNote } from "./host-words.ts";
+import { asWritten, checkGroupName, checkLabel, MOST_LABELS, readNote, readReason } from "./host-words.ts";
+import { lockNow } from "./lock.ts";
 
 /** What a list of hosts would change. */
 export type ImportPlan = {
@@ -12,6 +13,8 @@ export type ImportPlan = {
   readonly changes: readonly HostImport[];
   /** How many are in the list as they are. */
   readonly same: number;
+  /** Names, or addresses, of those in the list that nobody has approved, and that stay so. */
+  readonly unapproved: readonly string[];
 };
 
 /** A host of which the list says something else than is known. */
@@ -22,16 +25,20 @@ export type HostImport = { readonly host: Host; readonly row: HostRow; readonly 
  * common, counting the hosts that the list does not name. Hosts may exchange their names.
  *
  * @param known.ownerOf the host that last used an address
+ * @param terms.approves whether everybody in the list is approved; otherwise only who is new, and not written down as
+ *   one that nobody has approved
  * @throws {Fault} HOST_LIST_INVALID with the row's number and what is wrong with it
  */
 export function planImport(
   rows: readonly HostRow[],
   known: { readonly hosts: readonly Host[]; ownerOf(mac: string): string | undefined },
+  terms: { readonly approves: boolean; readonly nowMs: number },
 ): ImportPlan {
   const byId = new Map(known.hosts.map((host) => [host.id, host]));
   const rowOf = new Map<string, number>();
   const adds: HostRow[] = [];
   const changes: HostImport[] = [];
+  const unapproved: string[] = [];
   let same = 0;
   // Groups of the list count as well: its first spelling is the one.
   const grouped: { readonly group: string | null }[] = [...known.hosts];
@@ -43,15 +50,17 @@ export function planImport(
     const before = rowOf.get(key);
     if (before !== undefined) throw invalid(index + 1, `It is about the same host as host ${before}.`);
     rowOf.set(key, index + 1);
+    const { name = host?.name ?? row.mac } = row;
+    if (!terms.approves && (host?.isApproved ?? row.isApproved) === false) unapproved.push(name);
     if (host === undefined) adds.push(row);
     else {
-      const what = differences(host, row);
+      const what = differences(host, row, terms);
       if (what.length === 0) same += 1;
       else changes.push({ host, row, what });
     }
   }
   checkNames(rows, { hosts: known.hosts, rowOf });
-  return { adds, changes, same };
+  return { adds, changes, same, unapproved };
 }
 
 function grouping(row: HostRow, grouped: { readonly group: string | null }[]): HostRow {
@@ -69,6 +78,7 @@ function checked(row: HostRow, number: number): HostRow {
     for (const label of row.labels ?? []) checkLabel(label);
     if ((row.labels?.length ?? 0) > MOST_LABELS) throw invalid(number, `It has more than ${MOST_LABELS} labels.`);
     if (row.diskRule !== undefined && row.diskRule !== null) parseDiskRule(row.diskRule);
+    if (row.lock) readReason(row.lock.reason);
     const labels = row.labels === undefined ? {} : { labels: [...new Set(row.labels)] };
     return { ...row, ...labels, ...(row.note === undefined ? {} : { note: readNote(row.note) }) };
   } catch (error) {
@@ -78,7 +88,11 @@ function checked(row: HostRow, number: number): HostRow {
 }
 
 /** What the row says otherwise, by its names. */
-function differences(host: Host, row: HostRow): string[] {
+function differences(
+  host: Host,
+  row: HostRow,
+  { approves, nowMs }: { readonly approves: boolean; readonly nowMs: number },
+): string[] {
   const pairs = [
     ["name", host.name, row.name],
     ["group", host.group, row.group],
@@ -89,7 +103,17 @@ function differences(host: Host, row: HostRow): string[] {
     ["serial", host.serial, host.lastSeenMs === 0 ? row.serial : undefined],
   ] as const;
   const what: string[] = pairs.filter(([, is, wanted]) => wanted !== undefined && wanted !== is).map(([what]) => what);
-  return host.isApproved ? what : [...what, "approved"];
+  const isLocked = lockNow(host.lock, nowMs) !== null;
+  return [
+    ...what,
+    ...(approves && !host.isApproved ? ["approved"] : []),
+    ...(locksNow(row, nowMs) && !isLocked ? ["lock"] : []),
+  ];
+}
+
+/** Whether the row locks its host: a lock that is over is none. */
+export function locksNow({ lock }: Pick<HostRow, "lock">, nowMs: number): boolean {
+  return lock != null && (lock.untilMs === null || lock.untilMs > nowMs);
 }
 
 /** All names as they would be afterwards. */

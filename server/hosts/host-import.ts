@@ -2,8 +2,8 @@ import { randomBytes } from "node:crypto";
 import type { AgentState, Inventory } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
 import type { Change, EventLog } from "../events.ts";
-import { setLabels } from "./host-desk.ts";
-import { type HostImport, type ImportPlan, planImport } from "./host-import-plan.ts";
+import { lockHost, setLabels } from "./host-desk.ts";
+import { type HostImport, type ImportPlan, locksNow, planImport } from "./host-import-plan.ts";
 import type { HostRow } from "./host-list.ts";
 import type { Host } from "./host-record.ts";
 import { hashOfToken, listFull, MAX_HOSTS } from "./host-registration.ts";
@@ -17,6 +17,8 @@ export type Imported = {
   readonly changed: readonly { readonly name: string; readonly what: readonly string[] }[];
   /** How many were as the list says already. */
   readonly same: number;
+  /** Who is in the list and approved by nobody: nothing of them is erased. */
+  readonly unapproved: readonly string[];
 };
 
 /** Hosts that people write down instead of waiting until they appear. */
@@ -35,18 +37,24 @@ export class HostImports {
   }
 
   /**
-   * Makes the hosts as a list says, all or none of them. Hosts that are not in it stay as they are. Whoever is in it
-   * is approved: a person wrote it down.
+   * Makes the hosts as a list says, all or none of them. Hosts that are not in it stay as they are. Who is new in it is
+   * approved, because a person wrote it down, unless the list says that nobody has. Who appeared by itself and waits for
+   * approval goes on waiting, and no lock is ended.
    *
    * @param options.isTrial only says what it would do
+   * @param options.approves whoever is in the list is approved
    * @throws {Fault} HOST_LIST_INVALID, HOST_LIST_FULL, HOST_BUSY when the name of a host at work would change
    */
-  async import(rows: readonly HostRow[], options: { readonly isTrial?: boolean } = {}): Promise<Imported> {
+  async import(
+    rows: readonly HostRow[],
+    { isTrial = false, approves = false }: { readonly isTrial?: boolean; readonly approves?: boolean } = {},
+  ): Promise<Imported> {
     return this.#events.change(async (change) => {
-      const plan = await this.#plan(change, rows);
-      if (options.isTrial === true) {
+      const plan = await this.#plan(change, rows, approves);
+      const { same } = plan;
+      if (isTrial) {
         const names = plan.adds.map(({ name, mac }) => name ?? mac);
-        return { added: names, changed: plan.changes.map(changeOf), same: plan.same };
+        return { added: names, changed: plan.changes.map(changeOf), same, unapproved: plan.unapproved };
       }
       const changed = plan.changes.map(changeOf);
       await rename(change, plan.changes);
@@ -55,8 +63,8 @@ export class HostImports {
       // Before a pattern gives one of them to another host.
       for (const { name } of plan.adds) if (name !== undefined) taken.add(name.toLowerCase());
       const added: string[] = [];
-      for (const row of plan.adds) added.push((await this.#add(change, row, taken)).name);
-      return { added, changed, same: plan.same };
+      for (const row of plan.adds) added.push((await this.#add(change, row, { taken, approves })).name);
+      return { added, changed, same, unapproved: plan.unapproved };
     });
   }
 
@@ -71,25 +79,30 @@ export class HostImports {
           fix: `Change that one (bootcast host rename ${known.name} NAME), or forget it first: bootcast host forget ${known.name}`,
         });
       }
-      const plan = await this.#plan(change, [row]).catch((error) => {
+      const plan = await this.#plan(change, [row], false).catch((error) => {
         throw cannotAdd(error);
       });
-      return (await this.#add(change, plan.adds[0] ?? row, await namesIn(change))).id;
+      return (await this.#add(change, plan.adds[0] ?? row, { taken: await namesIn(change), approves: false })).id;
     });
     return (await this.#hosts.ofId(id))!;
   }
 
-  async #plan(change: Change, rows: readonly HostRow[]): Promise<ImportPlan> {
+  async #plan(change: Change, rows: readonly HostRow[], approves: boolean): Promise<ImportPlan> {
     const macs = await change.tables.selectFrom("host_macs").selectAll().execute();
     const ownerOf = new Map(macs.map(({ mac, host_id }) => [mac, host_id]));
     const hosts = await this.#hosts.list(change.tables);
-    const plan = planImport(rows, { hosts, ownerOf: (mac) => ownerOf.get(mac) });
+    const known = { hosts, ownerOf: (mac: string) => ownerOf.get(mac) };
+    const plan = planImport(rows, known, { approves, nowMs: change.nowMs });
     if (hosts.length + plan.adds.length > this.#maxHosts) throw listFull(this.#maxHosts);
     return plan;
   }
 
-  /** @param taken the names in use, lower case; the new one is added */
-  async #add(change: Change, row: HostRow, taken: Set<string>): Promise<{ id: string; name: string }> {
+  /** @param about.taken the names in use, lower case; the new one is added */
+  async #add(
+    change: Change,
+    row: HostRow,
+    { taken, approves }: { readonly taken: Set<string>; readonly approves: boolean },
+  ): Promise<{ id: string; name: string }> {
     const id = `h-${randomBytes(6).toString("hex")}`;
     const { mac, serial = "", group = null, labels = [], note = null, diskRule = null } = row;
     const name =
@@ -124,7 +137,7 @@ export class HostImports {
         waiting_since_ms: change.nowMs,
         first_seen_ms: change.nowMs,
         last_seen_ms: 0,
-        is_approved: 1,
+        is_approved: approves || row.isApproved !== false ? 1 : 0,
         group_name: group,
         note,
         disk_rule: diskRule,
@@ -133,6 +146,7 @@ export class HostImports {
     await change.tables.insertInto("host_macs").values({ mac, host_id: id }).execute();
     await change.record({ kind: "host.added", hostId: id, data: { ...row, name } });
     await setLabels(change, { id, name, labels: [] }, labels);
+    if (row.lock && locksNow(row, change.nowMs)) await lockHost(change, { id, name }, row.lock);
     return { id, name };
   }
 }
@@ -199,4 +213,5 @@ async function apply(change: Change, { host, row, what }: HostImport): Promise<v
   if (what.includes("note")) await record("host.note", { note });
   if (what.includes("diskRule")) await record("host.disk-rule", { from: host.diskRule, to: diskRule });
   if (labels !== undefined) await setLabels(change, host, labels);
+  if (row.lock && what.includes("lock")) await lockHost(change, host, row.lock);
 }

@@ -15,10 +15,25 @@ export type HostRow = {
   readonly note?: string | null;
   /** Which of its disks orders are for: agent/disk/rule.ts. */
   readonly diskRule?: string | null;
+  /** False: nobody had approved it where the list was written. */
+  readonly isApproved?: boolean;
+  /** Null and absent say nothing: a list locks hosts, and unlocks none. */
+  readonly lock?: { readonly reason: string; readonly untilMs: number | null } | null;
 };
 
 /** The columns of a table, in their order, by the names in its first line. */
-const columns = ["mac", "name", "serial", "group", "labels", "note", "disk_rule"] as const;
+const columns = [
+  "mac",
+  "name",
+  "serial",
+  "group",
+  "labels",
+  "note",
+  "disk_rule",
+  "approved",
+  "lock",
+  "lock_until",
+] as const;
 type Column = (typeof columns)[number];
 
 /**
@@ -60,7 +75,23 @@ function rowOf(item: unknown, where: string): HostRow {
     ...(serial ? { serial } : {}),
     ...definedOf({ group: text("group"), note: text("note"), diskRule: text("diskRule") }),
     ...(labels === undefined ? {} : { labels: labels as string[] }),
+    ...standingOf(given, where),
   };
+}
+
+/** Whether it is approved, and its lock. */
+function standingOf(given: Readonly<Record<string, unknown>>, where: string): Pick<HostRow, "isApproved" | "lock"> {
+  const { isApproved, lock } = given;
+  if (isApproved !== undefined && typeof isApproved !== "boolean") {
+    throw invalid(`${where} of the list is not right.`, "Its isApproved is neither true nor false.");
+  }
+  const approved = isApproved === undefined ? {} : { isApproved };
+  if (lock === undefined || lock === null) return approved;
+  const { reason, untilMs = null } = lock as { readonly reason?: unknown; readonly untilMs?: unknown };
+  if (typeof reason !== "string" || (untilMs !== null && !Number.isSafeInteger(untilMs))) {
+    throw invalid(`${where} of the list is not right.`, "Its lock has no reason, or an end that is no time.");
+  }
+  return { ...approved, lock: { reason, untilMs: untilMs as number | null } };
 }
 
 /** A list as JSON that `parseHostsJson` reads, for people to keep. */
@@ -70,7 +101,8 @@ export function writeHostsJson(rows: readonly HostRow[]): string {
 
 /**
  * A list as a spreadsheet saves it (RFC 4180; semicolons and tabs separate as well). The first line names the columns:
- * mac, and any of name, serial, group, labels (with spaces between), note, disk_rule. Other columns count for nothing.
+ * mac, and any of name, serial, group, labels (with spaces between), note, disk_rule, approved (yes or no), lock (why)
+ * and lock_until (in UTC, like 2026-11-27T18:00Z). Other columns count for nothing.
  *
  * @throws {Fault} HOST_LIST_INVALID with the number of the line
  */
@@ -97,15 +129,46 @@ export function parseHostsCsv(text: string): HostRow[] {
         diskRule: emptyIsNull(text("disk_rule")),
       }),
       ...(labels === undefined ? {} : { labels: labels.split(/[\s,]+/).filter((label) => label !== "") }),
+      ...cellsStanding({ approved: text("approved"), lock: text("lock"), until: text("lock_until") }, `Line ${line}`),
     };
   });
 }
 
+/** The same as `standingOf`, of a table's cells. */
+function cellsStanding(
+  cells: {
+    readonly approved: string | undefined;
+    readonly lock: string | undefined;
+    readonly until: string | undefined;
+  },
+  where: string,
+): Pick<HostRow, "isApproved" | "lock"> {
+  const { approved = "", lock: reason = "", until = "" } = cells;
+  if (!/^(yes|no)?$/i.test(approved)) {
+    throw invalid(`${where} of the list is not right.`, `"${approved}" in the column approved is neither yes nor no.`);
+  }
+  if (
+    !/^(\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z)?$/.test(until) ||
+    (until !== "" && Number.isNaN(Date.parse(until)))
+  ) {
+    throw invalid(`${where} of the list is not right.`, `"${until}" is no time like 2026-11-27T18:00Z.`);
+  }
+  const untilMs = until === "" ? null : Date.parse(until);
+  return {
+    ...(approved === "" ? {} : { isApproved: approved.toLowerCase() === "yes" }),
+    ...(reason === "" ? {} : { lock: { reason, untilMs } }),
+  };
+}
+
 /** A list that `parseHostsCsv` reads. */
 export function writeHostsCsv(rows: readonly HostRow[]): string {
-  const lines = rows.map(({ mac, name, serial, group, labels, note, diskRule }) =>
-    [mac, name, serial, group, labels?.join(" "), note, diskRule].map((cell) => csvCell(cell ?? "")).join(","),
-  );
+  const lines = rows.map((row) => {
+    const { mac, name, serial, group, labels, note, diskRule, isApproved, lock } = row;
+    const approved = isApproved === undefined ? "" : isApproved ? "yes" : "no";
+    const until = lock?.untilMs == null ? "" : new Date(lock.untilMs).toISOString();
+    const cells = [mac, name, serial, group, labels?.join(" "), note, diskRule, approved, lock?.reason, until];
+    return cells.map((cell) => csvCell(cell ?? "")).join(",");
+  });
   return `${[columns.join(","), ...lines].join("\r\n")}\r\n`;
 }
 

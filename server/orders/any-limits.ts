@@ -26,7 +26,7 @@ export type Appeared = {
  * @returns undefined when only its address would tell, and that is not known
  */
 export function isMeant({ network, model }: AnyLimits, host: Appeared): boolean | undefined {
-  if (model !== undefined && !patternOf(model).test(host.model)) return false;
+  if (model !== undefined && !matchesPattern(host.model, model)) return false;
   if (network === undefined) return true;
   return host.address === null ? undefined : isIn(host.address, network);
 }
@@ -59,9 +59,20 @@ export function limitsText({ network, model, most }: AnyLimits): string {
   return parts.join(", ");
 }
 
-function patternOf(model: string): RegExp {
-  const parts = model.split("*").map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&"));
-  return new RegExp(`^${parts.join(".*")}$`, "i");
+/** Each part is looked for once, behind the one before it: a pattern of many "*" costs no more than one of few. */
+function matchesPattern(text: string, pattern: string): boolean {
+  const letters = text.toLowerCase();
+  const [first = "", ...between] = pattern.toLowerCase().split("*");
+  const last = between.pop();
+  if (last === undefined) return letters === first;
+  if (!letters.startsWith(first)) return false;
+  let at = first.length;
+  for (const part of between) {
+    const found = letters.indexOf(part, at);
+    if (found < 0) return false;
+    at = found + part.length;
+  }
+  return at + last.length <= letters.length && letters.endsWith(last);
 }
 
 function isIn(address: string, network: string): boolean {

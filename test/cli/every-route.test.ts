@@ -62,6 +62,8 @@ test("what routes ask for: nothing is open but the door, and who only looks chan
     assert.equal(least === "anyone", forAnyone.includes(route), `${route} is for ${least}`);
     if (method !== "GET" && least !== "anyone" && !ownChanges.includes(route)) assert.notEqual(least, "viewer", route);
     if (/\/(users|tokens|audit)/.test(path)) assert.equal(least, "admin", route);
+    // They may hold secrets.
+    if (path.startsWith("/api/v1/scripts")) assert.equal(least, method === "GET" ? "operator" : "admin", route);
   }
 });
 

@@ -65,7 +65,8 @@ test("host: approve, group, label, note, lock, wake, and what the lists say then
 
 test("host: a list goes out as a table, comes back changed, and adds what is new", async () => {
   const table = await run("export", "--csv");
-  assert.match(table, /^mac,name,serial,group,labels,note,disk_rule\r\n/);
+  assert.match(table, /^mac,name,serial,group,labels,note,disk_rule,approved,lock,lock_until\r\n/);
+  assert.match(table, /lab-01,.*,,exam,20\d\d-\d\d-\d\dT.*Z\r\n/);
   const path = join(directory, "room.csv");
   writeFileSync(path, `${table.replace("fan is loud", "")}52:54:00:00:00:03,teacher,,room-b,,,\r\n`);
   assert.match(

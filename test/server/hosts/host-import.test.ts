@@ -32,6 +32,7 @@ test("a list adds hosts, changes known ones, leaves the others, and changes noth
     added: ["lab-77", "lab-02"],
     changed: [{ name: "teacher", what: ["name", "group", "labels", "note", "diskRule"] }],
     same: 0,
+    unapproved: [],
   });
   assert.deepEqual(trial.changed, done.changed);
   const hosts = await core.hosts.list();
@@ -47,7 +48,7 @@ test("a list adds hosts, changes known ones, leaves the others, and changes noth
   const { labels, note, diskRule } = await core.hosts.find("teacher");
   assert.deepEqual([labels, note, diskRule], [["kiosk"], "old", "smallest"]);
   const events = (await core.events.list()).length;
-  assert.deepEqual(await imports.import(rows), { added: [], changed: [], same: 3 });
+  assert.deepEqual(await imports.import(rows), { added: [], changed: [], same: 3, unapproved: [] });
   assert.equal((await core.events.list()).length, events);
   // What is null is taken away, what is absent stays.
   await imports.import([row(2, { group: null, labels: [], note: null, diskRule: null })]);
@@ -147,14 +148,61 @@ test("a host that is known, or cannot be, is not added", async () => {
   await assert.rejects(imports.add(row(2, { name: "a b" })), { code: "HOST_INVALID" });
 });
 
-test("whoever is in a list is approved", async () => {
+test("who is new in a list is approved; who waits for approval is so only where that is asked for", async () => {
   const core = await Core.open({ approve: "ask" });
   await core.hosts.register(machine(1));
   const { imports } = core.hostParts();
-  assert.deepEqual((await imports.import([row(1)])).changed, [{ name: "lab-01", what: ["approved"] }]);
   await imports.add(row(2));
-  assert.deepEqual(
-    (await core.hosts.list()).map(({ isApproved }) => isApproved),
-    [true, true],
-  );
+  const rows = [row(1, { note: "fan" }), row(3, { name: "seen" }), row(4, { name: "unseen", isApproved: false })];
+  const trial = await imports.import(rows, { isTrial: true });
+  const done = await imports.import(rows);
+  assert.deepEqual(done, {
+    added: ["seen", "unseen"],
+    changed: [{ name: "lab-01", what: ["note"] }],
+    same: 0,
+    unapproved: ["lab-01", "unseen"],
+  });
+  assert.deepEqual(trial.unapproved, done.unapproved);
+  const approved = async () => (await core.hosts.list()).map(({ name, isApproved }) => [name, isApproved]);
+  assert.deepEqual(await approved(), [
+    ["lab-01", false],
+    ["lab-02", true],
+    ["seen", true],
+    ["unseen", false],
+  ]);
+  const asked = await imports.import(rows, { approves: true });
+  assert.deepEqual(asked.changed, [
+    { name: "lab-01", what: ["approved"] },
+    { name: "unseen", what: ["approved"] },
+  ]);
+  assert.deepEqual(asked.unapproved, []);
+  assert((await approved()).every(([, is]) => is));
+  // Nobody's approval is taken away by a list.
+  assert.equal((await imports.import([row(1, { isApproved: false })])).same, 1);
+});
+
+test("a list locks hosts and unlocks none; a lock that is over locks nobody", async () => {
+  const { core, imports } = await site(2);
+  await core.desk.lock(["lab-02"], { reason: "exam", untilMs: null });
+  const over = { reason: "long ago", untilMs: core.nowMs };
+  const until = { reason: "repair", untilMs: core.nowMs + 60_000 };
+  const rows = [row(1, { lock: until }), row(2, { lock: null }), row(3, { lock: over }), row(4, { lock: until })];
+  assert.deepEqual((await imports.import(rows)).changed, [{ name: "lab-01", what: ["lock"] }]);
+  const locks = async () => (await core.hosts.list()).map(({ lock }) => lock?.reason);
+  assert.deepEqual(await locks(), ["repair", "exam", undefined, "repair"]);
+  const again = [row(1, { lock: { ...until, reason: "other" } }), row(2, { lock: until })];
+  assert.equal((await imports.import(again)).same, 2, "a lock that holds stays as it is");
+  assert.deepEqual(await locks(), ["repair", "exam", undefined, "repair"]);
+  await assert.rejects(imports.import([row(5, { lock: { reason: " ", untilMs: null } })]), {
+    code: "HOST_LIST_INVALID",
+  });
+});
+
+test("who is being erased cannot be locked by a list either", async () => {
+  const { core, imports } = await site(1);
+  const { id } = await core.hosts.find("lab-01");
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
+  for (const state of ["preflight", "erasing"] as const) await core.report(id, state, deployId);
+  await assert.rejects(imports.import([row(1, { lock: { reason: "exam", untilMs: null } })]), { code: "HOST_BUSY" });
+  assert.equal((await core.hosts.find("lab-01")).lock, null);
 });

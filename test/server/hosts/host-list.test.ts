@@ -10,7 +10,7 @@ const tables: [string, string, object[]][] = [
   ["only addresses", `mac\n${MAC}\n`, [{ mac: MAC }]],
   [
     "as it is written by us",
-    `mac,name,serial,group,labels,note,disk_rule\r\n${MAC},lab-07,C02,room-b,kiosk floor:2,"old, loud",only\r\n`,
+    `mac,name,serial,group,labels,note,disk_rule,approved,lock,lock_until\r\n${MAC},lab-07,C02,room-b,kiosk floor:2,"old, loud",only,no,exam,2026-11-27T18:00:00.000Z\r\n`,
     [
       {
         mac: MAC,
@@ -20,8 +20,15 @@ const tables: [string, string, object[]][] = [
         labels: ["kiosk", "floor:2"],
         note: "old, loud",
         diskRule: "only",
+        isApproved: false,
+        lock: { reason: "exam", untilMs: Date.UTC(2026, 10, 27, 18) },
       },
     ],
+  ],
+  [
+    "approved, and locked for ever",
+    `mac,approved,lock,lock_until\n${MAC},Yes,exam,\n`,
+    [{ mac: MAC, isApproved: true, lock: { reason: "exam", untilMs: null } }],
   ],
   [
     "as a German spreadsheet saves it",
@@ -48,6 +55,9 @@ for (const [name, text, why] of [
   ["half an address", "mac\n52:54:00\n", /no address/],
   ["a group's address", "mac\n01:00:5e:00:00:01\n", /no address/],
   ["no address at all", "mac\n00:00:00:00:00:00\n", /no address/],
+  ["approved or not", `mac,approved\n${MAC},maybe\n`, /neither yes nor no/],
+  ["a lock until no time", `mac,lock,lock_until\n${MAC},exam,friday\n`, /no time/],
+  ["a lock until a day that there is not", `mac,lock,lock_until\n${MAC},exam,2026-13-45T18:00Z\n`, /no time/],
   ["a cell that never ends", `mac,note\n${MAC},"x\n`, /not closed/],
 ] as const) {
   test(`a table of hosts is refused: ${name}`, () => {

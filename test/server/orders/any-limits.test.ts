@@ -12,6 +12,11 @@ for (const [limits, is] of [
   [{ model: "iMac" }, false],
   [{ model: "iMac1.,1" }, false],
   [{ model: "*" }, true],
+  [{ model: "**" }, true],
+  [{ model: "*i*a*1*1*" }, true],
+  [{ model: "i*iMac12,1" }, false],
+  [{ model: "iMac12,1*iMac12,1" }, false],
+  [{ model: "*Mac*Mac*" }, false],
   [{ network: "10.1.2.3/32" }, true],
   [{ network: "10.1.2.2/31" }, true],
   [{ network: "10.1.2.4/31" }, false],
@@ -26,6 +31,13 @@ for (const [limits, is] of [
     assert.equal(isMeant(limits, host), is);
   });
 }
+
+test("a pattern of any length is answered at once", () => {
+  const model = "a".repeat(30);
+  assert.equal(isMeant({ model: `${"*a".repeat(30)}*` }, { ...host, model }), true);
+  // As a regular expression it would take years.
+  assert.equal(isMeant({ model: `${"*a".repeat(2_000)}*b` }, { ...host, model: "a".repeat(4_000) }), false);
+});
 
 test("where a host is that was never heard of is not known", () => {
   assert.equal(isMeant({ network: "10.0.0.0/8" }, { ...host, address: null }), undefined);
