@@ -48,6 +48,8 @@ const main = async () => console.log("REPORT " + JSON.stringify({
   blockDevices: readdirSync("/sys/block"),
   version: readFileSync("/etc/bootcast/version", "utf8").trim(),
   siteKey: readFileSync("/etc/bootcast/site.pub", "utf8"),
+  patience: ["/sys/module/nvme_core/parameters/io_timeout", "/sys/block/sda/device/timeout"].map((path) =>
+    Number(readFileSync(path, "utf8"))),
   receiveBuffer: Number(readFileSync("/proc/sys/net/core/rmem_max", "utf8")),
   lease: readFileSync("/run/bootcast/network", "utf8"),
   ping: spawnSync("ping", ["-c", "1", "-W", "1", "10.9.0.1"]).status,
@@ -121,6 +123,7 @@ describe("the boot image", () => {
       ...["-object", `filter-dump,id=dump,netdev=net,file=${join(folder, "sent.pcap")}`],
       ...["-drive", `file=${join(folder, "disk.raw")},format=raw,if=none,id=disk`],
       ...["-device", "nvme,drive=disk,serial=SN-17"],
+      ...["-drive", "driver=null-co,size=1M,read-zeroes=on,if=none,id=sata", "-device", "ide-hd,drive=sata,bus=ide.0"],
     ]);
     const report = JSON.parse(/REPORT (\{.*\})/.exec(screen)?.[1] ?? assert.fail(`no report:\n${screen}`));
     assert.equal(report.node, image.node);
@@ -130,6 +133,7 @@ describe("the boot image", () => {
     assert.deepEqual(report.absentModules, ["efivarfs"]);
     for (const name of ["hfsplus", "ext4", "vfat", "fuse"]) assert(report.fileSystems.includes(name), name);
     assert(report.blockDevices.includes("nvme0n1"));
+    assert.deepEqual(report.patience, [255, 180], "what a disk may take for one command, in seconds");
     assert.deepEqual([report.nvme, report.formatted], ["SN-17", 0]);
     assert.match(report.unknown, /^NVME_FAILED To the command 0xc5 the answer was: status 0x/);
     assert.deepEqual(
