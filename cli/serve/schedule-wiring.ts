@@ -54,7 +54,7 @@ export function schedulesOf(options: ScheduleWiring) {
   const seen: ByItself = {
     schedules: async () => {
       const active = (await schedules.list()).filter(({ isPaused }) => !isPaused);
-      return Promise.all(active.map(async (each) => ({ name: each.name, fault: await schedules.faultOf(each) })));
+      return Promise.all(active.map(async (each) => ({ name: each.name, ...(await schedules.outlookOf(each)) })));
     },
     told: () => targets.list(),
   };

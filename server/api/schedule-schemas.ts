@@ -52,7 +52,7 @@ export const ScheduleRunBody = Type.Object({
   state: Type.Unsafe<(typeof runStates)[number]>({ type: "string", enum: [...runStates] }),
   /** Its session; null: nothing was ordered. */
   deployId: Nullable(Type.Number()),
-  /** Hosts that were in use. */
+  /** Hosts that were in use, and words of it that meant nobody. */
   leftOut: Type.Array(Type.Object({ name: Type.String(), why: Type.String() })),
   why: Type.String(),
   endedAtMs: Nullable(Type.Number()),

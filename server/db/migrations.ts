@@ -8,6 +8,7 @@ import { orderScripts } from "./order-scripts.ts";
 import { repeats } from "./repeats.ts";
 import { resume } from "./resume.ts";
 import { rollouts } from "./rollouts.ts";
+import { scheduleMembers } from "./schedule-members.ts";
 import { schedules } from "./schedules.ts";
 
 /**
@@ -31,6 +32,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0014-host-desk": { up: hostDesk },
   "0015-rollouts": { up: rollouts },
   "0016-schedules": { up: schedules },
+  "0017-schedule-members": { up: scheduleMembers },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

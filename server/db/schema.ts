@@ -72,8 +72,10 @@ export type ScheduleRunTable = {
   /** One of `runStates`. */
   state: string;
   deploy_id: number | null;
-  /** JSON list of `LeftOut`: who was in use. */
+  /** JSON list of `LeftOut`: who was in use, and words that meant nobody. */
   left_out: string;
+  /** JSON list of `Member`: whom its words meant then; null: nobody knows. */
+  members: Generated<string | null>;
   /** 1: its window is over, and who had not begun was left alone. */
   is_closed: number;
   why: string;

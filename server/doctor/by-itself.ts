@@ -11,10 +11,17 @@ type Told = {
   readonly fault: FaultText | null;
 };
 
+/** A schedule: why its order could not be given, if it could not, and which of its words mean nobody any more. */
+type Outlook = {
+  readonly name: string;
+  readonly fault?: Fault;
+  readonly leftOut: readonly { readonly name: string; readonly why: string }[];
+};
+
 /** What happens by itself, as the running server knows it. */
 export type ByItself = {
-  /** Schedules that are not paused, and why their orders could not be given, if they could not. */
-  schedules(): Promise<readonly { readonly name: string; readonly fault: Fault | undefined }[]>;
+  /** Schedules that are not paused. */
+  schedules(): Promise<readonly Outlook[]>;
   told(): Promise<readonly Told[]>;
 };
 
@@ -22,15 +29,18 @@ export type ByItself = {
 const LEAST_FAILURES = 3;
 
 /** Schedules that will fail when their time comes: their image was removed, or nobody has their name any more. */
-export function scheduleFindings(schedules: Awaited<ReturnType<ByItself["schedules"]>>): Finding[] {
-  const broken = schedules.filter(({ fault }) => fault !== undefined);
+export function scheduleFindings(schedules: readonly Outlook[]): Finding[] {
+  const broken = schedules.filter(({ fault, leftOut }) => fault !== undefined || leftOut.length > 0);
   if (schedules.length > 0 && broken.length === 0) {
     return [{ probe: "schedules", status: "ok", detail: "The orders of all schedules can be given." }];
   }
-  return broken.map(({ name, fault }) => ({
+  return broken.map(({ name, fault, leftOut }) => ({
     probe: `schedule ${name}`,
     status: "warn",
-    detail: `When its time comes the schedule ${name} will fail: ${fault?.what ?? ""} ${fault?.why ?? ""}`.trim(),
+    detail:
+      fault === undefined
+        ? `When its time comes the schedule ${name} will leave out: ${leftOut.map((each) => each.why).join("; ")}.`
+        : `When its time comes the schedule ${name} will fail: ${fault.what} ${fault.why}`,
     fix: `bootcast schedule remove ${name}, and add it again as it is meant`,
   }));
 }

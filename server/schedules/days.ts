@@ -1,6 +1,6 @@
 import { Fault } from "../../fault.ts";
 
-const names = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
+const names: readonly string[] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /**
  * Days of the week as people write them: "daily", "fri", "mon-fri", "sat,sun", "fri-mon".
@@ -9,10 +9,10 @@ const names = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
  * @throws {Fault} SCHEDULE_INVALID
  */
 export function readDays(text: string): number[] {
-  if (text === "daily") return names.map((_, day) => day);
+  if (text === "daily") return [...names.keys()];
   const days = new Set<number>();
   for (const part of text.split(",")) {
-    const [first, last = first, ...more] = part.split("-").map((name) => names.findIndex((day) => day === name));
+    const [first, last = first, ...more] = part.split("-").map((name) => names.indexOf(name));
     if (first === undefined || last === undefined || first < 0 || last < 0 || more.length > 0) throw notDays(text);
     for (let day = first; ; day = (day + 1) % 7) {
       days.add(day);

@@ -4,6 +4,7 @@ import type { Database } from "../db/database.ts";
 import type { Tables } from "../db/schema.ts";
 import type { Change, EventLog } from "../events.ts";
 import { endOrder } from "../orders/reports.ts";
+import { changesText, type MemberChanges } from "./members.ts";
 import type { LeftOut, RunState, ScheduleRun } from "./schedule.ts";
 
 type RunKey = Pick<ScheduleRun, "schedule" | "dueAtMs">;
@@ -111,7 +112,15 @@ export async function leftOutOf(
 /** How a run went whose order is over. */
 export function resultOf(
   counts: HostCounts,
-  { isStopped, leftOut }: { readonly isStopped: boolean; readonly leftOut: readonly LeftOut[] },
+  {
+    isStopped,
+    leftOut,
+    changes,
+  }: {
+    readonly isStopped: boolean;
+    readonly leftOut: readonly LeftOut[];
+    readonly changes?: MemberChanges | undefined;
+  },
 ): RunResult {
   const parts = [
     `${counts.done} done`,
@@ -119,7 +128,7 @@ export function resultOf(
     ...(counts.cancelled > 0 ? [`${counts.cancelled} ${isStopped ? "stopped" : "did not come in time"}`] : []),
   ];
   const others = leftOut.map(({ name, why }) => `${name} was left alone: ${why}.`);
-  const why = [`${parts.join(", ")}.`, ...others].join(" ");
+  const why = [`${parts.join(", ")}.`, ...others, ...changesText(changes)].join(" ");
   if (isStopped) return { state: "stopped", why, counts };
   return { state: counts.failed > 0 || counts.done === 0 ? "failed" : "done", why, counts };
 }

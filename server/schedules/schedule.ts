@@ -36,7 +36,7 @@ export type ScheduleRun = {
   readonly state: RunState;
   /** Null: nothing was ordered. */
   readonly deployId: number | null;
-  /** Hosts that were in use. */
+  /** Hosts that were in use, and words of it that meant nobody. */
   readonly leftOut: readonly LeftOut[];
   /** How it went, one sentence; empty while it goes on. */
   readonly why: string;

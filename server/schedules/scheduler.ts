@@ -5,6 +5,7 @@ import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import type { DeployRequest } from "../orders/deploy-plan.ts";
 import { type Decision, decide, ON_TIME_MS } from "./decide.ts";
+import { changesSince, meantNow } from "./members.ts";
 import { closeWindow, countHosts, endRun, leftOutOf, noteOrdered, resultOf } from "./run-steps.ts";
 import { isForNow, runOf, type Schedule, type ScheduleRun, scheduleOf } from "./schedule.ts";
 
@@ -140,7 +141,8 @@ export class Scheduler {
     if (deploy?.state !== "active") {
       const counts = await countHosts(db, deployId);
       const leftOut = await leftOutOf(db, run, deployId);
-      await endRun(events, run, resultOf(counts, { isStopped: deploy?.state === "cancelled", leftOut }));
+      const changes = await changesSince(db, run);
+      await endRun(events, run, resultOf(counts, { isStopped: deploy?.state === "cancelled", leftOut, changes }));
       return;
     }
     if (!run.isClosed && now() >= run.endsAtMs) {
@@ -167,7 +169,7 @@ export class Scheduler {
     }
     const actor = `schedule ${name}`;
     try {
-      const request = schedule.skipsUsed ? await this.#withoutUsed(schedule, run) : schedule.request;
+      const request = await this.#requestOf(schedule, run);
       await actingAs({ name: actor, inChange: (tables) => noteOrdered(tables, run, actor) }, () =>
         order({ ...request, wake: schedule.isWaking, confirmed: [] }),
       );
@@ -178,27 +180,31 @@ export class Scheduler {
     }
   }
 
-  /** @throws {Fault} HOSTS_SKIPPED when all are in use */
-  async #withoutUsed({ request }: Schedule, run: ScheduleRun): Promise<DeployRequest> {
+  /**
+   * What is ordered now: whom its words mean tonight, without those in use.
+   *
+   * @throws {Fault} HOSTS_SKIPPED when all are in use, and as `select` when its words mean nobody
+   */
+  async #requestOf({ request, skipsUsed }: Schedule, run: ScheduleRun): Promise<DeployRequest> {
     const { events, select, inUse } = this.#options;
     if (request.to === "any") return request;
-    const hosts = await select(request.to);
-    const used = await inUse(
-      hosts.map(({ id }) => id),
-      this.#stopping.signal,
-    );
+    const { words, hosts, leftOut } = await meantNow(request.to, select);
+    const ids = hosts.map(({ id }) => id);
+    const used = skipsUsed ? await inUse(ids, this.#stopping.signal) : new Set<string>();
     const names = hosts.filter(({ id }) => used.has(id)).map((host) => host.name);
-    if (names.length === 0) return request;
+    const all = [...leftOut, ...names.map((name) => ({ name, why: IN_USE }))];
+    const members = hosts.map(({ id, name }) => ({ id, name }));
     await events.change(({ tables }) =>
       tables
         .updateTable("schedule_runs")
-        .set({ left_out: JSON.stringify(names.map((name) => ({ name, why: IN_USE }))) })
+        .set({ left_out: JSON.stringify(all), members: JSON.stringify(members) })
         .where("schedule", "=", run.schedule)
         .where("due_at_ms", "=", run.dueAtMs)
         .execute(),
     );
-    const to = hosts.filter(({ id }) => !used.has(id)).map(({ id }) => id);
-    if (to.length === 0) throw allInUse(names);
+    if (all.length === 0) return request;
+    if (names.length === hosts.length) throw allInUse(names);
+    const to = names.length === 0 ? [...words] : ids.filter((id) => !used.has(id));
     return { ...request, to, target: request.target ?? request.to.join(", ").slice(0, MOST_TARGET_LETTERS) };
   }
 }

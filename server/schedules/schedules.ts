@@ -3,9 +3,10 @@ import { nearest } from "../config/nearest.ts";
 import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import type { DeployPlan, DeployRequest } from "../orders/deploy-plan.ts";
+import { meantNow } from "./members.ts";
 import { checkTiming, dueTimes, type Occurrence, occurrenceAt, type Timing } from "./occurrences.ts";
 import { closeWindow } from "./run-steps.ts";
-import { isForNow, runOf, type Schedule, type ScheduleRun, scheduleOf } from "./schedule.ts";
+import { isForNow, type LeftOut, runOf, type Schedule, type ScheduleRun, scheduleOf } from "./schedule.ts";
 
 /** What a person gives. */
 export type NewSchedule = Timing & Pick<Schedule, "name" | "isWaking" | "missed" | "skipsUsed" | "request" | "madeBy">;
@@ -73,14 +74,23 @@ export class Schedules {
     }
   }
 
-  /** Why the order of a schedule cannot be given, whatever the hour; undefined: it can. */
-  async faultOf({ request }: Schedule): Promise<Fault | undefined> {
+  /** Why the order of a schedule cannot be given, whatever the hour, and which of its words mean nobody any more. */
+  async outlookOf({ request }: Schedule): Promise<{ fault?: Fault; leftOut: readonly LeftOut[] }> {
+    const { plan } = this.#options;
+    const select = async (to: readonly string[]) => {
+      try {
+        await plan({ ...request, to });
+      } catch (error) {
+        if (!(error instanceof Fault) || !isForNow(error)) throw error;
+      }
+      return [];
+    };
     try {
-      await this.#options.plan(request);
-      return undefined;
+      const words = request.to === "any" ? [] : request.to;
+      return { leftOut: (await meantNow(words, select)).leftOut };
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      return isForNow(error) ? undefined : error;
+      return { fault: error, leftOut: [] };
     }
   }
 

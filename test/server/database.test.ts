@@ -78,7 +78,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   ],
   schedule_runs: [
     ...["schedule", "due_at_ms", "opened_at_ms", "ends_at_ms", "state", "deploy_id", "left_out", "is_closed"],
-    ...["why", "ended_at_ms"],
+    ...["why", "ended_at_ms", "members"],
   ],
   notify_targets: [
     ...["name", "kind", "address", "secret", "topics", "is_paused", "failures", "next_try_ms", "dropped"],

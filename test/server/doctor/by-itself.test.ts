@@ -12,16 +12,23 @@ const fault = new Fault("IMAGE_MISSING", {
 test("a schedule that will fail is told before its time; none is nothing to see", () => {
   assert.deepEqual(scheduleFindings([]), []);
   assert.deepEqual(
-    scheduleFindings([{ name: "a", fault: undefined }]).map(({ status }) => status),
+    scheduleFindings([{ name: "a", leftOut: [] }]).map(({ status }) => status),
     ["ok"],
   );
   const [broken, ...more] = scheduleFindings([
-    { name: "a", fault: undefined },
-    { name: "kiosks", fault },
+    { name: "a", leftOut: [] },
+    { name: "kiosks", fault, leftOut: [] },
   ]);
   assert.deepEqual([broken?.probe, broken?.status, more.length], ["schedule kiosks", "warn", 0]);
   assert.match(broken?.detail ?? "", /kiosks will fail: There is no image kiosk\. It was removed\.$/);
   assert.match(broken?.fix ?? "", /bootcast schedule remove kiosks/);
+});
+
+test("a word of a schedule that means nobody any more is told before its time", () => {
+  const leftOut = [{ name: "lab-07", why: 'There is no host "lab-07"' }];
+  const [found] = scheduleFindings([{ name: "kiosks", leftOut }]);
+  assert.equal(found?.status, "warn");
+  assert.match(found?.detail ?? "", /kiosks will leave out: There is no host "lab-07"\.$/);
 });
 
 test("who cannot be told is told here, after a few tries, and not while they are paused", () => {

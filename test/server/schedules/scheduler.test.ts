@@ -203,6 +203,41 @@ test("hosts that are busy or locked are left out and told; when nobody is left, 
   assert.match(JSON.stringify(last.data["fault"]), /HOSTS_SKIPPED/);
 });
 
+test("its words are read anew each time: who joined and who is gone is told, and a word that means nobody is left out", async (t) => {
+  const { core, ids, schedules, start, run, finish } = await room(t);
+  await core.desk.label(["lab-01", "lab-02"], { add: ["kiosk"], remove: [] });
+  await schedules.add({ ...nightly, request: { ...nightly.request, to: ["label=kiosk", "lab-02"] } });
+  const scheduler = start();
+  core.nowMs = due;
+  await scheduler.look();
+  for (const id of ids) await finish(id);
+  await scheduler.look();
+  assert.equal((await run())?.why, "2 done.", "nothing to compare with");
+  const { hostId } = await core.hosts.register(machine(3, { contract }));
+  await core.desk.label(["lab-03"], { add: ["kiosk"], remove: [] });
+  await core.hosts.forget("lab-02");
+  core.nowMs = due + 24 * HOUR_MS;
+  await scheduler.look();
+  assert.deepEqual((await run())?.leftOut, [{ name: "lab-02", why: 'There is no host "lab-02"' }]);
+  for (const id of [ids[0]!, hostId]) await finish(id);
+  await scheduler.look();
+  assert.deepEqual(
+    [(await run())?.state, (await run())?.why],
+    [
+      "done",
+      '2 done. lab-02 was left alone: There is no host "lab-02". New since the last time: lab-03. No longer meant: lab-02.',
+    ],
+  );
+  const outlook = await schedules.outlookOf(await schedules.find("kiosks"));
+  assert.deepEqual([outlook.fault, outlook.leftOut.map(({ name }) => name)], [undefined, ["lab-02"]]);
+  await core.hosts.forget("lab-01");
+  await core.hosts.forget("lab-03");
+  core.nowMs = due + 48 * HOUR_MS;
+  await scheduler.look();
+  assert.deepEqual([(await run())?.state, (await core.sessions.list()).length], ["failed", 2], "nobody is meant");
+  assert.equal((await schedules.outlookOf(await schedules.find("kiosks"))).fault?.code, "LABEL_UNKNOWN");
+});
+
 test("an order that cannot be given fails the run with its reason", async (t) => {
   const { core, schedules, start, told, run } = await room(t);
   await schedules.add(nightly);
