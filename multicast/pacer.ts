@@ -61,6 +61,14 @@ export class Pacer implements Pace {
     this.#longTerm.take(this.#packetBytes, now);
     this.#burst.take(this.#packetBytes, now);
   }
+
+  /** Takes what may go now, at most `most` datagrams, and says how many: asking for each costs more than it should. */
+  takeDue(most: number, now: number): number {
+    const due = Math.min(most, this.#longTerm.holds(this.#packetBytes, now), this.#burst.holds(this.#packetBytes, now));
+    this.#longTerm.take(due * this.#packetBytes, now);
+    this.#burst.take(due * this.#packetBytes, now);
+    return due;
+  }
 }
 
 /** Holds at most `depth` bytes, gains `bytesPerMs`, starts with one take's worth at most: never a burst at the start. */
@@ -83,6 +91,12 @@ class Bucket {
   readyAt(bytes: number, now: number): number {
     this.#fill(now);
     return this.#bytes >= bytes ? now : now + (bytes - this.#bytes) / this.#bytesPerMs;
+  }
+
+  /** How often so many bytes can be taken now. */
+  holds(bytes: number, now: number): number {
+    this.#fill(now);
+    return Math.max(0, Math.floor(this.#bytes / bytes));
   }
 
   take(bytes: number, now: number): void {

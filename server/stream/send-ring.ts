@@ -17,16 +17,19 @@ export type RingMemory = { readonly control: SharedArrayBuffer; readonly data: S
 export class SendRing {
   readonly memory: RingMemory;
   readonly #control: Int32Array;
-  readonly #data: Uint8Array;
-  readonly #datagramBytes: number;
   readonly #capacity: number;
+  /** A view of each place: a new one for each datagram would cost more than writing it. */
+  readonly #places: readonly Uint8Array[];
 
   constructor(memory: RingMemory, datagramBytes: number) {
     this.memory = memory;
     this.#control = new Int32Array(memory.control);
-    this.#data = new Uint8Array(memory.data);
-    this.#datagramBytes = datagramBytes;
-    this.#capacity = memory.data.byteLength / datagramBytes;
+    const capacity = memory.data.byteLength / datagramBytes;
+    this.#capacity = capacity;
+    this.#places = Array.from(
+      { length: capacity },
+      (_, place) => new Uint8Array(memory.data, place * datagramBytes, datagramBytes),
+    );
   }
 
   static create(capacity: number, datagramBytes: number): SendRing {
@@ -88,8 +91,7 @@ export class SendRing {
 
   /** The bytes of datagram `number`; numbers wrap. */
   datagram(number: number): Uint8Array {
-    const from = this.#placeOf(number) * this.#datagramBytes;
-    return this.#data.subarray(from, from + this.#datagramBytes);
+    return this.#places[this.#placeOf(number)]!;
   }
 
   /** For the thread that sends: `count` have left, of which `refused` did not get far. */

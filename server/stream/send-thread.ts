@@ -24,7 +24,7 @@ export type ThreadStart = {
 export type FromThread = { readonly type: "ready" } | { readonly type: "refused"; readonly why: string };
 
 /** As little as makes it worth to wake up; half of what may go at once. */
-const NAP_MS = 1;
+const NAP_MS = 1.6;
 /** It needs little, but at its time: what it misses by more than 20 ms is never sent. */
 const NICE = -10;
 
@@ -93,13 +93,8 @@ function send(
     }
     const now = performance.now();
     const sendTimeTenthsMs = Math.floor(now * 10) & 0xffff;
-    const most = Math.min(count, sender.mostJoined(datagramBytes));
-    let due = 0;
-    while (due < most && pacer.readyAt(now) <= now) {
-      pacer.take(now);
-      packets.stamp(ring.datagram(number + due), sendTimeTenthsMs);
-      due += 1;
-    }
+    const due = pacer.takeDue(Math.min(count, sender.mostJoined(datagramBytes)), now);
+    for (let at = 0; at < due; at += 1) packets.stamp(ring.datagram(number + at), sendTimeTenthsMs);
     if (due === 0) {
       ring.nap(Math.max(NAP_MS, pacer.readyAt(now) - now));
       continue;

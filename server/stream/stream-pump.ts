@@ -11,7 +11,7 @@ import type { StreamWire } from "./stream-wire.ts";
 import type { TailSigner } from "./tail-signer.ts";
 
 /** After so many datagrams in a row other work gets its turn, even when the rate asks for more than the machine can. */
-const DATAGRAMS_PER_TURN = 64;
+const DATAGRAMS_PER_TURN = 256;
 
 const noBytes = new Uint8Array();
 

@@ -64,6 +64,22 @@ test("pacer: never more than 2 ms back to back, and what was missed is paid back
   );
 });
 
+test("pacer: what is due at once is what may be taken one by one", () => {
+  const times = fc.array(fc.double({ min: 0, max: 40, noNaN: true }), { minLength: 1, maxLength: 40 });
+  fc.assert(
+    fc.property(times, fc.integer({ min: 20_000, max: 90_000_000 }), fc.nat({ max: 200 }), (list, rate, most) => {
+      const together = new Pacer(rate, packetBytes, 0);
+      const singly = new Pacer(rate, packetBytes, 0);
+      for (const now of list.toSorted((one, other) => one - other)) {
+        let taken = 0;
+        for (; taken < most && singly.readyAt(now) <= now; taken += 1) singly.take(now);
+        assert.equal(together.takeDue(most, now), taken);
+      }
+    }),
+    { numRuns: 100 },
+  );
+});
+
 test("pacer: reaches 97 % of the rate, and 90 % with timers that are up to 1 ms late", () => {
   for (const [latenessMs, share] of [
     [0, 0.97],

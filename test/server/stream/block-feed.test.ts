@@ -76,6 +76,26 @@ test("a pack that cannot be read fails its blocks, and no other bytes are given 
   assert.deepEqual(Buffer.from(await feed.again(last)), wanted(last));
 });
 
+test("memory goes round, also where each block lies in another pack", async () => {
+  const { disk, manifest, layout, wanted } = await opened("?".repeat(900));
+  const packs = rawFilePacks(disk, manifest);
+  const memory = new Set<ArrayBufferLike>();
+  const noting: PackReader = {
+    read: packs.read,
+    readInto(pack, number, target) {
+      memory.add(target.buffer);
+      return packs.readInto!(pack, number, target);
+    },
+  };
+  const feed = new BlockFeed(layout, manifest, noting);
+  for (let round = 0; round < 7; round += 1) {
+    for (let block = round; block < layout.blockCount; block += 7) {
+      assert.deepEqual(Buffer.from(await feed.again(block)), wanted(block), `block ${block}`);
+    }
+  }
+  assert(memory.size <= 20, `${memory.size} packs of 1 MiB`);
+});
+
 test("a feed that was closed holds no block any more", async () => {
   const { manifest, layout, wanted, reader } = await opened("?".repeat(40));
   let reads = 0;
