@@ -60,7 +60,8 @@ export function ordersOf(options: WiringOptions & { readonly hosts: Hosts; reado
   const streams = new DeployStreams({ db, opener, log });
   const sign = (text: string) => signBytes(null, Buffer.from(text), key.privateKey).toString("base64");
   const withinMs = values["hosts.alive_minutes"] * 60_000;
-  const reports = new OrderReports({ db, events, streams, sign, aliveWithinMs: withinMs, now });
+  const { progress } = hosts;
+  const reports = new OrderReports({ db, events, streams, progress, sign, aliveWithinMs: withinMs, now });
   const urlOf = (address: string) => `http://${address}:${httpPort()}`;
   const alive = new Alive({ db, events, sign, withinMs, now, urlOf });
   const scripts = new Scripts({ db, events, sign });

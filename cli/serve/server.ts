@@ -296,7 +296,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     hosts,
     deploys,
     conductor,
-    sessions: new Sessions({ db, streams, now }),
+    sessions: new Sessions({ db, streams, progress: hosts.progress, now }),
     streams,
     events,
     listImages: async () =>

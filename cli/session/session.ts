@@ -1,6 +1,6 @@
 import { Command } from "commander";
 import { Fault } from "../../fault.ts";
-import type { DeployRequestBody, SessionBody } from "../../server/api/schemas.ts";
+import type { DeployRequestBody, ListedSessionBody, SessionBody } from "../../server/api/schemas.ts";
 import { type ApiClient, withServer } from "../client.ts";
 import { configOptions } from "../settings/configuration.ts";
 import { duration, parseCount } from "../settings/option-values.ts";
@@ -37,7 +37,7 @@ function listCommand(): Command {
   examples(command, ["bootcast session list", "bootcast session list --json"]);
   return configOptions(globalOptions(command)).action(() =>
     withServer(command, async (api) => {
-      printResult(await api.get<{ sessions: SessionBody[] }>("/api/v1/sessions"), ({ sessions }) =>
+      printResult(await api.get<{ sessions: ListedSessionBody[] }>("/api/v1/sessions"), ({ sessions }) =>
         sessionTable(sessions),
       );
     }),
@@ -140,9 +140,9 @@ function retryCommand(): Command {
 
 async function sessionOf(api: ApiClient, number: number | undefined): Promise<SessionBody> {
   if (number !== undefined) return api.get<SessionBody>(`/api/v1/sessions/${number}`);
-  const { sessions } = await api.get<{ sessions: SessionBody[] }>("/api/v1/sessions");
+  const { sessions } = await api.get<{ sessions: ListedSessionBody[] }>("/api/v1/sessions");
   const newest = sessions.find(({ state }) => state === "active") ?? sessions[0];
-  if (newest !== undefined) return newest;
+  if (newest !== undefined) return api.get<SessionBody>(`/api/v1/sessions/${newest.id}`);
   throw new Fault("SESSION_NONE", {
     what: "There is no session.",
     why: "Nothing was ordered yet.",

@@ -1,6 +1,6 @@
 import { formatDuration, formatSize } from "../../agent/disk/sizes.ts";
 import { formatRate } from "../../multicast/rate.ts";
-import type { SessionBody, SessionHostBody } from "../../server/api/schemas.ts";
+import type { ListedSessionBody, SessionBody, SessionHostBody } from "../../server/api/schemas.ts";
 import { figuresLine, receiversTable } from "../stream/figures.ts";
 import { ago } from "../terminal/ago.ts";
 import { faultText } from "../terminal/output.ts";
@@ -32,30 +32,31 @@ function keptText({ bytes, receivedBytes }: NonNullable<SessionHostBody["kept"]>
 }
 
 /** One line a session. */
-export function sessionTable(sessions: readonly SessionBody[]): string {
+export function sessionTable(sessions: readonly ListedSessionBody[]): string {
   if (sessions.length === 0) return "No session yet. Order one: bootcast deploy IMAGE --to HOST --plan";
   const rows = sessions.map((session) => [
     String(session.id),
     session.imageVersion === 0 ? session.image : `${session.image} v${session.imageVersion}`,
-    toText(session),
+    toText(session, session.from ?? "", session.counts.all),
     session.state,
-    countText(session),
+    countText(session.counts),
     ago(Date.now() - session.createdAtMs),
   ]);
   return table([["SESSION", "IMAGE", "TO", "STATE", "HOSTS", "ORDERED"], ...rows]);
 }
 
 /** Where it goes; a capture comes from somewhere. */
-function toText({ kind, to, target, hosts }: SessionBody): string {
-  if (kind === "capture") return `captured from ${hosts.map(({ name }) => name).join(", ")}`;
-  return to === "any" ? "any" : (target ?? `${hosts.length} named`);
+function toText({ kind, to, target }: Pick<SessionBody, "kind" | "to" | "target">, from: string, all: number): string {
+  if (kind === "capture") return `captured from ${from}`;
+  return to === "any" ? "any" : (target ?? `${all} named`);
 }
 
-function countText({ hosts }: SessionBody): string {
-  const orders = ["done", "failed", "running", "pending", "cancelled"] as const;
-  const counts = orders.map((order) => [hosts.filter((host) => host.order === order).length, order] as const);
+const orders = ["done", "failed", "running", "pending", "cancelled"] as const;
+
+function countText(hosts: Readonly<Record<(typeof orders)[number], number>>): string {
   return (
-    counts
+    orders
+      .map((order) => [hosts[order], order] as const)
       .filter(([count]) => count > 0)
       .map(([count, order]) => `${count} ${order}`)
       .join(", ") || "none yet"
@@ -64,8 +65,17 @@ function countText({ hosts }: SessionBody): string {
 
 function whatText(session: SessionBody): string {
   const version = session.imageVersion === 0 ? "its next version" : `version ${session.imageVersion}`;
-  if (session.kind === "capture") return `${session.image}, ${version}, ${toText(session)}`;
+  const { hosts } = session;
+  if (session.kind === "capture") {
+    return `${session.image}, ${version}, ${toText(session, hosts.map(({ name }) => name).join(", "), hosts.length)}`;
+  }
   return `${session.image} ${version} to ${session.to === "any" ? "any host" : (session.target ?? "named hosts")}`;
+}
+
+function countsOf({ hosts }: SessionBody): Record<(typeof orders)[number], number> {
+  const counts = { done: 0, failed: 0, running: 0, pending: 0, cancelled: 0 };
+  for (const { order } of hosts) counts[order] += 1;
+  return counts;
 }
 
 /** What the session as a whole waits for, or has stopped for. */
@@ -93,7 +103,7 @@ export function standingLines(session: SessionBody, timeZone: string): string[] 
 
 /** The whole session, with the time that each host spent in each state. */
 export function sessionText(session: SessionBody): string {
-  const head = `Session ${session.id}: ${whatText(session)}, ${session.state}, ${countText(session)}`;
+  const head = `Session ${session.id}: ${whatText(session)}, ${session.state}, ${countText(countsOf(session))}`;
   const streams = session.streams.flatMap((stream) => [
     `Stream ${streamText(stream)}`,
     ...(stream.state === "open" ? [] : [`  ${figuresLine(stream.figures)}`]),

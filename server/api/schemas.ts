@@ -87,7 +87,7 @@ const LimitsBody = Type.Object(
   { additionalProperties: false },
 );
 
-export const SessionBody = Type.Object({
+const sessionHead = {
   id: Type.Number(),
   kind: oneOf(["deploy", "capture"]),
   image: Type.String(),
@@ -119,8 +119,44 @@ export const SessionBody = Type.Object({
   retryOf: Nullable(Type.Number()),
   /** Until the last host that receives now has received. */
   leftMs: Nullable(Type.Number()),
+};
+
+export const SessionBody = Type.Object({
+  ...sessionHead,
   streams: Type.Array(StreamBody),
   hosts: Type.Array(SessionHostBody),
+});
+
+/** In a list: how many of its hosts are where, and no host by itself. */
+export const ListedSessionBody = Type.Object({
+  ...sessionHead,
+  /** Hosts by their orders. */
+  counts: Type.Object({
+    all: Type.Number(),
+    pending: Type.Number(),
+    running: Type.Number(),
+    done: Type.Number(),
+    failed: Type.Number(),
+    cancelled: Type.Number(),
+  }),
+  /** What its hosts that are at work do, and how far they are with that on average, 0 to 100. */
+  atWork: Type.Array(Type.Object({ state: oneOf(agentStates), hosts: Type.Number(), percent: Type.Number() })),
+  /** Of a capture: the name of its host. */
+  from: Nullable(Type.String()),
+  streams: Type.Array(
+    Type.Object({
+      streamId: Type.String(),
+      interfaceAddress: Type.String(),
+      state: StreamState,
+      waitingFor: Type.String(),
+      receivers: Type.Number(),
+      /** What goes over the wire now. */
+      rateBytesPerSecond: Type.Number(),
+      sentBytes: Type.Number(),
+      /** What half of the receivers lose at least, 0 to 1. */
+      lossShare: Type.Number(),
+    }),
+  ),
 });
 
 export const DeployRequestBody = Type.Object(
@@ -276,6 +312,7 @@ export const StatusBody = Type.Object({
 
 export type ImageBody = Type.Static<typeof ImageBody>;
 export type SessionBody = Type.Static<typeof SessionBody>;
+export type ListedSessionBody = Type.Static<typeof ListedSessionBody>;
 export type SessionHostBody = Type.Static<typeof SessionHostBody>;
 export type DeployRequestBody = Type.Static<typeof DeployRequestBody>;
 export type DeployPlanBody = Type.Static<typeof DeployPlanBody>;

@@ -5,7 +5,7 @@ import type { DeployStreams } from "../orders/deploy-streams.ts";
 import type { Deploys } from "../orders/deploys.ts";
 import type { Sessions } from "../orders/sessions.ts";
 import { Next } from "./page.ts";
-import { DeployPlanBody, DeployRequestBody, SessionBody } from "./schemas.ts";
+import { DeployPlanBody, DeployRequestBody, ListedSessionBody, SessionBody } from "./schemas.ts";
 import { jsonOf, jsonReply, SharedAnswers } from "./shared-answers.ts";
 import { writable } from "./writable.ts";
 
@@ -17,7 +17,7 @@ export type SessionRoutesOptions = {
 };
 
 const OneSession = Type.Object({ session: Type.Integer({ minimum: 1 }) });
-/** The newest first; each is put together from its events, so there is always a limit. */
+/** The newest first. There are ever more of them, so there is always a limit. */
 const SessionQuery = Type.Object({
   limit: Type.Integer({ minimum: 1, maximum: 200, default: 50 }),
   cursor: Type.Optional(Type.Integer({ minimum: 1 })),
@@ -72,9 +72,9 @@ export function sessionRoutes(http: HttpServer, options: SessionRoutesOptions): 
     {
       config: { role: "viewer" },
       schema: {
-        summary: "What was ordered, the newest first",
+        summary: "What was ordered, the newest first, without its hosts",
         querystring: SessionQuery,
-        response: { 200: Type.Object({ sessions: Type.Array(SessionBody), next: Next }) },
+        response: { 200: Type.Object({ sessions: Type.Array(ListedSessionBody), next: Next }) },
       },
     },
     async ({ query }, reply) => {

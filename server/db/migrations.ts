@@ -3,6 +3,7 @@ import type { Migration } from "kysely/migration";
 import { access } from "./access.ts";
 import { alive } from "./alive.ts";
 import { diskFit } from "./disk-fit.ts";
+import { hostCards } from "./host-cards.ts";
 import { hostDesk } from "./host-desk.ts";
 import { orderScripts } from "./order-scripts.ts";
 import { repeats } from "./repeats.ts";
@@ -32,6 +33,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0014-host-desk": { up: hostDesk },
   "0015-rollouts": { up: rollouts },
   "0016-schedules": { up: schedules },
+  "0017-host-cards": { up: hostCards },
   "0017-schedule-members": { up: scheduleMembers },
 };
 

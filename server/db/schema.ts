@@ -8,6 +8,7 @@ export type Tables = {
   events: EventTable;
   hosts: HostTable;
   host_macs: HostMacTable;
+  host_cards: HostCardTable;
   host_labels: HostLabelTable;
   deploys: DeployTable;
   deploy_hosts: DeployHostTable;
@@ -222,9 +223,16 @@ export type HostLabelTable = {
   label: string;
 };
 
+/** Addresses that the firmware is answered by; each has one host. */
 export type HostMacTable = {
   mac: string;
   host_id: string;
+};
+
+/** The cards that were in a machine when it registered last; one that is carried around may be in several. */
+export type HostCardTable = {
+  host_id: string;
+  mac: string;
 };
 
 export type DeployTable = {

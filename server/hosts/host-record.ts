@@ -3,7 +3,8 @@ import type { AgentState, Inventory } from "../../agent/contract.ts";
 import type { FaultText } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { HostTable } from "../db/schema.ts";
-import type { KnownHost } from "./host-identity.ts";
+import { isGoodUuid, type KnownHost, mayBeSame, type Shown } from "./host-identity.ts";
+import type { HostProgress } from "./host-progress.ts";
 import { Inventories } from "./inventory-text.ts";
 import { type Hindrance, type HostLock, hindranceOf } from "./lock.ts";
 
@@ -44,8 +45,17 @@ export type Host = {
 
 const inventories = new Inventories();
 
-/** A row as the API and the pages show it. */
-export function hostOf(row: Selectable<HostTable>, labels: readonly string[]): Host {
+/**
+ * A row as the API and the pages show it.
+ *
+ * @param progress has a newer word perhaps
+ */
+export function hostOf(
+  row: Selectable<HostTable>,
+  labels: readonly string[],
+  progress?: Pick<HostProgress, "newest">,
+): Host {
+  const newest = progress?.newest(row.id, row.state, row.last_seen_ms);
   return {
     id: row.id,
     name: row.name,
@@ -55,12 +65,12 @@ export function hostOf(row: Selectable<HostTable>, labels: readonly string[]): H
     serial: row.serial,
     state: row.state as AgentState,
     stateSinceMs: row.state_since_ms,
-    detail: row.detail,
-    percent: row.percent,
+    detail: newest?.detail ?? row.detail,
+    percent: newest === undefined ? row.percent : newest.percent,
     fault: row.fault === null ? null : JSON.parse(row.fault),
     waitingSinceMs: row.waiting_since_ms,
     firstSeenMs: row.first_seen_ms,
-    lastSeenMs: row.last_seen_ms,
+    lastSeenMs: newest?.seenMs ?? row.last_seen_ms,
     inventory: inventories.read(row.inventory),
     diskRule: row.disk_rule,
     restored: row.restored,
@@ -110,14 +120,26 @@ export async function labelsOfHosts(db: Pick<Database, "selectFrom">): Promise<R
   return labels;
 }
 
-/** All hosts, as far as they are told apart by it. */
-export async function knownHosts(db: Pick<Database, "selectFrom">): Promise<KnownHost[]> {
-  const macs = await db.selectFrom("host_macs").selectAll().execute();
+/** These hosts, as far as they are told apart by it. */
+export async function knownHosts(db: Pick<Database, "selectFrom">, ids: readonly string[]): Promise<KnownHost[]> {
+  if (ids.length === 0) return [];
+  const macs = await db
+    .selectFrom("host_macs")
+    .selectAll()
+    .where("host_id", "in", [...ids])
+    .execute();
+  const cards = await db
+    .selectFrom("host_cards")
+    .selectAll()
+    .where("host_id", "in", [...ids])
+    .execute();
   const rows = await db
     .selectFrom("hosts")
-    .select(["id", "mac", "uuid", "serial", "model", "last_seen_ms", "inventory"])
+    .select(["id", "uuid", "serial", "model", "last_seen_ms"])
+    .where("id", "in", [...ids])
     .execute();
   const macsOf = Map.groupBy(macs, ({ host_id }) => host_id);
+  const cardsOf = Map.groupBy(cards, ({ host_id }) => host_id);
   return rows.map((row) => ({
     id: row.id,
     uuid: row.uuid,
@@ -126,6 +148,35 @@ export async function knownHosts(db: Pick<Database, "selectFrom">): Promise<Know
     lastSeenMs: row.last_seen_ms,
     isAdded: row.last_seen_ms === 0,
     macs: (macsOf.get(row.id) ?? []).map(({ mac }) => mac),
-    nics: [row.mac, ...inventories.read(row.inventory).nics.map(({ mac }) => mac)],
+    nics: (cardsOf.get(row.id) ?? []).map(({ mac }) => mac),
   }));
+}
+
+/** The hosts that one which shows itself like this may be: all others are none for `recognise`. */
+export async function likeHosts(db: Pick<Database, "selectFrom">, shown: Shown): Promise<KnownHost[]> {
+  const owners = await db.selectFrom("host_macs").select("host_id as id").where("mac", "=", shown.mac).execute();
+  const boards = isGoodUuid(shown.uuid)
+    ? await db
+        .selectFrom("hosts")
+        .select("id")
+        .where("uuid", "=", shown.uuid)
+        .where("serial", "=", shown.serial)
+        .where("model", "=", shown.model)
+        // Two cannot be told apart, and then it is none of them.
+        .limit(2)
+        .execute()
+    : [];
+  return knownHosts(db, [...new Set([...owners, ...boards].map(({ id }) => id))]);
+}
+
+/** The other hosts that may be this very machine, come by another of its cards. */
+export async function twinsOf(db: Pick<Database, "selectFrom">, hostId: string): Promise<string[]> {
+  const [self] = await knownHosts(db, [hostId]);
+  if (self === undefined) return [];
+  const macs = [...new Set([...self.macs, ...self.nics])];
+  const owners = await db.selectFrom("host_macs").select("host_id").where("mac", "in", macs).execute();
+  const holders = await db.selectFrom("host_cards").select("host_id").where("mac", "in", macs).execute();
+  const others = new Set([...owners, ...holders].map(({ host_id }) => host_id));
+  others.delete(hostId);
+  return (await knownHosts(db, [...others])).filter((other) => mayBeSame(self, other)).map(({ id }) => id);
 }

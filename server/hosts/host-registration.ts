@@ -3,10 +3,11 @@ import type { AgentState, Inventory, Registration } from "../../agent/contract.t
 import { Fault } from "../../fault.ts";
 import type { Change, EventLog } from "../events.ts";
 import { isGoodUuid, recognise } from "./host-identity.ts";
-import { knownHosts } from "./host-record.ts";
+import { likeHosts } from "./host-record.ts";
 import { inventoryChanges } from "./inventory-changes.ts";
 import { type NameList, nameInList } from "./name-list.ts";
 import { type ChosenName, chooseName, type NameSource } from "./name-sources.ts";
+import { Newcomers } from "./newcomers.ts";
 
 /** How hosts get their names. */
 export type HostNaming = {
@@ -31,7 +32,7 @@ const DEFAULT_SOURCES: readonly NameSource[] = ["registry", "pattern"];
 /** The kind of event that tells what has changed in a machine. */
 export const INVENTORY_CHANGED = "host.inventory";
 
-/** Far more than one server can boot. Every registration looks at all of them. */
+/** Far more than one server can boot. */
 export const MAX_HOSTS = 5_000;
 
 /** Takes machines into the list of hosts: which of them one is, what it is called, and the token that it gets. */
@@ -40,6 +41,7 @@ export class HostRegistration {
   readonly #naming: HostNaming;
   readonly #maxHosts: number;
   readonly #approve: Approval;
+  readonly #newcomers = new Newcomers();
 
   /** @param options.maxHosts how many there may be; everybody on the network can add one */
   constructor(options: { events: EventLog; maxHosts?: number; approve?: Approval } & HostNaming) {
@@ -53,14 +55,13 @@ export class HostRegistration {
    * A machine says who it is: it gets its name and a new token; the token it had before ends.
    *
    * @param address where it spoke from, for reverse DNS
-   * @throws {Fault} HOST_LIST_FULL for a new one
+   * @throws {Fault} HOST_LIST_FULL, HOST_FLOOD for a new one
    */
   async register(inventory: Inventory, address?: string): Promise<Registration> {
     const token = randomBytes(32).toString("base64url");
     const { offers, fault } = await this.#offers(inventory, address);
     return this.#events.change(async (change) => {
-      const known = await knownHosts(change.tables);
-      const before = recognise(inventory, known, change.nowMs);
+      const before = recognise(inventory, await likeHosts(change.tables, inventory), change.nowMs);
       const id = before?.id ?? `h-${randomBytes(6).toString("hex")}`;
       const seen = {
         mac: inventory.mac,
@@ -82,7 +83,7 @@ export class HostRegistration {
       const { name } = chosen;
       const isApproved = this.#approve === "auto";
       if (before === undefined) {
-        if (known.length >= this.#maxHosts) throw listFull(this.#maxHosts);
+        await this.#refuseOneMore(change, address);
         await change.tables
           .insertInto("hosts")
           .values({ id, name, first_seen_ms: change.nowMs, is_approved: isApproved ? 1 : 0, ...seen })
@@ -115,6 +116,7 @@ export class HostRegistration {
           .onConflict((conflict) => conflict.column("mac").doNothing())
           .execute();
       }
+      await noteCards(change, id, inventory);
       await change.record({
         kind: "host.registered",
         hostId: id,
@@ -161,12 +163,63 @@ export class HostRegistration {
     hostId: string | undefined,
     offers: Partial<Record<NameSource, string | undefined>>,
   ): Promise<ChosenName & { readonly before: string | undefined }> {
-    const rows = await change.tables.selectFrom("hosts").select(["id", "name"]).execute();
-    const before = rows.find(({ id }) => id === hostId)?.name;
-    const taken = new Set(rows.filter(({ id }) => id !== hostId).map(({ name }) => name.toLowerCase()));
     const { names: pattern, nameSources: sources = DEFAULT_SOURCES } = this.#naming;
+    const row =
+      hostId === undefined
+        ? undefined
+        : await change.tables.selectFrom("hosts").select("name").where("id", "=", hostId).executeTakeFirst();
+    const before = row?.name;
+    // A room that starts again keeps its names: nobody has to look at those of all others.
+    const keeps = before !== undefined && (sources[0] === "registry" || sources[0] === "pattern");
+    const taken = keeps ? new Set<string>() : await otherNames(change, hostId);
     return { ...chooseName({ sources, pattern, machine, known: before, offers, taken }), before };
   }
+
+  /** @throws {Fault} HOST_LIST_FULL, HOST_FLOOD */
+  async #refuseOneMore({ tables, nowMs }: Change, address: string | undefined): Promise<void> {
+    const { hosts } = await tables
+      .selectFrom("hosts")
+      .select((select) => select.fn.countAll().as("hosts"))
+      .executeTakeFirstOrThrow();
+    const isFull = Number(hosts) >= this.#maxHosts;
+    if (!isFull && this.#newcomers.take(address, nowMs)) return;
+    const fault = isFull ? listFull(this.#maxHosts) : flooded(address);
+    this.#tellRefused(fault, address, nowMs);
+    throw fault;
+  }
+
+  /** Few times, whatever comes. */
+  #tellRefused(fault: Fault, address: string | undefined, nowMs: number): void {
+    if (!this.#newcomers.isToBeTold(nowMs)) return;
+    const data = { fault: fault.toJSON(), ...(address && { from: address }) };
+    // Behind the change that is refused; whether it can be written is no matter of the machine's.
+    void this.#events.change(({ record }) => record({ kind: "host.refused", data })).catch(() => undefined);
+  }
+}
+
+/** Lower case. */
+async function otherNames({ tables }: Change, hostId: string | undefined): Promise<Set<string>> {
+  const rows = await tables
+    .selectFrom("hosts")
+    .select("name")
+    .where("id", "!=", hostId ?? "")
+    .execute();
+  return new Set(rows.map(({ name }) => name.toLowerCase()));
+}
+
+/** More than any machine has; made-up ones have thousands. */
+const MOST_CARDS = 256;
+
+/** Which cards are in the machine now. */
+async function noteCards({ tables }: Change, hostId: string, { mac, nics }: Inventory): Promise<void> {
+  const cards = new Set([mac, ...nics.slice(0, MOST_CARDS).map((nic) => nic.mac)]);
+  const known = await tables.selectFrom("host_cards").select("mac").where("host_id", "=", hostId).execute();
+  if (known.length === cards.size && known.every((card) => cards.has(card.mac))) return;
+  await tables.deleteFrom("host_cards").where("host_id", "=", hostId).execute();
+  await tables
+    .insertInto("host_cards")
+    .values([...cards].map((card) => ({ host_id: hostId, mac: card })))
+    .execute();
 }
 
 /** What is new in the machine since it registered last: the history of its parts. */
@@ -183,6 +236,14 @@ async function noteChanges(change: Change, hostId: string, inventory: Inventory)
 /** What is kept of a token. */
 export function hashOfToken(token: string): string {
   return createHash("sha256").update(token).digest("hex");
+}
+
+function flooded(address: string | undefined): Fault {
+  return new Fault("HOST_FLOOD", {
+    what: "This machine was not added to the list of hosts yet.",
+    why: `Too many new ones register at the same time${address === undefined ? "" : `, or too many from ${address}`}; something on the network may make them up.`,
+    fix: 'It asks again by itself. If these are no machines, look where they come from ("bootcast host list" shows the newest).',
+  });
 }
 
 export function listFull(maxHosts: number): Fault {

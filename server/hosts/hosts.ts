@@ -6,6 +6,7 @@ import type { Change, EventLog } from "../events.ts";
 import { isMeant } from "../orders/any-limits.ts";
 import { limitsOf } from "../orders/facts.ts";
 import { isHostName } from "./host-identity.ts";
+import { HostProgress } from "./host-progress.ts";
 import { type Host, hostOf, labelsOfHosts } from "./host-record.ts";
 import { type Approval, type HostNaming, HostRegistration, hashOfToken } from "./host-registration.ts";
 import { selectHosts, unknownHost } from "./selection.ts";
@@ -17,6 +18,8 @@ export class Hosts {
   readonly #db: Database;
   readonly #events: EventLog;
   readonly #registration: HostRegistration;
+  /** What they said last, before it is written down: lists and reports have the same. */
+  readonly progress: HostProgress;
 
   /**
    * @param options.maxHosts how many there may be; everybody on the network can add one
@@ -26,13 +29,14 @@ export class Hosts {
     this.#db = options.db;
     this.#events = options.events;
     this.#registration = new HostRegistration(options);
+    this.progress = new HostProgress(options.events);
   }
 
   /**
    * A machine says who it is: it gets its name and a new token; the token it had before ends.
    *
    * @param address where it spoke from, for reverse DNS
-   * @throws {Fault} HOST_LIST_FULL for a new one
+   * @throws {Fault} HOST_LIST_FULL, HOST_FLOOD for a new one
    */
   register(inventory: Inventory, address?: string): Promise<Registration> {
     return this.#registration.register(inventory, address);
@@ -62,7 +66,7 @@ export class Hosts {
   async list(tables: Tables = this.#db): Promise<Host[]> {
     const rows = await tables.selectFrom("hosts").selectAll().orderBy("name").execute();
     const labels = await labelsOfHosts(tables);
-    return rows.map((row) => hostOf(row, labels.get(row.id) ?? []));
+    return rows.map((row) => hostOf(row, labels.get(row.id) ?? [], this.progress));
   }
 
   /**
@@ -71,15 +75,22 @@ export class Hosts {
    * @throws {Fault} HOST_UNKNOWN
    */
   async find(word: string): Promise<Host> {
-    const hosts = await this.list();
     const key = word.toLowerCase();
     // An id first: nobody's name may stand for another host. An address is its last user's, as for the firmware.
-    const host =
-      hosts.find(({ id }) => id === key) ??
-      hosts.find(({ name }) => name.toLowerCase() === key) ??
-      (await this.#ownerOf(key, hosts));
+    const id = (await this.#idOfName(key)) ?? (await this.idOfMac(key));
+    const host = id === undefined ? undefined : await this.ofId(id);
     if (host !== undefined) return host;
-    throw unknownHost(word, hosts, "host");
+    throw unknownHost(word, await this.list(), "host");
+  }
+
+  /** @param key an id or a name, lower case */
+  async #idOfName(key: string): Promise<string | undefined> {
+    const rows = await this.#db
+      .selectFrom("hosts")
+      .select("id")
+      .where((where) => where.or([where("id", "=", key), where(where.fn("lower", ["name"]), "=", key)]))
+      .execute();
+    return (rows.find(({ id }) => id === key) ?? rows[0])?.id;
   }
 
   /**
@@ -94,11 +105,6 @@ export class Hosts {
     return selectHosts(words, { hosts: await this.list(tables), idOfMac: (mac) => ownerOf.get(mac) });
   }
 
-  async #ownerOf(mac: string, hosts: readonly Host[]): Promise<Host | undefined> {
-    const owner = await this.idOfMac(mac);
-    return hosts.find(({ id }) => id === owner);
-  }
-
   /** The host with this id. */
   async ofId(hostId: string): Promise<Host | undefined> {
     const row = await this.#db.selectFrom("hosts").selectAll().where("id", "=", hostId).executeTakeFirst();
@@ -107,6 +113,7 @@ export class Hosts {
     return hostOf(
       row,
       labels.map(({ label }) => label),
+      this.progress,
     );
   }
 

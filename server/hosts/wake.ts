@@ -53,7 +53,11 @@ export class Waker {
 
   /** @throws {Fault} WAKE_FAILED when nothing at all could be sent */
   async wake(hosts: readonly { readonly id: string; readonly name: string }[]): Promise<Woken> {
-    const known = new Map((await knownHosts(this.#db)).map((host) => [host.id, host]));
+    const found = await knownHosts(
+      this.#db,
+      hosts.map(({ id }) => id),
+    );
+    const known = new Map(found.map((host) => [host.id, host]));
     const woken = hosts.map(({ id, name }) => {
       const { macs = [], nics = [] } = known.get(id) ?? {};
       return { id, name, macs: [...new Set([...macs, ...nics])] };

@@ -122,6 +122,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   DEPLOY_RUNS: 409,
   NOTHING_TO_RETRY: 409,
   LOGIN_THROTTLED: 429,
+  HOST_FLOOD: 429,
   WAKE_FAILED: 502,
   DATABASE_UNREACHABLE: 503,
 };

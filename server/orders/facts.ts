@@ -1,6 +1,5 @@
 import type { Database } from "../db/database.ts";
-import { mayBeSame } from "../hosts/host-identity.ts";
-import { knownHosts } from "../hosts/host-record.ts";
+import { twinsOf } from "../hosts/host-record.ts";
 import { type AnyLimits, isFull, isMeant } from "./any-limits.ts";
 import type { Facts, Held, OrderState } from "./deploy-rules.ts";
 
@@ -146,10 +145,12 @@ async function hadTwin(
   hostId: string,
   any: { readonly id: number; readonly created_at_ms: number },
 ): Promise<boolean> {
+  const twins = await twinsOf(db, hostId);
+  if (twins.length === 0) return false;
   const met = await db
     .selectFrom("deploy_hosts")
     .select("host_id")
-    .where("host_id", "!=", hostId)
+    .where("host_id", "in", twins)
     .where((where) =>
       where.or([
         where("deploy_id", "=", any.id),
@@ -158,12 +159,8 @@ async function hadTwin(
         where.and([where("deploy_id", ">", any.id), where("ended_at_ms", "is not", null)]),
       ]),
     )
-    .execute();
-  if (met.length === 0) return false;
-  const known = await knownHosts(db);
-  const self = known.find(({ id }) => id === hostId);
-  if (self === undefined) return false;
-  return known.some((other) => met.some(({ host_id }) => host_id === other.id) && mayBeSame(self, other));
+    .executeTakeFirst();
+  return met !== undefined;
 }
 
 /** How many hosts of a deploy are not through with it, those among them whose restored systems are waited for. */

@@ -1,6 +1,7 @@
 import { capturePermitText, permitText, type Report, type ReportAnswer } from "../../agent/contract.ts";
 import type { Database } from "../db/database.ts";
 import type { Change, EventLog } from "../events.ts";
+import type { HostProgress } from "../hosts/host-progress.ts";
 import { DEFAULT_ALIVE_MS } from "./alive-rules.ts";
 import { LOST_AFTER_MS, type OrderState } from "./deploy-rules.ts";
 import type { DeployStreams } from "./deploy-streams.ts";
@@ -14,6 +15,8 @@ type OrderReportsOptions = {
   readonly db: Database;
   readonly events: EventLog;
   readonly streams: DeployStreams;
+  /** The same that is asked by those who show hosts. */
+  readonly progress: HostProgress;
   /** Signs with the site's key: Ed25519, base64. */
   readonly sign: (text: string) => string;
   /** How long a restored system has to say that it is up, where that was ordered. */
@@ -82,20 +85,32 @@ export class OrderReports {
   async report(hostId: string, report: Report): Promise<ReportAnswer> {
     const deployId = sessionOf(report);
     await this.endLostIfAny();
-    const answer = await this.#options.events.change(async (change) => {
-      const isAwaited = await isToCall(change, hostId, report, deployId);
-      const shown = isAwaited ? { ...report, state: "rebooting" as const, detail: AWAITED } : report;
-      const isRepeated = await this.#noteState(change, hostId, shown, deployId);
-      if (report.deployId === undefined) return { proceed: true, reason: "" };
-      const word = await this.#noteOrder(change, hostId, report, deployId, { isRepeated, isAwaited });
-      const { state, challenge, disk } = report;
-      if (!word.proceed || challenge === undefined) return word;
-      const permit = await this.#permit(change, hostId, deployId, { state, challenge, disk });
-      return permit === undefined ? word : { ...word, permit };
+    const { events, progress, now } = this.#options;
+    if (progress.take(hostId, deployId, report, now())) return { proceed: true, reason: "" };
+    const noted = events.change((change) => this.#note(change, hostId, report, deployId));
+    const answer = await noted.catch((error) => {
+      progress.forget(hostId);
+      throw error;
     });
     // Whose order goes on needs its stream, and nobody has to be counted.
     if (report.deployId !== undefined && !goesOn(report, answer)) await this.#options.streams.closeIdle(deployId);
     return answer;
+  }
+
+  async #note(change: Change, hostId: string, report: Report, deployId: number): Promise<ReportAnswer> {
+    const { progress } = this.#options;
+    progress.forget(hostId);
+    const isAwaited = await isToCall(change, hostId, report, deployId);
+    const shown = isAwaited ? { ...report, state: "rebooting" as const, detail: AWAITED } : report;
+    const isRepeated = await this.#noteState(change, hostId, shown, deployId);
+    if (report.deployId === undefined) return { proceed: true, reason: "" };
+    const word = await this.#noteOrder(change, hostId, report, deployId, { isRepeated, isAwaited });
+    const { state, challenge, disk } = report;
+    if (!word.proceed) return word;
+    progress.written(hostId, deployId, report, change.nowMs);
+    if (challenge === undefined) return word;
+    const permit = await this.#permit(change, hostId, deployId, { state, challenge, disk });
+    return permit === undefined ? word : { ...word, permit };
   }
 
   /**

@@ -1,6 +1,9 @@
+import type { Selectable } from "kysely";
 import type { AgentState, Report } from "../../agent/contract.ts";
 import type { FaultText } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
+import type { DeployTable } from "../db/schema.ts";
+import type { HostProgress } from "../hosts/host-progress.ts";
 import { hindranceColumns, hindranceOfRow } from "../hosts/host-record.ts";
 import type { AnyLimits } from "./any-limits.ts";
 import { unknownDeploy } from "./deploy-hosts.ts";
@@ -8,11 +11,12 @@ import type { OrderState } from "./deploy-rules.ts";
 import type { DeployStreams, StreamNow } from "./deploy-streams.ts";
 import { limitsOf } from "./facts.ts";
 import type { Halt } from "./rollout.ts";
+import { type ListedSession, leftOf, listedStream, longestOf, standOfSessions } from "./session-list.ts";
 import { linksOf } from "./slow-hosts.ts";
 import { type StateStep, StateSteps } from "./state-steps.ts";
 
-/** The hosts of one deploy at work, as the API and the command line show them. */
-export type Session = {
+/** What one deploy is, and how it stands as a whole. */
+export type SessionHead = {
   /** The deploy's number. */
   readonly id: number;
   readonly kind: "deploy" | "capture";
@@ -39,6 +43,10 @@ export type Session = {
   readonly retryOf: number | null;
   /** Milliseconds until the last host that is at work is through, as far as can be told; null: it cannot. */
   readonly leftMs: number | null;
+};
+
+/** The hosts of one deploy at work, as the API and the command line show them. */
+export type Session = SessionHead & {
   /** The streams that run for it now: one for each network with hosts of it. */
   readonly streams: readonly StreamNow[];
   readonly hosts: readonly SessionHost[];
@@ -78,21 +86,42 @@ export class Sessions {
   readonly #db: Database;
   readonly #steps: StateSteps;
   readonly #streams: DeployStreams;
+  readonly #progress: Pick<HostProgress, "newest">;
   readonly #now: () => number;
 
-  constructor(options: { db: Database; streams: DeployStreams; now: () => number }) {
+  constructor(options: {
+    db: Database;
+    streams: DeployStreams;
+    progress: Pick<HostProgress, "newest">;
+    now: () => number;
+  }) {
     this.#db = options.db;
+    this.#progress = options.progress;
     this.#steps = new StateSteps(options.db);
     this.#streams = options.streams;
     this.#now = options.now;
   }
 
-  /** Newest first; `before` is the number of one that only older ones are wanted of. */
-  async list({ limit = 50, before }: { readonly limit?: number; readonly before?: number } = {}): Promise<Session[]> {
-    let query = this.#db.selectFrom("deploys").select("id").orderBy("id", "desc").limit(limit);
+  /** Newest first, without their hosts; `before` is the number of one that only older ones are wanted of. */
+  async list({
+    limit = 50,
+    before,
+  }: {
+    readonly limit?: number;
+    readonly before?: number;
+  } = {}): Promise<ListedSession[]> {
+    let query = this.#db.selectFrom("deploys").selectAll().orderBy("id", "desc").limit(limit);
     if (before !== undefined) query = query.where("id", "<", before);
     const rows = await query.execute();
-    return Promise.all(rows.map(({ id }) => this.show(id)));
+    const parts = { db: this.#db, progress: this.#progress, nowMs: this.#now() };
+    const standOf = await standOfSessions(parts, rows);
+    return Promise.all(
+      rows.map(async (row) => {
+        const { leftMs, ...stand } = standOf(row.id);
+        const streams = await this.#streams.nowOf(row.id);
+        return { ...headOf(row, leftMs), ...stand, streams: streams.map(listedStream) };
+      }),
+    );
   }
 
   /** @throws {Fault} DEPLOY_UNKNOWN */
@@ -104,7 +133,7 @@ export class Sessions {
       .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
       .select(["hosts.id", "hosts.name", "hosts.state as agent_state", "hosts.detail", "hosts.percent"])
       .select(["deploy_hosts.state", "deploy_hosts.fault", "started_at_ms", "ended_at_ms", "alive_until_ms"])
-      .select(["wave", "released_at_ms", "hosts.state_since_ms"])
+      .select(["wave", "released_at_ms", "hosts.state_since_ms", "hosts.last_seen_ms"])
       .select(hindranceColumns)
       .where("deploy_id", "=", deployId)
       .orderBy("hosts.name")
@@ -118,6 +147,7 @@ export class Sessions {
       return hindrance?.why ?? (row.released_at_ms === null ? waits : "");
     };
     const hosts = rows.map((row): SessionHost => {
+      const { detail, percent } = this.#progress.newest(row.id, row.agent_state, row.last_seen_ms) ?? row;
       const own = stepsOf.get(row.id) ?? [];
       // Restored, and its system is waited for: to people that is not the end.
       const isAwaited = row.alive_until_ms !== null;
@@ -131,8 +161,8 @@ export class Sessions {
         name: row.name,
         order: isAwaited ? "running" : (row.state as OrderState),
         state: isAtWork ? (row.agent_state as AgentState) : lastStateOf(own),
-        detail: isAtWork ? row.detail : "",
-        percent: isAtWork ? row.percent : null,
+        detail: isAtWork ? detail : "",
+        percent: isAtWork ? percent : null,
         fault: row.fault === null ? null : JSON.parse(row.fault),
         startedAtMs: row.started_at_ms,
         endedAtMs: isAwaited ? null : row.ended_at_ms,
@@ -143,30 +173,32 @@ export class Sessions {
         heldBy: row.state === "pending" ? heldOf(row) : "",
         lossShare: link?.lossShare ?? null,
         slow: link?.slow ?? "",
-        leftMs: isReceiving ? leftOf(row.percent, this.#now() - row.state_since_ms) : null,
+        leftMs: isReceiving ? leftOf(percent, this.#now() - row.state_since_ms) : null,
       };
     });
-    return {
-      id: deploy.id,
-      kind: deploy.kind === "capture" ? "capture" : "deploy",
-      image: deploy.image,
-      imageVersion: deploy.image_version,
-      to: deploy.to_any === 1 ? "any" : "named",
-      target: deploy.target,
-      state: deploy.state as Session["state"],
-      createdAtMs: deploy.created_at_ms,
-      endedAtMs: deploy.ended_at_ms,
-      startAtMs: deploy.start_at_ms,
-      startedAtMs: deploy.begun_at_ms,
-      halted: deploy.halted_at_ms === null ? null : { ...haltOf(deploy.halt_fault), atMs: deploy.halted_at_ms },
-      mostFailed: deploy.most_failed,
-      limits: deploy.any_limits === null ? null : limitsOf(deploy.any_limits),
-      retryOf: deploy.retry_of,
-      leftMs: longestOf(hosts),
-      streams,
-      hosts,
-    };
+    return { ...headOf(deploy, longestOf(hosts.map(({ leftMs }) => leftMs))), streams, hosts };
   }
+}
+
+function headOf(deploy: Selectable<DeployTable>, leftMs: number | null): SessionHead {
+  return {
+    id: deploy.id,
+    kind: deploy.kind === "capture" ? "capture" : "deploy",
+    image: deploy.image,
+    imageVersion: deploy.image_version,
+    to: deploy.to_any === 1 ? "any" : "named",
+    target: deploy.target,
+    state: deploy.state as Session["state"],
+    createdAtMs: deploy.created_at_ms,
+    endedAtMs: deploy.ended_at_ms,
+    startAtMs: deploy.start_at_ms,
+    startedAtMs: deploy.begun_at_ms,
+    halted: deploy.halted_at_ms === null ? null : { ...haltOf(deploy.halt_fault), atMs: deploy.halted_at_ms },
+    mostFailed: deploy.most_failed,
+    limits: deploy.any_limits === null ? null : limitsOf(deploy.any_limits),
+    retryOf: deploy.retry_of,
+    leftMs,
+  };
 }
 
 /** Why hosts whose turn has not come are given nothing. */
@@ -177,20 +209,6 @@ function heldBy(deploy: { readonly begun_at_ms: number | null; readonly halted_a
 
 function haltOf(text: string | null): Halt {
   return JSON.parse(text ?? "{}") as Halt;
-}
-
-/** Too little says nothing. */
-const TELLING_PERCENT = 3;
-
-/** How long the rest takes at the pace so far. */
-function leftOf(percent: number | null, elapsedMs: number): number | null {
-  if (percent === null || percent < TELLING_PERCENT) return null;
-  return Math.round((elapsedMs * (100 - percent)) / percent);
-}
-
-function longestOf(hosts: readonly SessionHost[]): number | null {
-  const left = hosts.flatMap(({ leftMs }) => leftMs ?? []);
-  return left.length === 0 ? null : Math.max(...left);
 }
 
 /** How long a host was in each state: from the event that entered it to the next, or to `endMs`. */

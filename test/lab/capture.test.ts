@@ -157,6 +157,6 @@ describe("machines that nobody has given an order", { skip: labProblem("machines
     const { stdout } = await lab.bootcast(["session", "list", "--json"]);
     const found = (JSON.parse(stdout) as { sessions: Session[] }).sessions.find((session) => session.image === image);
     assert(found !== undefined, stdout);
-    return found;
+    return JSON.parse((await lab.bootcast(["session", "show", `${found.id}`, "--json"])).stdout) as Session;
   }
 });

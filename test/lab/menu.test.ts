@@ -96,12 +96,8 @@ describe("the menu on a machine's screen", { skip: labProblem("machines") ?? fal
     await pc.waitForLine(/session 1: lab-small, version 1, for lab-01/, 20_000, "the order", ordered);
     await lab.waitForServerLog(/"url":"\/boot\/vmlinuz","bytes":13/, 20_000, "the kernel to be fetched");
 
-    const { sessions } = JSON.parse((await lab.bootcast(["session", "list", "--json"])).stdout);
-    assert.equal(sessions.length, 1);
-    assert.deepEqual(
-      sessions[0].hosts.map((host: { name: string }) => host.name),
-      ["lab-01"],
-    );
+    const { id, hosts } = JSON.parse((await lab.bootcast(["session", "show", "--json"])).stdout);
+    assert.deepEqual([id, hosts.map((host: { name: string }) => host.name)], [1, ["lab-01"]]);
     assert.match(pc.consoleText(), /Memory test/);
     assert.doesNotMatch(pc.consoleText(), /not-imported/);
     for (const secret of [pin, wrongPin]) {

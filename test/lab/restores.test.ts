@@ -207,7 +207,11 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
   /** The host's newest session. */
   async function sessionWith(name: string): Promise<{ id: number; hosts: { name: string; state: string }[] }> {
     const { sessions } = JSON.parse((await lab.bootcast(["session", "list", "--json"])).stdout);
-    return sessions.find(({ hosts }: { hosts: { name: string }[] }) => hosts.some((host) => host.name === name));
+    for (const { id } of sessions) {
+      const session = JSON.parse((await lab.bootcast(["session", "show", `${id}`, "--json"])).stdout);
+      if (session.hosts.some((host: { name: string }) => host.name === name)) return session;
+    }
+    throw new Error(`No session has ${name}.`);
   }
 
   /** The host's newest session is done: what it kept and received in its last start, and how long that took. */

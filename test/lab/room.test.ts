@@ -109,11 +109,11 @@ async function checkRoom(lab: Lab, t: TestContext, machines: readonly Machine[])
 
 /** The API shows the hosts done, with the time that it took. */
 async function checkSaysDone(lab: Lab, t: TestContext, expected: readonly string[]): Promise<void> {
-  const { stdout } = await lab.bootcast(["session", "list", "--json"]);
+  const { stdout } = await lab.bootcast(["session", "show", "--json"]);
   t.diagnostic(stdout);
-  const { sessions } = JSON.parse(stdout);
-  assert.equal(sessions.length, 1);
-  const hosts = sessions[0].hosts as { name: string; state: string; totalMs: number }[];
+  const session = JSON.parse(stdout);
+  assert.equal(session.id, 1, "there is one session");
+  const hosts = session.hosts as { name: string; state: string; totalMs: number }[];
   assert.deepEqual(hosts.map(({ name }) => name).toSorted(), expected);
   for (const host of hosts) {
     assert.equal(host.state, "done");

@@ -73,7 +73,8 @@ export class Core {
     this.desk = new HostDesk({ events: this.events, hosts: this.hosts });
     this.streams = new DeployStreams({ db, opener: this.#opener(), log: this.log });
     const signed = (text: string) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64");
-    this.reports = new OrderReports({ db, events: this.events, streams: this.streams, sign: signed, now });
+    const { progress } = this.hosts;
+    this.reports = new OrderReports({ db, events: this.events, streams: this.streams, progress, sign: signed, now });
     const urlOf = (address: string) => `http://${address}:8440`;
     this.alive = new Alive({ db, events: this.events, sign: signed, now, urlOf });
     this.orders = new Orders({
@@ -108,7 +109,7 @@ export class Core {
         this.woken.push(...asleep.map(({ name }) => name));
       },
     });
-    this.sessions = new Sessions({ db, streams: this.streams, now });
+    this.sessions = new Sessions({ db, streams: this.streams, progress, now });
   }
 
   static async open(options: { path?: string } & CoreOptions = {}): Promise<Core> {

@@ -21,6 +21,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
     ...["address"],
   ],
   host_macs: ["mac", "host_id"],
+  host_cards: ["host_id", "mac"],
   host_labels: ["host_id", "label"],
   deploys: [
     "id",

@@ -1,4 +1,4 @@
-import type { SessionBody } from "../../api/schemas.ts";
+import type { ListedSessionBody, SessionBody } from "../../api/schemas.ts";
 
 type SessionHost = SessionBody["hosts"][number];
 
@@ -53,6 +53,24 @@ export function figuresOf({ hosts, streams }: Pick<SessionBody, "hosts" | "strea
     rateBytesPerSecond: figures.reduce((total, one) => total + one.rateBytesPerSecond, 0),
     sentBytes: figures.reduce((total, one) => total + one.sentBytes, 0),
     lossShare: median(receivers.map((one) => one.lossShare)),
+    waitingFor: streams.find((stream) => stream.waitingFor !== "")?.waitingFor ?? "",
+  };
+}
+
+/** The same of a session in the list. */
+export function listedFigures(session: Pick<ListedSessionBody, "counts" | "atWork" | "streams">): SessionFigures {
+  const { counts, atWork, streams } = session;
+  const going = counts.all - counts.failed - counts.cancelled;
+  const sum = atWork.reduce((total, one) => total + one.hosts * hostPercent({ order: "running", ...one }), 0);
+  return {
+    percent: going === 0 ? 0 : (counts.done * 100 + sum) / going,
+    done: counts.done,
+    failed: counts.failed,
+    all: counts.all,
+    rateBytesPerSecond: streams.reduce((total, one) => total + one.rateBytesPerSecond, 0),
+    sentBytes: streams.reduce((total, one) => total + one.sentBytes, 0),
+    // Where one image goes into several networks, the worst of them is looked at.
+    lossShare: Math.max(0, ...streams.map((one) => one.lossShare)),
     waitingFor: streams.find((stream) => stream.waitingFor !== "")?.waitingFor ?? "",
   };
 }

@@ -3,7 +3,7 @@ import type { MeBody } from "../../api/access-schemas.ts";
 import type { DoctorBody } from "../../api/doctor-routes.ts";
 import type { HostBody } from "../../api/host-schemas.ts";
 import type { ScheduleBody } from "../../api/schedule-schemas.ts";
-import type { EventBody, ImageBody, SessionBody, StatusBody } from "../../api/schemas.ts";
+import type { EventBody, ImageBody, ListedSessionBody, StatusBody } from "../../api/schemas.ts";
 import { get, getAll, Refusal, send, useLogin, whenLoggedOut } from "./api.ts";
 import { Estimate } from "./estimate.ts";
 import { followFeed } from "./feed.ts";
@@ -30,7 +30,7 @@ export const hosts = new Resource(async () => {
 });
 export const images = new Resource(() => getAll<ImageBody>("/images", "images"));
 export const sessions = new Resource(
-  async () => (await get<{ sessions: SessionBody[] }>("/sessions?limit=50")).sessions,
+  async () => (await get<{ sessions: ListedSessionBody[] }>("/sessions?limit=50")).sessions,
 );
 export const doctor = new Resource(() => get<DoctorBody>("/doctor"));
 export const schedules = new Resource(() => getAll<ScheduleBody>("/schedules", "schedules"));

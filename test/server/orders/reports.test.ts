@@ -27,6 +27,7 @@ async function room() {
         counted.closes += 1;
       },
     }),
+    progress: core.hosts.progress,
     sign: () => "signed",
     now: () => core.nowMs,
   });

@@ -1,11 +1,11 @@
-import type { SessionBody } from "../../../api/schemas.ts";
+import type { ListedSessionBody } from "../../../api/schemas.ts";
 import { Head } from "../parts/head.tsx";
 import { Empty, Loading, Problem } from "../parts/notice.tsx";
 import { State } from "../parts/state.tsx";
 import { as, say } from "../preferences.ts";
 import { SessionCard } from "../room/running-now.tsx";
 import { hashOf } from "../route.ts";
-import { figuresOf } from "../session-figures.ts";
+import { listedFigures } from "../session-figures.ts";
 import { sessions } from "../store.ts";
 import { texts } from "../texts.ts";
 
@@ -64,8 +64,8 @@ export function SessionsPage() {
   );
 }
 
-function Over({ session }: { session: SessionBody }) {
-  const { done, failed, all } = figuresOf(session);
+function Over({ session }: { session: ListedSessionBody }) {
+  const { done, failed, all } = listedFigures(session);
   const state = session.state === "cancelled" ? "offline" : failed > 0 ? "failed" : "done";
   const word = session.state === "cancelled" ? say(texts.sessionStates.cancelled) : say(texts.ofHosts(done, all));
   return (

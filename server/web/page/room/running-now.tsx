@@ -1,9 +1,9 @@
-import type { SessionBody } from "../../../api/schemas.ts";
+import type { ListedSessionBody } from "../../../api/schemas.ts";
 import { Icon } from "../parts/icon.tsx";
 import { Bar } from "../parts/state.tsx";
 import { as, say } from "../preferences.ts";
 import { hashOf } from "../route.ts";
-import { figuresOf } from "../session-figures.ts";
+import { listedFigures } from "../session-figures.ts";
 import { sessions } from "../store.ts";
 import { texts } from "../texts.ts";
 
@@ -21,8 +21,8 @@ export function RunningNow() {
 }
 
 /** A session in one card that leads to it. */
-export function SessionCard({ session }: { session: SessionBody }) {
-  const figures = figuresOf(session);
+export function SessionCard({ session }: { session: ListedSessionBody }) {
+  const figures = listedFigures(session);
   const image = session.imageVersion === 0 ? session.image : `${session.image} v${session.imageVersion}`;
   return (
     <a class="card session-card" href={hashOf({ page: "session", id: session.id })}>
