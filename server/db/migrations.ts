@@ -33,8 +33,8 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0014-host-desk": { up: hostDesk },
   "0015-rollouts": { up: rollouts },
   "0016-schedules": { up: schedules },
-  "0017-host-cards": { up: hostCards },
   "0017-schedule-members": { up: scheduleMembers },
+  "0018-host-cards": { up: hostCards },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {
