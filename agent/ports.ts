@@ -5,6 +5,7 @@ import type { HeldCells } from "../images/held-cells.ts";
 import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./client/backoff.ts";
 import type { ServerClient } from "./client/server-client.ts";
+import type { ServerPlace } from "./client/servers.ts";
 import type { Disk, EraseMethod, Inventory, Order, OrderScript, Registration, ScriptResult } from "./contract.ts";
 import type { Erased } from "./disk/erase.ts";
 import type { VerifyRule } from "./disk/verify-plan.ts";
@@ -29,7 +30,7 @@ export type LocalDisk = BlockTarget & {
 
 /** One restore from a stream. */
 export type ReceiveRequest = {
-  readonly server: URL;
+  readonly server: ServerPlace;
   readonly streamId: string;
   readonly stream: DescribedStream;
   readonly host: Registration;
@@ -67,7 +68,7 @@ export type LookRequest = {
 
 /** One reading back of a restored disk. */
 export type VerifyRequest = LookRequest & {
-  readonly server: URL;
+  readonly server: ServerPlace;
   readonly streamId: string;
   readonly rule: VerifyRule;
   /** Called before the disk is opened again for writing; throws when it is another one now. */
@@ -84,7 +85,7 @@ export type FitRequest = {
 
 /** One capture, of a disk that is only read. */
 export type CaptureRequest = {
-  readonly server: URL;
+  readonly server: ServerPlace;
   readonly host: Registration;
   readonly order: CaptureOrder;
   readonly disk: Disk;
@@ -119,14 +120,14 @@ export type AgentPorts = {
   findServer(network: BootNetwork, say: (line: string) => void): Promise<URL>;
   connect(server: URL): ServerClient;
   /** The own address on the way to the server. */
-  addressTowards(server: URL): Promise<string>;
+  addressTowards(server: ServerPlace): Promise<string>;
   inventory(network: BootNetwork): Inventory;
   /** The same disks with what they hold and whether they fail. They are opened for reading alone. */
   examine(disks: readonly Disk[]): Promise<readonly Disk[]>;
   availableMemoryBytes(): number;
   power(): Power;
   /** What a stream offers, and its manifest, checked against the site's keys. */
-  describe(server: URL, streamId: string): Promise<DescribedStream>;
+  describe(server: ServerPlace, streamId: string): Promise<DescribedStream>;
   /** Whether somebody presses a key at the machine within `mostMs`. */
   keyPressed(mostMs: number): Promise<boolean>;
   /** A new random question to the server, 64 hex digits. */

@@ -2,6 +2,7 @@ import { Fault } from "../../fault.ts";
 import { encodeCellLists, encodeParcel, type PackParcel } from "../../images/cell-lists.ts";
 import { asker } from "../client/ask.ts";
 import { backoffMs, type Clock } from "../client/backoff.ts";
+import type { ServerPlace } from "../client/servers.ts";
 import type { Registration } from "../contract.ts";
 import { CaptureState, CellAnswers, type FinishCapture, KeptPack, ManifestPiece } from "../contract.ts";
 import { limits } from "../limits.ts";
@@ -32,7 +33,7 @@ const passing = ["SERVER_UNREACHABLE", "CAPTURE_BUSY"];
  * @param options.say why it waits
  */
 export function captureClient(options: {
-  readonly server: URL;
+  readonly server: ServerPlace;
   readonly host: Registration;
   readonly deployId: string;
   readonly clock: Clock;

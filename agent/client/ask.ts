@@ -3,6 +3,7 @@ import { Value } from "typebox/value";
 import { Agent, request } from "undici";
 import { Fault } from "../../fault.ts";
 import { FaultBody } from "../contract.ts";
+import { type ServerPlace, serversAt } from "./servers.ts";
 
 /** Every answer comes within this, or not at all. */
 export const ANSWER_WITHIN_MS = 10_000;
@@ -21,7 +22,7 @@ export type AskOptions = {
 /** The Date header of an answer (RFC 9110, 6.6.1), and when it was asked and heard, by `performance.now()`. */
 export type HeardDate = { readonly date: string; readonly askedAtMs: number; readonly answeredAtMs: number };
 
-/** One connection to a server, for questions that are answered with JSON. */
+/** The connection to a server, for questions that are answered with JSON. */
 export type Asker = {
   /** @throws {Fault} SERVER_UNREACHABLE, SERVER_ANSWER (not what the contract says), or the server's own Fault */
   ask<Schema extends TSchema>(
@@ -33,8 +34,12 @@ export type Asker = {
   close(): Promise<void>;
 };
 
-/** Every request has a deadline, and every answer is checked against the contract before it is used. */
-export function asker(url: URL): Asker {
+/**
+ * Every request has a deadline, and every answer is checked against the contract before it is used. Of several servers
+ * the next one is asked the next time when one does not answer.
+ */
+export function asker(place: ServerPlace): Asker {
+  const servers = serversAt(place);
   const dispatcher = new Agent({ connect: { timeout: 5000 }, keepAliveTimeout: 30_000 });
   return {
     async ask(schema, method, path, options) {
@@ -43,6 +48,7 @@ export function asker(url: URL): Asker {
       if (options.token !== undefined) headers["authorization"] = `Bearer ${options.token}`;
       const askedAtMs = performance.now();
       const isBytes = options.body instanceof Uint8Array;
+      const url = servers.current;
       if (options.body !== undefined)
         headers["content-type"] = isBytes ? "application/octet-stream" : "application/json";
       try {
@@ -63,6 +69,7 @@ export function asker(url: URL): Asker {
       } catch (error) {
         if (error instanceof Fault) throw error;
         options.signal?.throwIfAborted();
+        servers.goOn(url);
         throw unreachable(url, path, error);
       }
     },

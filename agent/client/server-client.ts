@@ -1,12 +1,14 @@
 import { type Inventory, Order, Registration, type Report, ReportAnswer } from "../contract.ts";
 import { ANSWER_WITHIN_MS, asker, type HeardDate } from "./ask.ts";
+import { type ServerPlace, Servers } from "./servers.ts";
 
 /** The server may hold the question for an order so long (contract: at most 25). */
 const ORDER_WAIT_SECONDS = 25;
 
 /** The server as a host sees it; streams and captures have their own clients (stream/control.ts, agent/capture/client.ts). */
 export type ServerClient = {
-  readonly url: URL;
+  /** Where it is, for those that speak with it of streams and captures; other servers of the site as it tells of them. */
+  readonly url: ServerPlace;
   register(inventory: Inventory): Promise<Registration>;
   order(host: Registration, signal?: AbortSignal): Promise<Order>;
   report(host: Registration, report: Report): Promise<ReportAnswer>;
@@ -19,11 +21,16 @@ export type ServerClient = {
  * @param onDate called with the date of the answer to a registration
  */
 export function connect(url: URL, onDate?: (heard: HeardDate) => void): ServerClient {
-  const { ask, close } = asker(url);
+  const servers = new Servers(url);
+  const { ask, close } = asker(servers);
+  const learning = async <Answer extends { readonly servers?: readonly string[] }>(answer: Promise<Answer>) => {
+    servers.learn((await answer).servers);
+    return answer;
+  };
   const host = (registration: Registration) => `/agent/v1/hosts/${encodeURIComponent(registration.hostId)}`;
   return {
-    url,
-    register: (inventory) => ask(Registration, "POST", "/agent/v1/hosts", { body: inventory, onDate }),
+    url: servers,
+    register: (inventory) => learning(ask(Registration, "POST", "/agent/v1/hosts", { body: inventory, onDate })),
     order: (registration, signal) =>
       ask(Order, "GET", `${host(registration)}/order?waitSeconds=${ORDER_WAIT_SECONDS}`, {
         token: registration.token,
@@ -31,7 +38,7 @@ export function connect(url: URL, onDate?: (heard: HeardDate) => void): ServerCl
         signal,
       }),
     report: (registration, report) =>
-      ask(ReportAnswer, "POST", `${host(registration)}/reports`, { token: registration.token, body: report }),
+      learning(ask(ReportAnswer, "POST", `${host(registration)}/reports`, { token: registration.token, body: report })),
     close,
   };
 }

@@ -1,6 +1,12 @@
 import { type Static, Type } from "typebox";
 import { Disk } from "../disk/disk.ts";
 
+/**
+ * Other servers that know the same hosts and orders, "http://10.77.0.2:8440": where to go when this one does not answer,
+ * or sends one on. Absent: there are none, or the server is an older one.
+ */
+export const Servers = Type.Optional(Type.Array(Type.String({ maxLength: 200 }), { maxItems: 16 }));
+
 const Nic = Type.Object({
   name: Type.String(),
   mac: Type.String(),
@@ -34,5 +40,6 @@ export const Registration = Type.Object({
   /** The name the server gave this host, "lab-01". */
   name: Type.String(),
   token: Type.String(),
+  servers: Servers,
 });
 export type Registration = Static<typeof Registration>;

@@ -1,5 +1,6 @@
 import { type Static, Type } from "typebox";
 import { oneOf } from "../disk/disk.ts";
+import { Servers } from "./host.ts";
 import { State } from "./states.ts";
 
 /** How a script ended. */
@@ -57,5 +58,6 @@ export const ReportAnswer = Type.Object({
    * deploy, over `capturePermitText` where it is a capture.
    */
   permit: Type.Optional(Type.String()),
+  servers: Servers,
 });
 export type ReportAnswer = Static<typeof ReportAnswer>;

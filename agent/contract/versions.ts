@@ -1,8 +1,8 @@
 /**
  * What an agent understands, said in its Inventory: 1 or nothing, deploys; 2, captures too; 3, what an order says of
- * the disk; 4, what becomes of the disk afterwards. A server gives an agent no order that it would not understand.
+ * the disk; 4, what becomes of the disk afterwards; 5, streams at another server of the site. A server gives an agent no order that it would not understand.
  */
-export const CONTRACT_VERSION = 4;
+export const CONTRACT_VERSION = 5;
 export const CAPTURES_SINCE = 2;
 /** Rules for choosing a disk, ways to erase it, and what it may hold. */
 export const DISK_TERMS_SINCE = 3;
@@ -18,6 +18,9 @@ export const RESUME_SINCE = 4;
 export const NAME_SINCE = 4;
 /** Which parts the order has beside its terms, as some of the terms. */
 export const PARTS_SINCE = 4;
+
+/** Several servers that know the same: an order's stream may be at another one. */
+export const SERVERS_SINCE = 5;
 
 /** Scripts that run when the disk is restored. */
 export const SCRIPTS_SINCE = 3;

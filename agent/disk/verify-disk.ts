@@ -5,7 +5,7 @@ import type { CellIdWork } from "../../images/cell-work.ts";
 import { isTableCell, type Manifest, type PackEntry, packOfStored, storedCellId } from "../../images/manifest.ts";
 import { decodePack } from "../../images/pack.ts";
 import { differingCells, type VerifyProgress } from "../../images/verify.ts";
-import { askAgain, type Patience } from "../stream/ask-again.ts";
+import { askAgain, type Patience, STREAM_ELSEWHERE } from "../stream/ask-again.ts";
 import { placeOnDisk } from "./fault.ts";
 import { ReadableSource } from "./held-disk.ts";
 import { isSampled, type VerifyRule } from "./verify-plan.ts";
@@ -15,7 +15,7 @@ const MOST_REPAIRED_CELLS = 1024;
 const SHOWN_PLACES = 4;
 /** A room that the group did not reach fetches all by unicast, within the stream's rate: its row is long, and it moves. */
 const PATIENCE_MS = 10 * 60_000;
-const goesByItself: ReadonlySet<string> = new Set(["UNICAST_BUSY", "SERVER_UNREACHABLE"]);
+const goesByItself: ReadonlySet<string> = new Set(["UNICAST_BUSY", "SERVER_UNREACHABLE", STREAM_ELSEWHERE]);
 
 /** What the disk is read back with, and repaired with. */
 export type VerifyMachine = {

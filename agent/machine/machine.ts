@@ -10,6 +10,7 @@ import { findServer } from "../client/discover.ts";
 import { browseMdns } from "../client/mdns.ts";
 import { checkPermit, newChallenge } from "../client/permit.ts";
 import { connect } from "../client/server-client.ts";
+import { serverNow } from "../client/servers.ts";
 import { readDisks } from "../disk/disks.ts";
 import { eraseAsOrdered } from "../disk/erase.ts";
 import { examineDisks } from "../disk/examine-disks.ts";
@@ -91,7 +92,10 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         say,
       }),
     connect: (url) => connect(url, (heard) => void setClock(heard, tools, log)),
-    addressTowards: (server) => localAddressTowards(server.hostname, Number(server.port) || 80),
+    addressTowards: (place) => {
+      const { hostname, port } = serverNow(place);
+      return localAddressTowards(hostname, Number(port) || 80);
+    },
     inventory: (network) => readInventory(files, { bootMac: network.mac, agentVersion: version }),
     examine: (disks) => examineDisks(disks, machine),
     availableMemoryBytes: () => availableMemoryBytes(files),

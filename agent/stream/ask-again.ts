@@ -37,7 +37,10 @@ export async function askAgain<Answer>(
   }
 }
 
-const unreachable: ReadonlySet<string> = new Set(["SERVER_UNREACHABLE"]);
+/** A stream goes on at another server, or will as soon as one has noticed that its own is gone. */
+export const STREAM_ELSEWHERE = "STREAM_ELSEWHERE";
+
+const unreachable: ReadonlySet<string> = new Set(["SERVER_UNREACHABLE", STREAM_ELSEWHERE]);
 
 /**
  * Asks a server that may be starting again, for two minutes.

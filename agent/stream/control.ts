@@ -5,7 +5,9 @@ import { Fault } from "../../fault.ts";
 import { openSealedPack, SEAL_BYTES } from "../../images/sealed-pack.ts";
 import { LARGEST_SYMBOL_BYTES } from "../../multicast/frame-size.ts";
 import { decodeAnswer } from "../client/ask.ts";
+import { type ServerPlace, type Servers, serversAt } from "../client/servers.ts";
 import { FaultBody, type Join, Joined, type Progress, ProgressAnswer, StreamInfo, StreamList } from "../contract.ts";
+import { STREAM_ELSEWHERE } from "./ask-again.ts";
 import type { GroupKeys } from "./group-keys.ts";
 
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -26,7 +28,7 @@ const MOST_MANIFEST_BYTES = 8 * 1024 * 1024 * 1024;
  * answers with are thrown as they are; SERVER_UNREACHABLE is ours.
  */
 export class StreamControl {
-  readonly #server: URL;
+  readonly #servers: Servers;
   readonly #token: string | undefined;
   readonly #signal: AbortSignal | undefined;
   readonly #groupKeys: GroupKeys | undefined;
@@ -37,15 +39,15 @@ export class StreamControl {
     bodyTimeout: 0,
   });
 
-  /** @param options.server "http://10.77.0.1:8440": the routes are under /agent/v1 */
+  /** @param options.server "http://10.77.0.1:8440": the routes are under /agent/v1. Of several the next one is asked when one does not have the stream */
   constructor(options: {
-    readonly server: URL;
+    readonly server: ServerPlace;
     readonly token?: string | undefined;
     readonly signal?: AbortSignal | undefined;
     /** For streams that may be encrypted: `join` learns the key, `pack` uses it. */
     readonly groupKeys?: GroupKeys | undefined;
   }) {
-    this.#server = options.server;
+    this.#servers = serversAt(options.server);
     this.#token = options.token;
     this.#signal = options.signal;
     this.#groupKeys = options.groupKeys;
@@ -109,12 +111,13 @@ export class StreamControl {
     const stalled = new AbortController();
     const signal = this.#signal === undefined ? stalled.signal : AbortSignal.any([stalled.signal, this.#signal]);
     const deadline = deadlineOf(stalled);
+    const server = this.#servers.current;
     const headers: Record<string, string> = {};
     if (body !== undefined) headers["content-type"] = "application/json";
     if (this.#token !== undefined) headers["authorization"] = `Bearer ${this.#token}`;
     try {
       deadline.restart(CONNECT_TIMEOUT_MS + HEADERS_TIMEOUT_MS);
-      const answer = await request(new URL(`/agent/v1${path}`, this.#server), {
+      const answer = await request(new URL(`/agent/v1${path}`, server), {
         method,
         headers,
         body: body === undefined ? null : JSON.stringify(body),
@@ -135,9 +138,11 @@ export class StreamControl {
       if (answer.statusCode !== 200) throw faultOfAnswer(answer.statusCode, path, bytes);
       return bytes;
     } catch (error) {
+      if (error instanceof Fault && error.code === STREAM_ELSEWHERE) this.#servers.goOn(server);
       if (error instanceof Fault) throw error;
       if (this.#signal?.aborted === true) throw this.#signal.reason;
-      throw unreachable(this.#server, stalled.signal.aborted ? new Error("it did not answer in time") : error);
+      this.#servers.goOn(server);
+      throw unreachable(server, stalled.signal.aborted ? new Error("it did not answer in time") : error);
     } finally {
       deadline.stop();
     }

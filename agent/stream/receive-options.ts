@@ -4,6 +4,7 @@ import type { BlockTarget } from "../../images/block.ts";
 import type { HeldCells } from "../../images/held-cells.ts";
 import type { Manifest } from "../../images/manifest.ts";
 import type { Mark } from "../../multicast/pass-marks.ts";
+import type { ServerPlace } from "../client/servers.ts";
 import type { DescribedStream } from "./describe.ts";
 import type { GroupKeys } from "./group-keys.ts";
 import type { PackKeeper } from "./pack-keeper.ts";
@@ -30,7 +31,7 @@ export type ReceiveProgress = {
 
 /** What a reception is told. */
 export type ReceiveOptions = {
-  readonly server: URL;
+  readonly server: ServerPlace;
   readonly streamId: string;
   /** The public keys whose images are accepted. */
   readonly trusted: readonly KeyObject[];

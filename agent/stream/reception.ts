@@ -4,6 +4,7 @@ import { coarseMap } from "../../multicast/missing-map.ts";
 import { PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
 import { StreamReceiver } from "../../multicast/receiver.ts";
 import { linkMtu } from "../../udp/link-mtu.ts";
+import { serverNow } from "../client/servers.ts";
 import { type Join, MOST_NEEDS } from "../contract.ts";
 import { untilServerAnswers } from "./ask-again.ts";
 import type { StreamControl } from "./control.ts";
@@ -111,7 +112,7 @@ export class Reception {
   async run(): Promise<Received> {
     const options = this.#options;
     const { description } = this.#described.info;
-    const { hostname, port } = options.server;
+    const { hostname, port } = serverNow(options.server);
     const interfaceAddress = options.interfaceAddress ?? (await localAddressTowards(hostname, Number(port) || 80));
     this.#view.interfaceAddress = interfaceAddress;
     const { name, hostId } = options;
