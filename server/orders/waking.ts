@@ -1,3 +1,4 @@
+import type { AgentState } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
@@ -7,6 +8,8 @@ export type Wake = (hosts: readonly { readonly id: string; readonly name: string
 
 /** Who waits in the agent asks twice a minute. */
 const AWAKE_MS = 90_000;
+/** The agent's last words: what the machine does after them nobody knows, and who is awake does not mind the packet. */
+const lastWords: ReadonlySet<string> = new Set(["rebooting", "done", "failed"] satisfies AgentState[]);
 
 /**
  * Wakes those hosts of orders that want it whose turn has come and who do not show themselves. It is written down when
@@ -25,7 +28,7 @@ export async function wakeReleased({
     .selectFrom("deploy_hosts")
     .innerJoin("deploys", "deploys.id", "deploy_hosts.deploy_id")
     .innerJoin("hosts", "hosts.id", "deploy_hosts.host_id")
-    .select(["deploy_id", "hosts.id", "hosts.name", "last_seen_ms", "released_at_ms"])
+    .select(["deploy_id", "hosts.id", "hosts.name", "hosts.state", "last_seen_ms", "released_at_ms"])
     .where("deploys.state", "=", "active")
     .where("wakes", "=", 1)
     .where("deploy_hosts.state", "=", "pending")
@@ -33,7 +36,7 @@ export async function wakeReleased({
     .where("woken_at_ms", "is", null)
     .execute();
   if (rows.length === 0) return;
-  const asleep = rows.filter(({ last_seen_ms, released_at_ms }) => last_seen_ms < (released_at_ms ?? 0) - AWAKE_MS);
+  const asleep = rows.filter((row) => !isAwake(row));
   let fault: Fault | undefined;
   try {
     if (asleep.length > 0) await wake(asleep.map(({ id, name }) => ({ id, name })));
@@ -54,4 +57,10 @@ export async function wakeReleased({
         .execute();
     }
   });
+}
+
+type Standing = { readonly state: string; readonly last_seen_ms: number; readonly released_at_ms: number | null };
+
+function isAwake({ state, last_seen_ms, released_at_ms }: Standing): boolean {
+  return !lastWords.has(state) && last_seen_ms >= (released_at_ms ?? 0) - AWAKE_MS;
 }

@@ -440,6 +440,14 @@ test("hosts that want the same version of an image are one stream, whatever orde
   assert.deepEqual(core.closed, [streams[0], streams[2]]);
 });
 
+test("a machine that was restored a moment ago may be switched off, and is woken for the next order", async () => {
+  const { core, order, restore } = await room(1);
+  await restore("lab-01", await order({ alive: true }));
+  await order({ wake: true });
+  await core.conductor.look();
+  assert.deepEqual(core.woken, ["lab-01"]);
+});
+
 test("machines that are switched off are woken when their turn comes, once, and who is awake is not", async () => {
   const { core, order, restore, idOf } = await room(4);
   core.nowMs += HOUR_MS;
