@@ -9,16 +9,19 @@ import type { ForeignRange } from "./foreign-image.ts";
 export class KnownCells {
   readonly #zero = new CellBits();
   readonly #unused = new CellBits();
+  readonly #changed: CellBits | undefined;
 
   /**
    * @param ranges as `ForeignImage.ranges` gives them
    * @param options.keepsUnused unused stretches count as zeros: that is how they read
+   * @param options.changed cells that are not any more what the image holds there
    */
   constructor(
     ranges: Iterable<ForeignRange>,
     sizeBytes: number,
-    options: { readonly keepsUnused?: boolean | undefined } = {},
+    options: { readonly keepsUnused?: boolean | undefined; readonly changed?: CellBits } = {},
   ) {
+    this.#changed = options.changed;
     // A cell that is partly zero and partly unused counts as zero: so both kinds together, and unused ones by themselves.
     const empty = new Stretches(this.#zero, sizeBytes);
     const unused = new Stretches(this.#unused, sizeBytes);
@@ -32,6 +35,7 @@ export class KnownCells {
 
   /** Undefined: it has to be read. */
   stateOf(cell: number): "zero" | "unused" | undefined {
+    if (this.#changed?.has(cell) === true) return undefined;
     if (this.#unused.has(cell)) return "unused";
     return this.#zero.has(cell) ? "zero" : undefined;
   }

@@ -49,6 +49,8 @@ exit $failed
 
 const stepScripts: Readonly<Record<FirstBootStep, string>> = {
   names: `
+# Network cards that the master did not have.
+networksetup -detectnewhardware >/dev/null 2>&1
 # The name that DHCP gives this Mac (option 12), or the one that its address has.
 name=
 round=0
@@ -68,7 +70,11 @@ short=\`echo "$name" | sed 's/\\..*//; s/[^A-Za-z0-9-]/-/g'\`
 if [ -n "$short" ]; then
   scutil --set ComputerName "$short"
   scutil --set LocalHostName "$short"
-  [ "\`scutil --get ComputerName\`" = "$short" ] || failed=1
+  # This one only where the master had one: else a Mac takes it from the network by itself.
+  [ -n "\`scutil --get HostName 2>/dev/null\`" ] && scutil --set HostName "$name"
+  for kind in ComputerName LocalHostName; do
+    [ "\`scutil --get $kind\`" = "$short" ] || failed=1
+  done
 else
   failed=1
 fi

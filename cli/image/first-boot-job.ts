@@ -27,13 +27,14 @@ echo "$job is there. Shut the master down now: at its next start the job would r
 
 type FirstBootJobFlags = { readonly out: string };
 
-/** `bootcast image first-boot-job`: what a master with APFS needs, because only a Mac writes to APFS. */
+/** `bootcast image first-boot-job`: for a master with APFS into whose image "image import" cannot put it. */
 export function imageFirstBootJobCommand(): Command {
   const command = new Command("first-boot-job").description(
     "Writes a launchd job and its installer, for the master of an image with APFS.\n\n" +
-      "Only a Mac writes to APFS, so its clones cannot be named from outside. With this job in the image, each clone " +
-      "takes its name from the network at its first start, puts its by-host preferences right, and removes the job. " +
-      "HFS+ needs none of it: such Macs are named when their disk is restored.",
+      "A Mac with APFS is named by itself: with this job in its image, each clone takes its name from the network at " +
+      'its first start, puts its by-host preferences right, and removes the job. "bootcast image import ' +
+      '--first-boot-job" puts it into an image by itself; a master needs it where that is refused (FileVault, ' +
+      "snapshots, a Fusion Drive). HFS+ needs none of it: such Macs are named when their disk is restored.",
   );
   examples(command, [
     "bootcast image first-boot-job --out /media/usb/bootcast",

@@ -1,9 +1,12 @@
 import { expect, type Volume } from "../free-space/volume.ts";
 import { type Blocks, blocksOf, isWhole, numberAt } from "./object.ts";
-import { recordsIn, type Tree } from "./tree.ts";
+import { ObjectMap } from "./object-map.ts";
+import type { Tree } from "./tree.ts";
 
 /** One volume of an APFS container. Apple File System Reference, apfs_superblock_t. */
 export type ApfsVolume = {
+  /** Its number among the objects of the container. */
+  readonly id: number;
   readonly name: string;
   /** "role": what macOS uses it for; 0 before macOS 10.15. */
   readonly role: number;
@@ -15,6 +18,8 @@ export type ApfsVolume = {
 };
 
 export const SYSTEM_ROLE = 0x01;
+/** Beside a system that is sealed: all that changes. */
+export const DATA_ROLE = 0x40;
 
 /** Checkpoint descriptors: a large disk has some hundreds. */
 const MOST_DESCRIPTORS = 4096;
@@ -34,12 +39,12 @@ export async function readApfsVolumes(container: Volume): Promise<ApfsVolume[]> 
   expect(first.toString("latin1", 32, 36) === "NXSB", "it does not begin as a container");
   const blocks = blocksOf(container, first.readUInt32LE(36));
   const superblock = await newestSuperblock(blocks, first);
-  const map = await objectMap(blocks, numberAt(superblock, 160));
+  const map = await ObjectMap.open(blocks, numberAt(superblock, 160));
   const volumes: ApfsVolume[] = [];
   const count = Math.min(superblock.readUInt32LE(180), MOST_VOLUMES);
   for (let index = 0; index < count; index += 1) {
     const id = numberAt(superblock, 184 + index * 8);
-    if (id !== 0) volumes.push(await volumeAt(blocks, await map(id)));
+    if (id !== 0) volumes.push(await volumeAt(blocks, id, (await map.find(id)).block));
   }
   return volumes;
 }
@@ -58,34 +63,23 @@ async function newestSuperblock(blocks: Blocks, first: Buffer): Promise<Buffer> 
   return newest;
 }
 
-/** Where the objects are that move: omap_phys_t, omap_key_t, omap_val_t. */
-async function objectMap(blocks: Blocks, mapBlock: number): Promise<(id: number) => Promise<number>> {
-  const map = await blocks.read(mapBlock);
-  expect(isWhole(map), "its map of objects is damaged");
-  const tree = { rootBlock: numberAt(map, 48), blockOf: async (child: number) => child };
-  return async (id) => {
-    let newest: { transaction: number; block: number } | undefined;
-    for await (const { key, value } of recordsIn(blocks, tree, (bytes) => numberAt(bytes, 0) - id)) {
-      expect(key.length >= 16 && value.length >= 16, "its map of objects is damaged");
-      const transaction = numberAt(key, 8);
-      if (newest === undefined || transaction > newest.transaction) newest = { transaction, block: numberAt(value, 8) };
-    }
-    expect(newest !== undefined, `its object ${id} is nowhere`);
-    return newest.block;
-  };
-}
-
-async function volumeAt(blocks: Blocks, block: number): Promise<ApfsVolume> {
+async function volumeAt(blocks: Blocks, id: number, block: number): Promise<ApfsVolume> {
   const superblock = await blocks.read(block);
   expect(isWhole(superblock) && superblock.toString("latin1", 32, 36) === "APSB", "a volume of it is damaged");
   const isPhysical = (superblock.readUInt32LE(116) & PHYSICAL) !== 0;
-  const map = isPhysical ? async (id: number) => id : await objectMap(blocks, numberAt(superblock, 128));
+  const blockOf = isPhysical ? async (child: number) => child : await placesOf(blocks, numberAt(superblock, 128));
   const name = superblock.subarray(704, 960);
   return {
+    id,
     name: name.toString("utf8", 0, Math.max(0, name.indexOf(0))),
     role: superblock.readUInt16LE(964),
     isEncrypted: (superblock.readBigUInt64LE(264) & UNENCRYPTED) === 0n,
     blocks,
-    tree: { rootBlock: await map(numberAt(superblock, 136)), blockOf: map },
+    tree: { rootBlock: await blockOf(numberAt(superblock, 136)), blockOf },
   };
+}
+
+async function placesOf(blocks: Blocks, mapBlock: number): Promise<(id: number) => Promise<number>> {
+  const map = await ObjectMap.open(blocks, mapBlock);
+  return async (id) => (await map.find(id)).block;
 }

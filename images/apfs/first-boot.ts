@@ -4,7 +4,8 @@ import { hasPath } from "./paths.ts";
 
 /** Where the job of a Mac's first start lies. */
 export const FIRST_BOOT_JOB = "Library/LaunchDaemons/org.bootcast.first-boot.plist";
-const SYSTEM_VERSION = "System/Library/CoreServices/SystemVersion.plist";
+/** Where a macOS says which it is. */
+export const SYSTEM_VERSION = "System/Library/CoreServices/SystemVersion.plist";
 
 /** What becomes of a Mac's names at its first start, when its image has APFS. */
 export type ApfsFirstBoot =

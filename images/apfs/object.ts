@@ -1,3 +1,4 @@
+import type { BlockTarget } from "../block.ts";
 import { expect, type Volume } from "../free-space/volume.ts";
 
 /**
@@ -20,6 +21,44 @@ export function blocksOf(volume: Volume, blockBytes: number): Blocks {
     `its blocks have ${blockBytes} bytes`,
   );
   return { blockBytes, read: (block) => volume.read(block * blockBytes, blockBytes) };
+}
+
+/** Blocks that can be changed; what was changed is read back. */
+export type ChangeableBlocks = Blocks & {
+  write(block: number, bytes: Buffer): Promise<void>;
+  /** Writes an object of one or more blocks, with its new checksum. */
+  seal(block: number, object: Buffer): Promise<void>;
+};
+
+/** @param target what `volume` reads from */
+export function changeableBlocks(volume: Volume, target: BlockTarget, blockBytes: number): ChangeableBlocks {
+  const write = async (block: number, bytes: Buffer) => {
+    const at = block * blockBytes;
+    expect(at + bytes.length <= volume.sizeBytes, `it points to byte ${at}, outside of itself`);
+    await target.write(volume.startBytes + at, bytes);
+  };
+  const seal = (block: number, object: Buffer) => {
+    object.writeBigUInt64LE(checksumOf(object), 0);
+    return write(block, object);
+  };
+  return { ...blocksOf(volume, blockBytes), write, seal };
+}
+
+/** obj_phys_t: what every object begins with. */
+export const objectAt = { id: 8, transaction: 16, type: 24, subtype: 28 } as const;
+
+/** An object that is what it should be. `what` goes behind "its". @throws {Implausible} */
+export async function readObject(blocks: Blocks, block: number, type: number, what: string): Promise<Buffer> {
+  const object = await blocks.read(block);
+  const isIt = isWhole(object) && (object.readUInt32LE(objectAt.type) & OBJECT_TYPE) === type;
+  expect(isIt, `its ${what} is damaged`);
+  return object;
+}
+
+const OBJECT_TYPE = 0xffff;
+
+export function addTo(bytes: Buffer, at: number, count: number): void {
+  bytes.writeBigUInt64LE(BigInt(numberAt(bytes, at) + count), at);
 }
 
 /** A 64-bit number as one that JavaScript computes with; what is larger points outside of every disk. */

@@ -1,21 +1,9 @@
 import { expect } from "../free-space/volume.ts";
 import { type Blocks, isWhole, numberAt } from "./object.ts";
-
-/** One record of a B-tree: both are parts of its block. */
-export type TreeRecord = { readonly key: Buffer; readonly value: Buffer };
+import { decodeNode, type TreeRecord } from "./tree-node.ts";
 
 /** A B-tree of a container: where its root lies, and where the nodes that it names do. */
 export type Tree = { readonly rootBlock: number; blockOf(childId: number): Promise<number> };
-
-/** Apple File System Reference, "B-Trees": btree_node_phys_t. */
-const HEADER_BYTES = 56;
-const ROOT = 1;
-const LEAF = 2;
-const FIXED = 4;
-/** btree_info_t, at the end of a root. */
-const INFO_BYTES = 40;
-/** Of the one tree here whose records are all as long: omap_key_t, omap_val_t. */
-const FIXED_BYTES = 16;
 
 const CHILD_BYTES = 8;
 
@@ -49,9 +37,9 @@ async function* recordsBelow(
   expect(left.level > 0 && left.budget.nodes > 0, "a tree of it has no end");
   const node = await blocks.read(block);
   expect(isWhole(node), `the checksum of its block ${block} is wrong`);
-  const { isLeaf, records } = nodeOf(node);
+  const { level, records } = decodeNode(node);
   for (const [index, record] of records.entries()) {
-    if (isLeaf) {
+    if (level === 0) {
       if (place(record.key) === 0) yield record;
       continue;
     }
@@ -62,30 +50,4 @@ async function* recordsBelow(
     const child = await tree.blockOf(numberAt(record.value, 0));
     yield* recordsBelow(blocks, tree, child, place, { ...left, level: left.level - 1 });
   }
-}
-
-function nodeOf(node: Buffer): { isLeaf: boolean; records: TreeRecord[] } {
-  const flags = node.readUInt16LE(32);
-  const count = node.readUInt32LE(36);
-  const isLeaf = (flags & LEAF) !== 0;
-  const isFixed = (flags & FIXED) !== 0;
-  const tableAt = HEADER_BYTES + node.readUInt16LE(40);
-  const keysAt = tableAt + node.readUInt16LE(42);
-  const valuesEnd = node.length - ((flags & ROOT) !== 0 ? INFO_BYTES : 0);
-  const entryBytes = isFixed ? 4 : 8;
-  expect(tableAt + count * entryBytes <= keysAt && keysAt <= valuesEnd, "a node of it is damaged");
-  const records = Array.from({ length: count }, (_, index) => {
-    const at = tableAt + index * entryBytes;
-    const key = keysAt + node.readUInt16LE(at);
-    const keyEnd = isFixed ? key + FIXED_BYTES : key + node.readUInt16LE(at + 2);
-    const value = valuesEnd - node.readUInt16LE(at + (isFixed ? 2 : 4));
-    const fixedBytes = isLeaf ? FIXED_BYTES : CHILD_BYTES;
-    const valueEnd = value + (isFixed ? fixedBytes : node.readUInt16LE(at + 6));
-    expect(
-      keyEnd <= valuesEnd && keyEnd - key >= 8 && value >= keysAt && valueEnd <= valuesEnd,
-      "a node of it is damaged",
-    );
-    return { key: node.subarray(key, keyEnd), value: node.subarray(value, valueEnd) };
-  });
-  return { isLeaf, records };
 }

@@ -1,6 +1,9 @@
 import { userInfo } from "node:os";
 import { Fault } from "../../fault.ts";
 import { apfsWarnings } from "../../images/apfs/warnings.ts";
+import type { ByteRange } from "../../images/block.ts";
+import { CELL_BYTES } from "../../images/cell.ts";
+import { CellBits } from "../../images/cell-bits.ts";
 import type { ForeignRange } from "../../images/foreign-image.ts";
 import { KnownCells } from "../../images/known-cells.ts";
 import { KnownPacks } from "../../images/known-packs.ts";
@@ -20,6 +23,8 @@ export type ImportOptions = {
   readonly source: FileSource;
   /** What is known of the disk without reading it, as `ForeignImage.ranges` says it: these stretches are not read. */
   readonly ranges?: Iterable<ForeignRange> | undefined;
+  /** Where `source` differs from the disk that `ranges` and `freeSpace` know: it is kept, whatever they say. */
+  readonly changed?: readonly ByteRange[];
   readonly name: string;
   readonly notes: string;
   readonly now: number;
@@ -55,8 +60,12 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
   try {
     const layout = await readDiskLayout(source, source.sectorBytes);
     const unused = options.keepFreeBlocks ? undefined : await findUnusedCells(source, layout, options.freeSpace);
+    const changed = new CellBits();
+    for (const { startBytes, endBytes } of options.changed ?? [])
+      changed.mark(Math.floor(startBytes / CELL_BYTES), Math.ceil(endBytes / CELL_BYTES));
     const knownCells =
-      options.ranges && new KnownCells(options.ranges, source.sizeBytes, { keepsUnused: options.keepFreeBlocks });
+      options.ranges &&
+      new KnownCells(options.ranges, source.sizeBytes, { keepsUnused: options.keepFreeBlocks, changed });
     const known = await packsOfNewest(store, name);
     let writtenBytes = 0;
     const scanOnce = (): Promise<Manifest> =>
@@ -66,7 +75,7 @@ export async function importImage(options: ImportOptions): Promise<ImportResult>
         layout,
         work: threads,
         ...(knownCells && { known: knownCells }),
-        ...(unused && { isUnused: unused.isUnused }),
+        ...(unused && { isUnused: (cell: number) => unused.isUnused(cell) && !changed.has(cell) }),
         ...(known && { reuse: reuseOf(store, known) }),
         findPack: async (cellIds) => {
           const pack = known?.find(cellIds);

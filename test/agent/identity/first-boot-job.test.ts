@@ -98,11 +98,16 @@ test("an id that was made of an Ethernet address is that address", (t) => {
 
 test("a Mac takes its name from the network, and gives up after three starts without one", (t) => {
   const root = volumeRoot(t, { [FIRST_BOOT_PATH]: "job" });
-  const set = `[ "$1" = --set ] && echo "$3" > "${root}/$2"; [ "$1" = --get ] && cat "${root}/$2"; exit 0`;
+  const set = `[ "$1" = --set ] && echo "$3" > "${root}/$2"; [ "$1" = --get ] && cat "${root}/$2" 2>/dev/null; exit 0`;
   const ipconfig = `[ "$1 $2 $3" = "getoption en1 host_name" ] && echo mac_07.lab.example; exit 0`;
   assert.equal(run(root, firstBootScript(["names"]), { scutil: set, ipconfig }), 0);
   assert.equal(readFileSync(join(root, "ComputerName"), "utf8"), "mac-07\n");
   assert.equal(readFileSync(join(root, "LocalHostName"), "utf8"), "mac-07\n");
+  assert.equal(existsSync(join(root, "HostName")), false, "it is left to the network");
+  // Where the master had one, it is this Mac's now.
+  writeFiles(root, { [FIRST_BOOT_PATH]: "job", "/HostName": "master.example\n" });
+  assert.equal(run(root, firstBootScript(["names"]), { scutil: set, ipconfig }), 0);
+  assert.equal(readFileSync(join(root, "HostName"), "utf8"), "mac_07.lab.example\n");
   writeFiles(root, { [FIRST_BOOT_PATH]: "job" });
   for (let start = 1; start <= 3; start += 1) {
     assert(existsSync(join(root, FIRST_BOOT_PATH)), `before start ${start}`);
