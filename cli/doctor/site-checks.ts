@@ -16,6 +16,7 @@ import { lookAtKernel } from "../../server/doctor/kernel.ts";
 import { lookAtMulticast } from "../../server/doctor/multicast-loop.ts";
 import { lookAtSecrets, peopleFindings } from "../../server/doctor/people.ts";
 import { lookAtPorts, type WantedPort } from "../../server/doctor/ports.ts";
+import { waitingFindings } from "../../server/doctor/settings.ts";
 import type { ServedInterface } from "../../server/network/interfaces.ts";
 import type { ImageStore } from "../../server/store/store.ts";
 import { DEFAULT_TTL } from "../../server/stream/hub.ts";
@@ -39,6 +40,8 @@ export type LiveServer = {
   otherServers(): readonly SeenServer[] | undefined;
   users(): Promise<readonly User[]>;
   backups(): Promise<BackupTimes>;
+  /** Settings that were changed, and that count after a restart. */
+  waiting(): readonly string[];
   /** A stream is sent, or waits for its receivers: the network and the disk are left alone. */
   isBusy(): boolean;
   /** Schedules, and who is told what happens. */
@@ -68,6 +71,7 @@ export function siteChecks({ config, interfaces, store, user, live, now }: Site)
     (await Promise.all(networks().map(look))).flatMap((found) => found ?? []);
   return [
     check("network", "address", (signal) => lookAtAddresses(interfaces(), signal)),
+    check("network", "settings", async () => (live === undefined ? [] : waitingFindings(live.waiting()))),
     check("network", "ports", () => lookAtPorts(wanted(), live === undefined ? undefined : process.pid)),
     check("network", "dhcp", async () =>
       dhcpFindings(
@@ -110,7 +114,9 @@ export function siteChecks({ config, interfaces, store, user, live, now }: Site)
     check("store", "backup", async () =>
       live === undefined ? [] : backupFindings(placeOfConfig(config), await live.backups(), now()),
     ),
-    check("store", "images", (signal) => lookAtImages(store, signal)),
+    check("store", "images", (signal) =>
+      lookAtImages(store, { nowMs: now(), verifyDays: values["images.verify_days"] }, signal),
+    ),
     check("store", "clock", lookAtClock),
     check("agent", "boot image", () => lookAtBootImages(config)),
     check("store", "schedules", async () =>

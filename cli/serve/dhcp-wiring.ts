@@ -12,10 +12,14 @@ import { efi32Models, models32Bit } from "../../bsdp/mac-models.ts";
 import type { NetBootImage } from "../../bsdp/net-boot-image.ts";
 import { NbiLibrary, type NbiLibraryOptions } from "../../server/boot/nbi-library.ts";
 import type { Config, ConfigValues } from "../../server/config/config.ts";
+import { startDhcp } from "../../server/dhcp/dhcp.ts";
 import { dhcpOptions } from "../../server/dhcp/options.ts";
-import type { DhcpSettings, LeaseStore } from "../../server/dhcp/settings.ts";
+import type { DhcpServer, DhcpSettings, LeaseStore } from "../../server/dhcp/settings.ts";
+import type { EventLog } from "../../server/events.ts";
 import type { ServedNetwork } from "../../server/hosts/host-boot-rules.ts";
 import type { HostBoot } from "../../server/hosts/host-boot-settings.ts";
+import type { Hosts } from "../../server/hosts/hosts.ts";
+import type { InterfaceWatch } from "../../server/network/interface-watch.ts";
 import type { ServedInterface } from "../../server/network/interfaces.ts";
 
 /** The EFI program that Macs start; where the boot image puts it. */
@@ -57,7 +61,9 @@ export function bootFilesOf(
     get macBundles() {
       return bundles.images;
     },
-    architectureLoaders: values["boot.loaders"],
+    get architectureLoaders() {
+      return values["boot.loaders"];
+    },
     macPriority: values["bsdp.priority"],
   };
 }
@@ -88,6 +94,60 @@ export function bundlesOf(
     otherImage: ownMacImage(values),
     ...options,
   });
+}
+
+type DhcpWiring = Pick<DhcpSettings, "policyOf" | "log" | "now"> &
+  Required<Pick<DhcpSettings, "trace" | "clients">> & {
+    readonly interfaces: readonly ServedInterface[];
+    readonly bootFiles: BootFiles;
+    readonly hostBoot: Pick<HostBoot, "of" | "addresses">;
+    readonly hosts: Pick<Hosts, "nameOfMac" | "idOfMac">;
+    readonly leases: LeaseStore;
+    readonly events: EventLog;
+    readonly watch: Pick<InterfaceWatch, "follow">;
+    readonly activeTransfers: () => number;
+    /** Hears why something could not be written down. */
+    readonly cannotTell: (error: unknown) => void;
+  };
+
+/** Answers DHCP, PXE and BSDP on every interface that is served; undefined where that is switched off. */
+export async function dhcpOf(
+  values: ConfigValues,
+  parts: AsyncDisposableStack,
+  wiring: DhcpWiring,
+): Promise<DhcpServer | undefined> {
+  const mode = values["network.dhcp"];
+  if (mode === "off") return undefined;
+  const { interfaces, bootFiles, hostBoot, hosts, leases, events, watch, activeTransfers, cannotTell } = wiring;
+  const { policyOf, trace, clients, log, now } = wiring;
+  const server = await startDhcp({
+    interfaces,
+    mode,
+    policyOf,
+    bootFiles,
+    macs: {
+      boundImageOf: async (mac) => (await hostBoot.of(mac)).netBootImage,
+      nameOf: async (mac) => hosts.nameOfMac(mac),
+      activeTransfers,
+      minimumSeconds: values["bsdp.minimum_seconds"],
+    },
+    ...(mode === "full" ? { full: fullDhcpOf(values, { leases, hostBoot }) } : {}),
+    trace,
+    clients,
+    tell: ({ kind, mac, data }) => {
+      const write = async () => {
+        const hostId = mac === undefined ? undefined : await hosts.idOfMac(mac);
+        await events.change(({ record }) => record({ kind, hostId, data: { ...data, ...(mac && { mac }) } }));
+      };
+      void write().catch(cannotTell);
+    },
+    log,
+    now,
+  });
+  parts.defer(() => server.stop());
+  const add = (on: ServedInterface) => server.add(on);
+  watch.follow({ name: "dhcp", add, remove: ({ name }) => server.remove(name) });
+  return server;
 }
 
 /** The settings of our own DHCP server. @throws {Fault} for an option that does not exist or a wrong value */

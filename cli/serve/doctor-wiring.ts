@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Users } from "../../server/access/users.ts";
-import type { Config } from "../../server/config/config.ts";
+import type { LiveConfig } from "../../server/config/live.ts";
 import type { Database } from "../../server/db/database.ts";
 import type { SeenServer } from "../../server/dhcp/settings.ts";
 import { backupTimes } from "../../server/doctor/database.ts";
@@ -13,7 +13,7 @@ import { type LiveServer, siteChecks } from "../doctor/site-checks.ts";
 import { readAccounts } from "../setup/accounts.ts";
 
 type DoctorWiring = {
-  readonly config: Config;
+  readonly config: LiveConfig;
   readonly db: Database;
   readonly events: EventLog;
   readonly store: ImageStore;
@@ -39,6 +39,7 @@ export function doctorOf(options: DoctorWiring): Doctor {
       ports,
       byItself,
       otherServers,
+      waiting: () => config.waiting,
       users: () => users.list(),
       backups: () => backupTimes(db),
       isBusy: () => hub.list().some((stream) => stream.figures().state !== "ended"),

@@ -19,6 +19,7 @@ import { Scripts } from "../../server/orders/scripts.ts";
 import type { Wake } from "../../server/orders/waking.ts";
 import type { SiteKey } from "../../server/store/keys.ts";
 import type { ImageStore } from "../../server/store/store.ts";
+import { checkForUse } from "./reload.ts";
 
 type WiringOptions = {
   readonly config: Config;
@@ -37,18 +38,27 @@ type WiringOptions = {
 export async function hostsOf(options: Pick<WiringOptions, "config" | "db" | "events">): Promise<Hosts> {
   const { config, db, events } = options;
   const { values } = config;
-  const listPath = values["hosts.names_csv"];
-  if (listPath !== undefined) await readNameList(listPath);
-  const clientsPath = values["hosts.names_bsdp"];
-  if (clientsPath !== undefined) await readBsdpClients(clientsPath);
+  await checkForUse(config);
   return new Hosts({
     db,
     events,
-    names: values["hosts.names"],
-    nameSources: values["hosts.name_sources"],
-    approve: values["hosts.approve"],
-    nameList: listPath === undefined ? undefined : () => readNameList(listPath),
-    bsdpNames: clientsPath === undefined ? undefined : () => readBsdpClients(clientsPath),
+    get names() {
+      return values["hosts.names"];
+    },
+    get nameSources() {
+      return values["hosts.name_sources"];
+    },
+    get approve() {
+      return values["hosts.approve"];
+    },
+    get nameList() {
+      const path = values["hosts.names_csv"];
+      return path === undefined ? undefined : () => readNameList(path);
+    },
+    get bsdpNames() {
+      const path = values["hosts.names_bsdp"];
+      return path === undefined ? undefined : () => readBsdpClients(path);
+    },
     reverseName,
   });
 }
@@ -59,13 +69,31 @@ export function ordersOf(options: WiringOptions & { readonly hosts: Hosts; reado
   const { values } = config;
   const streams = new DeployStreams({ db, opener, log });
   const sign = (text: string) => signBytes(null, Buffer.from(text), key.privateKey).toString("base64");
-  const withinMs = values["hosts.alive_minutes"] * 60_000;
+  const aliveMs = () => values["hosts.alive_minutes"] * 60_000;
   const { progress } = hosts;
-  const reports = new OrderReports({ db, events, streams, progress, sign, aliveWithinMs: withinMs, now });
+  const reports = new OrderReports({
+    db,
+    events,
+    streams,
+    progress,
+    sign,
+    get aliveWithinMs() {
+      return aliveMs();
+    },
+    now,
+  });
   const urlOf = (address: string) => `http://${address}:${httpPort()}`;
-  const alive = new Alive({ db, events, sign, withinMs, now, urlOf });
+  const alive = new Alive({
+    db,
+    events,
+    sign,
+    get withinMs() {
+      return aliveMs();
+    },
+    now,
+    urlOf,
+  });
   const scripts = new Scripts({ db, events, sign });
-  const diskRule = values["hosts.disk"];
   const orders = new Orders({
     scripts,
     alive,
@@ -74,10 +102,16 @@ export function ordersOf(options: WiringOptions & { readonly hosts: Hosts; reado
     hosts,
     reports,
     streams,
-    isRegistering: values["network.register"],
+    get isRegistering() {
+      return values["network.register"];
+    },
     hasMenu: values["boot.menu"],
-    diskRule,
-    waitMs: values["hosts.wait_minutes"] * 60_000,
+    get diskRule() {
+      return values["hosts.disk"];
+    },
+    get waitMs() {
+      return values["hosts.wait_minutes"] * 60_000;
+    },
     now,
   });
   const findImage = async (name: string, version: number | undefined) => {
@@ -91,9 +125,15 @@ export function ordersOf(options: WiringOptions & { readonly hosts: Hosts; reado
     events,
     hosts,
     findImage,
-    diskRule,
-    isAlive: values["hosts.alive"],
-    rateBytesPerSecond: values["multicast.rate"],
+    get diskRule() {
+      return values["hosts.disk"];
+    },
+    get isAlive() {
+      return values["hosts.alive"];
+    },
+    get rateBytesPerSecond() {
+      return values["multicast.rate"];
+    },
     now,
   });
   const conductor = new Conductor({ db, events, streams, wake: options.wake, now });

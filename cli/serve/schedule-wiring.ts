@@ -29,7 +29,6 @@ type ScheduleWiring = {
 /** What happens by itself at its time, and who is told of what. */
 export function schedulesOf(options: ScheduleWiring) {
   const { config, db, events, hosts, deploys, streams, log, now } = options;
-  const mail = mailOf(config);
   const closeIdle = (deployId: number) => streams.closeIdle(deployId);
   const schedules = new Schedules({ db, events, plan: (request) => deploys.plan(request), closeIdle, now });
   const scheduler = new Scheduler({
@@ -42,11 +41,19 @@ export function schedulesOf(options: ScheduleWiring) {
     log: log.child({ part: "schedules" }),
     now,
   });
-  const targets = new Targets({ db, events, hasMail: mail !== undefined });
+  const targets = new Targets({
+    db,
+    events,
+    get hasMail() {
+      return mailOf(config) !== undefined;
+    },
+  });
   const courier = new Courier({
     db,
     events,
-    mail,
+    get mail() {
+      return mailOf(config);
+    },
     sender: { server: hostname(), version: VERSION, now },
     log: log.child({ part: "notify" }),
     chance: () => Math.random(),

@@ -6,6 +6,7 @@ import type { Fault } from "../../fault.ts";
 import { configOptions, setOption, storeKeyOption } from "../settings/configuration.ts";
 import { configOf } from "../settings/read-configuration.ts";
 import { Exit, examples, globalOptions, printResult } from "../terminal/output.ts";
+import { reloadAtHangup } from "./reload.ts";
 import { startServer } from "./server.ts";
 import { serviceManager } from "./service-manager.ts";
 
@@ -37,7 +38,9 @@ export function serveCommand(): Command {
       );
       // Whatever is made from here on is not for everybody, and nobody else writes it.
       process.umask(process.umask() | 0o027);
-      const signal = nextSignal();
+      const isInTerminal = process.stdout.isTTY || process.stderr.isTTY;
+      const signal = nextSignal(isInTerminal ? ["SIGTERM", "SIGINT", "SIGHUP"] : ["SIGTERM", "SIGINT"]);
+      const hangup = isInTerminal ? undefined : reloadAtHangup(() => configOf(command), log);
       // A start may take seconds (it looks for other DHCP servers). Stopped in the middle, nothing is there to lose.
       const server = await Promise.race([startServer(config, log), signal]);
       if (typeof server === "string") {
@@ -61,6 +64,7 @@ export function serveCommand(): Command {
           `bootcast: ready, ${[...addresses, ...server.https].join(" ")} (tftp ${ready.tftpPort}, dhcp ${ready.dhcp}, data ${ready.dataDir})`,
       );
       const manager = serviceManager(process.env);
+      hangup?.ready((next) => server.reload(next));
       manager?.ready(`serving ${[...addresses, ...server.https].join(" ")}`);
       if (!existsSync(join(config.dataDir, "boot", "vmlinuz"))) {
         log.warn({ fix: "bootcast boot-image build" }, "no boot image is there yet, so no machine can start");
@@ -72,10 +76,10 @@ export function serveCommand(): Command {
     });
 }
 
-/** The first SIGTERM or SIGINT. A second one ends the process at once. */
-function nextSignal(): Promise<string> {
+/** The first of these. The same once more ends the process at once. */
+function nextSignal(names: readonly NodeJS.Signals[]): Promise<string> {
   return new Promise((resolve) => {
-    for (const name of ["SIGTERM", "SIGINT"] as const) {
+    for (const name of names) {
       process.once(name, () => {
         process.once(name, () => process.exit(Exit.interrupted));
         resolve(name);

@@ -2,7 +2,7 @@ import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Fault } from "../../fault.ts";
-import { bootTraceRoutes, recentBoots } from "../../server/api/boot-routes.ts";
+import { bootTraceRoutes } from "../../server/api/boot-routes.ts";
 import { bootScriptRoutes } from "../../server/api/boot-script-routes.ts";
 import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
 import { doctorRoutes } from "../../server/api/doctor-routes.ts";
@@ -21,10 +21,9 @@ import { CaptureManifests } from "../../server/capture/manifests.ts";
 import { captureRoutes } from "../../server/capture/routes.ts";
 import { CaptureUploads } from "../../server/capture/uploads.ts";
 import type { Config } from "../../server/config/config.ts";
+import { LiveConfig, type Reloaded } from "../../server/config/live.ts";
 import { databaseLeases } from "../../server/db/leases.ts";
 import { BootClients } from "../../server/dhcp/boot-clients.ts";
-import { startDhcp } from "../../server/dhcp/dhcp.ts";
-import type { DhcpServer } from "../../server/dhcp/settings.ts";
 import { doctorMetrics } from "../../server/doctor/doctor.ts";
 import { EventLog, type NewEvent } from "../../server/events.ts";
 import { HostBoot } from "../../server/hosts/host-boot-settings.ts";
@@ -39,12 +38,12 @@ import { Sessions } from "../../server/orders/sessions.ts";
 import type { Wake } from "../../server/orders/waking.ts";
 import { StoreCells } from "../../server/store/cells.ts";
 import { ImageDetails } from "../../server/store/image-details.ts";
+import { listedImages } from "../../server/store/image-list.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
 import { openStore } from "../../server/store/store.ts";
 import { openStreamHub } from "../../server/stream/hub.ts";
 import { metricsRoute } from "../../server/stream/metrics.ts";
 import { streamRoutes } from "../../server/stream/routes.ts";
-import { startTftp } from "../../server/tftp/server.ts";
 import { storeKeyFile } from "../image/store.ts";
 import { sweptAtStart } from "../image/store-sweep.ts";
 import { streamOpener } from "../stream/opener.ts";
@@ -54,13 +53,15 @@ import { machineMenuOf } from "./boot-menu.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import { freeControlSocket, makeDirectories } from "./data-directory.ts";
 import { databaseOf } from "./database-wiring.ts";
-import { bootFilesOf, bundlesOf, fullDhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
+import { bootFilesOf, bundlesOf, dhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { doctorOf } from "./doctor-wiring.ts";
 import { hostPartsOf } from "./host-wiring.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
 import { hostsOf, ordersOf } from "./order-wiring.ts";
+import { reload } from "./reload.ts";
 import { schedulesOf } from "./schedule-wiring.ts";
-import { tftpLimitsOf } from "./tftp-wiring.ts";
+import { statusOf } from "./status-wiring.ts";
+import { tftpLimitsOf, tftpOf } from "./tftp-wiring.ts";
 
 /** A server that answers on all its ports. */
 export type RunningServer = {
@@ -73,6 +74,8 @@ export type RunningServer = {
   readonly controlSocket: string;
   /** Resolves when another server works with our database, because we were cut off from it: this one has to end. */
   readonly lost: Promise<Fault>;
+  /** Takes other settings, as far as that needs no restart. @throws {Fault} when one of them is wrong; none is taken then */
+  reload(next: Config): Promise<Reloaded>;
   stop(): Promise<void>;
 };
 
@@ -85,7 +88,7 @@ export type RunningServer = {
 export async function startServer(config: Config, log: Logger): Promise<RunningServer> {
   const parts = new AsyncDisposableStack();
   try {
-    const running = await start(config, log, parts);
+    const running = await start(new LiveConfig(config), log, parts);
     return { ...running, stop: () => parts.disposeAsync() };
   } catch (error) {
     await parts.disposeAsync();
@@ -93,7 +96,11 @@ export async function startServer(config: Config, log: Logger): Promise<RunningS
   }
 }
 
-async function start(config: Config, log: Logger, parts: AsyncDisposableStack): Promise<Omit<RunningServer, "stop">> {
+async function start(
+  config: LiveConfig,
+  log: Logger,
+  parts: AsyncDisposableStack,
+): Promise<Omit<RunningServer, "stop">> {
   const { values, dataDir } = config;
   const now = () => Date.now();
   const cannotTell = (error: unknown) => log.error({ err: error }, "an event could not be written down");
@@ -140,8 +147,12 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   parts.defer(alive.watch(log.child({ part: "alive" })));
   await streams.resume();
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
-  const secureBoot = values["boot.secure_boot"];
-  const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, { secureBoot });
+  const boot = {
+    get secureBoot() {
+      return values["boot.secure_boot"];
+    },
+  };
+  const policyOf = async (mac: string) => hostBoot.applyTo(await orders.bootPolicyOf(mac), mac, boot);
   const clients = new BootClients(now);
   const boots = await BootTraceService.start({ db, events, clients, log: log.child({ part: "trace" }), now });
   parts.defer(() => boots.stop());
@@ -178,8 +189,12 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   });
   const texts = new BootTexts({
     policyOf,
-    kernelArgs: values["boot.kernel_args"],
-    passServer: values["boot.pass_server"],
+    get kernelArgs() {
+      return values["boot.kernel_args"];
+    },
+    get passServer() {
+      return values["boot.pass_server"];
+    },
     menu,
   });
   await http.register(bootRoutes, {
@@ -212,46 +227,24 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     log: log.child({ part: "tftp" }),
     now,
   };
-  const tftp = await startTftp({ ...tftpSettings, addresses: [...addresses] });
-  parts.defer(() => tftp.stop());
-  const alsoTftp = startedPerAddress("tftp", addresses, ({ address }) =>
-    startTftp({ ...tftpSettings, addresses: [address], port: tftp.port }),
-  );
-  parts.defer(() => alsoTftp.stop());
-  watch.follow(alsoTftp);
+  const tftp = await tftpOf(tftpSettings, parts, { addresses, watch });
 
-  let dhcp: DhcpServer | undefined;
-  if (values["network.dhcp"] !== "off") {
-    const bootFiles = bootFilesOf(values, { bootDirectory, httpPort, bundles });
-    const dhcpServer = await startDhcp({
-      interfaces,
-      mode: values["network.dhcp"],
-      policyOf,
-      bootFiles,
-      macs: {
-        boundImageOf: async (mac) => (await hostBoot.of(mac)).netBootImage,
-        nameOf: async (mac) => hosts.nameOfMac(mac),
-        activeTransfers: () => tftp.active,
-        minimumSeconds: values["bsdp.minimum_seconds"],
-      },
-      ...(values["network.dhcp"] === "full" ? { full: fullDhcpOf(values, { leases, hostBoot }) } : {}),
-      trace,
-      clients,
-      tell: ({ kind, mac, data }) => {
-        const write = async () => {
-          const hostId = mac === undefined ? undefined : await hosts.idOfMac(mac);
-          await events.change(({ record }) => record({ kind, hostId, data: { ...data, ...(mac && { mac }) } }));
-        };
-        void write().catch(cannotTell);
-      },
-      log: log.child({ part: "dhcp" }),
-      now,
-    });
-    parts.defer(() => dhcpServer.stop());
-    const add = (on: ServedInterface) => dhcpServer.add(on);
-    watch.follow({ name: "dhcp", add, remove: ({ name }) => dhcpServer.remove(name) });
-    dhcp = dhcpServer;
-  }
+  const dhcp = await dhcpOf(values, parts, {
+    interfaces,
+    policyOf,
+    bootFiles: bootFilesOf(values, { bootDirectory, httpPort, bundles }),
+    hostBoot,
+    hosts,
+    leases,
+    events,
+    watch,
+    activeTransfers: () => tftp.active,
+    trace,
+    clients,
+    cannotTell,
+    log: log.child({ part: "dhcp" }),
+    now,
+  });
 
   if (values["dnssd.enabled"]) {
     const priority = values["bsdp.priority"];
@@ -291,7 +284,7 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   hostRoutes(api, hostParts);
   scheduleRoutes(api, byItself);
   notifyRoutes(api, byItself);
-  hostBootRoutes(api, { hosts, hostBoot, policyOf, secureBoot });
+  hostBootRoutes(api, { hosts, hostBoot, policyOf, site: boot });
   apiRoutes(api, {
     hosts,
     deploys,
@@ -299,29 +292,11 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
     sessions: new Sessions({ db, streams, progress: hosts.progress, now }),
     streams,
     events,
-    listImages: async () =>
-      (
-        await store.listImages(({ name, version, fault }) =>
-          log.warn({ image: `${name}:${version}`, fault }, "an image is damaged and not listed"),
-        )
-      ).map(({ tag, diskBytes, storedBytes }) => ({ ...tag, diskBytes, storedBytes })),
-    status: async () => {
-      const active = await db.selectFrom("deploys").select("id").where("state", "=", "active").execute();
-      return {
-        version: VERSION,
-        pid: process.pid,
-        startedAtMs,
-        dataDir,
-        addresses: addresses.map((address) => `http://${address}:${httpPort}`),
-        https: { servers: access.servers(), fingerprint: access.fingerprint },
-        tftpPort: tftp.port,
-        dhcp: values["network.dhcp"],
-        otherServers: [...(dhcp?.otherServers ?? [])],
-        hosts: (await hosts.list()).length,
-        activeSessions: active.map(({ id }) => id),
-        boots: recentBoots(boots),
-      };
-    },
+    listImages: () =>
+      listedImages(store, ({ name, version, fault }) =>
+        log.warn({ image: `${name}:${version}`, fault }, "an image is damaged and not listed"),
+      ),
+    status: statusOf({ config, db, boots, access, dhcp, addresses, httpPort, tftpPort: tftp.port, startedAtMs }),
   });
   bootTraceRoutes(api, { trace: boots, hosts, counters: () => ({ dhcp: dhcp?.counters, tftp: tftp.counters }) });
   await api.listen({ path: controlSocket });
@@ -340,5 +315,13 @@ async function start(config: Config, log: Logger, parts: AsyncDisposableStack): 
   parts.defer(() => watch.stop());
   const examined = doctor.start();
   parts.defer(() => examined.stop());
-  return { interfaces, httpPort, tftpPort: tftp.port, controlSocket, https: access.servers(), lost };
+  return {
+    interfaces,
+    httpPort,
+    tftpPort: tftp.port,
+    controlSocket,
+    https: access.servers(),
+    lost,
+    reload: (next) => reload(config, next, { events, log }),
+  };
 }

@@ -1,7 +1,10 @@
 import type { ConfigValues } from "../../server/config/config.ts";
 import type { BootClients } from "../../server/dhcp/boot-clients.ts";
 import type { HostBoot } from "../../server/hosts/host-boot-settings.ts";
+import type { InterfaceWatch } from "../../server/network/interface-watch.ts";
+import { startTftp } from "../../server/tftp/server.ts";
 import type { TftpClientSettings, TftpSettings } from "../../server/tftp/settings.ts";
+import { startedPerAddress } from "./interface-services.ts";
 
 /** USB-C Ethernet of Macs fails above this (jamf/NetSUS#86, #130). */
 const MAC_BLOCK_BYTES = 1460;
@@ -39,4 +42,20 @@ export function tftpLimitsOf(
       return { ...own, blockBytes: Math.min(own?.blockBytes ?? MAC_BLOCK_BYTES, MAC_BLOCK_BYTES) };
     },
   };
+}
+
+/** Serves TFTP at these addresses, and at those that come later. */
+export async function tftpOf(
+  settings: Omit<TftpSettings, "addresses">,
+  parts: AsyncDisposableStack,
+  { addresses, watch }: { readonly addresses: readonly string[]; readonly watch: Pick<InterfaceWatch, "follow"> },
+) {
+  const tftp = await startTftp({ ...settings, addresses: [...addresses] });
+  parts.defer(() => tftp.stop());
+  const alsoTftp = startedPerAddress("tftp", addresses, ({ address }) =>
+    startTftp({ ...settings, addresses: [address], port: tftp.port }),
+  );
+  parts.defer(() => alsoTftp.stop());
+  watch.follow(alsoTftp);
+  return tftp;
 }

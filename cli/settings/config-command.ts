@@ -1,6 +1,7 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { Command } from "commander";
-import { type Config, loadConfig } from "../../server/config/config.ts";
+import { type Config, DEFAULT_CONFIG_FILE, loadConfig } from "../../server/config/config.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
 import { configOptions, setOption } from "./configuration.ts";
@@ -45,9 +46,16 @@ function checkCommand(): Command {
   );
   examples(command, ["bootcast config check", "bootcast config check new.toml"]);
   return globalOptions(command)
-    .argument("[file]", "the file", "/etc/bootcast.toml")
-    .action((file: string) => {
-      const path = resolve(file);
+    .argument("[file]", `the file (BOOTCAST_CONFIG, or ${DEFAULT_CONFIG_FILE})`)
+    .action((file: string | undefined) => {
+      const path = resolve(file ?? process.env["BOOTCAST_CONFIG"] ?? DEFAULT_CONFIG_FILE);
+      if (path === DEFAULT_CONFIG_FILE && !existsSync(path)) {
+        printResult(
+          { file: path, ok: true, settings: [] },
+          () => `There is no ${path}: every setting has its default.`,
+        );
+        return;
+      }
       // The file alone: what somebody has in the environment does not make it right or wrong.
       const set = settingsOf(loadConfig({ file: path, env: {} })).filter(({ origin }) => origin === path);
       printResult(

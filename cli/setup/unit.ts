@@ -29,6 +29,9 @@ After=network-online.target
 [Service]
 ${canNotify ? "Type=notify\nNotifyAccess=main\nWatchdogSec=30" : "Type=exec"}
 ExecStart=${quoted(node)} ${quoted(launcher)} serve
+# Settings that are wrong are told here, and the server goes on with those that it has.
+ExecReload=${quoted(node)} ${quoted(launcher)} config check
+ExecReload=/bin/kill -HUP $MAINPID
 Restart=on-failure
 RestartSec=2
 TimeoutStopSec=15

@@ -63,7 +63,7 @@ type HostBootRouteOptions = {
   readonly hostBoot: HostBoot;
   policyOf(mac: string): Promise<BootPolicy>;
   /** For every host that has no setting of its own. */
-  readonly secureBoot: boolean;
+  readonly site: { readonly secureBoot: boolean };
 };
 
 /** How a single host boots: `GET` and `PATCH /api/v1/hosts/:host/boot`. */
@@ -71,7 +71,7 @@ export function hostBootRoutes(http: HttpServer, options: HostBootRouteOptions):
   const { hosts, hostBoot } = options;
   const OneHost = Type.Object({ host: Type.String() });
   const effective = async (host: Host, settings: HostBootSettings): Promise<HostBootBody> => ({
-    ...bodyOf(host, settings, options.secureBoot),
+    ...bodyOf(host, settings, options.site.secureBoot),
     boots: (await options.policyOf(host.mac)).boot,
   });
 

@@ -33,6 +33,8 @@ export const ImageBody = Type.Object({
   notes: Type.String(),
   diskBytes: Type.Number(),
   storedBytes: Type.Number(),
+  /** When its packs were last read and checked, and how many were bad; null: never. */
+  verified: Nullable(Type.Object({ atMs: Type.Number(), badPacks: Type.Number() })),
 });
 
 const StreamBody = Type.Object({

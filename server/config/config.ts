@@ -11,7 +11,7 @@ import { nearest } from "./nearest.ts";
 import * as kind from "./values.ts";
 
 /** Where the configuration is looked for when nobody says otherwise; it need not exist. */
-const DEFAULT_CONFIG_FILE = "/etc/bootcast.toml";
+export const DEFAULT_CONFIG_FILE = "/etc/bootcast.toml";
 
 type Setting = { readonly of: kind.Kind<unknown>; readonly otherwise: unknown };
 
@@ -84,6 +84,8 @@ const settings = {
   "bsdp.nbi": setting(kind.listOf(kind.folder), []),
   /** The key file of a sealed image store. Undefined: packs are plain. */
   "images.store_key": setting(kind.file),
+  /** The doctor warns of images that nobody has verified for so long; 0: of none. */
+  "images.verify_days": setting(kind.integer(0, 3650), 90),
   "multicast.group": setting(kind.multicastGroup, "239.192.66.1"),
   "multicast.port": setting(kind.port, 7801),
   /** Whether streams may go through a wireless card. */

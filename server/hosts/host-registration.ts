@@ -38,9 +38,9 @@ export const MAX_HOSTS = 5_000;
 /** Takes machines into the list of hosts: which of them one is, what it is called, and the token that it gets. */
 export class HostRegistration {
   readonly #events: EventLog;
-  readonly #naming: HostNaming;
+  /** Asked each time: settings change while the server runs. */
+  readonly #naming: HostNaming & { readonly approve?: Approval };
   readonly #maxHosts: number;
-  readonly #approve: Approval;
   readonly #newcomers = new Newcomers();
 
   /** @param options.maxHosts how many there may be; everybody on the network can add one */
@@ -48,7 +48,6 @@ export class HostRegistration {
     this.#events = options.events;
     this.#naming = options;
     this.#maxHosts = options.maxHosts ?? MAX_HOSTS;
-    this.#approve = options.approve ?? "auto";
   }
 
   /**
@@ -81,7 +80,7 @@ export class HostRegistration {
       };
       const chosen = await this.#nameFor(change, inventory, before?.id, offers);
       const { name } = chosen;
-      const isApproved = this.#approve === "auto";
+      const isApproved = (this.#naming.approve ?? "auto") === "auto";
       if (before === undefined) {
         await this.#refuseOneMore(change, address);
         await change.tables

@@ -215,6 +215,6 @@ function noMailServer(): Fault {
   return new Fault("MAIL_MISSING", {
     what: "No mail server is set.",
     why: "mail.server is not in the configuration any more.",
-    fix: "Set mail.server and mail.from in bootcast.toml, and start the server again.",
+    fix: "Set mail.server and mail.from in bootcast.toml, and: sudo systemctl reload bootcast",
   });
 }

@@ -38,13 +38,13 @@ const MOST_TARGETS = 50;
 export class Targets {
   readonly #db: Database;
   readonly #events: EventLog;
-  readonly #hasMail: boolean;
+  readonly #settings: { readonly hasMail: boolean };
 
-  /** @param options.hasMail whether a mail server is set */
+  /** @param options.hasMail whether a mail server is set; asked each time */
   constructor(options: { readonly db: Database; readonly events: EventLog; readonly hasMail: boolean }) {
     this.#db = options.db;
     this.#events = options.events;
-    this.#hasMail = options.hasMail;
+    this.#settings = options;
   }
 
   /** By name. */
@@ -174,10 +174,10 @@ export class Targets {
         'Give up to 20 like "lab@school.example".',
       );
     }
-    if (!this.#hasMail) {
+    if (!this.#settings.hasMail) {
       throw invalid(
         "No mail server is set.",
-        "Set mail.server and mail.from in bootcast.toml, and start the server again.",
+        "Set mail.server and mail.from in bootcast.toml, and: sudo systemctl reload bootcast",
       );
     }
     return all.join(", ");

@@ -52,12 +52,16 @@ export class ServerProcess {
     this.address = address;
   }
 
-  /** @param more settings, "database.url=…" */
+  /**
+   * @param more settings, "database.url=…"
+   * @param process how much it says, and its environment
+   */
   static async start(
     dataDir: string = mkdtempSync(join(tmpdir(), "bootcast-cli-")),
     more: readonly string[] = [],
+    { logLevel = "debug", env = {} }: { readonly logLevel?: string; readonly env?: NodeJS.ProcessEnv } = {},
   ): Promise<ServerProcess> {
-    const words = ["serve", "--json", "--log-level", "debug", "--data-dir", dataDir];
+    const words = ["serve", "--json", "--log-level", logLevel, "--data-dir", dataDir];
     const off = [
       "network.dhcp=off",
       "network.interfaces=lo",
@@ -67,7 +71,7 @@ export class ServerProcess {
       "dnssd.enabled=false",
     ];
     const set = [...off, ...more].flatMap((pair) => ["--set", pair]);
-    const child = spawn(process.execPath, [join(root, "cli/main.ts"), ...words, ...set], { env: clean() });
+    const child = spawn(process.execPath, [join(root, "cli/main.ts"), ...words, ...set], { env: clean(env) });
     const end = ended(child);
     const line = await new Promise<string>((resolve, reject) => {
       let printed = "";

@@ -22,7 +22,7 @@ before(async () => {
   const network = { address: "10.77.0.1", netmask: "255.255.255.0", taken: "10.77.0.1" };
   const hostBoot = new HostBoot({ db, events, networks: () => [network] });
   http = createHttp(core.log);
-  hostBootRoutes(http, { hosts, hostBoot, policyOf: async () => boots, secureBoot: false });
+  hostBootRoutes(http, { hosts, hostBoot, policyOf: async () => boots, site: { secureBoot: false } });
   await http.listen({ path: join(dataDir, "control.sock") });
   await hosts.register(machine(1));
 });

@@ -41,4 +41,6 @@ test("config check: a right file, a wrong one, and one that is not there; the en
   assert.equal(code, 2);
   assert.match(stderr, /\[CONFIG_UNKNOWN\][\s\S]*Maybe "http\.port" was meant/);
   assert.equal((await bootcast(["config", "check", join(home, "absent.toml")])).code, 2);
+  const named = await bootcast(["config", "check"], { BOOTCAST_CONFIG: wrong });
+  assert.equal(named.code, 2, "the file that the server would read");
 });

@@ -12,8 +12,10 @@ import { type BackupTimes, backupFindings, backupTimes, lookAtDatabase } from ".
 import { lookAtImages } from "../../../server/doctor/images.ts";
 import { lookAtSecrets, peopleFindings } from "../../../server/doctor/people.ts";
 import { EventLog } from "../../../server/events.ts";
+import { listedImages } from "../../../server/store/image-list.ts";
 import { loadSiteKey } from "../../../server/store/keys.ts";
 import { openStore } from "../../../server/store/store.ts";
+import { verifyStore } from "../../../server/store/verify.ts";
 import { addImage } from "../store/store-image.ts";
 
 let dataDir: string;
@@ -73,21 +75,34 @@ test("disk: a slow one is told, and a trial leaves nothing behind", async () => 
 });
 
 test("images: packs that are gone are counted, with the way to get them back", async () => {
-  const signal = new AbortController().signal;
   const key = await loadSiteKey(dataDir);
   const store = await openStore(join(dataDir, "store"), key.trusted);
-  assert.equal((await lookAtImages(store, signal))[0]!.status, "skip", "none yet");
+  const look = (about = { nowMs: 0, verifyDays: 90 }) =>
+    lookAtImages(store, about, new AbortController().signal);
+  assert.equal((await look())[0]!.status, "skip", "none yet");
   await addImage(store, "lab", "abcd", key.privateKey);
   assert.deepEqual(
-    (await lookAtImages(store, signal)).map(({ status, detail }) => [status, detail]),
+    (await look()).map(({ status, detail }) => [status, detail]),
     [["ok", "All packs of 1 image are there."]],
   );
+
+  const { createdAtMs } = (await store.readSummary("lab", 1)).tag;
+  const later = createdAtMs + 91 * 86_400_000;
+  const [stale] = await look({ nowMs: later, verifyDays: 90 });
+  assert.deepEqual([stale!.probe, stale!.status], ["verified", "warn"]);
+  assert.match(stale!.detail, /for 90 days, .*: lab:1\.$/);
+  assert.match(stale!.fix!, /^bootcast image verify lab:1 /);
+  assert.equal((await look({ nowMs: later, verifyDays: 0 }))[0]!.status, "ok", "nobody is to be warned");
+  await verifyStore(store, { now: later });
+  assert.deepEqual((await listedImages(store, () => undefined))[0]!.verified, { atMs: later, badPacks: 0 });
+  assert.equal((await look({ nowMs: later, verifyDays: 90 }))[0]!.status, "ok");
+
   for await (const digest of store.packDigests()) await rm(store.packPath(digest));
-  const [found] = await lookAtImages(store, signal);
+  const [found] = await look();
   assert.equal(found!.probe, "image lab:1");
   assert.match(found!.detail, /^(\d+) of its \1 packs are gone\.$/);
   await writeFile(store.manifestPath("lab", 1), "nothing");
-  assert.match((await lookAtImages(store, signal))[0]!.detail, /manifest cannot be read/);
+  assert.match((await look())[0]!.detail, /manifest cannot be read/);
 });
 
 const person = (more: Partial<User>): User => ({
