@@ -5,6 +5,8 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } fr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { CELL_BYTES } from "../../../images/cell.ts";
+import { StagedBlocks } from "../../../images/staged-blocks.ts";
 import { openFileSource } from "../../../server/images/file-source.ts";
 import { openImage } from "../../../server/images/open-image.ts";
 import { checkImage } from "../../../server/store/image-check.ts";
@@ -47,6 +49,31 @@ test("an imported disk is exported the same, with holes", async (t) => {
     assert(Buffer.from(await image.source.read(0, image.source.sizeBytes)).equals(await readFile(path)), format);
     await image.close();
   }
+});
+
+test("what was changed over a disk is kept, whatever is known of the disk below", async (t) => {
+  const { directory, store } = await newSite(t);
+  const siteKey = await loadSiteKey(directory);
+  const path = join(directory, "empty.ext4");
+  await writeFile(path, "");
+  await truncate(path, 8 << 20);
+  execFileSync("mkfs.ext4", ["-q", path]);
+  const file = await openFileSource(path);
+  const startBytes = (8 << 20) - 3 * CELL_BYTES;
+  const staged = new StagedBlocks(file);
+  await staged.write(startBytes, Buffer.from("what was put in"));
+  const { sizeBytes, sectorBytes, close } = file;
+  const source = { sizeBytes, sectorBytes, close, read: staged.read.bind(staged) };
+  const changed = [{ startBytes, endBytes: startBytes + 4096 }];
+  const ranges = [{ startBytes: 0, endBytes: file.sizeBytes, state: "unused" as const }];
+  const common = { store, siteKey, source, name: "debian", notes: "", now: 5, changed };
+  for (const known of [{}, { ranges }]) {
+    const { manifest } = await importImage({ ...common, ...known });
+    const copy = join(directory, `copy ${Object.keys(known)}`);
+    await exportImage(store, manifest, copy, { format: "raw" });
+    assert.equal((await readFile(copy)).toString("latin1", startBytes, startBytes + 15), "what was put in");
+  }
+  await file.close();
 });
 
 test("the same disk again is the next version and needs no room", async (t) => {
