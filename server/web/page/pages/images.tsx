@@ -130,7 +130,7 @@ function ImageCard({ versions }: { versions: readonly ImageBody[] }) {
 }
 
 function VersionRow({ image, isLatest }: { image: ImageBody; isLatest: boolean }) {
-  const { name, version, diskBytes, storedBytes, createdAtMs, notes, builder } = image;
+  const { name, version, diskBytes, storedBytes, createdAtMs, verified, notes, builder } = image;
   const detail = useImageDetail(name, version);
   return (
     <tr>
@@ -148,7 +148,16 @@ function VersionRow({ image, isLatest }: { image: ImageBody; isLatest: boolean }
       <td class="number wide">
         {detail?.before != null && say(texts.newBytes(as.bytes(detail.before.newBytes), detail.before.version))}
       </td>
-      <td>{as.date(createdAtMs)}</td>
+      <td>
+        {as.date(createdAtMs)}
+        {verified !== null && verified.badPacks > 0 ? (
+          <span class="pill pill-care">{say(texts.badPacks(verified.badPacks))}</span>
+        ) : (
+          <span class="sub">
+            {verified === null ? say(texts.notVerified) : say(texts.verified(as.date(verified.atMs)))}
+          </span>
+        )}
+      </td>
       <td class="wide">{notes}</td>
       <td class="more-wide">{builder}</td>
     </tr>

@@ -46,6 +46,7 @@ export const eventTexts = {
     "deploy.host-restored": ["is restored", "ist aufgespielt"],
     "capture.made": ["became an image", "wurde ein Abbild"],
     "server.started": ["The server started", "Der Server startete"],
+    "server.reloaded": ["The server took other settings", "Der Server nahm andere Einstellungen an"],
     "user.logged-in": ["logged in", "meldete sich an"],
     "user.logged-out": ["logged out", "meldete sich ab"],
     "user.added": ["added a user", "fügte einen Benutzer hinzu"],

@@ -22,4 +22,7 @@ export const imageTexts = {
   hash: ["SHA-256", "SHA-256"],
   olderVersions: (n: number): Text => [`Show ${n} older`, `${n} ältere zeigen`],
   latest: ["latest", "neueste"],
+  verified: (when: string): Text => [`verified ${when}`, `geprüft ${when}`],
+  notVerified: ["not verified since", "seither nicht geprüft"],
+  badPacks: (n: number): Text => count(n, ["bad pack", "defektes Paket"], ["bad packs", "defekte Pakete"]),
 } as const satisfies TextTree;
