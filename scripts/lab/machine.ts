@@ -12,6 +12,7 @@ import {
   type MachineParts,
   qemuArguments,
   qemuProgram,
+  saidWhole,
   uefiFiles,
 } from "./qemu.ts";
 
@@ -110,7 +111,7 @@ export async function startMachine(options: MachineOptions): Promise<Machine> {
     if (running !== undefined) return;
     await rm(files.monitor, { force: true });
     console.reopen();
-    const qemu = namespace.spawn(...givingWay(qemuProgram(parts.firmware), qemuArguments(parts, files)));
+    const qemu = namespace.spawn(...saidWhole(givingWay(qemuProgram(parts.firmware), qemuArguments(parts, files))));
     const own = { qemu, monitor: undefined as Monitor | undefined };
     running = own;
     let words = "";

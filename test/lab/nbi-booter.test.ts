@@ -9,7 +9,7 @@ import { after, before, describe, test } from "node:test";
 import { pino } from "pino";
 import { buildNbi } from "../../scripts/boot-image/nbi.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
-import { givingWay, uefiFiles } from "../../scripts/lab/qemu.ts";
+import { givingWay, saidWhole, uefiFiles } from "../../scripts/lab/qemu.ts";
 import { BootTexts } from "../../server/boot/boot-texts.ts";
 import { NbiLibrary } from "../../server/boot/nbi-library.ts";
 import { bootRoutes } from "../../server/boot/routes.ts";
@@ -95,7 +95,7 @@ describe("the booter for other NetBoot servers", { skip: labProblem("machines") 
       ...["-netdev", `user,id=n,ipv6=off,tftp=${home},bootfile=booter.efi`],
       ...["-device", `virtio-net-pci,netdev=n,mac=${MAC},romfile=,bootindex=1`],
     ];
-    const machine = spawn(...givingWay("qemu-system-x86_64", words));
+    const machine = spawn(...saidWhole(givingWay("qemu-system-x86_64", words)));
     const ended = once(machine, "exit");
     const deadline = AbortSignal.timeout(3 * minutes);
     deadline.addEventListener("abort", () => hasAll.reject(new Error(`in three minutes it asked for: ${asked}`)));

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { buildBootImage } from "../../scripts/boot-image/build.ts";
 import { ConsoleText } from "../../scripts/lab/console.ts";
-import { emulatedCpu, givingWay, uefiFiles } from "../../scripts/lab/qemu.ts";
+import { emulatedCpu, givingWay, saidWhole, uefiFiles } from "../../scripts/lab/qemu.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
 import { goldenDisk } from "../agent/stream/local-stream.ts";
 import { bootcast } from "../cli/program.ts";
@@ -106,7 +106,7 @@ describe("a boot stick", () => {
       ...["-drive", `if=none,id=disk,format=raw,file=${path("disk.raw")}`],
       ...["-device", "virtio-blk-pci,drive=disk,serial=TARGET"],
     ];
-    const qemu = spawn(...givingWay("qemu-system-x86_64", words));
+    const qemu = spawn(...saidWhole(givingWay("qemu-system-x86_64", words)));
     const exited = once(qemu, "exit");
     const text = new ConsoleText("stick");
     qemu.stdout.on("data", (part: Buffer) => text.append(part));
