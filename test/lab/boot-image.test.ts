@@ -13,12 +13,15 @@ import { buildBootImage } from "../../scripts/boot-image/build.ts";
 import { bundleAgent } from "../../scripts/boot-image/bundle.ts";
 import type { BootImage } from "../../scripts/boot-image/description.ts";
 import { essentialModules } from "../../scripts/boot-image/drivers.ts";
+import type { Extras } from "../../scripts/boot-image/extras.ts";
 import type { Packing } from "../../scripts/boot-image/layers.ts";
 import { programs } from "../../scripts/boot-image/recipe.ts";
 import { readAuthorizedKeys } from "../../scripts/boot-image/remote-shell.ts";
+import { readCredentials } from "../../scripts/boot-image/wired-8021x.ts";
 import { ConsoleText } from "../../scripts/lab/console.ts";
 import { type Monitor, openMonitor } from "../../scripts/lab/monitor.ts";
-import { emulatedCpu, givingWay } from "../../scripts/lab/qemu.ts";
+import { labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
+import { emulatedCpu, givingWay, saidWhole } from "../../scripts/lab/qemu.ts";
 import { textScreen } from "./text-screen.ts";
 
 const minutes = 60_000;
@@ -67,9 +70,9 @@ describe("the boot image", () => {
   let folder: string;
   let image: BootImage;
   const cacheDir = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "bootcast", "boot-image");
-  const build = (outputDir: string, cache: string, packing: Packing = "best") => {
+  const build = (outputDir: string, cache: string, packing: Packing = "best", extras: Extras = {}) => {
     const agentFile = join(folder, "agent.cjs");
-    const options = { outputDir, cacheDir: cache, agentFile, siteKey, version: "1.2.3", packing };
+    const options = { outputDir, cacheDir: cache, agentFile, siteKey, version: "1.2.3", packing, extras };
     return buildBootImage({ ...options, say: () => undefined });
   };
 
@@ -108,18 +111,24 @@ describe("the boot image", () => {
     assert(loaded < 45e6, `${loaded} bytes to load`);
   });
 
-  test("boots with 512 MiB, has its drivers and tools, and restarts when the agent fails", {
+  test("boots with 512 MiB behind a port with 802.1X, has its drivers and tools, and restarts when the agent fails", {
     timeout: 6 * minutes,
-  }, async () => {
-    const boot = join(folder, "boot");
+    skip: labProblem("machines", { hostapd: "hostapd", openssl: "openssl" }) ?? false,
+  }, async (t) => {
+    const boot = join(folder, "port");
+    const namespace = await openNamespace();
+    t.after(() => namespace.close());
+    const authenticator = await closedPort(namespace, folder);
+    await build(boot, cacheDir, "best", { wired8021x: await readCredentials(join(folder, "wpa_supplicant.conf")) });
     const network = "bootcast.vlan=10 ip=10.9.0.5::10.9.0.1:255.255.255.0:lab-07::off:10.9.0.2";
     await writeFile(join(folder, "disk.raw"), new Uint8Array(1 << 20).fill(0xaa));
-    const screen = await runMachine([
+    const screen = await runMachine(namespace, [
       ...["-kernel", join(boot, "vmlinuz"), "-initrd", join(boot, "initramfs.img")],
       // Two consoles: what is said goes to both.
       ...["-append", `console=ttyS0 console=tty0 console=ttyS0 BOOTIF=01-52-54-00-bc-00-99 ${network}`],
-      // Nobody is at the other end; what goes out is kept.
-      ...["-netdev", "user,id=net,restrict=on", "-device", "e1000e,netdev=net,mac=52:54:00:bc:00:99"],
+      // At the other end is a switch's port and nothing behind it; what goes out is kept.
+      ...["-netdev", "tap,id=net,ifname=port,script=no,downscript=no"],
+      ...["-device", "e1000e,netdev=net,mac=52:54:00:bc:00:99"],
       ...["-object", `filter-dump,id=dump,netdev=net,file=${join(folder, "sent.pcap")}`],
       ...["-drive", `file=${join(folder, "disk.raw")},format=raw,if=none,id=disk`],
       ...["-device", "nvme,drive=disk,serial=SN-17"],
@@ -144,6 +153,8 @@ describe("the boot image", () => {
     assert.equal(report.version, "1.2.3");
     assert.equal(report.siteKey, siteKey);
     assert.equal(report.receiveBuffer, 64 * 1024 * 1024);
+    assert.match(screen, /bootcast: 802\.1X: the port is open/);
+    assert.match(authenticator.text, /CTRL-EVENT-EAP-SUCCESS 52:54:00:bc:00:99/);
     assert.match(report.lease, /^interface=eth0\.10\naddress=10\.9\.0\.5\nprefix=24$/m);
     assert.match(screen, /bootcast: network up after \d+ s, 10\.9\.0\.5/);
     // Tag 10, then ARP (IEEE 802.1Q, 9.6): it looked for 10.9.0.1 in the VLAN, and found nobody.
@@ -291,7 +302,7 @@ async function startWithScreen(
     ...["-nodefaults", "-vga", "std", "-display", "none", "-serial", "stdio"],
     ...["-qmp", `unix:${socket},server=on,wait=off`, ...parts],
   ];
-  const machine = spawn(...givingWay("qemu-system-x86_64", words));
+  const machine = spawn(...saidWhole(givingWay("qemu-system-x86_64", words)));
   t.after(() => machine.kill("SIGKILL"));
   const serial = new ConsoleText("the machine with a screen");
   for (const stream of [machine.stdout, machine.stderr]) stream.on("data", (bytes: Buffer) => serial.append(bytes));
@@ -302,15 +313,44 @@ async function startWithScreen(
   return { serial, monitor: await openMonitor(socket, () => isOver) };
 }
 
+/** A switch's port named "port" that opens after PEAP, and what a client shows it, in `wpa_supplicant.conf`. */
+async function closedPort(namespace: Namespace, folder: string): Promise<ConsoleText> {
+  const [key, certificate, users] = ["switch.key", "switch.pem", "users"].map((name) => join(folder, name)) as [
+    string,
+    string,
+    string,
+  ];
+  await namespace.run("openssl", [
+    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
+    ...["-subj", "/CN=switch", "-keyout", key, "-out", certificate],
+  ]);
+  // MS-CHAPv2 needs what OpenSSL has in a file of its own.
+  const login =
+    'key_mgmt=IEEE8021X\neap=PEAP\nidentity="lab"\npassword="secret"\nphase2="auth=MSCHAPV2"\neapol_flags=0';
+  await writeFile(join(folder, "wpa_supplicant.conf"), `ap_scan=0\nnetwork={\n${login}\nca_cert="switch.pem"\n}\n`);
+  await writeFile(users, '* PEAP\n"lab" MSCHAPV2 "secret" [2]\n');
+  const settings = [
+    ...["interface=port", "driver=wired", "logger_stdout=-1", "logger_stdout_level=1", "ieee8021x=1"],
+    ...["use_pae_group_addr=1", "eap_server=1", `eap_user_file=${users}`],
+    ...[`ca_cert=${certificate}`, `server_cert=${certificate}`, `private_key=${key}`],
+  ];
+  await writeFile(join(folder, "hostapd.conf"), `${settings.join("\n")}\n`);
+  // Its own, not a bridge's: switches do not pass on what clients say of themselves.
+  await namespace.run("ip", ["tuntap", "add", "dev", "port", "mode", "tap"]);
+  await namespace.run("ip", ["link", "set", "dev", "port", "up"]);
+  const authenticator = namespace.spawn("hostapd", [join(folder, "hostapd.conf")]);
+  const text = new ConsoleText("hostapd");
+  for (const stream of [authenticator.stdout, authenticator.stderr]) {
+    stream.on("data", (bytes: Buffer) => text.append(bytes));
+  }
+  await text.waitFor(/AP-ENABLED/, { deadlineMs: 10_000, what: "hostapd", from: 0 });
+  return text;
+}
+
 /** Runs until the machine restarts itself, and gives what it wrote on its serial console. */
-function runMachine(parts: readonly string[]): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>();
+async function runMachine(namespace: Namespace, parts: readonly string[]): Promise<string> {
   const machine = ["-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", `${leastMebibytes}`];
-  machine.push("-nographic", "-no-reboot");
-  const limits = { timeout: 5 * minutes, maxBuffer: 1 << 24 };
-  execFile(...givingWay("qemu-system-x86_64", [...machine, ...parts]), limits, (error, stdout, stderr) => {
-    if (error === null) resolve(stdout);
-    else reject(new Error(`qemu: ${error.message}\n${stderr}\n${stdout.slice(-4000)}`));
-  });
-  return promise;
+  const command = givingWay("qemu-system-x86_64", [...machine, "-nographic", "-no-reboot", ...parts]);
+  const { stdout } = await namespace.run(...saidWhole(command), { timeoutMs: 5 * minutes });
+  return stdout;
 }

@@ -60,6 +60,7 @@ read_network_arguments "$1"
 bring_up_card eth0
 echo "status=$?"
 echo "waiting=$waiting"
+echo "refused=$refused"
 cat /run/bootcast/network
 echo "resolver=$(cat /etc/resolv.conf)"
 echo "default=$(ip route show default)"
@@ -142,6 +143,8 @@ network={
     // A switch is deaf for a minute after a failure, so this comes last.
     const wrong = await bringUp("ip=10.40.0.5:::255.255.255.0:::off", credentials("guess"));
     assert.match(wrong.text, /802\.1X: .*CTRL-EVENT-EAP-FAILURE.*; going on/);
+    assert.match(wrong.left.get("refused") ?? "", /EAP authentication failed/);
+    assert.equal(right.left.get("refused"), "", right.text);
     await authenticator.stop();
   });
 });
