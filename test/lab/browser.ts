@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type NetConnectOpts, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
@@ -110,14 +110,14 @@ export class Wire {
     this.#listener = listener;
   }
 
-  static async to(port: number): Promise<Wire> {
+  static async to(where: NetConnectOpts): Promise<Wire> {
     const wire: Wire = new Wire(
       createServer((near) => {
         if (wire.#isCut) {
           near.destroy();
           return;
         }
-        const far = connect(port, "127.0.0.1");
+        const far = connect(where);
         for (const [one, other] of [
           [near, far],
           [far, near],

@@ -71,7 +71,7 @@ describe("the pages, in a browser", { skip: browserProblem() ?? false }, () => {
       assert.equal(imported.code, 0, imported.stderr);
     }
     const { https } = (await ask("GET", "/status")) as unknown as { https: { servers: string[] } };
-    wire = await Wire.to(Number(new URL(https.servers[0]!).port));
+    wire = await Wire.to({ host: "127.0.0.1", port: Number(new URL(https.servers[0]!).port) });
     base = `https://127.0.0.1:${wire.port}`;
     room = new SimulatedRoom(server.address);
     person = await Person.open();
@@ -282,7 +282,8 @@ describe("the pages, in a browser", { skip: browserProblem() ?? false }, () => {
     const [, first] = /First (\S+);/.exec((await dialog.getByText(/First \S+;/).textContent()) ?? "") ?? [];
     const canary = room.agents.find(({ name }) => name === first);
     assert(canary !== undefined);
-    await dialog.getByLabel("Type 4-hosts to erase").fill("4-hosts");
+    // A group that is chosen whole is confirmed by its name, or by how many hosts it is.
+    await dialog.getByLabel("Type library to erase").fill("4 hosts");
     await dialog.getByRole("button", { name: "Erase and deploy" }).click();
     await heading("Session 3");
     await canary.begin();
@@ -348,6 +349,37 @@ describe("the pages, in a browser", { skip: browserProblem() ?? false }, () => {
     await person.look("settings-german");
     await page.getByRole("radio", { name: "English" }).check();
   });
+
+  step(
+    "with the keyboard alone: a dialog begins at its field and gives the focus back, also when its line is gone",
+    async () => {
+      const focus = () => page.evaluate("document.activeElement.textContent || document.activeElement.type");
+      const add = button("Make a token …");
+      await add.focus();
+      await page.keyboard.press("Enter");
+      const dialog = page.getByRole("dialog");
+      await dialog.waitFor();
+      assert.equal(await focus(), "text");
+      await page.keyboard.press("Escape");
+      await dialog.waitFor({ state: "detached" });
+      assert.equal(await focus(), "Make a token …");
+      await page.keyboard.press("Enter");
+      await dialog.waitFor();
+      await page.keyboard.type("script");
+      await page.keyboard.press("Enter");
+      await page.getByLabel(/^script\./).waitFor();
+      assert.equal(await focus(), "Make a token …");
+      const remove = button("Remove … (script)");
+      await remove.focus();
+      await page.keyboard.press("Enter");
+      await dialog.waitFor();
+      assert.equal(await focus(), "Cancel", "Enter twice removes nothing");
+      await page.keyboard.press("Tab");
+      await page.keyboard.press("Enter");
+      await remove.waitFor({ state: "detached" });
+      assert.equal(await focus(), "Tokens for programs", "not the top of the page");
+    },
+  );
 
   step("a token is made and shown once, a viewer is let in and has no button that orders", async () => {
     await button("Make a token …").click();

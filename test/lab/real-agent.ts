@@ -3,7 +3,7 @@ import { EventEmitter } from "node:events";
 import { realClock } from "../../agent/client/backoff.ts";
 import { checkPermit, newChallenge } from "../../agent/client/permit.ts";
 import { connect } from "../../agent/client/server-client.ts";
-import type { AgentPorts } from "../../agent/ports.ts";
+import type { AgentPorts, LocalDisk } from "../../agent/ports.ts";
 import { untilServerAnswers } from "../../agent/stream/ask-again.ts";
 import { StreamControl } from "../../agent/stream/control.ts";
 import { describeStream } from "../../agent/stream/describe.ts";
@@ -12,27 +12,53 @@ import { room } from "../agent/run-room.ts";
 import { MemoryDisk } from "../images/memory.ts";
 import { machine } from "../server/core.ts";
 
-const address = "127.0.0.1";
-
-/** A machine whose agent is the real one, with real HTTP and a real stream; only its disk lies in memory. */
+/** A machine whose agent is the real one, with real HTTP and a real stream. */
 export type RealAgent = {
   readonly mac: string;
-  readonly disk: MemoryDisk;
   readonly ports: AgentPorts;
-  /** "moved": it got further, and the server was there to help it. */
+  /** "moved": it got further, and the server was there to help it; with percent and datagrams received. */
   readonly signs: EventEmitter;
   /** What it failed of. */
   readonly failures: { readonly code: string; readonly what: string }[];
 };
 
-/** @param server where it is told to look; @param trusted the site's public key */
+/** The disk of such a machine. */
+export type AgentDisk = LocalDisk & { erase(): Promise<void> };
+
+type About = {
+  /** Where it is told to look. */
+  readonly server: URL;
+  /** The site's public key. */
+  readonly trusted: KeyObject;
+};
+
+/** On loopback, with a disk in memory. */
 export function realAgent(
   number: number,
-  { server, trusted, diskBytes }: { readonly server: URL; readonly trusted: KeyObject; readonly diskBytes: number },
+  { diskBytes, ...about }: About & { readonly diskBytes: number },
+): RealAgent & { readonly disk: MemoryDisk } {
+  const disk = new MemoryDisk(new Uint8Array(diskBytes));
+  const local: AgentDisk = {
+    sizeBytes: diskBytes,
+    open: async () => {},
+    close: async () => {},
+    read: (offset, length) => disk.read(offset, length),
+    write: (offset, bytes) => disk.write(offset, bytes),
+    flush: () => disk.flush(),
+    erase: async () => void disk.bytes.fill(0),
+  };
+  return { ...realAgentOn(local, number, { ...about, address: "127.0.0.1" }), disk };
+}
+
+/** @param about.address its own, on the interface that the stream arrives at */
+export function realAgentOn(
+  disk: AgentDisk,
+  number: number,
+  { server, trusted, address }: About & { readonly address: string },
 ): RealAgent {
   const inventory = machine(number);
   const { mac } = inventory;
-  const disk = new MemoryDisk(new Uint8Array(diskBytes));
+  const diskBytes = disk.sizeBytes;
   const local = { path: "/dev/vda", sizeBytes: diskBytes, sectorBytes: 512, serial: `disk-${number}`, wwn: "" };
   const disks = [{ ...inventory.disks[0]!, ...local, isRemovable: false, isReadOnly: false, usedBy: [] }];
   const played = room().ports;
@@ -59,16 +85,9 @@ export function realAgent(
         await control.close();
       }
     },
-    localDisk: () => ({
-      sizeBytes: diskBytes,
-      open: async () => {},
-      close: async () => {},
-      read: (offset, length) => disk.read(offset, length),
-      write: (offset, bytes) => disk.write(offset, bytes),
-      flush: () => disk.flush(),
-    }),
+    localDisk: () => disk,
     async erase() {
-      disk.bytes.fill(0);
+      await disk.erase();
       return { isZeroed: true, how: "zeroed" };
     },
     async receive({ server: url, streamId, stream, host, target, interfaceAddress, signal, onProgress, beforeWrite }) {
@@ -86,7 +105,7 @@ export function realAgent(
         log: played.log,
         beforeWrite,
         onProgress: ({ percent, detail, symbolsReceived }) => {
-          if (symbolsReceived > symbols) signs.emit("moved");
+          if (symbolsReceived > symbols) signs.emit("moved", percent, symbolsReceived);
           symbols = symbolsReceived;
           onProgress({ percent, detail });
         },
@@ -94,5 +113,5 @@ export function realAgent(
       return "received";
     },
   };
-  return { mac, disk, ports, signs, failures };
+  return { mac, ports, signs, failures };
 }
