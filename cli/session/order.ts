@@ -24,7 +24,7 @@ export async function planAndOrder(api: ApiClient, request: DeployRequestBody, o
     return;
   }
   say(text(plan));
-  await confirm(wordFor(plan, options.confirmed), options.confirmed);
+  await confirm(plan.confirmation, options.confirmed, undefined, otherWords(plan));
   const { waves } = request;
   const first = plan.hosts.filter(({ wave }) => wave === 0).map(({ id }) => id);
   const { deployId } = await api.post<{ deployId: number }>("/api/v1/deploys", {
@@ -43,8 +43,7 @@ export async function planAndOrder(api: ApiClient, request: DeployRequestBody, o
 }
 
 /** For several hosts how many there are, or their names with commas, do as well as the name of their group. */
-function wordFor({ confirmation, to, hosts }: DeployPlanBody, given: string | undefined): string {
-  if (to === "any" || given === undefined) return confirmation;
-  const others = [`${hosts.length}-hosts`, hosts.map(({ name }) => name).join(",")];
-  return hosts.length > 1 && others.includes(given.trim()) ? given.trim() : confirmation;
+function otherWords({ to, hosts }: DeployPlanBody): string[] {
+  if (to === "any" || hosts.length < 2) return [];
+  return [`${hosts.length}-hosts`, `${hosts.length} hosts`, hosts.map(({ name }) => name).join(",")];
 }

@@ -164,12 +164,14 @@ export function asFault(error: unknown): Fault {
  *
  * @param given the value of `--confirm`, when there was one
  * @param doing what is about to happen, in words
+ * @param others what may be typed as well
  * @throws {Fault} CONFIRM_MISSING when nobody can be asked, CONFIRM_WRONG when another word was typed
  */
 export async function confirm(
   name: string,
   given: string | undefined,
   doing: { readonly does: string; readonly verb: string } = { does: "erases disks", verb: "erase" },
+  others: readonly string[] = [],
 ): Promise<void> {
   let typed = given;
   if (typed === undefined) {
@@ -187,7 +189,7 @@ export async function confirm(
       terminal.close();
     }
   }
-  if (typed.trim() !== name) {
+  if (![name, ...others].includes(typed.trim())) {
     throw new Fault("CONFIRM_WRONG", {
       what: "Nothing was done.",
       why: `"${typed.trim()}" was given, and this needs "${name}".`,

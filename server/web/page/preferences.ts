@@ -14,7 +14,7 @@ import { inLanguage, type Language, languageFor, languages, type Text } from "./
 
 /** How this browser shows the pages: language and colours, kept in it. */
 
-const themes = ["auto", "light", "dark"] as const;
+export const themes = ["auto", "light", "dark"] as const;
 export type Theme = (typeof themes)[number];
 
 export const language = signal<Language>(kept("language", languages) ?? languageFor(navigator.languages));

@@ -37,7 +37,7 @@ after(async () => {
 
 const run = (...words: string[]) => bootcast([...words, "--data-dir", dataDir]);
 
-test("a room at a time, behind a canary: the plan says all of it, and the group's name is typed", async () => {
+test("a room at a time, behind a canary: the plan says all of it, and the group's name or its number of hosts is typed", async () => {
   const order = ["deploy", "lab-debian", "--to", "room-b", "--canary", "lab-02", "--batch", "1", "--at", "+2h"];
   const zone = ["--time-zone", "Europe/Berlin"];
   const wrong = await run(...order, ...zone, "--confirm", "lab-01");
@@ -53,7 +53,9 @@ test("a room at a time, behind a canary: the plan says all of it, and the group'
     assert.match(wrong.stderr, line);
   }
   assert.deepEqual(await core.sessions.list(), [], "nothing was ordered");
-  const given = await run(...order, ...zone, "--confirm", "room-b");
+  const miscounted = await run(...order, ...zone, "--confirm", "4 hosts");
+  assert.match(miscounted.stderr, /CONFIRM_WRONG[^]*--confirm room-b/);
+  const given = await run(...order, ...zone, "--confirm", "3 hosts");
   assert.equal(given.code, 0, given.stderr);
   const [session] = await core.sessions.list();
   assert.deepEqual([session?.target, session?.counts.all, session?.mostFailed], ["room-b", 3, 1]);

@@ -1,12 +1,14 @@
 import { useState } from "preact/hooks";
 import type { CapturePlanBody } from "../../../api/capture-schemas.ts";
-import { type Refusal, send } from "../api.ts";
+import { send } from "../api.ts";
 import { Dialog } from "../parts/dialog.tsx";
-import { Problem, refusalOf } from "../parts/notice.tsx";
+import { Field, SelectField } from "../parts/fields.tsx";
+import { Problem } from "../parts/notice.tsx";
 import { as, say } from "../preferences.ts";
 import { hashOf } from "../route.ts";
 import { clearSelection, hosts } from "../store.ts";
 import { texts } from "../texts.ts";
+import { useAttempt } from "../use-attempt.ts";
 
 /** A machine's disk becomes an image. Nothing is erased, so nothing has to be typed twice. */
 export function CaptureDialog({ hostId, onClose }: { hostId?: string; onClose: () => void }) {
@@ -15,27 +17,19 @@ export function CaptureDialog({ hostId, onClose }: { hostId?: string; onClose: (
   const [image, setImage] = useState("");
   const [notes, setNotes] = useState("");
   const [plan, setPlan] = useState<CapturePlanBody>();
-  const [refusal, setRefusal] = useState<Refusal>();
-  const [isBusy, setBusy] = useState(false);
+  const { refusal, isBusy, attempt } = useAttempt();
   const [key] = useState(() => crypto.randomUUID());
   const body = { host, ...(image === "" ? {} : { image }), ...(notes === "" ? {} : { notes }) };
 
   const go = async () => {
-    setBusy(true);
-    setRefusal(undefined);
-    try {
-      if (plan === undefined) setPlan(await send<CapturePlanBody>("POST", "/captures/plan", body));
-      else {
-        const { deployId } = await send<{ deployId: number }>("POST", "/captures", body, key);
-        clearSelection();
-        onClose();
-        location.hash = hashOf({ page: "session", id: deployId });
-      }
-    } catch (error) {
-      setRefusal(refusalOf(error));
-    } finally {
-      setBusy(false);
+    if (plan === undefined) {
+      setPlan(await send<CapturePlanBody>("POST", "/captures/plan", body));
+      return;
     }
+    const { deployId } = await send<{ deployId: number }>("POST", "/captures", body, key);
+    clearSelection();
+    onClose();
+    location.hash = hashOf({ page: "session", id: deployId });
   };
 
   return (
@@ -43,7 +37,7 @@ export function CaptureDialog({ hostId, onClose }: { hostId?: string; onClose: (
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void go();
+          void attempt(go);
         }}
       >
         <div class="dialog-body">
@@ -52,42 +46,18 @@ export function CaptureDialog({ hostId, onClose }: { hostId?: string; onClose: (
             <>
               <p>{say(texts.captureWhat)}</p>
               <div class="fields">
-                <label>
-                  <span>{say(texts.host)}</span>
-                  <select value={host} onChange={({ currentTarget }) => setHost(currentTarget.value)}>
-                    {found.map(({ id, name }) => (
-                      <option key={id} value={id}>
-                        {name}
-                      </option>
-                    ))}
-                  </select>
-                </label>
-                <label>
-                  <span>{say(texts.captureName)}</span>
-                  <input
-                    value={image}
-                    onInput={({ currentTarget }) => setImage(currentTarget.value)}
-                    autocomplete="off"
-                    spellcheck={false}
-                  />
-                </label>
-                <label>
-                  <span>{say(texts.captureNotes)}</span>
-                  <input value={notes} onInput={({ currentTarget }) => setNotes(currentTarget.value)} />
-                </label>
+                <SelectField
+                  name={say(texts.host)}
+                  value={host}
+                  options={found.map(({ id, name }) => [id, name])}
+                  onChange={setHost}
+                />
+                <Field name={say(texts.captureName)} value={image} onInput={setImage} />
+                <Field name={say(texts.captureNotes)} value={notes} onInput={setNotes} />
               </div>
             </>
           ) : (
-            <>
-              <p class="big">{say(texts.capturePlan(plan.image, plan.nextVersion))}</p>
-              <p>
-                {plan.host.name} ·{" "}
-                {plan.host.disks.map(({ path, sizeBytes }) => `${path} ${as.bytes(sizeBytes)}`).join(", ")}
-              </p>
-              <p>{say(texts.captureSpace(as.bytes(plan.mostDiskBytes), as.bytes(plan.freeBytes)))}</p>
-              {plan.warning !== "" && <p class="plan-warning">{plan.warning}</p>}
-              <p class="muted">{say(texts.captureReadOnly)}</p>
-            </>
+            <CapturePlan plan={plan} />
           )}
         </div>
         <footer class="dialog-foot">
@@ -100,5 +70,20 @@ export function CaptureDialog({ hostId, onClose }: { hostId?: string; onClose: (
         </footer>
       </form>
     </Dialog>
+  );
+}
+
+function CapturePlan({ plan }: { plan: CapturePlanBody }) {
+  const { image, nextVersion, host, mostDiskBytes, freeBytes, warning } = plan;
+  return (
+    <>
+      <p class="big">{say(texts.capturePlan(image, nextVersion))}</p>
+      <p>
+        {host.name} · {host.disks.map(({ path, sizeBytes }) => `${path} ${as.bytes(sizeBytes)}`).join(", ")}
+      </p>
+      <p>{say(texts.captureSpace(as.bytes(mostDiskBytes), as.bytes(freeBytes)))}</p>
+      {warning !== "" && <p class="plan-warning">{warning}</p>}
+      <p class="muted">{say(texts.captureReadOnly)}</p>
+    </>
   );
 }

@@ -1,5 +1,6 @@
 import type { HostBody } from "../../../api/host-schemas.ts";
 import type { ImageBody } from "../../../api/schemas.ts";
+import { Field, optionsOf, Select, SelectField } from "../parts/fields.tsx";
 import { Command, Empty, Loading } from "../parts/notice.tsx";
 import { State } from "../parts/state.tsx";
 import { as, say } from "../preferences.ts";
@@ -58,20 +59,15 @@ function ImageChoice({ versions, choice, onChange }: ImageChoiceProps) {
         </span>
       </label>
       {versions.length > 1 ? (
-        <select
-          aria-label={`${say(texts.version)} (${newest.name})`}
+        <Select
+          name={`${say(texts.version)} (${newest.name})`}
           value={String(shown.version)}
-          onChange={({ currentTarget }) =>
-            onChange({ ...choice, image: newest.name, version: Number(currentTarget.value) })
-          }
-        >
-          {versions.map(({ version }) => (
-            <option key={version} value={String(version)}>
-              v{version}
-              {version === newest.version ? ` (${say(texts.latest)})` : ""}
-            </option>
-          ))}
-        </select>
+          options={versions.map(({ version }) => [
+            String(version),
+            version === newest.version ? `v${version} (${say(texts.latest)})` : `v${version}`,
+          ])}
+          onChange={(version) => onChange({ ...choice, image: newest.name, version: Number(version) })}
+        />
       ) : (
         <span class="muted">v{newest.version}</span>
       )}
@@ -117,69 +113,39 @@ function Options({ choice, onChange }: { choice: Choice; onChange: (choice: Choi
     <details class="more">
       <summary>{say(texts.moreOptions)}</summary>
       <div class="fields">
-        <label>
-          <span>{say(texts.waveHead)}</span>
-          <select
-            value={String(choice.batch ?? 0)}
-            onChange={({ currentTarget }) => onChange({ ...choice, batch: Number(currentTarget.value) || null })}
-          >
-            <option value="0">{say(texts.waveOff)}</option>
-            {batches.map((batch) => (
-              <option key={batch} value={String(batch)}>
-                {say(texts.waveOf(batch))}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          <span>{say(texts.beginAt)}</span>
-          <input
-            type="datetime-local"
-            value={choice.beginAt}
-            onInput={({ currentTarget }) => onChange({ ...choice, beginAt: currentTarget.value })}
-          />
-        </label>
-        <label>
-          <span>{say(texts.eraseHow)}</span>
-          <select
-            value={choice.erase}
-            onChange={({ currentTarget }) => onChange({ ...choice, erase: currentTarget.value as Choice["erase"] })}
-          >
-            {Object.entries(texts.eraseWords).map(([word, text]) => (
-              <option key={word} value={word}>
-                {say(text)}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          <span>{say(texts.verifyHow)}</span>
-          <select
-            value={choice.verify}
-            onChange={({ currentTarget }) => onChange({ ...choice, verify: currentTarget.value })}
-          >
-            {Object.entries(texts.verifyWords).map(([word, text]) => (
-              <option key={word} value={word}>
-                {say(text)}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          <span>{say(texts.afterHow)}</span>
-          <select
-            value={choice.afterwards}
-            onChange={({ currentTarget }) =>
-              onChange({ ...choice, afterwards: currentTarget.value as Choice["afterwards"] })
-            }
-          >
-            {Object.entries(texts.afterWords).map(([word, text]) => (
-              <option key={word} value={word}>
-                {say(text)}
-              </option>
-            ))}
-          </select>
-        </label>
+        <SelectField
+          name={say(texts.waveHead)}
+          value={String(choice.batch ?? 0)}
+          options={[
+            ["0", say(texts.waveOff)],
+            ...batches.map((batch): [string, string] => [String(batch), say(texts.waveOf(batch))]),
+          ]}
+          onChange={(batch) => onChange({ ...choice, batch: Number(batch) || null })}
+        />
+        <Field
+          name={say(texts.beginAt)}
+          value={choice.beginAt}
+          onInput={(beginAt) => onChange({ ...choice, beginAt })}
+          type="datetime-local"
+        />
+        <SelectField
+          name={say(texts.eraseHow)}
+          value={choice.erase}
+          options={optionsOf(texts.eraseWords)}
+          onChange={(erase) => onChange({ ...choice, erase })}
+        />
+        <SelectField
+          name={say(texts.verifyHow)}
+          value={choice.verify}
+          options={optionsOf<string>(texts.verifyWords)}
+          onChange={(verify) => onChange({ ...choice, verify })}
+        />
+        <SelectField
+          name={say(texts.afterHow)}
+          value={choice.afterwards}
+          options={optionsOf(texts.afterWords)}
+          onChange={(afterwards) => onChange({ ...choice, afterwards })}
+        />
       </div>
     </details>
   );

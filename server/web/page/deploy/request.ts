@@ -1,3 +1,4 @@
+import type { HostBody } from "../../../api/host-schemas.ts";
 import type { DeployPlanBody, DeployRequestBody, ImageBody } from "../../../api/schemas.ts";
 import type { DeployWish } from "./wish.ts";
 
@@ -36,15 +37,27 @@ export function newestFirst(versions: readonly ImageBody[]): ImageBody[] {
   return versions.toSorted((one, other) => other.version - one.version);
 }
 
-/** The order as the server plans it. */
-export function requestOf(choice: Choice, again?: DeployRequestBody): DeployRequestBody {
-  const { image, version, hostIds, erase, verify, afterwards, batch, beginAt } = choice;
+type Grouped = Pick<HostBody, "id" | "name" | "group">;
+
+/** What those hosts are called: by the name of their group when they are all of it, else each by its id. */
+export function wordsFor(hostIds: ReadonlySet<string>, known: readonly Grouped[]): string[] {
+  const key = known.find(({ id }) => hostIds.has(id))?.group?.toLowerCase();
+  const members = known.filter(({ group }) => key !== undefined && group?.toLowerCase() === key);
+  // A host of the same name: nobody guesses which is meant.
+  const isClear = !known.some(({ id, name }) => name.toLowerCase() === key || id === key);
+  const isWhole = members.length > 1 && members.length === hostIds.size && members.every(({ id }) => hostIds.has(id));
+  return isWhole && isClear ? [members[0]!.group!] : [...hostIds];
+}
+
+/** The order as the server plans it, for the hosts that are called so. */
+export function requestOf(choice: Choice, to: readonly string[], again?: DeployRequestBody): DeployRequestBody {
+  const { image, version, erase, verify, afterwards, batch, beginAt } = choice;
   const { waves: _, startAtMs: __, ...kept } = again ?? {};
   return {
     ...kept,
     image,
     ...(version === undefined ? {} : { imageVersion: version }),
-    to: [...hostIds],
+    to: [...to],
     erase,
     verify,
     afterwards,
@@ -55,15 +68,24 @@ export function requestOf(choice: Choice, again?: DeployRequestBody): DeployRequ
 
 /** The same for exactly the hosts, the version and the disks that were shown. */
 export function confirmedRequest(request: DeployRequestBody, shown: DeployPlanBody): DeployRequestBody {
+  const first = shown.hosts.filter(({ wave }) => wave === 0).map(({ id }) => id);
   return {
     ...request,
     imageVersion: shown.image.version,
     to: shown.hosts.map(({ id }) => id),
+    target: shown.target,
+    ...(request.waves === undefined || first.length === 0 ? {} : { waves: { ...request.waves, canary: first } }),
     confirmed: shown.hosts.flatMap(({ contents }) => contents),
   };
 }
 
-/** Whether the word was typed; what a phone's keyboard adds around it does not count. */
-export function isConfirmed(typed: string, word: string): boolean {
-  return word !== "" && typed.trim() === word;
+/** What may be typed, the first of them is asked for: how many hosts it is does as well as their group's name. */
+export function confirmingWords({ confirmation, hosts }: Pick<DeployPlanBody, "confirmation" | "hosts">): string[] {
+  if (hosts.length === 0) return [];
+  return hosts.length === 1 ? [confirmation] : [confirmation, `${hosts.length}-hosts`, `${hosts.length} hosts`];
+}
+
+/** Whether one of the words was typed; what a phone's keyboard adds around it does not count. */
+export function isConfirmed(typed: string, words: readonly string[]): boolean {
+  return typed.trim() !== "" && words.includes(typed.trim());
 }

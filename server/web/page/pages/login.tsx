@@ -1,30 +1,26 @@
 import { useEffect, useState } from "preact/hooks";
-import type { Refusal } from "../api.ts";
+import { PasswordField } from "../parts/fields.tsx";
 import { Mark } from "../parts/icon.tsx";
-import { Command, Problem, refusalOf } from "../parts/notice.tsx";
-import { language, say } from "../preferences.ts";
+import { LanguageChoice } from "../parts/language-choice.tsx";
+import { Command, Problem } from "../parts/notice.tsx";
+import { say } from "../preferences.ts";
 import { logIn } from "../store.ts";
-import type { Language } from "../texts/language.ts";
 import { texts } from "../texts.ts";
+import { useAttempt } from "../use-attempt.ts";
 
 export function LoginPage() {
   const [user, setUser] = useState("");
   const [password, setPassword] = useState("");
-  const [refusal, setRefusal] = useState<Refusal>();
-  const [isBusy, setBusy] = useState(false);
+  const { refusal, isBusy, attempt } = useAttempt();
   useEffect(() => {
     document.title = "bootcast";
   }, []);
   const enter = async () => {
-    setBusy(true);
-    setRefusal(undefined);
     try {
       await logIn(user, password);
     } catch (error) {
       setPassword("");
-      setRefusal(refusalOf(error));
-    } finally {
-      setBusy(false);
+      throw error;
     }
   };
   return (
@@ -43,7 +39,7 @@ export function LoginPage() {
           class="fields"
           onSubmit={(event) => {
             event.preventDefault();
-            void enter();
+            void attempt(enter);
           }}
         >
           <label>
@@ -58,17 +54,7 @@ export function LoginPage() {
               onInput={({ currentTarget }) => setUser(currentTarget.value)}
             />
           </label>
-          <label>
-            <span>{say(texts.password)}</span>
-            <input
-              name="password"
-              type="password"
-              value={password}
-              autocomplete="current-password"
-              required
-              onInput={({ currentTarget }) => setPassword(currentTarget.value)}
-            />
-          </label>
+          <PasswordField name={say(texts.password)} value={password} onInput={setPassword} />
           <button type="submit" class="button button-main button-large" disabled={isBusy}>
             {say(texts.logIn)}
           </button>
@@ -81,28 +67,6 @@ export function LoginPage() {
         <LanguageChoice />
       </div>
     </main>
-  );
-}
-
-const names: Readonly<Record<Language, string>> = { en: "English", de: "Deutsch" };
-
-export function LanguageChoice() {
-  return (
-    <div class="segments" role="radiogroup" aria-label={say(texts.language)}>
-      {(Object.keys(names) as Language[]).map((one) => (
-        <label key={one} class={language.value === one ? "segment segment-on" : "segment"}>
-          <input
-            type="radio"
-            name="language"
-            checked={language.value === one}
-            onChange={() => {
-              language.value = one;
-            }}
-          />
-          <span lang={one}>{names[one]}</span>
-        </label>
-      ))}
-    </div>
   );
 }
 

@@ -1,31 +1,22 @@
-import { useState } from "preact/hooks";
 import type { DoctorBody } from "../../../api/doctor-routes.ts";
-import { type Refusal, send } from "../api.ts";
+import { send } from "../api.ts";
 import { Head } from "../parts/head.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { Command, Empty, Loading, Problem, refusalOf } from "../parts/notice.tsx";
+import { Command, Empty, Loading, Problem } from "../parts/notice.tsx";
 import { State } from "../parts/state.tsx";
 import { as, say } from "../preferences.ts";
 import { doctor, isOperator, nowMs } from "../store.ts";
 import { texts } from "../texts.ts";
+import { useAttempt } from "../use-attempt.ts";
 
 type Line = DoctorBody["lines"][number];
 
 /** What somebody should mend, each with how: the same list as `bootcast doctor`. */
 export function RepairsPage() {
-  const [isLooking, setLooking] = useState(false);
-  const [refusal, setRefusal] = useState<Refusal>();
+  const { refusal, isBusy: isLooking, attempt } = useAttempt();
   const report = doctor.value.value;
   const look = async () => {
-    setLooking(true);
-    setRefusal(undefined);
-    try {
-      doctor.value.value = await send<DoctorBody>("POST", "/doctor");
-    } catch (error) {
-      setRefusal(refusalOf(error));
-    } finally {
-      setLooking(false);
-    }
+    doctor.value.value = await send<DoctorBody>("POST", "/doctor");
   };
   if (report === undefined) {
     const failed = doctor.refusal.value;
@@ -38,7 +29,7 @@ export function RepairsPage() {
     <>
       <Head title={say(texts.repairs)} note={say(texts.checked(as.ago(nowMs.value - report.atMs)))}>
         {isOperator.value && (
-          <button type="button" class="button" disabled={isLooking} onClick={() => void look()}>
+          <button type="button" class="button" disabled={isLooking} onClick={() => void attempt(look)}>
             <Icon name="turn" /> {say(isLooking ? texts.looking : texts.lookAgain)}
           </button>
         )}

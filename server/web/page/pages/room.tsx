@@ -4,6 +4,7 @@ import type { HostBody } from "../../../api/host-schemas.ts";
 import { Head } from "../parts/head.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Command, Empty, Loading, Problem } from "../parts/notice.tsx";
+import { Segments } from "../parts/segments.tsx";
 import { say, view } from "../preferences.ts";
 import { HostRows } from "../room/host-rows.tsx";
 import { HostTiles } from "../room/host-tiles.tsx";
@@ -132,23 +133,18 @@ function GroupHead({ name, hosts, isOnly }: { name: string | null; hosts: readon
   );
 }
 
+const views = ["tiles", "rows"] as const;
+
 function ViewChoice() {
   return (
-    <div class="segments" role="radiogroup" aria-label={say(texts.view)}>
-      {(["tiles", "rows"] as const).map((one) => (
-        <label key={one} class={view.value === one ? "segment segment-on" : "segment"}>
-          <input
-            type="radio"
-            name="view"
-            checked={view.value === one}
-            onChange={() => {
-              view.value = one;
-            }}
-          />
-          <Icon name={one} />
-          <span class="segment-word">{say(texts[one])}</span>
-        </label>
-      ))}
-    </div>
+    <Segments
+      name={say(texts.view)}
+      value={view.value}
+      options={views.map((one) => [one, say(texts[one])])}
+      hasIcons
+      onChange={(one) => {
+        view.value = one;
+      }}
+    />
   );
 }

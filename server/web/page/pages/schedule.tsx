@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
 import type { ScheduleBody } from "../../../api/schedule-schemas.ts";
-import { type Refusal, send } from "../api.ts";
+import { send } from "../api.ts";
 import { Confirm } from "../parts/dialog.tsx";
 import { Head } from "../parts/head.tsx";
 import { Icon } from "../parts/icon.tsx";
-import { Empty, Loading, Problem, refusalOf } from "../parts/notice.tsx";
+import { Empty, Loading, Problem } from "../parts/notice.tsx";
 import { State } from "../parts/state.tsx";
 import { as, language, say } from "../preferences.ts";
 import { hashOf } from "../route.ts";
@@ -12,6 +12,7 @@ import { AddSchedule } from "../schedule/add-schedule.tsx";
 import { daysOf, weekOf } from "../schedule-times.ts";
 import { isOperator, nowMs, schedules } from "../store.ts";
 import { texts } from "../texts.ts";
+import { useAttempt } from "../use-attempt.ts";
 
 /** What is ordered by itself: the week, and each schedule with its last and next times. */
 export function SchedulePage() {
@@ -79,18 +80,14 @@ function Week({ found }: { found: readonly ScheduleBody[] }) {
 
 function ScheduleCard({ schedule }: { schedule: ScheduleBody }) {
   const [isRemoving, setRemoving] = useState(false);
-  const [refusal, setRefusal] = useState<Refusal>();
+  const { refusal, attempt } = useAttempt();
   const { name, isPaused, deploy, next, runs } = schedule;
   const path = `/schedules/${encodeURIComponent(name)}`;
-  const attempt = async (work: () => Promise<unknown>) => {
-    setRefusal(undefined);
-    try {
+  const change = (work: () => Promise<unknown>) =>
+    void attempt(async () => {
       await work();
       schedules.refresh();
-    } catch (error) {
-      setRefusal(refusalOf(error));
-    }
-  };
+    });
   const first = next.find(({ refused }) => refused === undefined);
   return (
     <section class="card schedule" aria-label={name}>
@@ -109,7 +106,7 @@ function ScheduleCard({ schedule }: { schedule: ScheduleBody }) {
               type="button"
               class="button"
               aria-label={`${say(isPaused ? texts.resume : texts.pause)} (${name})`}
-              onClick={() => void attempt(() => send("PATCH", path, { isPaused: !isPaused }))}
+              onClick={() => change(() => send("PATCH", path, { isPaused: !isPaused }))}
             >
               <Icon name={isPaused ? "play" : "pause"} /> {say(isPaused ? texts.resume : texts.pause)}
             </button>
@@ -137,13 +134,13 @@ function ScheduleCard({ schedule }: { schedule: ScheduleBody }) {
       </dl>
       {isRemoving && (
         <Confirm
-          title={say(texts.removeScheduleTitle(name))}
+          title={say(texts.removeTitle(name))}
           what={say(texts.removeScheduleWhat)}
           doIt={say(texts.removeNow)}
           onClose={() => setRemoving(false)}
           onDo={() => {
             setRemoving(false);
-            void attempt(() => send("DELETE", path));
+            change(() => send("DELETE", path));
           }}
         />
       )}

@@ -1,8 +1,10 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { say } from "../preferences.ts";
 import { texts } from "../texts.ts";
 import { Icon } from "./icon.tsx";
+
+const ASKED = ".dialog-body :is(input, select, textarea)";
 
 type DialogProps = {
   title: string;
@@ -11,13 +13,18 @@ type DialogProps = {
   isWide?: boolean;
 };
 
-/** The browser's own modal dialog: it keeps the keyboard inside, and Escape closes it. */
+/**
+ * The browser's own modal dialog: it keeps the keyboard inside, Escape closes it, and what opened it has the focus
+ * again. It begins at what is asked for, or else at the button that changes nothing.
+ */
 export function Dialog({ title, onClose, children, isWide = false }: DialogProps) {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useEffect(() => {
+  // At once: a dialog that is taken away before it is closed gives the focus to nobody.
+  useLayoutEffect(() => {
     const dialog = element.current!;
     dialog.showModal();
+    dialog.querySelector<HTMLElement>(`${ASKED}, .dialog-foot button`)?.focus();
     return () => dialog.close();
   }, []);
   return (

@@ -1,10 +1,9 @@
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
-import type { Refusal } from "../api.ts";
 import { say } from "../preferences.ts";
 import { texts } from "../texts.ts";
+import { useAttempt } from "../use-attempt.ts";
 import { Dialog } from "./dialog.tsx";
-import { Problem, refusalOf } from "./notice.tsx";
+import { Problem } from "./notice.tsx";
 
 type FormDialogProps = {
   title: string;
@@ -20,25 +19,13 @@ type FormDialogProps = {
 
 /** A dialog that asks for something, sends it, and stays open when it is refused. */
 export function FormDialog({ title, doIt, isReady, isWide = false, onClose, onDo, children }: FormDialogProps) {
-  const [refusal, setRefusal] = useState<Refusal>();
-  const [isBusy, setBusy] = useState(false);
-  const send = async () => {
-    setBusy(true);
-    setRefusal(undefined);
-    try {
-      await onDo();
-    } catch (error) {
-      setRefusal(refusalOf(error));
-    } finally {
-      setBusy(false);
-    }
-  };
+  const { refusal, isBusy, attempt } = useAttempt();
   return (
     <Dialog title={title} onClose={onClose} isWide={isWide}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          void send();
+          void attempt(onDo);
         }}
       >
         <div class="dialog-body">
@@ -55,34 +42,5 @@ export function FormDialog({ title, doIt, isReady, isWide = false, onClose, onDo
         </footer>
       </form>
     </Dialog>
-  );
-}
-
-type FieldProps = {
-  name: string;
-  value: string;
-  onInput: (value: string) => void;
-  type?: "text" | "number" | "time" | "datetime-local";
-  placeholder?: string;
-  list?: string;
-  isRequired?: boolean;
-};
-
-/** A line of text with its name above it. */
-export function Field({ name, value, onInput, type = "text", placeholder, list, isRequired = false }: FieldProps) {
-  return (
-    <label>
-      <span>{name}</span>
-      <input
-        type={type}
-        value={value}
-        required={isRequired}
-        placeholder={placeholder}
-        list={list}
-        autocomplete="off"
-        autocapitalize="off"
-        onInput={({ currentTarget }) => onInput(currentTarget.value)}
-      />
-    </label>
   );
 }

@@ -1,7 +1,8 @@
 import { useId, useState } from "preact/hooks";
 import type { HostBody } from "../../../api/host-schemas.ts";
 import { send } from "../api.ts";
-import { Field, FormDialog } from "../parts/form-dialog.tsx";
+import { Field } from "../parts/fields.tsx";
+import { FormDialog } from "../parts/form-dialog.tsx";
 import { say } from "../preferences.ts";
 import { hosts } from "../store.ts";
 import { texts } from "../texts.ts";

@@ -1,12 +1,13 @@
 import { useState } from "preact/hooks";
 import type { WokenBody } from "../../../api/host-schemas.ts";
-import { type Refusal, send } from "../api.ts";
+import { send } from "../api.ts";
 import { deployWish } from "../deploy/wish.ts";
 import { Icon } from "../parts/icon.tsx";
-import { Problem, refusalOf } from "../parts/notice.tsx";
+import { Problem } from "../parts/notice.tsx";
 import { say } from "../preferences.ts";
 import { clearSelection, hosts, selectedHosts } from "../store.ts";
 import { texts } from "../texts.ts";
+import { useAttempt } from "../use-attempt.ts";
 import { GroupDialog } from "./group-dialog.tsx";
 import { LockDialog } from "./lock-dialog.tsx";
 
@@ -14,27 +15,24 @@ import { LockDialog } from "./lock-dialog.tsx";
 export function SelectionBar() {
   const [open, setOpen] = useState<"lock" | "group">();
   const [told, setTold] = useState("");
-  const [refusal, setRefusal] = useState<Refusal>();
+  const { refusal, attempt } = useAttempt();
   const chosen = selectedHosts.value;
   if (chosen.length === 0) return null;
   const to = chosen.map(({ id }) => id);
-  const attempt = async (work: () => Promise<string>) => {
-    setRefusal(undefined);
+  const tell = (work: () => Promise<string>) => {
     setTold("");
-    try {
+    void attempt(async () => {
       setTold(await work());
       hosts.refresh();
-    } catch (error) {
-      setRefusal(refusalOf(error));
-    }
+    });
   };
   const wake = () =>
-    attempt(async () => {
+    tell(async () => {
       const { hosts: woken, problems } = await send<WokenBody>("POST", "/hosts/wake", { to });
       return [say(texts.woken(woken.length)), ...problems].join(" ");
     });
   const change = (path: string) =>
-    attempt(async () => {
+    tell(async () => {
       await send("POST", `/hosts/${path}`, { to });
       return "";
     });
@@ -48,7 +46,7 @@ export function SelectionBar() {
             {told === "" ? say(texts.selected(chosen.length)) : told}
           </p>
           {chosen.some(({ isApproved }) => !isApproved) && (
-            <button type="button" class="button button-main" onClick={() => void change("approve")}>
+            <button type="button" class="button button-main" onClick={() => change("approve")}>
               <Icon name="tick" /> {say(texts.approve)}
             </button>
           )}
@@ -61,11 +59,11 @@ export function SelectionBar() {
           >
             <Icon name="down" /> {say(texts.deploy)}
           </button>
-          <button type="button" class="button" onClick={() => void wake()}>
+          <button type="button" class="button" onClick={wake}>
             <Icon name="power" /> {say(texts.wake)}
           </button>
           {isLocked ? (
-            <button type="button" class="button" onClick={() => void change("unlock")}>
+            <button type="button" class="button" onClick={() => change("unlock")}>
               <Icon name="lock" /> {say(texts.unlock)}
             </button>
           ) : (

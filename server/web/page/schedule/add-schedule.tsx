@@ -2,9 +2,11 @@ import { useState } from "preact/hooks";
 import type { NewScheduleBody, SchedulePlanBody } from "../../../api/schedule-schemas.ts";
 import { send } from "../api.ts";
 import { Plan } from "../deploy/plan.tsx";
-import { isConfirmed } from "../deploy/request.ts";
-import { Field, FormDialog } from "../parts/form-dialog.tsx";
-import { as, language, say } from "../preferences.ts";
+import { confirmingWords, isConfirmed } from "../deploy/request.ts";
+import { TypedWord } from "../deploy/typed-word.tsx";
+import { Field, optionsOf, ownWords, SelectField } from "../parts/fields.tsx";
+import { FormDialog } from "../parts/form-dialog.tsx";
+import { as, say } from "../preferences.ts";
 import { cronOf, type Days } from "../schedule-times.ts";
 import { images, schedules } from "../store.ts";
 import { texts } from "../texts.ts";
@@ -32,7 +34,8 @@ export function AddSchedule({ onClose }: { onClose: () => void }) {
     isWaking,
     deploy: { image, to: to.split(/\s+/).filter((word) => word !== "") },
   };
-  const word = plan?.plan?.confirmation ?? name;
+  // A plan for "any" has no hosts yet.
+  const words = plan?.plan == null ? [name] : [plan.plan.confirmation, ...confirmingWords(plan.plan)];
   const go = async () => {
     if (plan === undefined) {
       setPlan(await send<SchedulePlanBody>("POST", "/schedules/plan", wanted));
@@ -48,14 +51,14 @@ export function AddSchedule({ onClose }: { onClose: () => void }) {
       <FormDialog
         title={name}
         doIt={say(texts.scheduleOrder)}
-        isReady={isConfirmed(typed, word)}
+        isReady={isConfirmed(typed, words)}
         isWide
         onClose={onClose}
         onDo={go}
       >
         {next !== undefined && <p class="big">{say(texts.schedulePlan(as.date(next.dueAtMs)))}</p>}
         {plan.plan !== null && <Plan plan={plan.plan} />}
-        <Field name={say(texts.typeToErase(word))} value={typed} onInput={setTyped} isRequired />
+        <TypedWord words={words} value={typed} onInput={setTyped} />
       </FormDialog>
     );
   }
@@ -68,31 +71,9 @@ export function AddSchedule({ onClose }: { onClose: () => void }) {
       onDo={go}
     >
       <Field name={say(texts.scheduleName)} value={name} onInput={setName} placeholder="kiosks" isRequired />
-      <label>
-        <span>{say(texts.image)}</span>
-        <select value={image} onChange={({ currentTarget }) => setImage(currentTarget.value)}>
-          {known.map((one) => (
-            <option key={one} value={one}>
-              {one}
-            </option>
-          ))}
-        </select>
-      </label>
+      <SelectField name={say(texts.image)} value={image} options={ownWords(known)} onChange={setImage} />
       <Field name={say(texts.scheduleTo)} value={to} onInput={setTo} placeholder="room-b" isRequired />
-      <label>
-        <span>{say(texts.scheduleDays)}</span>
-        <select
-          value={days}
-          onChange={({ currentTarget }) => setDays(currentTarget.value as Days)}
-          lang={language.value}
-        >
-          {(Object.keys(texts.dayWords) as Days[]).map((one) => (
-            <option key={one} value={one}>
-              {say(texts.dayWords[one])}
-            </option>
-          ))}
-        </select>
-      </label>
+      <SelectField name={say(texts.scheduleDays)} value={days} options={optionsOf(texts.dayWords)} onChange={setDays} />
       {days === "own" ? (
         <Field name={say(texts.cron)} value={ownCron} onInput={setOwnCron} isRequired />
       ) : (

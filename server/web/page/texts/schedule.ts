@@ -30,7 +30,6 @@ export const scheduleTexts = {
   paused: ["paused", "pausiert"],
   pause: ["Pause", "Pausieren"],
   resume: ["Resume", "Fortsetzen"],
-  removeScheduleTitle: (name: string): Text => [`Remove ${name}?`, `${name} entfernen?`],
   removeScheduleWhat: [
     "It does not run any more. What it ordered stays.",
     "Er läuft nicht mehr. Was er bestellt hat, bleibt.",

@@ -29,9 +29,6 @@ export const settingsTexts = {
     `Give this to ${name}; it can be used once:`,
     `Geben Sie das ${name}; es gilt einmal:`,
   ],
-  remove: ["Remove …", "Entfernen …"],
-  removeNow: ["Remove", "Entfernen"],
-  removeUserTitle: (name: string): Text => [`Remove ${name}?`, `${name} entfernen?`],
   removeUserWhat: ["They are logged out everywhere at once.", "Diese Person wird überall sofort abgemeldet."],
   removeTokenWhat: [
     "Programs that use it are not let in any more.",

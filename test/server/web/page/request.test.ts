@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DeployPlanBody, ImageBody } from "../../../../server/api/schemas.ts";
-import { confirmedRequest, firstChoice, isConfirmed, requestOf } from "../../../../server/web/page/deploy/request.ts";
+import {
+  confirmedRequest,
+  confirmingWords,
+  firstChoice,
+  isConfirmed,
+  requestOf,
+  wordsFor,
+} from "../../../../server/web/page/deploy/request.ts";
 
 const image = (name: string, version: number) => ({ name, version }) as ImageBody;
 
@@ -29,8 +36,8 @@ test("an order holds what was chosen, and only that", () => {
     verify: "whole",
     afterwards: "reboot",
   };
-  assert.deepEqual(requestOf(choice), plain);
-  const later = requestOf({ ...choice, batch: 5, beginAt: "2026-11-22T22:00" });
+  assert.deepEqual(requestOf(choice, ["b", "a"]), plain);
+  const later = requestOf({ ...choice, batch: 5, beginAt: "2026-11-22T22:00" }, ["b", "a"]);
   assert.deepEqual(later.waves, { canary: 1, batch: 5 });
   assert.equal(later.startAtMs, new Date(2026, 10, 22, 22).getTime());
 });
@@ -46,7 +53,7 @@ test("an order that is given again keeps what the dialog does not ask for, but n
     retryOf: 41,
   } as const;
   const choice = firstChoice({ hostIds: ["a"], again: { ...again, to: ["a"] } }, [image("lab", 3)]);
-  assert.deepEqual(requestOf(choice, { ...again, to: ["a"] }), {
+  assert.deepEqual(requestOf(choice, ["a"], { ...again, to: ["a"] }), {
     image: "lab",
     imageVersion: 2,
     to: ["a"],
@@ -61,21 +68,49 @@ test("an order that is given again keeps what the dialog does not ask for, but n
 test("what is ordered is what was shown: these hosts, this version, these disks", () => {
   const shown = {
     image: { version: 4 },
+    target: "room-b",
     hosts: [
-      { id: "a", contents: ["/dev/sda: ext4"] },
-      { id: "b", contents: [] },
+      { id: "a", contents: ["/dev/sda: ext4"], wave: 1 },
+      { id: "b", contents: [], wave: 0 },
     ],
   } as unknown as DeployPlanBody;
-  assert.deepEqual(confirmedRequest({ image: "lab", to: ["a", "b", "c"] }, shown), {
+  const confirmed = {
     image: "lab",
     imageVersion: 4,
     to: ["a", "b"],
+    target: "room-b",
     confirmed: ["/dev/sda: ext4"],
+  };
+  assert.deepEqual(confirmedRequest({ image: "lab", to: ["room-b"] }, shown), confirmed);
+  const waves = { canary: 1, batch: 5 };
+  assert.deepEqual(confirmedRequest({ image: "lab", to: ["room-b"], waves }, shown), {
+    ...confirmed,
+    waves: { canary: ["b"], batch: 5 },
   });
 });
 
-test("only the word confirms, and nothing confirms an order without hosts", () => {
-  assert(isConfirmed(" room-b ", "room-b"));
-  assert(!isConfirmed("Room-B", "room-b"));
-  assert(!isConfirmed("", ""));
+test("a group that is chosen whole is called by its name, anything else by its hosts", () => {
+  const host = (id: string, group: string | null, name = `lab-${id}`) => ({ id, name, group });
+  const known = [host("a", "room-b"), host("b", "Room-B"), host("c", null), host("d", "kiosks")];
+  const words = (ids: string[], hosts = known) => wordsFor(new Set(ids), hosts);
+  assert.deepEqual(words(["b", "a"]), ["room-b"]);
+  assert.deepEqual(words(["a"]), ["a"]);
+  assert.deepEqual(words(["a", "b", "c"]), ["a", "b", "c"]);
+  assert.deepEqual(words(["a", "gone"]), ["a", "gone"]);
+  assert.deepEqual(words(["c"]), ["c"]);
+  assert.deepEqual(words(["d"]), ["d"], "one host has a name");
+  assert.deepEqual(words([]), []);
+  assert.deepEqual(words(["a", "b"], [...known, host("e", null, "ROOM-B")]), ["a", "b"], "a host has that name");
+});
+
+test("only the words confirm, and nothing confirms an order without hosts", () => {
+  const plan = (count: number, confirmation: string) =>
+    ({ confirmation, hosts: Array.from({ length: count }, (_, id) => ({ id })) }) as unknown as DeployPlanBody;
+  const room = confirmingWords(plan(12, "room-b"));
+  assert.deepEqual(room, ["room-b", "12-hosts", "12 hosts"]);
+  for (const typed of [" room-b ", "12-hosts", "12 hosts"]) assert(isConfirmed(typed, room), typed);
+  for (const typed of ["Room-B", "11-hosts", "", " ", "hosts"]) assert(!isConfirmed(typed, room), typed);
+  assert.deepEqual(confirmingWords(plan(1, "lab-07")), ["lab-07"]);
+  assert(!isConfirmed("", confirmingWords(plan(0, "room-b"))));
+  assert(!isConfirmed("room-b", confirmingWords(plan(0, "room-b"))));
 });
