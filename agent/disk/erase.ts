@@ -8,6 +8,7 @@ import type { Clock } from "../client/backoff.ts";
 import type { Disk, EraseMethod } from "../contract.ts";
 import type { MachineFiles } from "../machine/machine-files.ts";
 import type { Tools } from "../machine/tools.ts";
+import { tellOn } from "../tell-on.ts";
 import { describeErase, type EraseOffers, type EraseStep, planErase, unwrittenRanges } from "./erase-plan.ts";
 import { type NvmeDevices, nvmeDevices } from "./nvme-device.ts";
 import { destroy, secureEraseOf } from "./secure-erase.ts";
@@ -99,6 +100,7 @@ async function carryOut(
   machine: EraseMachine,
   order: Pick<EraseOrder, "signal" | "onProgress">,
 ): Promise<Erased> {
+  const told = { clock: machine.clock, say: (detail: string) => order.onProgress({ detail }) };
   let erased: Erased = { isZeroed: false, how: "partition tables wiped; zeros are written with the image" };
   for (const step of steps) {
     order.signal.throwIfAborted();
@@ -107,12 +109,12 @@ async function carryOut(
         await wipeEnds(target);
         break;
       case "zero-if-quick":
-        if (!(await inSlices(disk, ["--zeroout"], machine))) break;
+        if (!(await tellOn("the device zeroes itself", told, () => inSlices(disk, ["--zeroout"], machine)))) break;
         if (await samplesAreZero(target)) erased = { isZeroed: true, how: "zeroed by the device" };
         else machine.log.warn({ disk: disk.path }, "the device says it zeroed itself, but samples are not zero");
         break;
       case "discard":
-        if (await inSlices(disk, [], machine)) {
+        if (await tellOn("the device forgets what it holds", told, () => inSlices(disk, [], machine))) {
           erased = { isZeroed: false, how: "partition tables wiped, old content discarded" };
         } else if (step.isRequired) throw discardFailed(disk.path);
         break;

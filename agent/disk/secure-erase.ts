@@ -2,6 +2,7 @@ import { Fault } from "../../fault.ts";
 import type { Clock } from "../client/backoff.ts";
 import type { Disk } from "../contract.ts";
 import type { Tools } from "../machine/tools.ts";
+import { tellOn } from "../tell-on.ts";
 import type { SecureErase } from "./erase-plan.ts";
 import {
   format,
@@ -89,7 +90,8 @@ export async function destroy(
 ): Promise<void> {
   const { clock } = machine;
   try {
-    await begin(how, disk, machine);
+    const begins = `${disk.path} is told to erase itself (${how}); it cannot be stopped, and must keep its power`;
+    await tellOn(begins, { clock, say: wait.onWait }, () => begin(how, disk, machine));
     if (!how.includes("sanitize")) return;
     const deadline = clock.now() + MOST_SANITIZE_MS;
     for (;;) {

@@ -2,10 +2,10 @@ import { basename } from "node:path";
 import { Fault } from "../../fault.ts";
 import { type FitOrder, type FitPlan, type FitStep, planFit } from "../../images/disk-fit/plan.ts";
 import { DiskSource } from "../disk/source.ts";
+import { tellOn } from "../tell-on.ts";
 import { rereadPartitions, volumeDevice } from "../volumes/partitions.ts";
 import { describeStep } from "./describe-fit.ts";
 import { type FitDisk, type FitMachine, writeToDisk } from "./fit-machine.ts";
-import { tellOn } from "./tell-on.ts";
 import { growVolume, renewVolume } from "./volume-changes.ts";
 import { checkVolumes } from "./volume-checks.ts";
 

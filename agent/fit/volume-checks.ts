@@ -1,10 +1,10 @@
 import { Fault } from "../../fault.ts";
 import type { FitPlan, FitVolume } from "../../images/disk-fit/plan.ts";
+import { tellOn } from "../tell-on.ts";
 import { ntfsRefusal } from "../volumes/ntfs-state.ts";
 import { volumeDevice } from "../volumes/partitions.ts";
 import { withVolume } from "../volumes/volumes.ts";
 import type { FitDisk, FitMachine } from "./fit-machine.ts";
-import { tellOn } from "./tell-on.ts";
 
 /** Of a large disk that has to be read. */
 const CHECK_TIMEOUT_MS = 2 * 3_600_000;

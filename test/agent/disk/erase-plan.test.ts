@@ -120,6 +120,7 @@ async function erase(
   manifest: ReturnType<typeof imageOf>,
   how?: Tools,
   files = how === undefined ? thisMachine : treeFiles({ files: {}, links: {} }),
+  said: string[] = [],
 ) {
   const blocks = new DiskTarget(target);
   await blocks.open();
@@ -131,7 +132,10 @@ async function erase(
       manifest,
       all: [target],
       signal: new AbortController().signal,
-      onProgress: ({ percent }) => void percents.push(percent ?? -1),
+      onProgress({ percent, detail }) {
+        percents.push(percent ?? -1);
+        said.push(detail);
+      },
     });
     return { erased, percents };
   } finally {
@@ -187,8 +191,11 @@ test("a tool that the kernel does not let go of ends the erase: it may still zer
   const act = { run: () => Promise.reject(stuck) };
   const target = oldDisk(t, 4, false);
   await assert.rejects(erase(target, "zeros", imageOf("du", 2 * CELL_BYTES), act), stuck);
+  const said: string[] = [];
   const zeroes = { [`/sys/block/${basename(target.path)}/queue/write_zeroes_max_bytes`]: "1" };
-  await assert.rejects(erase(target, "quick", imageOf("d", MIB), act, treeFiles({ files: zeroes, links: {} })), stuck);
+  const files = treeFiles({ files: zeroes, links: {} });
+  await assert.rejects(erase(target, "quick", imageOf("d", MIB), act, files, said), stuck);
+  assert.deepEqual(said, ["the device zeroes itself"], "what is waited for is told");
 });
 
 test('"none" and "quick" without help from the device wipe the ends alone, and promise no zeros', async (t) => {

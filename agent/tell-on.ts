@@ -1,5 +1,5 @@
-import type { Clock } from "../client/backoff.ts";
-import { formatDuration } from "../disk/sizes.ts";
+import type { Clock } from "./client/backoff.ts";
+import { formatDuration } from "./disk/sizes.ts";
 
 /** Programs that check or grow a file system say nothing for hours; a person should not take them for hung. */
 const TELL_EVERY_MS = 30_000;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { tellOn } from "../../../agent/fit/tell-on.ts";
+import { tellOn } from "../../agent/tell-on.ts";
 
 test("what takes long says so while it goes on, and no longer", async (t) => {
   t.mock.timers.enable({ apis: ["setInterval", "Date"] });
