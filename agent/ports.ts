@@ -114,6 +114,8 @@ export type AgentPorts = {
   readonly clock: Clock;
   readonly screen: AgentConsole;
   readonly log: Logger;
+  /** The end of what `log` was told, for the last report; absent: nothing of it is sent. */
+  logEnd?(): string;
   /** The server named on the kernel's command line. */
   readonly givenServer: URL | undefined;
   network(): BootNetwork;

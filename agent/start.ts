@@ -31,7 +31,8 @@ export async function startAgent(): Promise<number> {
   assertInsideBootImage(thisMachine);
   mkdirSync(LOG_DIRECTORY, { recursive: true });
   // Written at once: the last lines before a crash are the ones that matter.
-  const destination = pino.destination({ dest: `${LOG_DIRECTORY}/agent.log`, sync: true, mkdir: true });
+  const logPath = `${LOG_DIRECTORY}/agent.log`;
+  const destination = pino.destination({ dest: logPath, sync: true, mkdir: true });
   const log = pino({ level: "debug", base: null }, destination);
   const version = thisMachine.text(VERSION_PATH) || "unknown";
   const screenPath = process.env[SCREEN_VARIABLE] || undefined;
@@ -45,6 +46,7 @@ export async function startAgent(): Promise<number> {
         files: thisMachine,
         tools,
         log,
+        logPath,
         screen,
         screenPath,
         kernel: parseKernelArguments(thisMachine.text("/proc/cmdline")),

@@ -21,7 +21,7 @@ type Line = { readonly client: ServerClient; readonly host: Registration };
  * permission; an answer that says stop aborts `cancelled`.
  */
 export class Reporter {
-  readonly #ports: Pick<AgentPorts, "clock" | "screen" | "log">;
+  readonly #ports: Pick<AgentPorts, "clock" | "screen" | "log" | "logEnd">;
   readonly #journey: Journey;
   #line: Line | undefined;
   #underway: Promise<unknown> = Promise.resolve();
@@ -31,7 +31,7 @@ export class Reporter {
   /** The last word, while the server has not heard it. */
   #unheard: Report | undefined;
 
-  constructor(ports: Pick<AgentPorts, "clock" | "screen" | "log">) {
+  constructor(ports: Pick<AgentPorts, "clock" | "screen" | "log" | "logEnd">) {
     this.#ports = ports;
     this.#journey = new Journey(ports.clock.now());
   }
@@ -138,7 +138,8 @@ export class Reporter {
       report = this.#journey.fail(outcome.fault, now);
       this.#ports.screen.failed(outcome.fault, this.#journey.disk);
     }
-    this.#unheard = report;
+    const log = this.#ports.logEnd?.();
+    this.#unheard = log ? { ...report, log } : report;
     return this.tellLast(withinMs);
   }
 

@@ -22,6 +22,9 @@ export const FaultBody = Type.Object({
   fix: Type.String(),
 });
 
+/** What an agent sends of its log is no longer. */
+export const MOST_LOG_LETTERS = 24 * 1024;
+
 /** Sent at every change of state and at most once a second while `percent` changes. */
 export const Report = Type.Object({
   state: State,
@@ -44,6 +47,8 @@ export const Report = Type.Object({
   callsWhenUp: Type.Optional(Type.Boolean()),
   /** With state "naming": a script that has just ended. */
   script: Type.Optional(ScriptResult),
+  /** With the last word, "done" or "failed": the end of the agent's own log, lines of JSON. */
+  log: Type.Optional(Type.String({ maxLength: MOST_LOG_LETTERS })),
   /** With state "done": milliseconds spent in each state. */
   timings: Type.Optional(Type.Record(Type.String(), Type.Number())),
 });

@@ -43,6 +43,7 @@ import { withVolume } from "../volumes/volumes.ts";
 import { setClock } from "./clock-from-server.ts";
 import { availableMemoryBytes, readInventory, readPower } from "./inventory.ts";
 import type { KernelArguments } from "./kernel-arguments.ts";
+import { logEnd } from "./log-end.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import { bootNetwork } from "./network.ts";
 import { restart, switchOff } from "./restart.ts";
@@ -58,6 +59,8 @@ export type MachineOptions = {
   readonly files: MachineFiles;
   readonly tools: Tools;
   readonly log: Logger;
+  /** Where it is written to. */
+  readonly logPath: string;
   readonly screen: AgentConsole;
   /** The text console that a person looks at, where there is one. */
   readonly screenPath: string | undefined;
@@ -71,7 +74,7 @@ export type MachineOptions = {
 
 /** The ports of the machine that the agent runs on. */
 export function machinePorts(options: MachineOptions): AgentPorts {
-  const { version, files, tools, log, screen, screenPath, kernel, trusted } = options;
+  const { version, files, tools, log, logPath, screen, screenPath, kernel, trusted } = options;
   const masters = trusted.slice(0, 1);
   const groupKeys = new GroupKeys();
   const machine = { tools, files, nvme: nvmeDevices, log, clock: realClock, mountDirectory: MOUNT_DIRECTORY };
@@ -81,6 +84,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     clock: realClock,
     screen,
     log,
+    logEnd: () => logEnd(files.text(logPath)),
     givenServer: kernel.server,
     network: () => bootNetwork(networkInterfaces(), kernel.bootMac),
     findServer: (network, say) =>

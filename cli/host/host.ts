@@ -10,6 +10,7 @@ import { hostApproveCommand, hostGroupCommand, hostLabelCommand, hostNoteCommand
 import { hostTable, hostText } from "./host-text.ts";
 import { hostAddCommand, hostExportCommand, hostImportCommand } from "./lists.ts";
 import { hostLockCommand, hostUnlockCommand } from "./lock.ts";
+import { hostLogCommand } from "./log.ts";
 import { hostSetCommand } from "./set.ts";
 import { hostWakeCommand } from "./wake.ts";
 
@@ -19,6 +20,7 @@ export function hostCommand(): Command {
   examples(command, [
     "bootcast host list",
     "bootcast host show lab-07              # its disks, and what happened to it",
+    "bootcast host log lab-07               # what its agent wrote down before it failed",
     "bootcast host rename lab-07 teacher",
     "bootcast host group room-b lab-07 lab-08",
     'bootcast host lock lab-07 --reason "exam machine" --for 3d',
@@ -29,6 +31,7 @@ export function hostCommand(): Command {
   return command
     .addCommand(listCommand())
     .addCommand(showCommand())
+    .addCommand(hostLogCommand())
     .addCommand(hostAddCommand())
     .addCommand(hostImportCommand())
     .addCommand(hostExportCommand())

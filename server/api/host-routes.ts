@@ -3,6 +3,7 @@ import { parseDiskRule } from "../../agent/contract.ts";
 import type { Database } from "../db/database.ts";
 import type { HostDesk } from "../hosts/host-desk.ts";
 import type { HostImports } from "../hosts/host-import.ts";
+import { logOf } from "../hosts/host-log.ts";
 import type { HostOverview, HostView } from "../hosts/host-overview.ts";
 import type { Host } from "../hosts/host-record.ts";
 import { hostStates } from "../hosts/host-status.ts";
@@ -17,6 +18,7 @@ import {
   HostBody,
   HostChangeBody,
   HostImportBody,
+  HostLogBody,
   HostRowBody,
   ImportedBody,
   InventoryHistoryBody,
@@ -26,7 +28,7 @@ import {
   WokenBody,
 } from "./host-schemas.ts";
 import { Next, PageQuery, pageOf } from "./page.ts";
-import { oneOf } from "./schemas.ts";
+import { Nullable, oneOf } from "./schemas.ts";
 import { jsonOf, jsonReply, SharedAnswers } from "./shared-answers.ts";
 
 export type HostRouteOptions = {
@@ -111,6 +113,20 @@ export function hostRoutes(http: HttpServer, options: HostRouteOptions): void {
       const page = found.slice(0, limit).map((step) => ({ ...step, changes: [...step.changes] }));
       return { history: page, ...(found.length > limit ? { next: String(page.at(-1)!.id) } : {}) };
     },
+  );
+
+  http.get(
+    "/api/v1/hosts/:host/log",
+    {
+      // What tools said of a disk may stand in it.
+      config: operator,
+      schema: {
+        summary: "The end of what a host's agent wrote down, the last time that it was through or failed",
+        params: OneHost,
+        response: { 200: Type.Object({ log: Nullable(HostLogBody) }) },
+      },
+    },
+    async ({ params }) => ({ log: (await logOf(db, (await hosts.find(params.host)).id)) ?? null }),
   );
 
   http.get(

@@ -129,6 +129,16 @@ export const ImportedBody = Type.Object({
 });
 export type ImportedBody = Type.Static<typeof ImportedBody>;
 
+export const HostLogBody = Type.Object({
+  /** When its agent sent it, with its last word. */
+  atMs: Type.Number(),
+  /** The session that it worked for; null: none. */
+  session: Nullable(Type.Number()),
+  /** Lines of JSON, the newest last; the end of what the agent wrote down. */
+  log: Type.String(),
+});
+export type HostLogBody = Type.Static<typeof HostLogBody>;
+
 export const WokenBody = Type.Object({
   hosts: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), macs: Type.Array(Type.String()) })),
   through: Type.Array(Type.String()),

@@ -5,6 +5,7 @@ import { alive } from "./alive.ts";
 import { diskFit } from "./disk-fit.ts";
 import { hostCards } from "./host-cards.ts";
 import { hostDesk } from "./host-desk.ts";
+import { hostLogs } from "./host-logs.ts";
 import { orderScripts } from "./order-scripts.ts";
 import { repeats } from "./repeats.ts";
 import { resume } from "./resume.ts";
@@ -35,6 +36,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0016-schedules": { up: schedules },
   "0017-schedule-members": { up: scheduleMembers },
   "0018-host-cards": { up: hostCards },
+  "0020-host-logs": { up: hostLogs },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

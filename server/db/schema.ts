@@ -10,6 +10,7 @@ export type Tables = {
   host_macs: HostMacTable;
   host_cards: HostCardTable;
   host_labels: HostLabelTable;
+  host_logs: HostLogTable;
   deploys: DeployTable;
   deploy_hosts: DeployHostTable;
   deploy_streams: DeployStreamTable;
@@ -224,6 +225,14 @@ export type HostLabelTable = {
 };
 
 /** Addresses that the firmware is answered by; each has one host. */
+/** The end of what its agent wrote down, with its last word. */
+export type HostLogTable = {
+  host_id: string;
+  at_ms: number;
+  deploy_id: number | null;
+  log: string;
+};
+
 export type HostMacTable = {
   mac: string;
   host_id: string;

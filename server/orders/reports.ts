@@ -1,6 +1,7 @@
 import { capturePermitText, permitText, type Report, type ReportAnswer } from "../../agent/contract.ts";
 import type { Database } from "../db/database.ts";
 import type { Change, EventLog } from "../events.ts";
+import { keepLog } from "../hosts/host-log.ts";
 import type { HostProgress } from "../hosts/host-progress.ts";
 import { DEFAULT_ALIVE_MS } from "./alive-rules.ts";
 import { LOST_AFTER_MS, type OrderState } from "./deploy-rules.ts";
@@ -103,6 +104,9 @@ export class OrderReports {
     const isAwaited = await isToCall(change, hostId, report, deployId);
     const shown = isAwaited ? { ...report, state: "rebooting" as const, detail: AWAITED } : report;
     const isRepeated = await this.#noteState(change, hostId, shown, deployId);
+    if (report.log !== undefined) {
+      await keepLog(change, hostId, { session: Number.isInteger(deployId) ? deployId : null, log: report.log });
+    }
     if (report.deployId === undefined) return { proceed: true, reason: "" };
     const word = await this.#noteOrder(change, hostId, report, deployId, { isRepeated, isAwaited });
     const { state, challenge, disk } = report;

@@ -23,6 +23,7 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   host_macs: ["mac", "host_id"],
   host_cards: ["host_id", "mac"],
   host_labels: ["host_id", "label"],
+  host_logs: ["host_id", "at_ms", "deploy_id", "log"],
   deploys: [
     "id",
     "image",

@@ -89,6 +89,29 @@ test("host: a list goes out as a table, comes back changed, and adds what is new
   );
 });
 
+test("host: the log that an agent sent with its last word is printed for people, and nothing of it moves the cursor", async () => {
+  assert.match(await run("log", "lab-01"), /lab-01 has sent nothing of its log/);
+  const { id } = await core.hosts.find("lab-01");
+  const time = Date.UTC(2026, 10, 22, 17, 3, 4);
+  const err = { message: "It is read-only.", code: "DISK_WRITE", fix: "Look at it.", stack: "Error: x\n    at open" };
+  const log = [
+    JSON.stringify({ level: 30, time, disk: "/dev/sda", steps: ["wipe"], msg: "erasing" }),
+    JSON.stringify({ level: 50, time, err, msg: "failed \u001b[2J" }),
+    '{"level":30,"ti',
+  ].join("\n");
+  await core.report(id, "failed", undefined, { log });
+  const text = await run("log", "lab-01");
+  assert.match(text, /^Sent at /);
+  assert.match(text, /^17:03:04 info {2}erasing disk=\/dev\/sda steps=\["wipe"\]$/m);
+  assert.match(text, /^17:03:04 error failed .*\n +It is read-only\. \[DISK_WRITE\]\n +fix: Look at it\.\n +at open$/m);
+  assert.match(text, /^\{"level":30,"ti$/m, "half a line is shown as it is");
+  assert.doesNotMatch(text, /\u001b\[2J/);
+  assert.equal(JSON.parse(await run("log", "lab-01", "--json")).log.log, log);
+  await core.report(id, "failed", undefined, { log: "the next one" });
+  assert.match(await run("log", "lab-01"), /the next one$/m);
+  await core.db.deleteFrom("host_logs").execute();
+});
+
 test("host: what cannot be done is said before anything is asked of the server, or with its reason", async () => {
   const refused: [string[], number, RegExp][] = [
     [["lock", "lab-01", "--reason", "x", "--for", "3d", "--until", "2030-01-01"], 2, /Both --for and --until/],

@@ -7,6 +7,7 @@ import type { EventBody } from "../../../api/schemas.ts";
 import { get, type Refusal, send } from "../api.ts";
 import { CaptureDialog } from "../deploy/capture-dialog.tsx";
 import { deployWish } from "../deploy/wish.ts";
+import { AgentLog } from "../parts/agent-log.tsx";
 import { Confirm } from "../parts/dialog.tsx";
 import { EventList } from "../parts/event-list.tsx";
 import { Field } from "../parts/fields.tsx";
@@ -75,6 +76,7 @@ export function HostPage({ id }: { id: string }) {
         </section>
       </div>
       <Changes id={id} />
+      {isOperator.value && <AgentLog id={id} />}
       <BootLog id={id} />
     </>
   );

@@ -31,6 +31,8 @@ export const hostTexts = {
   changes: ["What changed in it", "Was sich an ihm änderte"],
   console: ["Boot log", "Startprotokoll"],
   consoleEmpty: ["It has not asked for a boot file lately.", "Er hat zuletzt keine Startdatei verlangt."],
+  agentLog: ["Agent's log", "Protokoll des Agenten"],
+  agentLogSent: (when: string): Text => [`Sent ${when}`, `Gesendet ${when}`],
   empty: ["empty", "leer"],
   failing: (why: string): Text => [`fails: ${why}`, `geht kaputt: ${why}`],
   unknown: ["unknown", "unbekannt"],
