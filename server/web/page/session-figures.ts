@@ -1,4 +1,5 @@
 import type { ListedSessionBody, SessionBody } from "../../api/schemas.ts";
+import { byName } from "./room/selection.ts";
 
 type SessionHost = SessionBody["hosts"][number];
 
@@ -73,6 +74,12 @@ export function listedFigures(session: Pick<ListedSessionBody, "counts" | "atWor
     lossShare: Math.max(0, ...streams.map((one) => one.lossShare)),
     waitingFor: streams.find((stream) => stream.waitingFor !== "")?.waitingFor ?? "",
   };
+}
+
+/** Those who failed first, in a large room they are far down otherwise; then by name as people count. */
+export function troubleFirst<H extends Pick<SessionHost, "name" | "order">>(hosts: readonly H[]): H[] {
+  const isWell = ({ order }: H) => Number(order !== "failed");
+  return hosts.toSorted((one, other) => isWell(one) - isWell(other) || byName.compare(one.name, other.name));
 }
 
 type Startable = Pick<SessionBody, "state" | "kind" | "halted" | "startedAtMs"> & {

@@ -95,7 +95,7 @@ export function RoomPage() {
         groups.map(({ name, hosts }) => (
           <section key={name ?? ""} class="group" aria-label={name ?? say(texts.ungrouped)}>
             <GroupHead name={name} hosts={hosts} isOnly={groups.length === 1} />
-            {view.value === "tiles" ? <HostTiles hosts={hosts} /> : <HostRows hosts={hosts} />}
+            {view.value === "tiles" ? <HostTiles hosts={hosts} inRoom={shown.length} /> : <HostRows hosts={hosts} />}
           </section>
         ))
       )}

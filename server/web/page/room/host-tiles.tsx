@@ -7,10 +7,13 @@ import { isMoving, lookOf } from "../states.ts";
 import { isOperator, leftMsOf, nowMs, select, selection } from "../store.ts";
 import { texts } from "../texts.ts";
 
+/** From here on a room is seen as a whole only with small tiles. */
+const MANY = 60;
+
 /** A tile for each host: name, one state word, one bar, one number. To be read from three metres away. */
-export function HostTiles({ hosts }: { hosts: readonly HostBody[] }) {
+export function HostTiles({ hosts, inRoom }: { hosts: readonly HostBody[]; inRoom: number }) {
   return (
-    <ul class="tiles">
+    <ul class={inRoom > MANY ? "tiles tiles-many" : "tiles"}>
       {hosts.map((host) => (
         <Tile key={host.id} host={host} />
       ))}

@@ -3,7 +3,7 @@ import type { HostBody } from "../../../api/host-schemas.ts";
 type Host = Pick<HostBody, "name" | "group">;
 
 /** By name as people count: lab-2 before lab-10. */
-const byName = new Intl.Collator("en", { numeric: true });
+export const byName: Intl.Collator = new Intl.Collator("en", { numeric: true });
 
 /** The hosts with all words of `search` in what is known of them, and in one state when that is given. */
 export function hostsLike<H extends HostBody>(hosts: readonly H[], search: string, state: string | undefined): H[] {

@@ -2,7 +2,7 @@ import type { SessionBody } from "../../../api/schemas.ts";
 import { formatClock } from "../format.ts";
 import { Mark } from "../parts/icon.tsx";
 import { as, say } from "../preferences.ts";
-import { figuresOf } from "../session-figures.ts";
+import { figuresOf, troubleFirst } from "../session-figures.ts";
 import { hosts, nowMs } from "../store.ts";
 import { texts } from "../texts.ts";
 import { useImageDetail } from "../use-image-detail.ts";
@@ -64,7 +64,7 @@ export function Report({ session }: { session: SessionBody }) {
           </tr>
         </thead>
         <tbody>
-          {session.hosts.map(({ id, name, order, fault, totalMs }) => (
+          {troubleFirst(session.hosts).map(({ id, name, order, fault, totalMs }) => (
             <tr key={id}>
               <th>{name}</th>
               <td>{known.get(id)?.model}</td>

@@ -4,7 +4,7 @@ import { Icon } from "../parts/icon.tsx";
 import { Bar, State } from "../parts/state.tsx";
 import { as, say } from "../preferences.ts";
 import { hashOf } from "../route.ts";
-import { hostPercent } from "../session-figures.ts";
+import { hostPercent, troubleFirst } from "../session-figures.ts";
 import { lookOf } from "../states.ts";
 import { texts } from "../texts.ts";
 
@@ -33,7 +33,7 @@ export function SessionHosts({ session }: { session: SessionBody }) {
           </tr>
         </thead>
         <tbody>
-          {session.hosts.map((host) => {
+          {troubleFirst(session.hosts).map((host) => {
             const state = host.order === "running" ? host.state : host.order === "cancelled" ? "offline" : host.order;
             return (
               <tr key={host.id}>
@@ -81,7 +81,7 @@ function detailOf(host: SessionBody["hosts"][number]): string {
 
 /** Who is slow, and why: the reason is never left to guessing. */
 export function Stragglers({ session }: { session: SessionBody }) {
-  const found = session.hosts.filter(({ slow }) => slow !== "");
+  const found = troubleFirst(session.hosts).filter(({ slow }) => slow !== "");
   if (found.length === 0) return null;
   return (
     <section class="card care-card no-print" aria-label={say(texts.stragglers)}>

@@ -39,7 +39,7 @@ export const eventTexts = {
     "deploy.created": ["was ordered", "wurde bestellt"],
     "deploy.cancelled": ["was stopped", "wurde angehalten"],
     "deploy.ended": ["is over", "ist beendet"],
-    "deploy.host-added": ["came along", "kam dazu"],
+    "deploy.host-added": ["belongs to a session", "gehört zu einer Sitzung"],
     "deploy.host-done": ["is done", "ist fertig"],
     "deploy.host-failed": ["failed", "ist gescheitert"],
     "deploy.host-cancelled": ["was cancelled", "wurde abgebrochen"],

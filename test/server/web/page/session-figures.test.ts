@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canStart, figuresOf, hostPercent, median } from "../../../../server/web/page/session-figures.ts";
+import { canStart, figuresOf, hostPercent, median, troubleFirst } from "../../../../server/web/page/session-figures.ts";
 
 type Session = Parameters<typeof figuresOf>[0];
 
@@ -80,4 +80,17 @@ test("a person may start what waits for its time or for machines, and nothing el
   ]) {
     assert(!canStart({ ...session, ...other }), JSON.stringify(other));
   }
+});
+
+test("who failed comes first, then names as people count", () => {
+  const hosts = [
+    { name: "lab-100", order: "running" },
+    { name: "lab-11", order: "failed" },
+    { name: "lab-2", order: "done" },
+    { name: "lab-9", order: "failed" },
+  ] as const;
+  assert.deepEqual(
+    troubleFirst(hosts).map(({ name }) => name),
+    ["lab-9", "lab-11", "lab-2", "lab-100"],
+  );
 });
