@@ -3,9 +3,11 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
+const anyPort = { port: 0, host: "127.0.0.1" };
+
 export type Call = { readonly path: string; readonly headers: IncomingHttpHeaders; readonly body: string };
 
-/** A web server on loopback that keeps what it is told, and answers as the test says. */
+/** A web server, on loopback unless told, that keeps what it is told, and answers as the test says. */
 export class HookServer {
   readonly calls: Call[] = [];
   /** Called for each request once it is all there; 204 unless the test says otherwise. */
@@ -24,9 +26,9 @@ export class HookServer {
     });
   }
 
-  static async start(): Promise<HookServer> {
+  static async start(where: { readonly port: number; readonly host?: string } = anyPort): Promise<HookServer> {
     const hook = new HookServer();
-    hook.#server.listen(0, "127.0.0.1");
+    hook.#server.listen(where);
     await once(hook.#server, "listening");
     return hook;
   }

@@ -5,11 +5,15 @@ import { createSecureContext, type SecureContextOptions, TLSSocket } from "node:
 
 export type Mail = { readonly from: string; readonly to: readonly string[]; readonly lines: readonly string[] };
 
-/** A mail server on loopback that keeps what it is given (RFC 5321), and answers some commands as the test says. */
+const anyPort = { port: 0, host: "127.0.0.1" };
+
+/** A mail server, on loopback unless told, that keeps what it is given (RFC 5321), and answers some commands as the test says. */
 export class SmtpServer {
   readonly mails: Mail[] = [];
   /** What it was told, one line each, without the mails' own lines. */
   readonly commands: string[] = [];
+  /** Called for each mail that is kept. */
+  heard: (mail: Mail) => void = () => undefined;
   /** Answers by the command's first word, instead of the usual one. */
   readonly answers = new Map<string, string>();
   readonly #server: Server;
@@ -38,7 +42,11 @@ export class SmtpServer {
           return;
         }
         const answer = this.answers.get("END");
-        if (answer === undefined) this.mails.push({ from, to, lines });
+        if (answer === undefined) {
+          const mail = { from, to, lines };
+          this.mails.push(mail);
+          this.heard(mail);
+        }
         lines = undefined;
         say(answer ?? "250 kept");
         return;
@@ -77,9 +85,12 @@ export class SmtpServer {
     });
   }
 
-  static async start(tls?: SecureContextOptions): Promise<SmtpServer> {
+  static async start(
+    tls?: SecureContextOptions,
+    where: { readonly port: number; readonly host?: string } = anyPort,
+  ): Promise<SmtpServer> {
     const smtp = new SmtpServer(tls);
-    smtp.#server.listen(0, "127.0.0.1");
+    smtp.#server.listen(where);
     await once(smtp.#server, "listening");
     return smtp;
   }
