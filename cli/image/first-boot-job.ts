@@ -34,7 +34,7 @@ export function imageFirstBootJobCommand(): Command {
       "A Mac with APFS is named by itself: with this job in its image, each clone takes its name from the network at " +
       'its first start, puts its by-host preferences right, and removes the job. "bootcast image import ' +
       '--first-boot-job" puts it into an image by itself; a master needs it where that is refused (FileVault, ' +
-      "snapshots, a Fusion Drive). HFS+ needs none of it: such Macs are named when their disk is restored.",
+      "a Fusion Drive). HFS+ needs none of it: such Macs are named when their disk is restored.",
   );
   examples(command, [
     "bootcast image first-boot-job --out /media/usb/bootcast",

@@ -62,6 +62,8 @@ export class ApfsVolumeEditor {
   readonly #place: number;
   readonly #superblock: Buffer;
   readonly #objects: ObjectMap;
+  /** The transaction up to which it holds; 0: there is none. */
+  readonly #newestSnapshot: number;
   readonly #rule: NameRule;
   readonly #files: TreeEditor;
   readonly #map: TreeEditor;
@@ -71,6 +73,7 @@ export class ApfsVolumeEditor {
     this.#place = place;
     this.#superblock = superblock;
     this.#objects = objects;
+    this.#newestSnapshot = numberAt(objects.header, objectMapAt.newestSnapshot);
     this.#rule = { isCaseSensitive: (superblock.readUInt32LE(at.features) & CASE_SENSITIVE) !== 0 };
     this.#files = new TreeEditor(this.#fileNodes(), numberAt(superblock, at.tree), {
       isFixed: false,
@@ -86,7 +89,10 @@ export class ApfsVolumeEditor {
     expect(isWhole(superblock) && superblock.toString("latin1", 32, 36) === "APSB", "it is damaged");
     checkVolume(superblock);
     const objects = await ObjectMap.open(container.blocks, numberAt(superblock, at.objectMap));
-    expect(objects.header.readUInt32LE(objectMapAt.snapshots) === 0, HAS_SNAPSHOTS);
+    const snapshots = objects.header.readUInt32LE(objectMapAt.snapshots);
+    expect(snapshots === numberAt(superblock, at.snapshots), "its snapshots are damaged");
+    const isNewer = numberAt(objects.header, objectMapAt.newestSnapshot) < container.transaction;
+    expect(snapshots === 0 || isNewer, "its newest state is a snapshot");
     expect(objects.header.readBigUInt64LE(objectMapAt.revert) === 0n, "it was being put back to a snapshot");
     const root = await container.blocks.read((await objects.find(numberAt(superblock, at.tree))).block);
     const isKnown = (root.readUInt32LE(root.length - UNALIGNED.at) & UNALIGNED.flag) !== 0;
@@ -164,16 +170,16 @@ export class ApfsVolumeEditor {
         expect(isWhole(node) && numberAt(node, objectAt.id) === id, `its block ${block} is damaged`);
         return node;
       },
-      write: async (id, node) => blocks.seal((await this.#objects.find(id)).block, node),
+      write: async (id, node) => {
+        const place = await this.#objects.find(id);
+        // A snapshot keeps what it had; from this transaction on the object is elsewhere.
+        const isShared = place.transaction <= this.#newestSnapshot;
+        if (isShared) node.writeBigUInt64LE(BigInt(transaction), objectAt.transaction);
+        await blocks.seal(isShared ? await this.#newPlace(id) : place.block, node);
+      },
       add: async (header) => {
-        const [id, block] = [await this.#container.newId(), await this.#takeBlock()];
-        const key = Buffer.alloc(16);
-        key.writeBigUInt64LE(BigInt(id));
-        key.writeBigUInt64LE(BigInt(transaction), 8);
-        const value = Buffer.alloc(16);
-        value.writeUInt32LE(blocks.blockBytes, 4);
-        value.writeBigUInt64LE(BigInt(block), 8);
-        await this.#map.put({ key, value });
+        const id = await this.#container.newId();
+        await this.#newPlace(id);
         return { id, block: newNode(header, { id, transaction, type: VIRTUAL_NODE | TREE_NODE }) };
       },
     };
@@ -200,6 +206,19 @@ export class ApfsVolumeEditor {
     };
   }
 
+  /** Gives an object another block from this transaction on. */
+  async #newPlace(id: number): Promise<number> {
+    const block = await this.#takeBlock();
+    const key = Buffer.alloc(16);
+    key.writeBigUInt64LE(BigInt(id));
+    key.writeBigUInt64LE(BigInt(this.#container.transaction), 8);
+    const value = Buffer.alloc(16);
+    value.writeUInt32LE(this.#container.blocks.blockBytes, 4);
+    value.writeBigUInt64LE(BigInt(block), 8);
+    await this.#map.put({ key, value });
+    return block;
+  }
+
   async #takeBlock(): Promise<number> {
     const quota = numberAt(this.#superblock, at.quota);
     expect(quota === 0 || numberAt(this.#superblock, at.taken) < quota, "it may not become larger");
@@ -208,8 +227,6 @@ export class ApfsVolumeEditor {
     return this.#container.takeBlock();
   }
 }
-
-const HAS_SNAPSHOTS = "it has snapshots";
 
 function checkVolume(superblock: Buffer): void {
   const features = numberAt(superblock, at.features);
@@ -225,7 +242,6 @@ function checkVolume(superblock: Buffer): void {
     "it is newer than what is known here",
   );
   expect((superblock.readUInt32LE(at.treeType) & PLACE_OF_TREES) === 0, "its tree of files is of another kind");
-  expect(numberAt(superblock, at.snapshots) === 0, HAS_SNAPSHOTS);
   const isItself = numberAt(superblock, at.revertTo) === 0 && numberAt(superblock, at.rootOf) === 0;
   expect(isItself, "it was being put back to a snapshot");
 }

@@ -1,5 +1,8 @@
 import { execFileSync, spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { TestContext } from "node:test";
+import { gunzipSync } from "node:zlib";
 import { readApfsVolumes } from "../../../images/apfs/container.ts";
 import { ContainerEditor } from "../../../images/apfs/container-editor.ts";
 import { ApfsVolumeEditor } from "../../../images/apfs/volume-editor.ts";
@@ -12,11 +15,25 @@ import { FileDisk } from "../disk-fit/file-disk.ts";
 export const env = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
 /** mkapfs makes no smaller ones. */
 const MEBIBYTES = 128;
+const BLOCK = 4096;
 
 /** An empty volume, made by Debian's mkapfs. */
 export function emptyContainer(t: TestContext, ...options: string[]): FileDisk {
   const disk = FileDisk.make(t, MEBIBYTES);
   execFileSync("mkapfs", [...options, disk.path], { env, stdio: ["ignore", "ignore", "pipe"] });
+  return disk;
+}
+
+/**
+ * A volume of 256 files with a snapshot, and five newer files, written by the Linux driver (linux-apfs-rw 0.3.0) into
+ * a container of mkapfs; its count of blocks, which that driver gets wrong, made right. As block numbers and blocks.
+ */
+export async function containerWithSnapshot(t: TestContext): Promise<FileDisk> {
+  const disk = FileDisk.make(t, 1024);
+  const packed = readFileSync(join(import.meta.dirname, "../../vectors/apfs/with-snapshot.gz"));
+  const parts = gunzipSync(packed);
+  for (let at = 0; at < parts.length; at += 4 + BLOCK)
+    await disk.write(parts.readUInt32LE(at) * BLOCK, parts.subarray(at + 4, at + 4 + BLOCK));
   return disk;
 }
 

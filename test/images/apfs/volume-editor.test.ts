@@ -13,7 +13,16 @@ import { hasPath } from "../../../images/apfs/paths.ts";
 import { Implausible } from "../../../images/free-space/volume.ts";
 import { MemoryDisk } from "../memory.ts";
 import { readSample, samplesMissing } from "../shared-data.ts";
-import { complaintsOf, contentOf, emptyContainer, type NewFile, save, wholeOf, withFiles } from "./mkapfs.ts";
+import {
+  complaintsOf,
+  containerWithSnapshot,
+  contentOf,
+  emptyContainer,
+  type NewFile,
+  save,
+  wholeOf,
+  withFiles,
+} from "./mkapfs.ts";
 
 const anyCase = { isCaseSensitive: false };
 
@@ -83,7 +92,7 @@ test("so many files that trees and the map of objects grow by levels", async (t)
   // One record of them fills a node.
   const noise = (seed: number) =>
     Buffer.concat(Array.from({ length: 117 }, (_, part) => createHash("sha256").update(`${seed} ${part}`).digest()));
-  const files = Array.from({ length: 160 }, (_, index) => ({
+  const files = Array.from({ length: 125 }, (_, index) => ({
     path: `folder ${index % 5}/${createHash("sha256")
       .update(`${index}`)
       .digest("hex")
@@ -95,6 +104,23 @@ test("so many files that trees and the map of objects grow by levels", async (t)
   const [volume] = await readApfsVolumes(wholeOf(disk));
   for (const { path } of files) assert(await hasPath(volume!, path), path);
   execFileSync("7zz", ["t", "-tAPFS", disk.path], { stdio: ["ignore", "ignore", "pipe"] });
+});
+
+test("a volume with a snapshot gets files; the snapshot stays what it was", async (t) => {
+  const disk = await containerWithSnapshot(t);
+  assert.equal(complaintsOf(disk), "");
+  const staged = await withFiles(disk, [one]);
+  // What the snapshot shares is not written to: among the blocks that change is no node older than it.
+  const SNAPSHOT = 7n;
+  for (const { at } of staged.changes()) {
+    const before = Buffer.from(await disk.read(at, 4096));
+    const isFileNode = [2, 3].includes(before.readUInt32LE(24)) && before.readUInt32LE(28) === 0x0e;
+    assert(!isFileNode || before.readBigUInt64LE(16) > SNAPSHOT, `block ${at / 4096}`);
+  }
+  await save(disk, staged);
+  assert.equal(complaintsOf(disk), "");
+  const [volume] = await readApfsVolumes(wholeOf(disk));
+  assert(await hasPath(volume!, one.path));
 });
 
 test("a container that macOS made keeps what is in it", { skip: samplesMissing }, async (t) => {
