@@ -5,6 +5,7 @@
  *   POST /agent/v1/hosts                                Inventory      ► Registration
  *   GET  /agent/v1/hosts/:hostId/order?waitSeconds=N                   ► Order   (long poll, N <= 25)
  *   POST /agent/v1/hosts/:hostId/reports                Report         ► ReportAnswer
+ *   POST /agent/v1/hosts/:hostId/hearing                Hearing        ► HearingAnswer (what it heard of a test)
  *   POST /agent/v1/hosts/:hostId/captures/:deployId/cells              ids of cells ► CellAnswers
  *   POST /agent/v1/hosts/:hostId/captures/:deployId/packs              a parcel ► KeptPack
  *   PUT  /agent/v1/hosts/:hostId/captures/:deployId/manifest/:offset   a piece, in order ► ManifestPiece
@@ -24,6 +25,7 @@
 
 export * from "./contract/alive.ts";
 export * from "./contract/capture.ts";
+export * from "./contract/hearing.ts";
 export * from "./contract/host.ts";
 export * from "./contract/order.ts";
 export * from "./contract/permits.ts";

@@ -6,7 +6,16 @@ import type { Manifest } from "../images/manifest.ts";
 import type { Clock } from "./client/backoff.ts";
 import type { ServerClient } from "./client/server-client.ts";
 import type { ServerPlace } from "./client/servers.ts";
-import type { Disk, EraseMethod, Inventory, Order, OrderScript, Registration, ScriptResult } from "./contract.ts";
+import type {
+  Disk,
+  EraseMethod,
+  HearingTest,
+  Inventory,
+  Order,
+  OrderScript,
+  Registration,
+  ScriptResult,
+} from "./contract.ts";
 import type { Erased } from "./disk/erase.ts";
 import type { VerifyRule } from "./disk/verify-plan.ts";
 import type { AgentConsole } from "./display/console.ts";
@@ -121,6 +130,8 @@ export type AgentPorts = {
   network(): BootNetwork;
   findServer(network: BootNetwork, say: (line: string) => void): Promise<URL>;
   connect(server: URL): ServerClient;
+  /** Listens to a group for the server's test, and says how many of its datagrams came. */
+  hearTest(test: HearingTest, interfaceAddress: string, ready: () => Promise<unknown>): Promise<number>;
   /** The own address on the way to the server. */
   addressTowards(server: ServerPlace): Promise<string>;
   inventory(network: BootNetwork): Inventory;

@@ -2,7 +2,7 @@ import { Fault } from "../fault.ts";
 import { Capture } from "./capture/capture.ts";
 import { backoffMs } from "./client/backoff.ts";
 import { Reporter } from "./client/reporter.ts";
-import type { Afterwards, AgentState, Inventory, Order } from "./contract.ts";
+import type { Afterwards, AgentState, HearingTest, Inventory, Order, Registration } from "./contract.ts";
 import { Deploy } from "./deploy.ts";
 import type { DeployOrder, Host } from "./deploy-order.ts";
 import { formatDuration, formatSize } from "./disk/sizes.ts";
@@ -12,6 +12,7 @@ import type { BootNetwork } from "./machine/network.ts";
 import type { AgentPorts, CaptureOrder } from "./ports.ts";
 
 const AGAIN_MS = 5000;
+const MOST_PROBLEM_LETTERS = 500;
 
 /**
  * The agent, from power-on to the reboot:
@@ -35,6 +36,8 @@ class AgentRun {
   readonly #ports: AgentPorts;
   readonly #reporter: Reporter;
   #afterwards: Afterwards = "reboot";
+  /** What a server gave this agent last: it is the same one still when it registers again. */
+  #before: Registration | undefined;
 
   constructor(ports: AgentPorts) {
     this.#ports = ports;
@@ -100,7 +103,8 @@ class AgentRun {
     const deadline = ports.clock.now() + limits.registerMs;
     for (let tries = 0; ; tries += 1) {
       try {
-        const host = await client.register(inventory);
+        const host = await client.register(inventory, { enrolment: ports.enrolment, before: this.#before });
+        this.#before = host;
         reporter.reportTo({ client, host });
         reporter.about({ hostName: host.name });
         return { client, host, network };
@@ -153,6 +157,7 @@ class AgentRun {
         if (order.kind !== "wait") return order;
         if (order.reason !== shown) await reporter.enter("waiting", order.reason);
         shown = order.reason;
+        if (order.hear !== undefined) await this.#hear(host, order.hear);
         failures = 0;
         lostSince = undefined;
         // A server that does not hold the question must not be asked without pause.
@@ -174,6 +179,22 @@ class AgentRun {
       }
     }
     return { kind: "boot-disk", reason: `nobody gave an order in ${formatDuration(limits.orderMs)}` };
+  }
+
+  /** Somebody at the server wants to know whether its streams would reach this machine. Nothing depends on it. */
+  async #hear({ client, host }: Host, test: HearingTest): Promise<void> {
+    const { log } = this.#ports;
+    const { mark } = test;
+    try {
+      const address = await this.#ports.addressTowards(client.url);
+      const heard = await this.#ports.hearTest(test, address, () => client.hearing(host, { mark }));
+      await client.hearing(host, { mark, heard });
+      log.info({ test, heard }, "listened for the server's test");
+    } catch (error) {
+      log.warn({ err: error, test }, "could not listen for the server's test");
+      const problem = asFault(error).what.slice(0, MOST_PROBLEM_LETTERS);
+      await client.hearing(host, { mark, problem }).catch(() => undefined);
+    }
   }
 
   async #fail(fault: Fault): Promise<void> {

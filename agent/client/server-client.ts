@@ -1,4 +1,12 @@
-import { type Inventory, Order, Registration, type Report, ReportAnswer } from "../contract.ts";
+import {
+  type Hearing,
+  HearingAnswer,
+  type Inventory,
+  Order,
+  Registration,
+  type Report,
+  ReportAnswer,
+} from "../contract.ts";
 import { ANSWER_WITHIN_MS, asker, type HeardDate } from "./ask.ts";
 import { type ServerPlace, Servers } from "./servers.ts";
 
@@ -12,6 +20,8 @@ export type ServerClient = {
   register(inventory: Inventory): Promise<Registration>;
   order(host: Registration, signal?: AbortSignal): Promise<Order>;
   report(host: Registration, report: Report): Promise<ReportAnswer>;
+  /** What it hears of the server's test. */
+  hearing(host: Registration, word: Hearing): Promise<unknown>;
   close(): Promise<void>;
 };
 
@@ -39,6 +49,8 @@ export function connect(url: URL, onDate?: (heard: HeardDate) => void): ServerCl
       }),
     report: (registration, report) =>
       learning(ask(ReportAnswer, "POST", `${host(registration)}/reports`, { token: registration.token, body: report })),
+    hearing: (registration, word) =>
+      ask(HearingAnswer, "POST", `${host(registration)}/hearing`, { token: registration.token, body: word }),
     close,
   };
 }

@@ -1,6 +1,7 @@
 import { type Static, Type } from "typebox";
 import { oneOf } from "../disk/disk.ts";
 import { OrderAlive } from "./alive.ts";
+import { HearingTest } from "./hearing.ts";
 
 /** How a disk is erased before it is written: agent/disk/erase-plan.ts. */
 export const eraseMethods = ["quick", "discard", "zeros", "secure", "none"] as const;
@@ -71,7 +72,12 @@ export type OrderScripts = Static<typeof OrderScripts>;
 
 /** What the host is to do now. `reason` is shown on the client's screen. */
 export const Order = Type.Union([
-  Type.Object({ kind: Type.Literal("wait"), reason: Type.String() }),
+  Type.Object({
+    kind: Type.Literal("wait"),
+    reason: Type.String(),
+    /** What it is to listen for meanwhile; an older agent does not see it. */
+    hear: Type.Optional(HearingTest),
+  }),
   Type.Object({ kind: Type.Literal("boot-disk"), reason: Type.String() }),
   Type.Object({
     kind: Type.Literal("deploy"),

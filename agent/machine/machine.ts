@@ -34,6 +34,7 @@ import { untilServerAnswers } from "../stream/ask-again.ts";
 import { StreamControl } from "../stream/control.ts";
 import { describeStream } from "../stream/describe.ts";
 import { GroupKeys } from "../stream/group-keys.ts";
+import { hearTest } from "../stream/hearing-test.ts";
 import { receiveStream } from "../stream/receive.ts";
 import { receivedLine } from "../stream/received-line.ts";
 import { localAddressTowards } from "../stream/socket.ts";
@@ -96,6 +97,7 @@ export function machinePorts(options: MachineOptions): AgentPorts {
         say,
       }),
     connect: (url) => connect(url, (heard) => void setClock(heard, tools, log)),
+    hearTest,
     addressTowards: (place) => {
       const { hostname, port } = serverNow(place);
       return localAddressTowards(hostname, Number(port) || 80);

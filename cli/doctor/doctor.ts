@@ -11,7 +11,7 @@ import { Exit, examples, fail, globalOptions, printResult, say } from "../termin
 import { probeExtras } from "./boot-image-probe.ts";
 import { isUnreachable, probeBootFiles } from "./boot-probes.ts";
 import { probeBsdpServers } from "./bsdp-probe.ts";
-import { examineHere } from "./examine.ts";
+import { examineHere, examineHost } from "./examine.ts";
 import { probeFlooding, probeLan } from "./lan-probes.ts";
 import { probeBundles } from "./nbi-probes.ts";
 
@@ -22,15 +22,18 @@ export function doctorCommand(): Command {
   const command = new Command("doctor").description(
     "Looks at this machine, its networks and its server, and says what is wrong and what mends it: within five seconds, as root more than as another user. Exit code 1 when something fails.\n\n" +
       "With --server it fetches the boot files from a server as a machine would, looks for other BSDP servers beside it, and, while a stream is sent, whether that reaches this machine without being asked for. Exit code 10 when nothing answers.\n\n" +
+      "With --with a host that waits in the agent is asked whether the server's streams would reach it: some datagrams are sent to their group.\n\n" +
       "With --interface it looks at a network of this machine as a stream would: querier, free group, link.",
   );
   examples(command, [
     "sudo bootcast doctor                            # everything here",
     "bootcast doctor --server 10.77.0.1              # from another machine: does what machines fetch arrive?",
+    "bootcast doctor --with lab-07                   # does lab-07, which waits for an order, hear the group of streams?",
     "bootcast doctor --interface eth0                # may streams be sent there?",
   ]);
   return globalOptions(ownOptions(command))
     .option("--server <address>", "the server's address or name, as the machines reach it")
+    .option("--with <host>", "ask this host, which waits for an order, what it hears")
     .option("--interface <name|address>", "look at this network as a stream would before its first byte")
     .option("--tftp-port <port>", "its TFTP port", parsePort, 69)
     .option("--http-port <port>", "its HTTP port", parsePort, 8440)
@@ -49,6 +52,7 @@ export function doctorCommand(): Command {
 }
 
 type DoctorFlags = {
+  readonly with?: string;
   readonly server?: string;
   readonly interface?: string;
   readonly tftpPort: number;
@@ -58,6 +62,11 @@ type DoctorFlags = {
 
 async function examine(flags: DoctorFlags, config: Config): Promise<void> {
   const { server, deadline: deadlineMs = DEFAULT_DEADLINE_MS } = flags;
+  if (flags.with !== undefined) {
+    say(`asking ${flags.with} what it hears: at most ten seconds`);
+    tell(await examineHost(flags.with, config), null);
+    return;
+  }
   if (server === undefined && flags.interface === undefined) {
     say("looking at this machine, its networks and its server: at most five seconds");
     tell(await examineHere(config), null);

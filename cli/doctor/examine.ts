@@ -1,7 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Fault } from "../../fault.ts";
-import type { DoctorBody } from "../../server/api/doctor-routes.ts";
+import type { DoctorBody, HearingBody } from "../../server/api/doctor-routes.ts";
 import type { StatusBody } from "../../server/api/schemas.ts";
 import type { Config } from "../../server/config/config.ts";
 import { DOCTOR_WITHIN_MS } from "../../server/doctor/doctor.ts";
@@ -31,6 +31,16 @@ export async function examineHere(config: Config): Promise<DoctorLine[]> {
     if (!(error instanceof Fault) || (error.code !== "SERVER_UNREACHABLE" && error.code !== "NOT_PERMITTED"))
       throw error;
     return [serverLine(error), ...(await runChecks(siteChecks(await siteWithout(config)), DOCTOR_WITHIN_MS))];
+  } finally {
+    await api.close();
+  }
+}
+
+/** What a host that waits for an order hears of the group of streams. @throws {Fault} HOST_UNKNOWN, HOST_NOT_WAITING */
+export async function examineHost(host: string, { dataDir }: Config): Promise<DoctorLine[]> {
+  const api = ApiClient.local(controlSocketOf(dataDir));
+  try {
+    return (await api.post<HearingBody>(`/api/v1/doctor/hosts/${encodeURIComponent(host)}`)).lines;
   } finally {
     await api.close();
   }

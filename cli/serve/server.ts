@@ -5,7 +5,7 @@ import type { Fault } from "../../fault.ts";
 import { bootTraceRoutes } from "../../server/api/boot-routes.ts";
 import { bootScriptRoutes } from "../../server/api/boot-script-routes.ts";
 import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
-import { doctorRoutes } from "../../server/api/doctor-routes.ts";
+import { doctorRoutes, hearingTestRoute } from "../../server/api/doctor-routes.ts";
 import { hostBootRoutes } from "../../server/api/host-boot-routes.ts";
 import { hostRoutes } from "../../server/api/host-routes.ts";
 import { imageRoutes } from "../../server/api/image-routes.ts";
@@ -25,9 +25,12 @@ import { LiveConfig, type Reloaded } from "../../server/config/live.ts";
 import { databaseLeases } from "../../server/db/leases.ts";
 import { BootClients } from "../../server/dhcp/boot-clients.ts";
 import { doctorMetrics } from "../../server/doctor/doctor.ts";
+import { HearingTests } from "../../server/doctor/hearing.ts";
+import { sendHearingTest } from "../../server/doctor/send-hearing-test.ts";
 import { EventLog, type NewEvent } from "../../server/events.ts";
 import { HostBoot } from "../../server/hosts/host-boot-settings.ts";
 import { agentRoutes } from "../../server/http/agent-api.ts";
+import { hearingRoute } from "../../server/http/hearing-route.ts";
 import { limitConnections } from "../../server/http/connections.ts";
 import { createHttp, listenTcp, onlyAt, plainAddress } from "../../server/http/http.ts";
 import { advertise } from "../../server/network/dnssd.ts";
@@ -160,14 +163,23 @@ async function start(
 
   const http = createHttp(log.child({ part: "http" }));
   parts.defer(() => http.close());
+  const interfaceAddressOf = (local: string | undefined) =>
+    addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!;
+  const hearing = new HearingTests({
+    events,
+    target: () => ({ group: values["multicast.group"], port: values["multicast.port"] }),
+    send: sendHearingTest,
+  });
+  hearingRoute(http, { hosts, hearing, interfaceAddressOf });
   agentRoutes(http, {
     hosts,
     orders,
     reports,
     alive,
     events,
+    hearing,
     now,
-    interfaceAddressOf: (local) => addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!,
+    interfaceAddressOf,
   });
   await http.register(streamRoutes(hub, { isToken: (hostId, token) => hosts.isApprovedToken(hostId, token) }));
   const captureLog = log.child({ part: "capture" });
@@ -276,6 +288,7 @@ async function start(
     now,
   });
   doctorRoutes(api, { doctor });
+  hearingTestRoute(api, { hosts, hearing });
   imageRoutes(api, { details: new ImageDetails(store) });
   await api.register(metricsRoute(hub, () => doctorMetrics(doctor.last)));
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });

@@ -8,6 +8,7 @@ import {
   Report,
   ReportAnswer,
 } from "../../agent/contract.ts";
+import type { HearingTests } from "../doctor/hearing.ts";
 import type { EventLog } from "../events.ts";
 import { ofOneHost } from "../hosts/host-token.ts";
 import type { Hosts } from "../hosts/hosts.ts";
@@ -22,6 +23,8 @@ type AgentApiOptions = {
   readonly reports: OrderReports;
   readonly alive: Pick<Alive, "heard">;
   readonly events: EventLog;
+  /** What waiting hosts are to listen for; nothing unless given. */
+  readonly hearing?: Pick<HearingTests, "of">;
   readonly now: () => number;
   /** Which of our served addresses is in the network of a client that reached us at this one. */
   interfaceAddressOf(localAddress: string | undefined): string;
@@ -66,9 +69,10 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
       for (;;) {
         const somethingNew = nextDeployEvent(events, over);
         const order = await orders.orderFor(hostId, interfaceAddress, plainAddress(request.ip));
-        if (order.kind !== "wait" || over.aborted || request.query.waitSeconds === 0) {
+        const hear = order.kind === "wait" ? options.hearing?.of(hostId) : undefined;
+        if (order.kind !== "wait" || hear !== undefined || over.aborted || request.query.waitSeconds === 0) {
           somethingNew.cancel();
-          return order;
+          return hear === undefined ? order : { ...order, hear };
         }
         await somethingNew.heard;
       }
@@ -93,11 +97,13 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
   );
 }
 
+const answeringKinds: readonly string[] = ["host.approved", "host.unlocked", "host.heard-test"];
+
 /** Resolves at the next event that can change what a host is to do, or when `over` aborts. */
 function nextDeployEvent(events: EventLog, over: AbortSignal): { heard: Promise<void>; cancel: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>();
   const unsubscribe = events.subscribe(({ kind }) => {
-    if (kind.startsWith("deploy.") || kind === "host.approved" || kind === "host.unlocked") end();
+    if (kind.startsWith("deploy.") || answeringKinds.includes(kind)) end();
   });
   const end = () => {
     unsubscribe();

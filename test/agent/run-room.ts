@@ -66,6 +66,7 @@ export function room(scene: Scene = {}): Room {
       reports.push(report);
       return answer;
     },
+    hearing: async (_, { heard, problem }) => void happened.push(`hearing ${problem ?? heard ?? "ready"}`),
     close: async () => undefined,
     ...scene.client,
   };
@@ -95,6 +96,10 @@ export function room(scene: Scene = {}): Room {
       return new URL("http://10.77.0.2:8440");
     },
     connect: () => client,
+    hearTest: async (_, __, ready) => {
+      await ready();
+      return 99;
+    },
     addressTowards: async () => "10.77.0.57",
     inventory: () => ({
       mac: "52:54:00:00:00:07",
