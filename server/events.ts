@@ -3,6 +3,7 @@ import { currentActor } from "./access/actor.ts";
 import type { Database } from "./db/database.ts";
 import { GroupedChanges } from "./db/grouped-changes.ts";
 import type { EventTable, Tables } from "./db/schema.ts";
+import { EventFollower } from "./leases/event-follower.ts";
 
 /** Something that happened, as it is told to the log. */
 export type NewEvent = {
@@ -32,6 +33,9 @@ export type Change = {
   readonly nowMs: number;
   record(event: NewEvent): Promise<void>;
 };
+
+/** @param isOurs false: another server of this database wrote it */
+export type Listener = (event: StoredEvent, isOurs: boolean) => void;
 
 export type Recorder = (tables: Transaction<Tables>, event: StoredEvent) => Promise<void>;
 
@@ -63,9 +67,13 @@ export function isAboutAccess({ kind }: Pick<StoredEvent, "kind">): boolean {
 export class EventLog {
   readonly #db: Database;
   readonly #now: () => number;
-  readonly #listeners = new Set<(event: StoredEvent) => void>();
+  readonly #listeners = new Set<Listener>();
   readonly #recorders = new Set<Recorder>();
   readonly #changes: GroupedChanges;
+  /** Where other servers write events, too. */
+  #follower: EventFollower | undefined;
+  /** Of ours, those that nobody has heard of yet. */
+  readonly #own = new Set<number>();
 
   constructor(db: Database, now: () => number) {
     this.#db = db;
@@ -94,21 +102,22 @@ export class EventLog {
             .executeTakeFirstOrThrow();
           const event = { id, atMs: nowMs, kind, hostId, deployId, data, actor };
           stored.push(event);
+          if (this.#follower !== undefined) this.#own.add(id);
           for (const recorder of this.#recorders) await recorder(tables, event);
         },
       });
       await acting?.inChange?.(tables);
       return { result, stored };
     });
-    for (const event of stored) for (const listener of this.#listeners) listener(event);
+    await this.#tell(stored);
     return result;
   }
 
   /** Adds events that change nothing else, in one transaction; `atMs` is when each happened. */
   async append(events: readonly (NewEvent & { readonly atMs: number })[]): Promise<void> {
     if (events.length === 0) return;
-    const rows = await this.#changes.run((tables) =>
-      tables
+    const rows = await this.#changes.run(async (tables) => {
+      const rows = await tables
         .insertInto("events")
         .values(
           events.map(({ atMs, kind, hostId = null, deployId = null, data = {} }) => ({
@@ -120,14 +129,38 @@ export class EventLog {
           })),
         )
         .returning("id")
-        .execute(),
-    );
+        .execute();
+      if (this.#follower !== undefined) for (const { id } of rows) this.#own.add(id);
+      return rows;
+    });
     // SQLite promises no order of what it returns; the numbers are given in that of the rows.
     const ids = rows.map(({ id }) => id).toSorted((one, other) => one - other);
-    for (const [at, { atMs, kind, hostId = null, deployId = null, data = {} }] of events.entries()) {
-      const stored = { id: ids[at]!, atMs, kind, hostId, deployId, data, actor: null };
-      for (const listener of this.#listeners) listener(stored);
-    }
+    await this.#tell(
+      events.map(({ atMs, kind, hostId = null, deployId = null, data = {} }, at) => {
+        return { id: ids[at]!, atMs, kind, hostId, deployId, data, actor: null };
+      }),
+    );
+  }
+
+  /**
+   * From now on listeners hear of what other servers of this database write as well, all in the order of the ids.
+   *
+   * @returns looks for it once, and tells of it
+   */
+  async followOthers(): Promise<() => Promise<void>> {
+    const newest = await this.list({ last: 1 });
+    const follower = new EventFollower({
+      afterId: newest[0]?.id ?? 0,
+      read: (after, limit) => this.list({ after, limit }),
+      tell: (event) => {
+        const isOurs = this.#own.delete(event.id);
+        // Ids are given in their order: what is behind one that was told of was taken back.
+        for (const id of this.#own) if (id < event.id) this.#own.delete(id);
+        for (const listener of this.#listeners) listener(event, isOurs);
+      },
+    });
+    this.#follower = follower;
+    return () => follower.catchUp();
   }
 
   /** Events in their order; `limit` defaults to 1000. */
@@ -167,9 +200,19 @@ export class EventLog {
   }
 
   /** Calls `listener` for every event from now on, until the function it answers is called. */
-  subscribe(listener: (event: StoredEvent) => void): () => void {
+  subscribe(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when everybody has heard of what was written; with other servers' in its order. */
+  async #tell(stored: readonly StoredEvent[]): Promise<void> {
+    if (this.#follower === undefined) {
+      for (const event of stored) for (const listener of this.#listeners) listener(event, true);
+      return;
+    }
+    // What is written stays written; it is told of later.
+    if (stored.length > 0) await this.#follower.catchUp().catch(() => {});
   }
 }
 

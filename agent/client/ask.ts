@@ -17,6 +17,8 @@ export type AskOptions = {
   readonly signal?: AbortSignal | undefined;
   /** Called with the date of the answer, when it has one. */
   readonly onDate?: ((heard: HeardDate) => void) | undefined;
+  /** Called with the server that answered. */
+  readonly onServer?: (server: URL) => void;
 };
 
 /** The Date header of an answer (RFC 9110, 6.6.1), and when it was asked and heard, by `performance.now()`. */
@@ -64,6 +66,7 @@ export function asker(place: ServerPlace): Asker {
         const isFine = response.statusCode >= 200 && response.statusCode < 300;
         if (!isFine) throw faultOf(response.statusCode, path, bytes);
         const { date } = response.headers;
+        options.onServer?.(url);
         if (typeof date === "string") options.onDate?.({ date, askedAtMs, answeredAtMs });
         return decodeAnswer(schema, bytes, path);
       } catch (error) {

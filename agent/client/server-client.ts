@@ -33,22 +33,31 @@ export type ServerClient = {
 export function connect(url: URL, onDate?: (heard: HeardDate) => void): ServerClient {
   const servers = new Servers(url);
   const { ask, close } = asker(servers);
-  const learning = async <Answer extends { readonly servers?: readonly string[] }>(answer: Promise<Answer>) => {
-    servers.learn((await answer).servers);
+  const learning = async <Answer extends { readonly servers?: readonly string[] }>(
+    question: (onServer: (server: URL) => void) => Promise<Answer>,
+  ): Promise<Answer> => {
+    let from = servers.current;
+    const answer = await question((server) => {
+      from = server;
+    });
+    servers.learn(from, answer.servers);
     return answer;
   };
   const host = (registration: Registration) => `/agent/v1/hosts/${encodeURIComponent(registration.hostId)}`;
   return {
     url: servers,
-    register: (inventory) => learning(ask(Registration, "POST", "/agent/v1/hosts", { body: inventory, onDate })),
+    register: (inventory) =>
+      learning((onServer) => ask(Registration, "POST", "/agent/v1/hosts", { body: inventory, onDate, onServer })),
     order: (registration, signal) =>
       ask(Order, "GET", `${host(registration)}/order?waitSeconds=${ORDER_WAIT_SECONDS}`, {
         token: registration.token,
         withinMs: ORDER_WAIT_SECONDS * 1000 + ANSWER_WITHIN_MS,
         signal,
       }),
-    report: (registration, report) =>
-      learning(ask(ReportAnswer, "POST", `${host(registration)}/reports`, { token: registration.token, body: report })),
+    report: (registration, body) =>
+      learning((onServer) =>
+        ask(ReportAnswer, "POST", `${host(registration)}/reports`, { token: registration.token, body, onServer }),
+      ),
     hearing: (registration, word) =>
       ask(HearingAnswer, "POST", `${host(registration)}/hearing`, { token: registration.token, body: word }),
     close,

@@ -16,10 +16,13 @@ export class Servers {
     return this.#current;
   }
 
-  /** The server that answers knows these others. What it says is not trusted: each of them must prove itself as it does. */
-  learn(others: readonly string[] = []): void {
+  /**
+   * The server at `from` has answered, and knows these others. What it says is not trusted: each of them must prove
+   * itself as it does.
+   */
+  learn(from: URL, others: readonly string[] = []): void {
     const found = others.map((text) => URL.parse(text)).filter((url) => url?.protocol === "http:");
-    const all = [this.#current, ...(found as URL[])];
+    const all = [this.#current, from, ...(found as URL[])];
     this.#known = all.filter((url, at) => all.findIndex(({ href }) => href === url.href) === at).slice(0, MOST);
   }
 

@@ -8,27 +8,31 @@ import { placeOfConfig } from "../db/place.ts";
 
 export type ServerDatabase = {
   readonly db: Database;
-  /** Resolves when another server works with it, because we were cut off: this one has to end. */
+  /** Resolves when somebody has it alone, because we were cut off: this server has to end. */
   readonly lost: Promise<Fault>;
 };
 
 /**
- * Opens the configured database for this server alone.
+ * Opens the configured database: a SQLite file for this server alone, a PostgreSQL database together with other servers.
  *
  * @throws {Fault} DATABASE_IN_USE, DATABASE_LEFT, and as `openDatabase`
  */
 export async function databaseOf(config: Config, log: Logger, parts: AsyncDisposableStack): Promise<ServerDatabase> {
   const place = placeOfConfig(config);
-  let lost = new Promise<Fault>(() => {});
-  if (!("file" in place)) {
-    const { ServerLock } = await import("../../server/db/server-lock.ts");
-    const lock = await ServerLock.take(place);
-    parts.defer(() => lock.release());
-    lost = lock.lost;
+  if ("file" in place) {
+    const db = await openDatabase(place);
+    parts.defer(() => db.destroy());
+    await refuseLeft(db, placeText(place));
+    log.debug({ database: placeText(place) }, "the database is open");
+    return { db, lost: new Promise(() => {}) };
   }
-  const db = await openDatabase(place);
+  const { ServerLock } = await import("../../server/db/server-lock.ts");
+  const lock = await ServerLock.enter(place);
+  parts.defer(() => lock.release());
+  const db = await openDatabase(place, { isShared: !lock.isAlone });
   parts.defer(() => db.destroy());
   await refuseLeft(db, placeText(place));
+  await lock.letOthersIn();
   log.debug({ database: placeText(place) }, "the database is open");
-  return { db, lost };
+  return { db, lost: lock.lost };
 }

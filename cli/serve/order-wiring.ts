@@ -9,6 +9,7 @@ import type { EventLog } from "../../server/events.ts";
 import { Hosts } from "../../server/hosts/hosts.ts";
 import { readNameList } from "../../server/hosts/name-list.ts";
 import { reverseName } from "../../server/hosts/reverse-name.ts";
+import type { StreamOwners } from "../../server/leases/stream-owners.ts";
 import { Alive } from "../../server/orders/alive.ts";
 import { Conductor } from "../../server/orders/conductor.ts";
 import { DeployStreams, type StreamOpener } from "../../server/orders/deploy-streams.ts";
@@ -28,6 +29,8 @@ type WiringOptions = {
   readonly store: ImageStore;
   readonly key: SiteKey;
   readonly opener: StreamOpener;
+  /** Where several servers work on the database. */
+  readonly owners: StreamOwners | undefined;
   /** Known when the server listens. */
   readonly httpPort: () => number;
   readonly log: Logger;
@@ -67,7 +70,7 @@ export async function hostsOf(options: Pick<WiringOptions, "config" | "db" | "ev
 export function ordersOf(options: WiringOptions & { readonly hosts: Hosts; readonly wake: Wake }) {
   const { config, db, events, store, key, opener, httpPort, hosts, log, now } = options;
   const { values } = config;
-  const streams = new DeployStreams({ db, opener, log });
+  const streams = new DeployStreams({ db, opener, owners: options.owners, log });
   const sign = (text: string) => signBytes(null, Buffer.from(text), key.privateKey).toString("base64");
   const aliveMs = () => values["hosts.alive_minutes"] * 60_000;
   const { progress } = hosts;

@@ -49,7 +49,7 @@ import { metricsRoute } from "../../server/stream/metrics.ts";
 import { streamRoutes } from "../../server/stream/routes.ts";
 import { storeKeyFile } from "../image/store.ts";
 import { sweptAtStart } from "../image/store-sweep.ts";
-import { streamOpener } from "../stream/opener.ts";
+import { streamOpener, streamTraits } from "../stream/opener.ts";
 import { VERSION } from "../version.ts";
 import { accessOf } from "./access-wiring.ts";
 import { machineMenuOf } from "./boot-menu.ts";
@@ -60,6 +60,7 @@ import { bootFilesOf, bundlesOf, dhcpOf, leaseNetworksOf } from "./dhcp-wiring.t
 import { doctorOf } from "./doctor-wiring.ts";
 import { hostPartsOf } from "./host-wiring.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
+import { leasesOf } from "./lease-wiring.ts";
 import { hostsOf, ordersOf } from "./order-wiring.ts";
 import { reload } from "./reload.ts";
 import { schedulesOf } from "./schedule-wiring.ts";
@@ -120,7 +121,7 @@ async function start(
   const store = await openStore(join(dataDir, "store"), key.trusted, { keys });
   await store.sealer.require("write");
   parts.defer(sweptAtStart(store, log.child({ part: "store" })));
-  const { db, lost } = await databaseOf(config, log, parts);
+  const { db, lost: databaseLost } = await databaseOf(config, log, parts);
   const leases = databaseLeases(db);
   parts.defer(() => leases.settled());
   const events = new EventLog(db, now);
@@ -134,20 +135,34 @@ async function start(
   });
   watch.follow(addressList(addresses));
   const budgetBytesPerSecond = values["multicast.budget"];
+  const { membership, owners, ...shared } = await leasesOf(
+    {
+      config,
+      db,
+      events,
+      key,
+      addresses,
+      traitsOf: streamTraits({ store, config }),
+      log: log.child({ part: "servers" }),
+    },
+    parts,
+  );
   const hub = openStreamHub({
     log: log.child({ part: "stream" }),
+    fence: membership?.fence,
     ...(budgetBytesPerSecond === undefined ? {} : { budgetBytesPerSecond }),
   });
   parts.defer(() => hub.close());
+  shared.holding(hub);
   const hosts = await hostsOf({ config, db, events });
   const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }), tell });
   let httpPort = values["http.port"];
   // Nobody is woken before the server is up.
   const wake: Wake = (asleep) => hostParts.waker.wake(asleep);
-  const wired = ordersOf({ config, db, events, store, key, opener, hosts, wake, httpPort: () => httpPort, log, now });
+  const core = { config, db, events, store, key, opener, owners, hosts };
+  const wired = ordersOf({ ...core, wake, httpPort: () => httpPort, log, now });
   const { streams, reports, alive, scripts, orders, deploys, conductor, captures, findImage, freeBytes } = wired;
   await alive.resume();
-  parts.defer(alive.watch(log.child({ part: "alive" })));
   await streams.resume();
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
   const boot = {
@@ -321,9 +336,16 @@ async function start(
   await events.change(({ record }) =>
     record({ kind: "server.started", data: { version: VERSION, addresses, httpPort } }),
   );
-  parts.defer(byItself.courier.watch());
-  parts.defer(byItself.scheduler.watch());
-  parts.defer(conductor.watch(log.child({ part: "orders" })));
+  await shared.open(
+    addresses.map((address) => `http://${address}:${httpPort}`),
+    streams,
+  );
+  shared.whenLeading(
+    () => alive.watch(log.child({ part: "alive" })),
+    () => byItself.courier.watch(),
+    () => byItself.scheduler.watch(),
+    () => conductor.watch(log.child({ part: "orders" })),
+  );
   watch.start();
   parts.defer(() => watch.stop());
   const examined = doctor.start();
@@ -334,7 +356,7 @@ async function start(
     tftpPort: tftp.port,
     controlSocket,
     https: access.servers(),
-    lost,
+    lost: Promise.race([databaseLost, shared.lost]),
     reload: (next) => reload(config, next, { events, log }),
   };
 }

@@ -1,9 +1,9 @@
-import { hkdfSync } from "node:crypto";
+import { createHash, hkdfSync } from "node:crypto";
 import type { Logger } from "pino";
 import { signerAmong } from "../../images/signature.ts";
 import type { Config } from "../../server/config/config.ts";
 import type { NewEvent } from "../../server/events.ts";
-import type { StreamOpener } from "../../server/orders/deploy-streams.ts";
+import type { StreamOpener, StreamTraits } from "../../server/orders/deploy-streams.ts";
 import type { SiteKey } from "../../server/store/keys.ts";
 import type { ImageStore } from "../../server/store/store.ts";
 import type { StreamEvent, StreamHub } from "../../server/stream/hub.ts";
@@ -14,6 +14,16 @@ import { openLanGuard } from "../../server/stream/lan-guard.ts";
 function streamSecret({ privateKey }: SiteKey): Uint8Array {
   const secret = privateKey.export({ type: "pkcs8", format: "der" });
   return new Uint8Array(hkdfSync("sha256", secret, "", "bootcast stream secret 1", 32));
+}
+
+/** What is the same at every server that could go on with the stream of an image. */
+export function streamTraits({ store, config }: { store: ImageStore; config: Config }): StreamTraits {
+  return async (image, imageVersion) => {
+    const { bytes } = await store.readManifest(image, imageVersion);
+    const digest = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
+    const isSealed = config.values["multicast.encrypt"] ? "encrypted" : "plain";
+    return `manifest ${digest}, port ${config.values["multicast.port"]}, ${isSealed}`;
+  };
 }
 
 /** Opens the streams of deploys: images from the store, group and rate from the configuration. */

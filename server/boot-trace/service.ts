@@ -46,8 +46,8 @@ export class BootTraceService {
     const service = new BootTraceService({ log, hosts, store, logger });
     service.#prune();
     // The agent's first word is the end of the way that is traced here.
-    events.subscribe(({ kind, data }) => {
-      if (kind !== "host.registered") return;
+    events.subscribe(({ kind, data }, isOurs) => {
+      if (kind !== "host.registered" || !isOurs) return;
       const { mac, name } = data as { mac: string; name: string };
       log.note({ service: "http", mac, asked: "the agent registers", answered: `is ${name}` });
     });

@@ -13,13 +13,18 @@ export type Database = Kysely<Tables>;
  * Opens a database and brings its tables up to date.
  *
  * @param place a text is the path of a SQLite file, or ":memory:"
- * @throws {Fault} DATABASE_UNREADABLE, DATABASE_ON_NETWORK_DISK, DATABASE_NEWER; of PostgreSQL DATABASE_UNREACHABLE,
- *   DATABASE_UNSUITABLE
+ * @param options.isShared other servers work with it now: its tables must be up to date already
+ * @throws {Fault} DATABASE_UNREADABLE, DATABASE_ON_NETWORK_DISK, DATABASE_NEWER, DATABASE_OLDER; of PostgreSQL
+ *   DATABASE_UNREACHABLE, DATABASE_UNSUITABLE
  */
-export async function openDatabase(place: DatabasePlace | string): Promise<Database> {
+export async function openDatabase(
+  place: DatabasePlace | string,
+  { isShared = false }: { readonly isShared?: boolean } = {},
+): Promise<Database> {
   const where = typeof place === "string" ? { file: place } : place;
   const db = await connectDatabase(where);
   try {
+    if (isShared) await refuseOlder(db, where);
     await migrate(db, where);
   } catch (error) {
     await db.destroy();
@@ -54,10 +59,24 @@ function databaseOf(dialect: Dialect): Database {
   return new Kysely<Tables>({ dialect });
 }
 
+const provider = { getMigrations: async () => ({ ...migrations }) };
+
+/** Nobody's tables change under a running server. @throws {Fault} DATABASE_OLDER */
+async function refuseOlder(db: Database, place: DatabasePlace): Promise<void> {
+  const steps = await new Migrator({ db, provider }).getMigrations();
+  const missing = steps.filter(({ executedAt }) => executedAt === undefined).map(({ name }) => name);
+  if (missing.length === 0) return;
+  throw new Fault("DATABASE_OLDER", {
+    what: `The database ${"file" in place ? place.file : placeText(place)} was written by an older bootcast.`,
+    why: `Servers of that version work with it now, and it would be changed under them: ${missing.join(", ")}.`,
+    fix: "Stop all its servers, then start them again with this version.",
+  });
+}
+
 /** @throws {Fault} DATABASE_NEWER, DATABASE_UNREADABLE */
 async function migrate(database: Database, place: DatabasePlace): Promise<void> {
   const db = "file" in place ? database : database.withPlugin(postgresColumns);
-  const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } });
+  const migrator = new Migrator({ db, provider });
   const { error } = await migrator.migrateToLatest();
   if (error === undefined) return;
   if (error instanceof Fault) throw error;

@@ -12,6 +12,7 @@ import { resume } from "./resume.ts";
 import { rollouts } from "./rollouts.ts";
 import { scheduleMembers } from "./schedule-members.ts";
 import { schedules } from "./schedules.ts";
+import { servers } from "./servers.ts";
 
 /**
  * The steps from an empty file to the tables of `schema.ts`, by name in their
@@ -36,6 +37,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0016-schedules": { up: schedules },
   "0017-schedule-members": { up: scheduleMembers },
   "0018-host-cards": { up: hostCards },
+  "0019-servers": { up: servers },
   "0020-host-logs": { up: hostLogs },
 };
 

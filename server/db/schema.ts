@@ -14,6 +14,7 @@ export type Tables = {
   deploys: DeployTable;
   deploy_hosts: DeployHostTable;
   deploy_streams: DeployStreamTable;
+  servers: ServerTable;
   leases: LeaseTable;
   host_boot: HostBootTable;
   scripts: ScriptTable;
@@ -337,6 +338,33 @@ export type DeployStreamTable = {
   stream_id: string;
   /** Its receivers listen there; null: the group of the configuration. */
   group_address: string | null;
+  /** Of several servers on one database: who sends it (null: nobody), in which network, and what it is (server/leases). */
+  server_id: Generated<string | null>;
+  network: Generated<string | null>;
+  traits: Generated<string | null>;
+};
+
+/** A server, where several work on one database: server/leases. */
+export type ServerTable = {
+  id: string;
+  /** Another one after each start. */
+  incarnation: string;
+  /** Counted up while it is there. */
+  beat: number;
+  name: string;
+  version: string;
+  pid: number;
+  /** Fingerprint of its site key. */
+  site_key: string;
+  /** JSON list: where agents reach it. */
+  addresses: string;
+  /** 1: it does what one server alone does. */
+  is_leading: number;
+  /** 1: it ended, or is gone. */
+  has_ended: number;
+  started_at_ms: number;
+  /** By the clock of the database. */
+  seen_at_ms: number;
 };
 
 /** Addresses that our own DHCP server gave out (network.dhcp = "full"); as `Lease` of bsdp/lease.ts. */

@@ -12,15 +12,17 @@ const TRY_EVERY_MS = 500;
 const WAIT_MS = 10_000;
 
 /**
- * Makes this program the only server of a PostgreSQL database: what it keeps in memory is right as long as nobody else
- * changes the tables. PostgreSQL gives the place back when the connection ends, so when this process is killed.
+ * Who works with a PostgreSQL database: several servers together, or one program alone (a server that brings the tables
+ * up to date, a move to another database, a server from before there could be several). PostgreSQL gives the place back
+ * when the connection ends, so when this process is killed.
  */
 export class ServerLock {
-  /** Another server works on the database now, because we were cut off from it. */
+  /** Somebody has the database alone now, because we were cut off from it. */
   readonly lost: Promise<Fault>;
   readonly #place: PostgresPlace;
   readonly #tellLost: (fault: Fault) => void;
   readonly #stopped = new AbortController();
+  #isAlone = true;
   #client: pg.Client | undefined;
 
   private constructor(place: PostgresPlace) {
@@ -31,7 +33,9 @@ export class ServerLock {
   }
 
   /**
-   * @param waitMs how long another server is waited for
+   * Alone.
+   *
+   * @param waitMs how long others are waited for
    * @throws {Fault} DATABASE_IN_USE, DATABASE_UNREACHABLE
    */
   static async take(place: PostgresPlace, waitMs = WAIT_MS): Promise<ServerLock> {
@@ -42,6 +46,43 @@ export class ServerLock {
       if (other === undefined) return lock;
       if (performance.now() >= giveUpAt) throw other;
       await sleep(TRY_EVERY_MS);
+    }
+  }
+
+  /**
+   * Alone where nobody else is there, else with the other servers.
+   *
+   * @throws {Fault} DATABASE_IN_USE when somebody has it alone and stays, DATABASE_UNREACHABLE
+   */
+  static async enter(place: PostgresPlace, waitMs = WAIT_MS): Promise<ServerLock> {
+    const lock = new ServerLock(place);
+    const giveUpAt = performance.now() + waitMs;
+    for (;;) {
+      lock.#isAlone = true;
+      if ((await lock.#try()) === undefined) return lock;
+      lock.#isAlone = false;
+      const other = await lock.#try();
+      if (other === undefined) return lock;
+      if (performance.now() >= giveUpAt) throw other;
+      await sleep(TRY_EVERY_MS);
+    }
+  }
+
+  /** Whether nobody else works with the database. */
+  get isAlone(): boolean {
+    return this.#isAlone;
+  }
+
+  /** From now on other servers may come. @throws {Fault} DATABASE_UNREACHABLE */
+  async letOthersIn(): Promise<void> {
+    if (!this.#isAlone) return;
+    this.#isAlone = false;
+    try {
+      // The first one before the second one is given up: nobody gets in between.
+      await this.#client?.query("select pg_advisory_lock_shared($1, $2)", [...SERVER_LOCK]);
+      await this.#client?.query("select pg_advisory_unlock($1, $2)", [...SERVER_LOCK]);
+    } catch (error) {
+      throw unreachable(this.#place, error);
     }
   }
 
@@ -57,7 +98,8 @@ export class ServerLock {
     client.on("error", () => {});
     try {
       await client.connect();
-      const { rows } = await client.query("select pg_try_advisory_lock($1, $2) as ours", [...SERVER_LOCK]);
+      const lock = this.#isAlone ? "pg_try_advisory_lock" : "pg_try_advisory_lock_shared";
+      const { rows } = await client.query(`select ${lock}($1, $2) as ours`, [...SERVER_LOCK]);
       if (rows[0]?.ours !== true) {
         const other = await this.#otherOf(client);
         await client.end();
@@ -74,7 +116,7 @@ export class ServerLock {
     return undefined;
   }
 
-  /** Whoever comes first has it: when that is another server, ours ends. */
+  /** Whoever comes first has it: when that is somebody who wants it alone, ours ends. */
   async #takeAgain(): Promise<void> {
     while (!this.#stopped.signal.aborted) {
       try {
@@ -100,9 +142,9 @@ export class ServerLock {
       address?: string | null;
     };
     return new Fault("DATABASE_IN_USE", {
-      what: `Another server works with the database ${placeText(this.#place)}.`,
-      why: `It is ${name}${address === null ? "" : ` (${address})`}. Each would give orders that the other does not know.`,
-      fix: "Stop that one first, or give this server a database of its own. For two servers on one database bootcast is not made.",
+      what: `Somebody works with the database ${placeText(this.#place)}.`,
+      why: `It is ${name}${address === null ? "" : ` (${address})`}.${this.#isAlone ? " This is to be done alone." : " It has the database for itself: it moves it, or is an older bootcast that cannot share it."}`,
+      fix: "Stop that one first, or give this one a database of its own.",
     });
   }
 }

@@ -29,9 +29,9 @@ export class HostProgress {
   readonly #hosts = new Map<string, Progress>();
 
   constructor(events: Pick<EventLog, "subscribe">) {
-    events.subscribe(({ kind, hostId, deployId }) => {
-      // What a host itself reported is `written` here.
-      if (kind === "host.state" || kind === "host.script") return;
+    events.subscribe(({ kind, hostId, deployId }, isOurs) => {
+      // What a host itself reported is `written` here, or at another server.
+      if (isOurs && (kind === "host.state" || kind === "host.script")) return;
       if (kind === "host.forgotten" && hostId !== null) this.forget(hostId);
       else if (hostId !== null) this.#ask(this.#hosts.get(hostId));
       else if (deployId !== null) {

@@ -28,6 +28,8 @@ type AgentApiOptions = {
   readonly now: () => number;
   /** Which of our served addresses is in the network of a client that reached us at this one. */
   interfaceAddressOf(localAddress: string | undefined): string;
+  /** Where an agent that reached us at this address may go instead; nowhere unless given. */
+  readonly othersFor?: ((localAddress: string | undefined) => readonly string[] | undefined) | undefined;
 };
 
 /** Under the 30 s after which proxies and impatient clients hang up. */
@@ -46,10 +48,14 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
     await reports.endLostIfAny();
     const registration = await hosts.register(request.body, plainAddress(request.ip));
     request.log.info({ host: registration.name, mac: request.body.mac, from: request.ip }, "host registered");
-    return registration;
+    return { ...registration, ...othersOf(request.raw.socket.localAddress) };
   });
 
   const ofHost = ofOneHost(hosts);
+  const othersOf = (localAddress: string | undefined) => {
+    const servers = options.othersFor?.(plainAddress(localAddress));
+    return servers === undefined ? {} : { servers: [...servers] };
+  };
 
   http.get(
     "/agent/v1/hosts/:hostId/order",
@@ -82,7 +88,10 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
   http.post(
     "/agent/v1/hosts/:hostId/reports",
     { ...ofHost, schema: { params: OneHost, body: Report, response: { 200: ReportAnswer } } },
-    async (request) => reports.report(request.params.hostId, request.body),
+    async (request) => ({
+      ...(await reports.report(request.params.hostId, request.body)),
+      ...othersOf(request.raw.socket.localAddress),
+    }),
   );
 
   // Of the restored system, which has a token of its own and nothing else.

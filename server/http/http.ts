@@ -125,6 +125,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   HOST_FLOOD: 429,
   WAKE_FAILED: 502,
   DATABASE_UNREACHABLE: 503,
+  STREAM_ELSEWHERE: 409,
 };
 
 /** The HTTP status of a Fault, by the last word of its code. */

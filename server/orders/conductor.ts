@@ -7,6 +7,9 @@ import type { DeployStreams } from "./deploy-streams.ts";
 import { advance, nextLookMs, resumeHalted, startBefore } from "./rollout.ts";
 import { type Wake, wakeReleased } from "./waking.ts";
 
+/** To the servers that send the streams of an order: they are to wait for no more hosts. */
+export const START_ASKED = "deploy.start-asked";
+
 /** Nobody is told to the second, and whoever changes something wakes us. */
 const LOOK_EVERY_MS = 5_000;
 
@@ -68,8 +71,10 @@ export class Conductor {
       return true;
     });
     const started = await this.#streams.startNow(deployId);
-    if (!isChanged && started === 0) throw runs(deployId);
-    if (!isChanged) {
+    if (!isChanged && started === 0) {
+      if ((await this.#streams.othersOf(deployId)).length === 0) throw runs(deployId);
+      await this.#events.change(({ record }) => record({ kind: START_ASKED, deployId }));
+    } else if (!isChanged) {
       await this.#events.change(({ record }) =>
         record({ kind: "deploy.stream-started", deployId, data: { streams: started } }),
       );

@@ -1,5 +1,7 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
+import { type Orphan, orphanRows } from "../leases/orphans.ts";
+import type { StreamOwners } from "../leases/stream-owners.ts";
 import type { StreamFigures } from "../stream/figures.ts";
 import { openHosts } from "./facts.ts";
 
@@ -12,6 +14,8 @@ export type StreamWanted = {
   readonly imageVersion: number;
   readonly waitFor: number;
   readonly maxWaitMs: number;
+  /** True: for a host that knows no other server than this one. */
+  readonly isHere?: boolean;
   /** The id to go on under; a new one unless given. */
   readonly streamId?: string;
   /** Where its receivers listen already; the configuration's, or the next free one, unless given. */
@@ -33,6 +37,13 @@ export type StreamNow = {
   /** What it does now: the rate, and loss and map of each receiver. */
   readonly figures: StreamFigures;
 };
+
+/**
+ * What of an image's stream has to be the same when another server goes on with it, as one text.
+ *
+ * @throws {Fault} when this server has not got the image
+ */
+export type StreamTraits = (image: string, imageVersion: number) => Promise<string>;
 
 /** The hub of running streams, as far as deploys need it. */
 export type StreamOpener = {
@@ -57,17 +68,21 @@ export class DeployStreams {
   readonly #db: Database;
   readonly #opener: StreamOpener;
   readonly #log: Logger;
+  /** Where several servers work on one database. */
+  readonly #owners: StreamOwners | undefined;
   readonly #streams = new Map<string, Shared>();
+  #resuming: Promise<void> | undefined;
 
-  constructor(options: { db: Database; opener: StreamOpener; log: Logger }) {
+  constructor(options: { db: Database; opener: StreamOpener; owners?: StreamOwners | undefined; log: Logger }) {
     this.#db = options.db;
     this.#opener = options.opener;
+    this.#owners = options.owners;
     this.#log = options.log;
   }
 
   /** The id of the stream that carries this image into this network. @throws {Fault} when it cannot be opened */
   async open(wanted: StreamWanted): Promise<string> {
-    const key = `${wanted.image}:${wanted.imageVersion} ${wanted.interfaceAddress}`;
+    const key = await this.#keyOf(wanted);
     const before = this.#streams.get(key);
     const running = await before?.opening.catch(() => undefined);
     if (before !== undefined && running !== undefined && this.#opener.now(running) !== undefined) {
@@ -88,40 +103,38 @@ export class DeployStreams {
     return opening;
   }
 
-  /** After a start: opens the streams again that hosts may be in the middle of. */
-  async resume(): Promise<void> {
-    const rows = await this.#db
-      .selectFrom("deploy_streams")
-      .innerJoin("deploys", "deploys.id", "deploy_streams.deploy_id")
-      .selectAll("deploys")
-      .select(["interface_address", "stream_id", "group_address"])
-      .where("deploys.state", "=", "active")
-      .where("deploys.kind", "=", "deploy")
-      .where(({ exists, selectFrom }) =>
-        exists(
-          selectFrom("deploy_hosts")
-            .select("host_id")
-            .whereRef("deploy_hosts.deploy_id", "=", "deploys.id")
-            .where("deploy_hosts.state", "=", "running"),
-        ),
-      )
-      .orderBy("deploys.id")
-      .execute();
-    for (const row of rows) {
+  /** After a start, and when another server is gone: opens the streams again that hosts may be in the middle of. */
+  resume(): Promise<void> {
+    this.#resuming ??= this.#resume().finally(() => {
+      this.#resuming = undefined;
+    });
+    return this.#resuming;
+  }
+
+  async #resume(): Promise<void> {
+    for (const orphan of await (this.#owners?.orphans() ?? this.#interrupted())) {
+      if (this.#opener.now(orphan.streamId) !== undefined) continue;
+      const interfaceAddress = this.#owners === undefined ? orphan.interfaceAddress : await this.#owners.take(orphan);
+      if (interfaceAddress === undefined) continue;
+      const { deployId, image, imageVersion, maxWaitMs, streamId, group } = orphan;
       const wanted = {
-        deployId: row.id,
-        interfaceAddress: row.interface_address,
-        image: row.image,
-        imageVersion: row.image_version,
+        deployId,
+        interfaceAddress,
+        image,
+        imageVersion,
         // Whoever was in the middle of it does not wait for others a second time.
         waitFor: 1,
-        maxWaitMs: row.max_wait_ms,
-        streamId: row.stream_id,
-        ...(row.group_address === null ? {} : { group: row.group_address }),
+        maxWaitMs,
+        streamId,
+        ...(group === null ? {} : { group }),
       };
       // One that cannot be opened is tried again, with its reason shown, when a host asks.
-      await this.open(wanted).catch(() => undefined);
+      await this.open(wanted).catch(() => this.#owners?.release(streamId));
     }
+  }
+
+  async #interrupted(): Promise<Orphan[]> {
+    return orphanRows(this.#db).execute();
   }
 
   /** The streams of a deploy that run now. */
@@ -131,6 +144,11 @@ export class DeployStreams {
       const now = result.status === "fulfilled" ? this.#opener.now(result.value) : undefined;
       return now === undefined ? [] : [now];
     });
+  }
+
+  /** The names of other servers that send streams of a deploy. */
+  async othersOf(deployId: number): Promise<string[]> {
+    return (await this.#owners?.othersOf(deployId)) ?? [];
   }
 
   /** Its streams wait for no more hosts. @returns how many of them did */
@@ -147,12 +165,24 @@ export class DeployStreams {
   /** Leaves the streams of a deploy; those that are for no other end. */
   async close(deployId: number): Promise<void> {
     for (const [key, shared] of this.#of(deployId)) {
+      const streamId = await shared.opening.catch(() => undefined);
+      // Another server may have sent hosts of another order here.
+      const others = streamId === undefined ? [] : ((await this.#owners?.ordersOf(streamId)) ?? []);
+      for (const other of others) if ((await openHosts(this.#db, other)) > 0) shared.deploys.add(other);
       shared.deploys.delete(deployId);
       if (shared.deploys.size > 0) continue;
       this.#streams.delete(key);
-      const streamId = await shared.opening.catch(() => undefined);
-      if (streamId !== undefined) await this.#opener.close(streamId);
+      if (streamId === undefined) continue;
+      await this.#opener.close(streamId);
+      await this.#owners?.release(streamId);
     }
+  }
+
+  /** One that was another server's goes on under its id, also beside one of ours. */
+  async #keyOf({ image, imageVersion, interfaceAddress, streamId }: StreamWanted): Promise<string> {
+    const key = `${image}:${imageVersion} ${interfaceAddress}`;
+    const running = await this.#streams.get(key)?.opening.catch(() => undefined);
+    return streamId === undefined || running === undefined || running === streamId ? key : `${key} ${streamId}`;
   }
 
   #of(deployId: number): [string, Shared][] {
@@ -160,24 +190,24 @@ export class DeployStreams {
   }
 
   async #open(wanted: StreamWanted): Promise<string> {
+    const isFree = wanted.streamId === undefined && wanted.isHere !== true;
+    const other = isFree ? await this.#owners?.joinOther(wanted) : undefined;
+    if (other !== undefined) return other;
     const streamId = await this.#opener.open(wanted);
     await this.#note(wanted, streamId);
     return streamId;
   }
 
   async #note(wanted: StreamWanted, streamId: string): Promise<void> {
-    const group_address = this.#opener.now(streamId)?.group ?? null;
+    const row = {
+      stream_id: streamId,
+      group_address: this.#opener.now(streamId)?.group ?? null,
+      ...(await this.#owners?.columns(wanted)),
+    };
     await this.#db
       .insertInto("deploy_streams")
-      .values({
-        deploy_id: wanted.deployId,
-        interface_address: wanted.interfaceAddress,
-        stream_id: streamId,
-        group_address,
-      })
-      .onConflict((conflict) =>
-        conflict.columns(["deploy_id", "interface_address"]).doUpdateSet({ stream_id: streamId, group_address }),
-      )
+      .values({ deploy_id: wanted.deployId, interface_address: wanted.interfaceAddress, ...row })
+      .onConflict((conflict) => conflict.columns(["deploy_id", "interface_address"]).doUpdateSet(row))
       .execute();
   }
 }

@@ -5,6 +5,7 @@ import {
   type Inventory,
   type Order,
   SCRIPTS_SINCE,
+  SERVERS_SINCE,
 } from "../../agent/contract.ts";
 import type { BootPolicy } from "../../bsdp/policy.ts";
 import { Fault } from "../../fault.ts";
@@ -170,6 +171,7 @@ export class Orders {
             ? Math.max(1, deploy.wait_for)
             : Math.max(1, Math.min(deploy.wait_for, await openHosts(db, deploy.id))),
         maxWaitMs: deploy.max_wait_ms,
+        isHere: ((JSON.parse(deploy.inventory) as Inventory).contract ?? 1) < SERVERS_SINCE,
       });
     } catch (error) {
       // The order stands; the host asks again, and its screen and the session say why it waits.
@@ -193,13 +195,13 @@ export class Orders {
 
   /** Orders to any host may be for one network. */
   async #noteAddress(hostId: string, address: string): Promise<void> {
-    const { numUpdatedRows } = await this.#options.db
-      .updateTable("hosts")
-      .set({ address })
-      .where("id", "=", hostId)
-      .where((where) => where.or([where("address", "is", null), where("address", "!=", address)]))
-      .executeTakeFirst();
-    if (numUpdatedRows > 0n) (await this.#memory.read()).isDueToAny.delete(hostId);
+    const { db, events } = this.#options;
+    const row = await db.selectFrom("hosts").select("address").where("id", "=", hostId).executeTakeFirst();
+    if (row === undefined || row.address === address) return;
+    await events.change(({ tables }) =>
+      tables.updateTable("hosts").set({ address }).where("id", "=", hostId).execute(),
+    );
+    (await this.#memory.read()).isDueToAny.delete(hostId);
   }
 
   /** An older agent would not understand the order: ask for a capture until the evening, or erase another disk. */

@@ -14,6 +14,7 @@ import { InterfaceBudgets } from "./interface-budgets.ts";
 import type { LanGuard, PreparedLan } from "./lan-guard.ts";
 import { RunningStream } from "./running-stream.ts";
 import { sealedPacks } from "./sealed-packs.ts";
+import type { SendFence } from "./send-fence.ts";
 import { openMulticastSender } from "./socket.ts";
 import type { StreamEvent } from "./stream-event.ts";
 import { StreamRate } from "./stream-rate.ts";
@@ -88,8 +89,15 @@ export type StreamHub = {
   close(): Promise<void>;
 };
 
-/** @param options.budgetBytesPerSecond what all streams of one interface send together; see InterfaceBudgets */
-export function openStreamHub(options: { readonly log: Logger; readonly budgetBytesPerSecond?: number }): StreamHub {
+/**
+ * @param options.budgetBytesPerSecond what all streams of one interface send together; see InterfaceBudgets
+ * @param options.fence nothing is sent while it is closed: another server may send the same streams then
+ */
+export function openStreamHub(options: {
+  readonly log: Logger;
+  readonly budgetBytesPerSecond?: number;
+  readonly fence?: SendFence | undefined;
+}): StreamHub {
   const now = () => performance.now();
   const streams = new Map<string, RunningStream>();
   const budgets = new InterfaceBudgets(options.budgetBytesPerSecond);
@@ -100,7 +108,7 @@ export function openStreamHub(options: { readonly log: Logger; readonly budgetBy
       const wanted = lan === undefined ? asked : { ...asked, group: lan.group };
       const streamId = wanted.streamId ?? randomBytes(8).toString("hex");
       const log = options.log.child({ stream: streamId, image: wanted.manifest.tag.name });
-      const wireOf = (symbolBytes: number) => openWire({ ...wanted, streamId, symbolBytes }, log);
+      const wireOf = (symbolBytes: number) => openWire({ ...wanted, streamId, symbolBytes }, log, options.fence);
       const wire = await wireOf(wanted.symbolBytes ?? SYMBOL_BYTES).catch((error: unknown) => {
         lan?.close();
         throw error;
@@ -173,7 +181,7 @@ async function prepareLan(wanted: StreamOptions): Promise<PreparedLan | undefine
 
 type WiredStream = StreamOptions & { readonly streamId: string; readonly symbolBytes: number };
 
-async function openWire(wanted: WiredStream, log: Logger): Promise<StreamWire> {
+async function openWire(wanted: WiredStream, log: Logger, fence: SendFence | undefined): Promise<StreamWire> {
   const description = describe(wanted);
   const layout = new StreamLayout(description, wanted.manifest.packs);
   const socket = await openMulticastSender({
@@ -184,6 +192,7 @@ async function openWire(wanted: WiredStream, log: Logger): Promise<StreamWire> {
     loopback: wanted.loopback ?? true,
     format: packetFormat(description),
     rateBytesPerSecond: wanted.rateBytesPerSecond,
+    fence: fence?.memory,
     log,
     ...(wanted.withoutKoffi === undefined ? {} : { withoutKoffi: wanted.withoutKoffi }),
   });

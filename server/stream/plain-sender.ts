@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Pacer } from "../../multicast/pacer.ts";
 import { encodePacket, FRAME_BYTES, PACKET_HEADER_BYTES } from "../../multicast/packet.ts";
+import { SendFence } from "./send-fence.ts";
 import { type DataSender, type SenderOptions, STUCK_MS, sendBufferBytes } from "./sender-options.ts";
 
 /** Sends by Node's own socket, one datagram at a time. @throws what the system says when it refuses the address */
@@ -28,10 +29,13 @@ export async function openPlainSender(options: SenderOptions): Promise<DataSende
   };
   socket.on("error", onError);
   const { format, rateBytesPerSecond } = options;
+  const fence = options.fence === undefined ? undefined : new SendFence(options.fence);
   const packetBytes = PACKET_HEADER_BYTES + format.symbolBytes + FRAME_BYTES;
   return {
     pace: new Pacer(rateBytesPerSecond, packetBytes, performance.now()),
     async send(packet) {
+      // What is not sent counts as lost, and comes again.
+      if (fence?.isOpen === false) return;
       try {
         socket.send(encodePacket({ ...packet, sendTimeTenthsMs: Math.floor(performance.now() * 10) & 0xffff }, format));
       } catch (error) {

@@ -1,5 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from "@fastify/type-provider-typebox";
-import { Type } from "typebox";
+import { type Static, Type } from "typebox";
 import {
   DescriptionQuery,
   FaultBody,
@@ -10,10 +10,12 @@ import {
   StreamInfo,
   StreamList,
 } from "../../agent/contract.ts";
+import { Fault } from "../../fault.ts";
 import { carriesToken, checkToken } from "../hosts/host-token.ts";
 import type { Hosts } from "../hosts/hosts.ts";
 import { plainAddress } from "../http/http.ts";
 import type { StreamHub } from "./hub.ts";
+import { streamElsewhere } from "./stream-faults.ts";
 
 const OneStream = Type.Object({ streamId: Type.String() });
 const OnePack = Type.Object({ streamId: Type.String(), digest: Type.String() });
@@ -22,13 +24,26 @@ const OneReceiver = Type.Object({ streamId: Type.String(), receiverId: Type.Stri
 /**
  * The routes `/agent/v1/streams…` of agent/contract.ts, over the streams of `hub`. Errors are answered by `createHttp`.
  *
+ * @param options.goesOn whether a stream that is not here goes on at another server of this site
  * @param options.isToken when given, only registered hosts get the key of an encrypted stream; otherwise whoever joins
  */
 export function streamRoutes(
   hub: StreamHub,
-  { isToken }: { readonly isToken?: Hosts["isToken"] } = {},
+  {
+    isToken,
+    goesOn,
+  }: {
+    readonly isToken?: Hosts["isToken"];
+    readonly goesOn?: ((streamId: string) => Promise<boolean>) | undefined;
+  } = {},
 ): FastifyPluginAsyncTypebox {
   return async (app) => {
+    app.setErrorHandler(async (error, { params }) => {
+      const { streamId } = params as Partial<Static<typeof OneStream>>;
+      const isUnknown = error instanceof Fault && error.code === "STREAM_UNKNOWN";
+      if (isUnknown && streamId !== undefined && (await goesOn?.(streamId)) === true) throw streamElsewhere(streamId);
+      throw error;
+    });
     app.get("/agent/v1/streams", answers(StreamList), async () => ({
       streams: hub.list().map((stream) => stream.info()),
     }));

@@ -6,6 +6,7 @@ import { BatchSender } from "../../udp/batch-sender.ts";
 import { type IPv4Peer, ipv4Peer } from "../../udp/ipv4-peer.ts";
 import { openDescriptor } from "../../udp/open-descriptor.ts";
 import { loadSystemCalls, type SystemCalls } from "../../udp/system-calls.ts";
+import { SendFence } from "./send-fence.ts";
 import { type RingMemory, SendRing } from "./send-ring.ts";
 import { type SenderOptions, STUCK_MS, sendBufferBytes } from "./sender-options.ts";
 
@@ -25,6 +26,8 @@ export type FromThread = { readonly type: "ready" } | { readonly type: "refused"
 
 /** As little as makes it worth to wake up; half of what may go at once. */
 const NAP_MS = 1.6;
+/** How soon it is seen that a fence is open again. */
+const FENCED_MS = 20;
 /** It needs little, but at its time: what it misses by more than 20 ms is never sent. */
 const NICE = -10;
 
@@ -72,11 +75,12 @@ function preferThisThread(): void {
 /** Returns when the ring is closed. */
 function send(
   calls: SystemCalls,
-  { memory, format, datagramBytes }: ThreadStart,
+  { memory, format, datagramBytes, options }: ThreadStart,
   sender: BatchSender,
   group: IPv4Peer,
 ): void {
   const ring = new SendRing(memory, datagramBytes);
+  const fence = options.fence === undefined ? undefined : new SendFence(options.fence);
   const packets = new PacketStamp(format);
   const dataAddress = calls.addressOf(new Uint8Array(memory.data));
   let rate = ring.rateBytesPerSecond;
@@ -89,6 +93,11 @@ function send(
     const { number, place, count } = ring.first();
     if (count === 0) {
       ring.awaitDatagram();
+      continue;
+    }
+    // What waits goes on when it is open again; otherwise it is another server's by then.
+    if (fence?.isOpen === false) {
+      ring.nap(FENCED_MS);
       continue;
     }
     const now = performance.now();

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Pace } from "../../multicast/pacer.ts";
 import type { Packet, PacketFormat } from "../../multicast/packet.ts";
+import type { FenceMemory } from "./send-fence.ts";
 
 /**
  * A small send buffer: when the network card is busy the sender must wait, not the kernel throw away (measured: with
@@ -30,6 +31,8 @@ export type SenderOptions = {
   readonly format: PacketFormat;
   /** Most bytes per second on the wire, all headers included. */
   readonly rateBytesPerSecond: number;
+  /** Nothing is sent while it is closed; see SendFence. */
+  readonly fence?: FenceMemory | undefined;
   readonly log: Logger;
 };
 

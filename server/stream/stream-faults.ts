@@ -53,3 +53,12 @@ export function streamEncrypted(): Fault {
     fix: 'Build the boot image anew ("bootcast boot-image build"), or send the stream without encryption.',
   });
 }
+
+/** For agents that know other servers of the site: agent/stream/ask-again.ts. */
+export function streamElsewhere(streamId: string): Fault {
+  return new Fault("STREAM_ELSEWHERE", {
+    what: `The stream ${streamId} is not sent by this server.`,
+    why: "Another server of this site sends it, or has ended, and it is taken over within some seconds.",
+    fix: "Ask the other servers, and this one again.",
+  });
+}

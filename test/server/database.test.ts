@@ -90,7 +90,14 @@ const tables: Readonly<Record<string, readonly string[]>> = {
   logins: ["hash", "user_name", "created_at_ms", "used_at_ms"],
   tokens: ["name", "hash", "role", "made_by", "created_at_ms", "expires_at_ms", "used_at_ms"],
   scripts: ["owner_kind", "owner", "name", "text", "most_seconds"],
-  deploy_streams: ["deploy_id", "group_address", "interface_address", "stream_id"],
+  deploy_streams: [
+    ...["deploy_id", "group_address", "interface_address", "stream_id"],
+    ...["server_id", "network", "traits"],
+  ],
+  servers: [
+    ...["id", "incarnation", "beat", "name", "version", "pid", "site_key", "addresses"],
+    ...["is_leading", "has_ended", "started_at_ms", "seen_at_ms"],
+  ],
   leases: ["address", "mac", "state", "until_ms"],
   host_boot: [
     ...["host_id", "secure_boot", "loader", "net_boot_image", "net_boot_until_ms", "address"],

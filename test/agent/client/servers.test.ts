@@ -15,7 +15,7 @@ test("one server is asked as long as nobody knows another", () => {
 
 test("of several the next one is asked when one does not answer, each in its turn", () => {
   const servers = new Servers(new URL(a));
-  servers.learn([b, c]);
+  servers.learn(servers.current, [b, c]);
   const asked: string[] = [];
   for (let time = 0; time < 4; time += 1) {
     asked.push(servers.current.href);
@@ -26,7 +26,7 @@ test("of several the next one is asked when one does not answer, each in its tur
 
 test("two that fail at the same server go on by one, not by two", () => {
   const servers = new Servers(new URL(a));
-  servers.learn([b, c]);
+  servers.learn(servers.current, [b, c]);
   const asked = servers.current;
   servers.goOn(asked);
   servers.goOn(asked);
@@ -35,7 +35,7 @@ test("two that fail at the same server go on by one, not by two", () => {
 
 test("the one that answers says which others there are; what is no address, or too much, is left out", () => {
   const servers = new Servers(new URL(a));
-  servers.learn([
+  servers.learn(servers.current, [
     a,
     b,
     b,
@@ -46,9 +46,22 @@ test("the one that answers says which others there are; what is no address, or t
   servers.goOn(servers.current);
   assert.equal(servers.current.href, b);
   // That one is gone again, says the second.
-  servers.learn([]);
+  servers.learn(servers.current, []);
   servers.goOn(servers.current);
   assert.equal(servers.current.href, b);
-  servers.learn(undefined);
+  servers.learn(servers.current, undefined);
+  assert.equal(servers.current.href, b);
+});
+
+test("while another one is tried, the one that answered somebody else stays known", () => {
+  const servers = new Servers(new URL(a));
+  servers.learn(servers.current, [b]);
+  const first = servers.current;
+  servers.goOn(first);
+  const second = servers.current;
+  // The stream is not at the second one yet, so the first is tried again; the second answers a report meanwhile.
+  servers.goOn(second);
+  servers.learn(second, [a]);
+  servers.goOn(servers.current);
   assert.equal(servers.current.href, b);
 });
