@@ -313,6 +313,30 @@ test("any, until a time: who comes later is left alone, and the order ends by it
   assert.equal((await core.sessions.show(deployId)).state, "done");
 });
 
+test("any, until a time: who came before it is deployed to the end, however often its power is cut behind it", async () => {
+  const { core, ids } = await room(3);
+  const untilMs = core.nowMs + HOUR_MS;
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any", limits: { untilMs } });
+  const kind = async (at: number) => (await core.orders.orderFor(ids[at]!, NETWORK)).kind;
+  assert.deepEqual([await kind(0), await kind(1)], ["deploy", "deploy"]);
+  await core.report(ids[0]!, "preflight", deployId);
+  await core.report(ids[0]!, "erasing", deployId, { challenge: "ab" });
+  core.nowMs = untilMs + HOUR_MS;
+  await core.conductor.look();
+  // One was erased, the other had only just begun; both are switched on again.
+  for (const at of [0, 1]) {
+    assert.deepEqual(await core.orders.bootPolicyOf(machine(at + 1).mac), { boot: "agent" });
+    const { hostId } = await core.hosts.register(machine(at + 1));
+    assert.deepEqual([hostId, await kind(at)], [ids[at], "deploy"]);
+    for (const state of work) assert.equal((await core.report(ids[at]!, state, deployId)).proceed, true, state);
+    await core.report(ids[at]!, "done", deployId);
+  }
+  assert.deepEqual(await core.orders.bootPolicyOf(machine(3).mac), { boot: "disk" });
+  assert.notEqual(await kind(2), "deploy");
+  await core.conductor.look();
+  assert.equal((await core.sessions.show(deployId)).state, "done");
+});
+
 test("any, from a time on", async () => {
   const { core, ids } = await room(1);
   const startAtMs = core.nowMs + HOUR_MS;
