@@ -147,7 +147,7 @@ export class ApiClient {
       {
         what: "No bootcast server answers here.",
         why: isAbsent ? `Nothing listens on ${this.#place}.` : `${this.#place}: ${message}`,
-        fix: 'Start it ("sudo bootcast serve"), or name its data directory with --data-dir or BOOTCAST_DATA_DIR.',
+        fix: 'Start it ("sudo systemctl start bootcast"; without a service "sudo bootcast setup" makes one), or name its data directory with --data-dir or BOOTCAST_DATA_DIR.',
       },
       error,
     );

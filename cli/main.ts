@@ -1,7 +1,8 @@
 import { Command, CommanderError } from "commander";
 import { Fault } from "../fault.ts";
 import { commands } from "./commands.ts";
-import { Exit, fail } from "./terminal/output.ts";
+import { layHelpOut } from "./terminal/help-layout.ts";
+import { Exit, fail, firstExample } from "./terminal/output.ts";
 import { VERSION } from "./version.ts";
 
 /**
@@ -23,9 +24,15 @@ export async function main(given: readonly string[]): Promise<void> {
   const plain = words.filter((word) => !word.startsWith("-"));
   const [first, second] = plain;
   const wanted = first === "help" ? second : first;
-  for (const { name, summary, load } of commands) {
-    if (name === wanted) program.addCommand((await load(name === first ? second : undefined)).summary(summary));
-    else program.command(name).summary(summary).description(summary).allowUnknownOption();
+  program.addHelpCommand(
+    new Command("help").argument("[command]").description("show how a command is used").helpGroup("This program:"),
+  );
+  for (const { name, group, summary, load } of commands) {
+    const command =
+      name === wanted
+        ? (await load(name === first ? second : undefined)).summary(summary)
+        : new Command(name).summary(summary).description(summary).allowUnknownOption();
+    program.addCommand(command.helpGroup(`${group}:`));
   }
   obey(program);
   try {
@@ -51,9 +58,10 @@ async function wordsOfAsr(given: readonly string[]): Promise<readonly string[] |
 }
 
 const firstExamples = `Examples:
-  $ sudo bootcast serve                                 boot this network
+  $ sudo bootcast setup                                 make this machine a server
   $ bootcast image import golden.raw --name lab-debian  make an image of a disk
-  $ bootcast deploy lab-debian --to any --plan          see what would be erased
+  $ bootcast host list                                  who has booted from the network
+  $ bootcast deploy lab-debian --to lab-01 --plan       see what would be erased
   $ bootcast session watch                              follow it
 `;
 
@@ -61,6 +69,7 @@ const firstExamples = `Examples:
 function obey(command: Command): void {
   command.exitOverride().configureOutput({ outputError: () => undefined });
   command.showSuggestionAfterError(true);
+  layHelpOut(command);
   for (const child of command.commands) obey(child);
 }
 
@@ -98,11 +107,15 @@ function mistypedOption(program: Command, words: readonly string[], error: Comma
 function usageFault(error: CommanderError, program: Command, plain: readonly string[]): Fault {
   const [what = "", suggestion] = error.message.replace(/^error: /, "").split("\n");
   const names: string[] = [];
-  for (let command: Command | null = commandOf(program, plain); command !== null; command = command.parent) {
+  const found = commandOf(program, plain);
+  for (let command: Command | null = found; command !== null; command = command.parent) {
     names.unshift(command.name());
   }
   const about = names.join(" ");
-  const help = `"${about} --help" shows what can be given, with examples.`;
+  // What is missing is seen at once beside how it is given.
+  const isMissing = /missing|not specified/.test(error.message) && firstExample(found) !== "";
+  const example = isMissing ? `For example: ${firstExample(found)}. ` : "";
+  const help = `${example}"${about} --help" shows what can be given, with examples.`;
   return new Fault("USAGE", {
     what: `The command line was not understood: ${what.replace(/\.$/, "")}.`,
     why: "Nothing was done.",

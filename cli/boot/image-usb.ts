@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from "node:crypto";
-import { lstatSync, realpathSync, statSync } from "node:fs";
+import { lstatSync, readFileSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { Command } from "commander";
 import { type Logger, pino } from "pino";
@@ -9,6 +9,7 @@ import { shortDiskName } from "../../agent/disk/content.ts";
 import { readDisks } from "../../agent/disk/disks.ts";
 import { examineDisks } from "../../agent/disk/examine-disks.ts";
 import { formatSize } from "../../agent/disk/sizes.ts";
+import { enrolmentToken } from "../../agent/machine/kernel-arguments.ts";
 import { thisMachine } from "../../agent/machine/machine-files.ts";
 import { tools } from "../../agent/machine/tools.ts";
 import { Fault } from "../../fault.ts";
@@ -24,7 +25,7 @@ import { readImageStore } from "../image/store.ts";
 import { isRefusal, refuseFixedDisk } from "../restore/refusals.ts";
 import { checkTarget, type RestoreTarget } from "../restore/target.ts";
 import { type TargetState, withTargetState } from "../restore/target-state.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { byteSize } from "../settings/option-values.ts";
 import { configOf } from "../settings/read-configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
@@ -37,6 +38,7 @@ type UsbFlags = {
   readonly out: string;
   readonly image: readonly string[];
   readonly arguments: string;
+  readonly enrolFile?: string;
   readonly size?: number;
   readonly confirm?: string;
   readonly fixedDisk?: string;
@@ -58,13 +60,17 @@ export function bootImageUsbCommand(): Command {
     "sudo bootcast boot-image usb --out /dev/sdb --image lab-debian    # with an image on it: needs no network",
     "bootcast boot-image usb --out stick.img                           # a file, for dd or a virtual machine",
   ]);
-  return globalOptions(configOptions(storeKeyOption(command)))
+  return globalOptions(hereOptions(storeKeyOption(command)))
     .requiredOption("--out <device|file>", "the stick, /dev/sdb, or a file that is made")
     .option("--image <name>", "an image of the store to put on it (several times: several)", collect, [])
     .option(
       "--arguments <words>",
       'more words for the kernel, like "console=ttyS0" or "ip=10.0.0.9::10.0.0.1:255.255.255.0"',
       "",
+    )
+    .option(
+      "--enrol-file <file>",
+      'the enrolment token ("bootcast host enrolment show"): machines that wait for an order are approved by it',
     )
     .option("--size <size>", "of a file: how large it becomes (default: as large as it must be)", byteSize)
     .option("--confirm <path>", "the device's path again, instead of typing it")
@@ -86,9 +92,12 @@ export function bootImageUsbCommand(): Command {
 }
 
 async function makeStick(command: Command, flags: UsbFlags) {
-  const { dataDir } = configOf(command);
+  const { dataDir, values } = configOf(command);
   const log: Logger = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "silent" }, pino.destination(2));
   // Everything that can be refused is, before anything is downloaded or asked.
+  const enrolment = flags.enrolFile === undefined ? undefined : readEnrolmentToken(flags.enrolFile);
+  if (enrolment === undefined && values["hosts.approve"] === "token")
+    say("Machines that wait for an order from this stick are approved by hand: it has no token (--enrol-file).");
   const isDevice = statSync(flags.out, { throwIfNoEntry: false })?.isBlockDevice() === true;
   if (isDevice) refuseFixedDisk(flags.out, diskAt(flags.out), flags.fixedDisk);
   else refuseFile(flags);
@@ -106,7 +115,7 @@ async function makeStick(command: Command, flags: UsbFlags) {
   const bios = isForPcs ? await biosLoader(options) : undefined;
   if (isForPcs && bios === undefined)
     say("Machines with BIOS do not start from it: only a PC can make the loader for them.");
-  const files = await bootFiles(boots, { version: VERSION, kernelArguments: flags.arguments.trim() });
+  const files = await bootFiles(boots, { version: VERSION, kernelArguments: flags.arguments.trim(), enrolment });
   const stored = await imageFiles(command, flags.image);
   files.push(...stored.files);
   // Without images, too, there is a folder to copy some into.
@@ -165,6 +174,25 @@ async function fill(target: RestoreTarget, plan: ReturnType<typeof planStick>, f
     interrupted.dispose();
     await target.close();
   }
+}
+
+/** @throws {Fault} ENROLMENT_FILE */
+function readEnrolmentToken(path: string): string {
+  const fault = (why: string, cause?: unknown) =>
+    new Fault(
+      "ENROLMENT_FILE",
+      { what: `${path} holds no enrolment token.`, why, fix: `Write one into it: bootcast host enrolment show > ${path}` },
+      cause,
+    );
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw fault(error instanceof Error ? error.message : String(error), error);
+  }
+  const token = enrolmentToken(text);
+  if (token === undefined) throw fault("A token has letters, digits, hyphens and underscores only, and nothing is around it.");
+  return token;
 }
 
 /** @throws {Fault} FILE_EXISTS */

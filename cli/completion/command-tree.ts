@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { CommandEntry } from "../command-entry.ts";
+import { summaryOf } from "../terminal/help-layout.ts";
 
 /** What a shell needs to know of a command. */
 export type CommandNode = {
@@ -37,7 +38,7 @@ function nodesOf(command: Command, parent: string): CommandNode[] {
   const path = `${parent} ${command.name()}`.trim();
   const node: CommandNode = {
     path,
-    verbs: command.commands.map((verb) => ({ name: verb.name(), summary: verb.summary() || firstSentence(verb) })),
+    verbs: command.commands.map((verb) => ({ name: verb.name(), summary: summaryOf(verb).replace(/\.$/, "") })),
     options: [...command.options.filter(({ hidden }) => !hidden).flatMap(optionOf), help],
     takesFiles: command.registeredArguments.some((argument) => isFile(argument.name())),
   };
@@ -60,8 +61,4 @@ function optionOf({
 
 function isFile(placeholder: string): boolean {
   return /\b(file|dir|folder|path|source|target|disk)/i.test(placeholder);
-}
-
-function firstSentence(command: Command): string {
-  return command.description().split(/\.(?:\s|$)/, 1)[0]!;
 }

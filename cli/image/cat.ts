@@ -6,7 +6,7 @@ import { isatty } from "node:tty";
 import { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import { rangesWithin } from "../../images/foreign-image.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { wholeNumber } from "../settings/option-values.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { examples, globalOptions } from "../terminal/output.ts";
@@ -36,7 +36,7 @@ export function imageCatCommand(): Command {
     "bootcast image cat tiger.dmg --offset 32768 --length 512 | xxd",
     "bootcast image cat lab-debian:2 | sha256sum",
   ]);
-  return globalOptions(configOptions(storeKeyOption(passphraseOptions(command)))).action(
+  return globalOptions(hereOptions(storeKeyOption(passphraseOptions(command)))).action(
     async (image: string, flags: CatFlags) => {
       if (isatty(STDOUT)) throw terminal();
       const { signal, dispose } = interruption("The disk was not written to its end.");

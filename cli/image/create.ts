@@ -3,7 +3,7 @@ import { formatDuration, formatSize } from "../../agent/disk/sizes.ts";
 import { Fault } from "../../fault.ts";
 import { cleanUpSteps, TAG_FILE_STEP } from "../../images/clean-up/steps.ts";
 import { importImage } from "../../server/store/image-import.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { progressLine } from "../terminal/progress.ts";
@@ -19,8 +19,8 @@ export function imageCreateCommand(): Command {
   const command = new Command("create")
     .description(
       "Makes an image of a disk, a disk file or a folder. The same name again makes the next version.\n\n" +
-        "A folder becomes a volume as small as its content: ext4, made in TMPDIR (else /var/tmp) from a copy, or\n" +
-        "HFS+ without one. What belongs to one machine is cleaned up, on ext2, ext3, ext4 and HFS+ volumes of disks,\n" +
+        "A folder becomes a volume as small as its content: ext4, made in TMPDIR (else /var/tmp) from a copy, or " +
+        "HFS+ without one. What belongs to one machine is cleaned up, on ext2, ext3, ext4 and HFS+ volumes of disks, " +
         "too; the source itself never changes. A disk in use is refused.",
     )
     .argument("[source]", "device such as /dev/sdb, disk file, or folder")
@@ -43,7 +43,7 @@ export function imageCreateCommand(): Command {
     "bootcast image create old-lab.dmg --name lab --as-is",
     "bootcast image create --steps",
   ]);
-  return globalOptions(configOptions(storeKeyOption(passphraseOptions(freeSpaceOptions(command))))).action(
+  return globalOptions(hereOptions(storeKeyOption(passphraseOptions(freeSpaceOptions(command))))).action(
     async (path: string | undefined, given: CreateFlags) => {
       if (given.steps === true) return printSteps();
       if (path === undefined || given.name === undefined) throw incomplete(path === undefined);

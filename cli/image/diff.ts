@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { formatSize } from "../../agent/disk/sizes.ts";
 import { type ChangedBytes, diffImages, type ImageDiff, type PartitionChange } from "../../images/diff.ts";
 import type { Manifest, Partition } from "../../images/manifest.ts";
-import { configOptions } from "../settings/configuration.ts";
+import { hereOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 import { imageReference } from "./reference.ts";
 import { readImageStore } from "./store.ts";
@@ -16,7 +16,7 @@ export function imageDiffCommand(): Command {
     .argument("<before>", "name, or name:version")
     .argument("<after>", "name, or name:version");
   examples(command, ["bootcast image diff lab-debian:6 lab-debian:7", "bootcast image diff stable lab-debian --json"]);
-  return globalOptions(configOptions(command)).action(async (before: string, after: string) => {
+  return globalOptions(hereOptions(command)).action(async (before: string, after: string) => {
     const { store } = await readImageStore(command, "manifests");
     const read = async (text: string): Promise<Manifest> => {
       const { name, version } = imageReference(text);

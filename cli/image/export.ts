@@ -1,7 +1,7 @@
 import { Command } from "commander";
 import { formatSize } from "../../agent/disk/sizes.ts";
 import { exportImage } from "../../server/store/image-export.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 import { progressLine } from "../terminal/progress.ts";
@@ -20,7 +20,7 @@ export function imageExportCommand(): Command {
     "bootcast image export lab-debian:2 old.dmg --format udzo",
     "bootcast image export kiosk kiosk.raw --format sparse   # then: bmaptool copy kiosk.raw /dev/sdX",
   ]);
-  return globalOptions(configOptions(storeKeyOption(writeOptions(command)))).action(
+  return globalOptions(hereOptions(storeKeyOption(writeOptions(command)))).action(
     async (image: string, path: string, { format, force = false }: WriteFlags) => {
       const { store } = await readImageStore(command, "packs");
       const { name, version } = imageReference(image);

@@ -5,7 +5,7 @@ import { type DiskWithJob, putFirstBootJob } from "../../images/apfs/put-first-b
 import { readDiskLayout } from "../../images/partition-table.ts";
 import type { FileSource } from "../../server/images/file-source.ts";
 import { importImage } from "../../server/store/image-import.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { progressLine } from "../terminal/progress.ts";
@@ -44,7 +44,7 @@ export function imageImportCommand(): Command {
     "bootcast image import tiger.dmg --name tiger --passphrase-file passphrase.txt",
     "bootcast image import sonoma.dmg --name sonoma --first-boot-job",
   ]);
-  return globalOptions(configOptions(storeKeyOption(passphraseOptions(freeSpaceOptions(command))))).action(
+  return globalOptions(hereOptions(storeKeyOption(passphraseOptions(freeSpaceOptions(command))))).action(
     async (path: string, given: ImportFlags) => {
       const { store, siteKey } = await openImageStore(command, "packs");
       const { signal } = interruption("The import was interrupted; no image was made.");

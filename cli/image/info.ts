@@ -4,7 +4,7 @@ import { formatSize } from "../../agent/disk/sizes.ts";
 import { Fault } from "../../fault.ts";
 import { dataBytes, type Manifest } from "../../images/manifest.ts";
 import { usedBytes } from "../../images/verify.ts";
-import { configOptions } from "../settings/configuration.ts";
+import { hereOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 import { isImageFile, openImageFile } from "./file.ts";
 import { describeImageFile, imageFileInfoText } from "./file-info.ts";
@@ -27,7 +27,7 @@ export function imageInfoCommand(): Command {
     "bootcast image info tiger.dmg       # a file that is not in the store",
     "bootcast image info secret.dmg --passphrase-file passphrase.txt",
   ]);
-  return globalOptions(configOptions(passphraseOptions(command))).action(
+  return globalOptions(hereOptions(passphraseOptions(command))).action(
     async (image: string, flags: PassphraseFlags) => {
       if (await isImageFile(image)) return showFile(image, flags);
       if (existsSync(image)) throw noImage(image);

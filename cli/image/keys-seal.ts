@@ -6,7 +6,7 @@ import { loadSiteKey } from "../../server/store/keys.ts";
 import { changeSeal } from "../../server/store/seal.ts";
 import { type PackForm, readSealState } from "../../server/store/seal-state.ts";
 import { type ImageStore, openStore } from "../../server/store/store.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { configOf } from "../settings/read-configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { confirm, examples, globalOptions, printResult, say } from "../terminal/output.ts";
@@ -24,7 +24,7 @@ export function sealCommand(): Command {
     "sudo bootcast image keys seal --store-key /mnt/usb/store.key",
     'sudo bootcast image keys seal        # images.store_key = "/mnt/usb/store.key" in /etc/bootcast.toml',
   ]);
-  return globalOptions(configOptions(storeKeyOption(command))).action(async () => {
+  return globalOptions(hereOptions(storeKeyOption(command))).action(async () => {
     const keys = requiredKeys(command);
     const isMade = await makeFirstKey(command, keys);
     const store = await openSealed(command, keys);
@@ -47,7 +47,7 @@ export function resealCommand(): Command {
       "The key before stays in the key file, below the new one: copies of the store that were made earlier need it.",
   );
   examples(command, ["sudo bootcast image keys reseal --store-key /mnt/usb/store.key"]);
-  return globalOptions(configOptions(storeKeyOption(command))).action(async () => {
+  return globalOptions(hereOptions(storeKeyOption(command))).action(async () => {
     const keys = requiredKeys(command);
     const store = await openSealed(command, keys);
     const { target, former } = await readSealState(store.directory);
@@ -73,7 +73,7 @@ export function unsealCommand(): Command {
     )
     .option("--confirm <word>", 'the word "unseal", to say that you are sure (asked for on a terminal)');
   examples(command, ["sudo bootcast image keys unseal --store-key /mnt/usb/store.key --confirm unseal"]);
-  return globalOptions(configOptions(storeKeyOption(command))).action(async (flags: { readonly confirm?: string }) => {
+  return globalOptions(hereOptions(storeKeyOption(command))).action(async (flags: { readonly confirm?: string }) => {
     const keys = requiredKeys(command);
     await confirm("unseal", flags.confirm, {
       does: "makes the images of the store readable without a key",

@@ -10,7 +10,7 @@ import {
   type SitePublicKey,
   trustKey,
 } from "../../server/store/keys.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { configOf } from "../settings/read-configuration.ts";
 import { confirm, examples, globalOptions, printResult } from "../terminal/output.ts";
 import { resealCommand, sealCommand, sealOfStore, sealText, unsealCommand } from "./keys-seal.ts";
@@ -45,7 +45,7 @@ function makeCommand(): Command {
     "Makes the site's key when there is none yet. Importing an image and starting the server do the same.",
   );
   examples(command, ["sudo bootcast image keys make"]);
-  return globalOptions(configOptions(command)).action(async () => {
+  return globalOptions(hereOptions(command)).action(async () => {
     const key = await loadSiteKey(configOf(command).dataDir);
     printResult(keysOf(key), () => keysText(key));
   });
@@ -56,7 +56,7 @@ function showCommand(): Command {
     "Shows the keys that are trusted, by fingerprint, and whether the store is sealed; makes none.",
   );
   examples(command, ["bootcast image keys show", "bootcast image keys show --pem > site.pub     # for another site"]);
-  return globalOptions(configOptions(storeKeyOption(command)))
+  return globalOptions(hereOptions(storeKeyOption(command)))
     .option("--pem", "the site's own public key, as other sites and restore --trust take it")
     .action(async ({ pem }: { readonly pem?: boolean }) => {
       const key = await readSitePublicKey(configOf(command).dataDir);
@@ -73,7 +73,7 @@ function trustCommand(): Command {
     .description("Accepts images that another key signed: that of another site, or one that was here before.")
     .argument("<file>", "a public key, like keys/site.pub of the other data directory");
   examples(command, ["bootcast image keys trust other-site.pub"]);
-  return globalOptions(configOptions(command)).action(async (file: string) => {
+  return globalOptions(hereOptions(command)).action(async (file: string) => {
     const { dataDir } = configOf(command);
     const key = parsePublicKey(await readPem(file), file);
     await loadSiteKey(dataDir);
@@ -90,7 +90,7 @@ function rotateCommand(): Command {
     )
     .option("--confirm <word>", 'the word "rotate", to say that you are sure (asked for on a terminal)');
   examples(command, ["sudo bootcast image keys rotate --confirm rotate && sudo bootcast boot-image build"]);
-  return globalOptions(configOptions(command)).action(async (flags: { readonly confirm?: string }) => {
+  return globalOptions(hereOptions(command)).action(async (flags: { readonly confirm?: string }) => {
     await confirm("rotate", flags.confirm, { does: "replaces the key that machines trust", verb: "rotate" });
     const { before, after } = await rotateSiteKey(configOf(command).dataDir);
     printResult(

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { formatSize } from "../../agent/disk/sizes.ts";
 import type { DamagedImage } from "../../server/store/store.ts";
 import { type ImageUsage, type StoreUsage, storeUsage } from "../../server/store/usage.ts";
-import { configOptions } from "../settings/configuration.ts";
+import { hereOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { imageStoreForList } from "./store.ts";
 
@@ -12,7 +12,7 @@ export function imageListCommand(): Command {
     "Lists the images of the store, all versions: OWN is what removing this one alone would free.",
   );
   examples(command, ["bootcast image list", "bootcast image list --json"]);
-  return globalOptions(configOptions(command)).action(async () => {
+  return globalOptions(hereOptions(command)).action(async () => {
     const store = imageStoreForList(command);
     const damaged: DamagedImage[] = [];
     const usage = await storeUsage(store, (image) => damaged.push(image));

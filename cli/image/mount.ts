@@ -6,7 +6,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { formatSize } from "../../agent/disk/sizes.ts";
 import { Fault } from "../../fault.ts";
 import { type NbdPlace, serveNbd } from "../../server/images/nbd-server.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { type ImageDisk, openImageDisk } from "./disk.ts";
@@ -35,7 +35,7 @@ export function imageMountCommand(): Command {
     "bootcast image mount tiger.dmg --listen /run/tiger.socket",
     "bootcast image mount lab-debian:2 --listen 10809",
   ]);
-  return globalOptions(configOptions(storeKeyOption(passphraseOptions(command)))).action(
+  return globalOptions(hereOptions(storeKeyOption(passphraseOptions(command)))).action(
     async (image: string, flags: MountFlags) => {
       const { signal, dispose } = interruption();
       const disk = await openImageDisk(command, image, flags, signal);

@@ -4,7 +4,7 @@ import { Fault } from "../../fault.ts";
 import { removeVersions } from "../../server/store/remove.ts";
 import type { ImageStore, ImageVersion } from "../../server/store/store.ts";
 import { SWEEP_AFTER_MS, type SweepResult, sweepStore } from "../../server/store/sweep.ts";
-import { configOptions } from "../settings/configuration.ts";
+import { hereOptions } from "../settings/configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { confirm, examples, globalOptions, printResult } from "../terminal/output.ts";
 import { progressLine } from "../terminal/progress.ts";
@@ -33,7 +33,7 @@ export function imageRemoveCommand(): Command {
     "bootcast image remove lab-debian:1 lab-debian:2 --confirm lab-debian:1",
     "bootcast image remove kiosk --confirm kiosk      # all of its versions",
   ]);
-  return globalOptions(configOptions(command)).action(async (given: readonly string[], flags: RemoveFlags) => {
+  return globalOptions(hereOptions(command)).action(async (given: readonly string[], flags: RemoveFlags) => {
     const store = await writableImageStore(command);
     const images = await versionsOf(store, given);
     await refuseOrdered(command, images);
@@ -55,7 +55,7 @@ export function imageSweepCommand(): Command {
     )
     .option(...nowOption);
   examples(command, ["bootcast image sweep", "bootcast image sweep --now"]);
-  return globalOptions(configOptions(command)).action(async (flags: { readonly now?: boolean }) => {
+  return globalOptions(hereOptions(command)).action(async (flags: { readonly now?: boolean }) => {
     const swept = await sweep(await writableImageStore(command), flags.now === true);
     printResult(swept, () => sweptText(swept));
   });

@@ -9,7 +9,7 @@ import { findUnusedCells } from "../../images/unused-cells.ts";
 import { ImageThreads } from "../../server/images/image-threads.ts";
 import { changed, lookAtFile, scanIndexPath, writeScanIndex } from "../../server/images/scan-index-file.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
-import { configOptions } from "../settings/configuration.ts";
+import { hereOptions } from "../settings/configuration.ts";
 import { configOf } from "../settings/read-configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { examples, globalOptions, printResult, say } from "../terminal/output.ts";
@@ -36,7 +36,7 @@ export function imageScanCommand(): Command {
     "bootcast image scan golden.raw --skip-page-files",
     "bootcast stream --source golden.raw      # uses golden.raw.bootcast-scan",
   ]);
-  return globalOptions(configOptions(passphraseOptions(freeSpaceOptions(command)))).action(
+  return globalOptions(hereOptions(passphraseOptions(freeSpaceOptions(command)))).action(
     async (path: string, given: ScanFlags) => {
       const { signal } = interruption("The scan was interrupted; no index was made.");
       const image = await openImageFile(path, given, { signal });

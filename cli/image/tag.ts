@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { Fault } from "../../fault.ts";
 import { renameImage } from "../../server/store/image-rename.ts";
 import { removeAlias, setAlias, setNotes } from "../../server/store/labels.ts";
-import { configOptions } from "../settings/configuration.ts";
+import { hereOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 import { refuseOrdered } from "./ordered.ts";
 import { imageReference } from "./reference.ts";
@@ -32,7 +32,7 @@ export function imageTagCommand(): Command {
     "bootcast image tag lab-debian --rename lab-bookworm",
     "bootcast image tag lab-debian:7 --remove-alias stable",
   ]);
-  return globalOptions(configOptions(command)).action(async (text: string, flags: TagFlags) => {
+  return globalOptions(hereOptions(command)).action(async (text: string, flags: TagFlags) => {
     if (Object.values(flags).every((value) => typeof value !== "string")) throw nothingAsked();
     const { store, siteKey } = await openImageStore(command, "manifests");
     const reference = imageReference(text);

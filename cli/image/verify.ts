@@ -8,7 +8,7 @@ import type { SitePublicKey } from "../../server/store/keys.ts";
 import { type ImageStore, readStore } from "../../server/store/store.ts";
 import { storeUsage } from "../../server/store/usage.ts";
 import { type CheckedImage, type HurtPack, type StoreCheck, verifyStore } from "../../server/store/verify.ts";
-import { configOptions, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, storeKeyOption } from "../settings/configuration.ts";
 import { interruption } from "../terminal/interruption.ts";
 import { examples, globalOptions, outputOptions, printResult, say } from "../terminal/output.ts";
 import { progressLine } from "../terminal/progress.ts";
@@ -32,7 +32,7 @@ export function imageVerifyCommand(): Command {
     "bootcast image verify --from /mnt/backup/store",
     "bootcast image verify lab-debian:2 --json",
   ]);
-  return globalOptions(configOptions(storeKeyOption(command))).action(
+  return globalOptions(hereOptions(storeKeyOption(command))).action(
     async (image: string | undefined, flags: VerifyFlags) => {
       const { store, siteKey } = await readImageStore(command, "packs");
       const from = flags.from === undefined ? undefined : await readCopy(flags.from, flags.fromKey, store, siteKey);

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { type Logger, pino } from "pino";
 import type { Fault } from "../../fault.ts";
-import { configOptions, setOption, storeKeyOption } from "../settings/configuration.ts";
+import { hereOptions, setOption, storeKeyOption } from "../settings/configuration.ts";
 import { configOf } from "../settings/read-configuration.ts";
 import { Exit, examples, globalOptions, printResult } from "../terminal/output.ts";
 import { reloadAtHangup } from "./reload.ts";
@@ -25,7 +25,7 @@ export function serveCommand(): Command {
     "sudo bootcast serve --set network.interfaces=eth1        # on one network only",
     "bootcast serve --data-dir /tmp/bootcast --set network.dhcp=off --set tftp.port=0 --set http.port=0",
   ]);
-  setOption(configOptions(storeKeyOption(globalOptions(command))));
+  setOption(hereOptions(storeKeyOption(globalOptions(command))));
   return command
     .addOption(new Option("--log-level <level>", "how much is logged").choices(logLevels).default("info"))
     .action(async (options: { logLevel: string }) => {

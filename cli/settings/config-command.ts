@@ -4,7 +4,7 @@ import { Command } from "commander";
 import { type Config, DEFAULT_CONFIG_FILE, loadConfig } from "../../server/config/config.ts";
 import { examples, globalOptions, printResult } from "../terminal/output.ts";
 import { table } from "../terminal/table.ts";
-import { configOptions, setOption } from "./configuration.ts";
+import { hereOptions, setOption } from "./configuration.ts";
 import { configOf } from "./read-configuration.ts";
 
 /** Settings whose value is not printed. */
@@ -28,7 +28,7 @@ function showCommand(): Command {
     "Prints every setting: flags, then environment, then file, then default.",
   );
   examples(command, ["bootcast config show", "bootcast config show --origin", "bootcast config show --changed --json"]);
-  return setOption(configOptions(globalOptions(command)))
+  return setOption(hereOptions(globalOptions(command)))
     .option("--origin", "say where each value comes from")
     .option("--changed", "only those that are not a default")
     .action(({ origin = false, changed = false }: { origin?: boolean; changed?: boolean }) => {

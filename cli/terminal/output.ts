@@ -2,6 +2,7 @@ import { createInterface } from "node:readline/promises";
 import { styleText } from "node:util";
 import type { Command } from "commander";
 import { Fault } from "../../fault.ts";
+import { commonOption } from "./help-layout.ts";
 import { safeText } from "./safe-text.ts";
 
 /** What the exit code of every command means. Any other code means failure, too. */
@@ -72,14 +73,13 @@ export function outputOptions(): OutputOptions {
 
 /** Adds `--json`, `--quiet` and `--no-input`, and makes `print`, `say` and `fail` follow them. */
 export function globalOptions(command: Command): Command {
-  return command
-    .option("--json", "print one JSON object instead of text")
-    .option("--quiet", "print results and errors only")
-    .option("--no-input", "never ask; refuse what would have needed an answer")
-    .hook("preAction", (_, running) => {
-      const given = running.optsWithGlobals<{ json?: boolean; quiet?: boolean; input?: boolean }>();
-      options = { json: given.json === true, quiet: given.quiet === true, input: given.input !== false };
-    });
+  commonOption(command, "--json", "print one JSON object instead of text");
+  commonOption(command, "--quiet", "print results and errors only");
+  commonOption(command, "--no-input", "never ask; refuse what would have needed an answer");
+  return command.hook("preAction", (_, running) => {
+    const given = running.optsWithGlobals<{ json?: boolean; quiet?: boolean; input?: boolean }>();
+    options = { json: given.json === true, quiet: given.quiet === true, input: given.input !== false };
+  });
 }
 
 /**
@@ -88,7 +88,15 @@ export function globalOptions(command: Command): Command {
  * @param lines one command line each; text after "  #" explains it
  */
 export function examples(command: Command, lines: readonly string[]): Command {
+  firstExamples.set(command, lines[0]?.split("  #")[0]?.trim() ?? "");
   return command.addHelpText("before", `Examples:\n${lines.map((line) => `  $ ${line}\n`).join("")}`);
+}
+
+const firstExamples = new WeakMap<Command, string>();
+
+/** How a command is given, for who gave it wrongly; empty when it has no examples. */
+export function firstExample(command: Command): string {
+  return firstExamples.get(command) ?? "";
 }
 
 /** Prints a result on stdout. */

@@ -48,6 +48,12 @@ test("a wrong word brings a suggestion and exit code 2", async () => {
   const required = await bootcast(["image", "import", "golden.raw", "--nmae", "lab"]);
   assert.equal(required.code, Exit.usage);
   assert.match(required.stderr, /Did you mean --name\? "bootcast image import --help"/);
+  // What is missing is seen in an example.
+  const missing = await bootcast(["deploy", "lab-debian"]);
+  assert.match(
+    missing.stderr,
+    /'--to <hosts\.\.\.>' not specified.*\n.*\n {2}fix: For example: bootcast deploy .* --to /,
+  );
   // Only the verb that is asked for is loaded; one that does not exist is looked for among all.
   const verb = await bootcast(["image", "convrt", "a.raw", "b.dmg"]);
   assert.deepEqual([verb.code, /Did you mean convert\?/.test(verb.stderr)], [Exit.usage, true], verb.stderr);
@@ -61,6 +67,40 @@ test("the list of a command's verbs is whole, however it is asked for", async ()
   const all = (await bootcast(["image", "--help"])).stdout;
   for (const verb of ["import", "sweep", "keys"]) assert(all.includes(`\n  ${verb} `), verb);
   assert.equal((await bootcast(["help", "image"])).stdout, all);
+});
+
+test("help says first what a command is about, then what many have; a verb has one sentence", async () => {
+  const { stdout } = await bootcast(["deploy", "--help"]);
+  const places = [
+    "\nOptions:\n",
+    "\n  --to ",
+    "\n  --plan ",
+    "\nCommon options:\n",
+    "\n  --json ",
+    "\n  --server ",
+    "\n  -h, --help",
+  ];
+  const found = places.map((text) => stdout.indexOf(text));
+  assert(!found.includes(-1), stdout);
+  assert.deepEqual(
+    found,
+    found.toSorted((one, other) => one - other),
+    stdout,
+  );
+  assert.doesNotMatch((await bootcast(["image", "create", "--help"])).stdout, /default: (\[|"")/);
+  const verbs = (await bootcast(["image", "--help"])).stdout;
+  assert.match(verbs, /\n {2}import \[options\] <file> +Copies a disk image or a disk into the store\.\n {2}scan /);
+  const first = (await bootcast([])).stdout;
+  const groups = [...first.matchAll(/^(\S.*):$/gm)].map(([, title]) => title);
+  assert.deepEqual(groups, [
+    "Examples",
+    "Options",
+    "The server",
+    "Images",
+    "Machines",
+    "Without a server",
+    "This program",
+  ]);
 });
 
 test("version prints one line, or one object", async () => {
