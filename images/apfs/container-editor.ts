@@ -30,8 +30,8 @@ const entryAt = { size: 8, id: 24, place: 32 } as const;
 const MOST_DESCRIPTORS = 4096;
 
 /**
- * A container that was unmounted, in its only valid state, to be changed in place: the state keeps its number, so what
- * is changed belongs to it as if macOS had written it so. Only for a disk that nobody else reads, as a copy in memory:
+ * A container in its newest state, to be changed in place: the state keeps its number, so what is changed belongs to it
+ * as if macOS had written it so. Only for a disk that nobody else reads, as a copy in memory:
  * half of a change is a damaged container.
  */
 export class ContainerEditor {
@@ -67,23 +67,14 @@ export class ContainerEditor {
     const count = copy.readUInt32LE(at.descriptors);
     expect(count > 0 && count <= MOST_DESCRIPTORS, "its states lie in many places");
     const base = numberAt(copy, at.descriptorBase);
-    const index = copy.readUInt32LE(at.descriptorIndex);
-    const length = copy.readUInt32LE(at.descriptorCount);
-    expect(index < count && length >= 2 && length <= count, "its first block is damaged");
+    const { superblock, place } = await newestState(blocks, base, count);
+    const transaction = numberAt(superblock, objectAt.transaction);
+    expect(numberAt(copy, objectAt.transaction) <= transaction, "its newest state is damaged");
+    const index = superblock.readUInt32LE(at.descriptorIndex);
+    const length = superblock.readUInt32LE(at.descriptorCount);
     const placeOf = (descriptor: number) => base + ((index + descriptor) % count);
-    const place = placeOf(length - 1);
-    const superblock = Buffer.from(await blocks.read(place));
-    const transaction = numberAt(copy, objectAt.transaction);
-    const isNewest =
-      isWhole(superblock) &&
-      superblock.toString("latin1", 32, 36) === "NXSB" &&
-      numberAt(superblock, objectAt.transaction) === transaction;
-    expect(isNewest, NOT_UNMOUNTED);
-    for (let descriptor = 0; descriptor < count; descriptor += 1) {
-      const other = await blocks.read(base + descriptor);
-      const isState = other.toString("latin1", 32, 36) === "NXSB" && isWhole(other);
-      expect(!isState || numberAt(other, objectAt.transaction) <= transaction, NOT_UNMOUNTED);
-    }
+    const isThere = index < count && length >= 2 && length <= count && placeOf(length - 1) === place;
+    expect(isThere, "its newest state is damaged");
     checkContainer(superblock);
     const manager = await findEphemeral(
       blocks,
@@ -108,15 +99,31 @@ export class ContainerEditor {
     const id = numberAt(this.#superblock, at.nextId);
     addTo(this.#superblock, at.nextId, 1);
     await this.blocks.seal(this.#superblockAt, this.#superblock);
-    // The copy differs in counters that nobody compares.
+    // The copy of a Mac that was not shut down is older, and says so. Else it differs in counters that nobody compares.
     const copy = Buffer.from(await this.blocks.read(0));
+    if (numberAt(copy, objectAt.transaction) !== this.transaction) return id;
     copy.writeBigUInt64LE(this.#superblock.readBigUInt64LE(at.nextId), at.nextId);
     await this.blocks.seal(0, copy);
     return id;
   }
 }
 
-const NOT_UNMOUNTED = "it was not unmounted: start the Mac from it and shut it down";
+/** As macOS finds it: nothing is ever written over, so it is whole, however the Mac was switched off. */
+async function newestState(
+  blocks: ChangeableBlocks,
+  base: number,
+  count: number,
+): Promise<{ superblock: Buffer; place: number }> {
+  let newest: { superblock: Buffer; place: number } | undefined;
+  for (let place = base; place < base + count; place += 1) {
+    const block = await blocks.read(place);
+    if (block.toString("latin1", 32, 36) !== "NXSB" || !isWhole(block)) continue;
+    const before = newest === undefined ? -1 : numberAt(newest.superblock, objectAt.transaction);
+    if (numberAt(block, objectAt.transaction) > before) newest = { superblock: Buffer.from(block), place };
+  }
+  expect(newest !== undefined, "its newest state is damaged");
+  return newest;
+}
 
 function checkContainer(superblock: Buffer): void {
   expect(

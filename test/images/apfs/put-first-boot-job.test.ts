@@ -66,6 +66,22 @@ test("without a macOS on APFS there is no place for it; with two somebody says w
   await assert.rejects(put(new MemoryDisk(two)), { code: "APFS_JOB_CHOICE", fix: /--first-boot-job "Macintosh HD"/ });
 });
 
+test("a Mac that was not shut down has a newer state than its first block says: that one gets the job", async (t) => {
+  const disk = emptyContainer(t);
+  await save(disk, await withFiles(disk, [version, ...others]));
+  const current = Buffer.from(await disk.read(0, BLOCK));
+  const first = Buffer.from(current);
+  first.writeBigUInt64LE(0n, 16);
+  // What it had of the disk is not known to anybody any more.
+  first.fill(0xff, 120, 1248);
+  first.writeBigUInt64LE(checksumOf(first), 0);
+  await disk.write(0, first);
+  assert(current.readBigUInt64LE(16) > 0n);
+  const { source, changed } = await put(disk);
+  assert(changed.length > 2 && changed[0]!.startBytes > 0);
+  assert.deepEqual(await apfsFirstBoot(wholeOf(source)), { has: "job" });
+});
+
 type Place = "container" | "first block" | "volume" | "map" | "space" | "free";
 const magics: Readonly<Record<Exclude<Place, "first block">, (block: Buffer) => boolean>> = {
   container: (block) => block.toString("latin1", 32, 36) === "NXSB",
@@ -88,7 +104,7 @@ const refusals: readonly (readonly [string, Place, number, number, RegExp])[] = 
   ["read-only features", "volume", 48, 1, /newer than what is known/],
   ["a full quota", "volume", 80, 1, /may not become larger/],
   ["a Fusion Drive", "container", 64, 0x102, /Fusion/],
-  ["not unmounted", "first block", 16, 0, /not unmounted/],
+  ["a lost state", "first block", 16, 99, /newest state is damaged/],
   ["a full disk", "space", 72, 0, /no free space/],
   ["no map of free space", "space", 64, 0, /^No part of it/],
   ["a wrong count of free blocks", "free", 60, 5, /count of free blocks is wrong/],
