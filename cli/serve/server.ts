@@ -195,8 +195,12 @@ async function start(
     hearing,
     now,
     interfaceAddressOf,
+    othersFor: shared.othersFor,
   });
-  await http.register(streamRoutes(hub, { isToken: (hostId, token) => hosts.isApprovedToken(hostId, token) }));
+  const isToken = (hostId: string, token: string) => hosts.isApprovedToken(hostId, token);
+  await http.register(
+    streamRoutes(hub, { isToken, goesOn: async (streamId) => (await owners?.goesOn(streamId)) === true }),
+  );
   const captureLog = log.child({ part: "capture" });
   const uploads = new CaptureUploads({ store, cells: new StoreCells(store, captureLog), freeBytes });
   const manifests = new CaptureManifests({ db, events, store, siteKey: key, log: captureLog, now });
