@@ -45,6 +45,7 @@ export function playedMachine(
     findServer: async () => url,
     connect,
     addressTowards: async () => "127.0.0.1",
+    hearTest: async () => 0,
     inventory: () => machine(number, inventory),
     examine: async (disks) => disks,
     availableMemoryBytes: () => 1e9,
