@@ -80,7 +80,7 @@ export function Figures({ session, figures, rates, leftMs }: FiguresProps) {
       {session.streams.map(({ figures: stream }) =>
         stream.rateWhy === "" ? null : (
           <p key={stream.streamId} class="muted">
-            {stream.rateWhy}
+            {say(texts.rate)}: {stream.rateWhy}
           </p>
         ),
       )}

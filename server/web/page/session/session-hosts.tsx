@@ -79,22 +79,38 @@ function detailOf(host: SessionBody["hosts"][number]): string {
   return detail;
 }
 
+/** Of many slow ones so many are named at once: what is below must not be pushed away. */
+const SHOWN_SLOW = 6;
+
 /** Who is slow, and why: the reason is never left to guessing. */
 export function Stragglers({ session }: { session: SessionBody }) {
   const found = troubleFirst(session.hosts).filter(({ slow }) => slow !== "");
   if (found.length === 0) return null;
+  const more = found.slice(SHOWN_SLOW);
   return (
     <section class="card care-card no-print" aria-label={say(texts.stragglers)}>
       <h2>
         <Icon name="hourglass" /> {say(texts.stragglers)}
       </h2>
-      <ul>
-        {found.map(({ id, name, slow }) => (
-          <li key={id}>
-            <strong>{name}</strong>: {slow}
-          </li>
-        ))}
-      </ul>
+      <SlowHosts hosts={found.slice(0, SHOWN_SLOW)} />
+      {more.length > 0 && (
+        <details class="more">
+          <summary>{say(texts.moreStragglers(more.length))}</summary>
+          <SlowHosts hosts={more} />
+        </details>
+      )}
     </section>
+  );
+}
+
+function SlowHosts({ hosts }: { hosts: SessionBody["hosts"] }) {
+  return (
+    <ul>
+      {hosts.map(({ id, name, slow }) => (
+        <li key={id}>
+          <strong>{name}</strong>: {slow}
+        </li>
+      ))}
+    </ul>
   );
 }

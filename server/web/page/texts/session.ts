@@ -20,6 +20,7 @@ export const sessionTexts = {
   begun: ["Begun", "Begonnen"],
   rateOver: ["Rate of the last minutes", "Rate der letzten Minuten"],
   stragglers: ["Slower than the others", "Langsamer als die anderen"],
+  moreStragglers: (count: number): Text => [`and ${count} more`, `und ${count} weitere`],
   log: ["Log", "Protokoll"],
   logEmpty: ["Nothing has happened yet.", "Noch ist nichts geschehen."],
   stop: ["Stop …", "Anhalten …"],
