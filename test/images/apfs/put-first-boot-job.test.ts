@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Fault } from "../../../fault.ts";
+import { DATA_ROLE } from "../../../images/apfs/container.ts";
 import { apfsFirstBoot } from "../../../images/apfs/first-boot.ts";
 import { checksumOf } from "../../../images/apfs/object.ts";
 import { putFirstBootJob } from "../../../images/apfs/put-first-boot-job.ts";
@@ -64,6 +65,27 @@ test("without a macOS on APFS there is no place for it; with two somebody says w
     { paths: ["Library"], role: 0x40 },
   ]);
   await assert.rejects(put(new MemoryDisk(two)), { code: "APFS_JOB_CHOICE", fix: /--first-boot-job "Macintosh HD"/ });
+});
+
+test("beside a sealed system the job lies on the volume of what changes", async (t) => {
+  const disk = emptyContainer(t, "-L", "Mac - Data");
+  await save(disk, await withFiles(disk, other));
+  const read = new WatchedSource(disk);
+  await assert.rejects(put(read), { code: "APFS_JOB_NO_SYSTEM" });
+  for (const startBytes of new Set(read.looks.map((range) => range.startBytes))) {
+    const block = Buffer.from(await disk.read(startBytes, BLOCK));
+    if (!magics.volume(block)) continue;
+    block.writeUInt16LE(DATA_ROLE, 964);
+    block.writeBigUInt64LE(checksumOf(block), 0);
+    await disk.write(startBytes, block);
+  }
+  assert.equal(complaintsOf(disk), "");
+  const { source, changed, volumeName } = await put(disk);
+  assert.equal(volumeName, "Mac - Data");
+  for (const { startBytes, endBytes } of changed)
+    await disk.write(startBytes, await source.read(startBytes, endBytes - startBytes));
+  assert.equal(complaintsOf(disk), "");
+  assert.deepEqual(await apfsFirstBoot(wholeOf(disk)), { has: "job" });
 });
 
 test("a Mac that was not shut down has a newer state than its first block says: that one gets the job", async (t) => {
