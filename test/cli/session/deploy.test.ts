@@ -54,7 +54,7 @@ test("a room at a time, behind a canary: the plan says all of it, and the group'
   }
   assert.deepEqual(await core.sessions.list(), [], "nothing was ordered");
   const miscounted = await run(...order, ...zone, "--confirm", "4 hosts");
-  assert.match(miscounted.stderr, /CONFIRM_WRONG[^]*--confirm room-b/);
+  assert.match(miscounted.stderr, /CONFIRM_WRONG[\s\S]*--confirm room-b/);
   const given = await run(...order, ...zone, "--confirm", "3 hosts");
   assert.equal(given.code, 0, given.stderr);
   const [session] = await core.sessions.list();

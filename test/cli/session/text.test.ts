@@ -2,46 +2,16 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostLine, sessionText } from "../../../cli/session/text.ts";
 import type { SessionBody, SessionHostBody } from "../../../server/api/schemas.ts";
+import { workingHost, workingSession } from "./session-bodies.ts";
 
 const host: SessionHostBody = {
-  id: "h-1",
-  name: "lab-07",
-  order: "running",
+  ...workingHost,
   state: "verifying",
   detail: "reading /dev/sda back",
-  percent: 42,
-  fault: null,
-  startedAtMs: 1000,
-  endedAtMs: null,
   kept: { bytes: 9 * 1024 ** 3, receivedBytes: 64 * 1024 ** 2 },
   timings: { verifying: 60_000 },
-  totalMs: 60_000,
-  wave: null,
-  heldBy: "",
-  lossShare: null,
-  slow: "",
-  leftMs: null,
 };
-const session: SessionBody = {
-  id: 3,
-  kind: "deploy",
-  image: "lab-debian",
-  imageVersion: 2,
-  to: "named",
-  target: "room-b",
-  state: "active",
-  createdAtMs: 0,
-  endedAtMs: null,
-  startAtMs: null,
-  startedAtMs: 0,
-  halted: null,
-  mostFailed: null,
-  limits: null,
-  retryOf: null,
-  leftMs: null,
-  streams: [],
-  hosts: [host, { ...host, id: "h-2", name: "lab-08", kept: null }],
-};
+const session: SessionBody = { ...workingSession, hosts: [host, { ...host, id: "h-2", name: "lab-08", kept: null }] };
 const kept = "9.0 GiB were right already, 64.0 MiB came";
 
 test("what a restore kept is said of the host while it is at work, and when it is done", () => {

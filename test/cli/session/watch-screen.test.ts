@@ -3,44 +3,15 @@ import { test } from "node:test";
 import { watchScreen } from "../../../cli/session/watch-screen.ts";
 import { Redrawn } from "../../../cli/terminal/redrawn.ts";
 import type { SessionBody, SessionHostBody } from "../../../server/api/schemas.ts";
+import { workingHost, workingSession } from "./session-bodies.ts";
 
-const host: SessionHostBody = {
-  id: "h-1",
-  name: "b-01",
-  order: "running",
-  state: "receiving",
-  detail: "",
-  percent: 58,
-  fault: null,
-  startedAtMs: 1000,
-  endedAtMs: null,
-  kept: null,
-  timings: {},
-  totalMs: 60_000,
-  wave: null,
-  heldBy: "",
-  lossShare: 0.0004,
-  slow: "",
-  leftMs: 250_000,
-};
+const host: SessionHostBody = { ...workingHost, name: "b-01", percent: 58, lossShare: 0.0004, leftMs: 250_000 };
 const session: SessionBody = {
+  ...workingSession,
   id: 41,
-  kind: "deploy",
   image: "lab-2026",
   imageVersion: 3,
-  to: "named",
-  target: "room-b",
-  state: "active",
-  createdAtMs: 0,
-  endedAtMs: null,
-  startAtMs: null,
-  startedAtMs: 0,
-  halted: null,
-  mostFailed: null,
-  limits: null,
-  retryOf: null,
   leftMs: 250_000,
-  streams: [],
   hosts: [
     { ...host, id: "h-3", name: "b-12", order: "pending", state: "pending", percent: null },
     { ...host, id: "h-4", name: "b-10", order: "done", totalMs: 500_000, percent: null },

@@ -1,21 +1,17 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { pino } from "pino";
-import { standardLoaders } from "../../../bsdp/boot-files.ts";
 import { decodeDhcpPacket, encodeDhcpPacket } from "../../../bsdp/dhcp-packet.ts";
 import { addressOption, byteOption, textOption } from "../../../bsdp/dhcp-values.ts";
 import type { BootPolicy } from "../../../bsdp/policy.ts";
 import type { BootTraceEntry } from "../../../server/boot-trace/boot-trace.ts";
 import { silenceInWords } from "../../../server/boot-trace/reasons.ts";
-import { DhcpAnswerer } from "../../../server/dhcp/answer.ts";
 import { BootClients } from "../../../server/dhcp/boot-clients.ts";
-import { LeaseBook } from "../../../server/dhcp/lease-book.ts";
 import { networksFrom } from "../../../server/dhcp/network.ts";
-import type { DhcpInterface, DhcpSettings } from "../../../server/dhcp/settings.ts";
+import type { DhcpSettings } from "../../../server/dhcp/settings.ts";
 import { bytesOf, packetVectors, vectorNamed } from "../../bsdp/packet-vectors.ts";
+import { answererWith, on } from "../dhcp/answerer.ts";
 import { memoryLeases } from "../dhcp/memory-leases.ts";
 
-const on: DhcpInterface = { name: "s0", address: "10.77.0.1", netmask: "255.255.255.0" };
 const full = { pools: ["10.77.0.50-10.77.0.51"], leaseSeconds: 600, leases: memoryLeases() };
 const network = networksFrom(on, full);
 const packet = (name: string) => bytesOf(vectorNamed(name).hex);
@@ -30,29 +26,13 @@ function bench(changes: Partial<DhcpSettings> = {}) {
   const told: BootTraceEntry[] = [];
   let nowMs = 1_000_000;
   const clients = new BootClients(() => nowMs);
-  const settings: DhcpSettings = {
-    interfaces: [on],
-    mode: "proxy",
-    policyOf: async () => ({ boot: "agent" }),
-    bootFiles: {
-      httpPort: 8440,
-      loaders: standardLoaders,
-      secureLoaders: {},
-      diskLoaders: {},
-      macImages: [{ index: 137, name: "DOE-Image", bootFile: "nbi/booter" }],
-      macPriority: 32768,
-    },
+  const answerer = answererWith({
     trace: { note: (entry) => told.push(entry) },
     clients,
-    log: pino({ level: "silent" }),
     // Each packet comes a second after the one before.
     now: () => (nowMs += 1000),
     ...changes,
-  };
-  const answerer = new DhcpAnswerer(
-    settings,
-    settings.full && new LeaseBook({ ...settings, store: settings.full.leases }, []),
-  );
+  });
   /** What is told of a packet, without its detail and address. */
   const tell = async (bytes: Uint8Array, at = arrival(), net?: typeof network) => {
     told.length = 0;

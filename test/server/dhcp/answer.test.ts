@@ -1,43 +1,24 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { pino } from "pino";
-import { standardLoaders } from "../../../bsdp/boot-files.ts";
 import { decodeDhcpPacket, encodeDhcpPacket, optionData } from "../../../bsdp/dhcp-packet.ts";
 import { byteOption } from "../../../bsdp/dhcp-values.ts";
 import type { BootPolicy } from "../../../bsdp/policy.ts";
-import { DhcpAnswerer } from "../../../server/dhcp/answer.ts";
-import { LeaseBook } from "../../../server/dhcp/lease-book.ts";
 import { networksFrom } from "../../../server/dhcp/network.ts";
-import type { DhcpInterface, DhcpSettings } from "../../../server/dhcp/settings.ts";
+import type { DhcpSettings } from "../../../server/dhcp/settings.ts";
 import { bytesOf, vectorNamed } from "../../bsdp/packet-vectors.ts";
+import { answererWith, on } from "./answerer.ts";
 import { memoryLeases } from "./memory-leases.ts";
 
-const on: DhcpInterface = { name: "s0", address: "10.77.0.1", netmask: "255.255.255.0" };
 const full = { pools: ["10.77.0.50-10.77.0.99"], leaseSeconds: 600, leases: memoryLeases() };
 const at67 = { port: 67, serverAddress: "10.77.0.1", source: { address: "0.0.0.0", port: 68 } };
 const packet = (name: string) => bytesOf(vectorNamed(name).hex);
 
 /** An answerer whose log lines are kept and whose clock stands still. */
-function bench(changes: Partial<DhcpSettings> = {}, others?: ConstructorParameters<typeof DhcpAnswerer>[2]) {
+function bench(changes: Partial<DhcpSettings> = {}, others?: Parameters<typeof answererWith>[1]) {
   const lines: Record<string, unknown>[] = [];
-  const settings: DhcpSettings = {
-    interfaces: [on],
-    mode: "proxy",
-    policyOf: async () => ({ boot: "agent" }),
-    bootFiles: {
-      httpPort: 8440,
-      loaders: standardLoaders,
-      secureLoaders: {},
-      diskLoaders: {},
-      macImages: [{ index: 137, name: "DOE-Image", bootFile: "nbi/booter" }],
-      macPriority: 32768,
-    },
-    log: pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) }),
-    now: () => 1_000_000,
-    ...changes,
-  };
-  const book = settings.full && new LeaseBook({ ...settings, store: settings.full.leases }, []);
-  return { answerer: new DhcpAnswerer(settings, book, others), lines };
+  const log = pino({}, { write: (line: string) => void lines.push(JSON.parse(line)) });
+  return { answerer: answererWith({ log, ...changes }, others), lines };
 }
 
 /** The same request as another exchange. */

@@ -4,10 +4,10 @@
  * It logs to stdout and ends with its input.
  */
 import { pino } from "pino";
-import { standardLoaders } from "../../../bsdp/boot-files.ts";
 import type { BootPolicy } from "../../../bsdp/policy.ts";
 import { Fault } from "../../../fault.ts";
 import { startDhcp } from "../../../server/dhcp/dhcp.ts";
+import { oneMacImage } from "./answerer.ts";
 import { memoryLeases } from "./memory-leases.ts";
 
 const given = JSON.parse(process.argv[2] ?? "{}") as {
@@ -26,14 +26,7 @@ try {
     interfaces: [{ name: given.name, address: given.address, netmask: "255.255.255.0" }],
     mode: given.mode,
     policyOf: async () => given.policy ?? { boot: "agent" },
-    bootFiles: {
-      httpPort: 8440,
-      loaders: standardLoaders,
-      secureLoaders: {},
-      diskLoaders: {},
-      macImages: [{ index: 137, name: "DOE-Image", bootFile: "nbi/booter" }],
-      macPriority: given.priority ?? 32768,
-    },
+    bootFiles: { ...oneMacImage, macPriority: given.priority ?? 32768 },
     full: {
       pools: (given.pool ?? "10.77.0.50-10.77.0.99").split(","),
       router: given.address,

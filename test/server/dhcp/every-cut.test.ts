@@ -1,13 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { pino } from "pino";
-import { standardLoaders } from "../../../bsdp/boot-files.ts";
 import type { BootPolicy } from "../../../bsdp/policy.ts";
 import type { Arrival } from "../../../bsdp/proxy.ts";
 import { Fault } from "../../../fault.ts";
-import { DhcpAnswerer } from "../../../server/dhcp/answer.ts";
-import { LeaseBook } from "../../../server/dhcp/lease-book.ts";
 import { networksFrom } from "../../../server/dhcp/network.ts";
 import type { DhcpSettings } from "../../../server/dhcp/settings.ts";
 import { pathOfName } from "../../../server/tftp/file-names.ts";
@@ -16,37 +12,29 @@ import { decodeTftp, encodeTftp, type TftpPacket } from "../../../server/tftp/pa
 import { ReadTransfer, type TransferAction } from "../../../server/tftp/read-transfer.ts";
 import { bytesOf, packetVectors } from "../../bsdp/packet-vectors.ts";
 import { assertAllowed, largestAnswer } from "./answer-rules.ts";
+import { answererWith, on, oneMacImage } from "./answerer.ts";
 import { memoryLeases } from "./memory-leases.ts";
 
 const seed = 20_261_122;
-const on = { name: "s0", address: "10.77.0.1", netmask: "255.255.255.0" };
 
 /** A real answerer on a clock that the test moves, in one mode. */
 function answererIn(mode: "proxy" | "full", policy: BootPolicy) {
   const clock = { nowMs: 1_000_000 };
   const full = { pools: ["10.77.0.50-10.77.0.99"], leaseSeconds: 600, leases: memoryLeases(), checksAddresses: false };
-  const settings: DhcpSettings = {
-    interfaces: [on],
+  const answerer = answererWith({
     mode,
     policyOf: async () => policy,
     bootFiles: {
-      httpPort: 8440,
-      loaders: standardLoaders,
-      secureLoaders: {},
-      diskLoaders: {},
+      ...oneMacImage,
       macImages: [
         { index: 137, name: "Re-image", bootFile: "nbi/booter", architectures: ["i386", "ppc"] },
         { index: 138, name: "NetBoot", bootFile: "nbi/other", isInstall: false },
       ],
-      macPriority: 32768,
     },
     ...(mode === "full" ? { full } : {}),
     macs: { boundImageOf: async () => ({ id: 0x81000089, untilMs: Number.MAX_SAFE_INTEGER }) },
-    log: pino({ level: "silent" }),
     now: () => clock.nowMs,
-  };
-  const book = mode === "full" ? new LeaseBook({ ...settings, store: full.leases }, []) : undefined;
-  const answerer = new DhcpAnswerer(settings, book);
+  });
   return {
     /** Every packet has a time of its own: neither the limit of answers nor the loop guard hides what would be said. */
     async answer(bytes: Uint8Array, arrival: Arrival) {
