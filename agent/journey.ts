@@ -96,6 +96,22 @@ export class Journey {
     return { ...this.#report(`${what} ${diskSentences[this.#disk]}`, nowMs), fault: { code, what, why, fix } };
   }
 
+  /** What is to be told of an agent that ended here and could not tell it itself. */
+  suddenEnd(): Report {
+    const what = `The agent ended without a word while it was ${this.#state}.`;
+    return {
+      state: "failed",
+      detail: `${what} ${diskSentences[this.#disk]}`,
+      ...(this.deployId === undefined ? {} : { deployId: this.deployId }),
+      fault: {
+        code: "AGENT_ENDED",
+        what,
+        why: "The kernel killed it, as a rule because memory was short, or it has a defect. Its last lines are on the machine's screen.",
+        fix: "Order it again. If it repeats, give the machine more memory or test it, and report this as a defect of bootcast.",
+      },
+    };
+  }
+
   done(detail: string, nowMs: number): Report {
     return { ...this.enter("done", detail, nowMs), timings: this.timings() };
   }

@@ -14,6 +14,7 @@ import type {
   Order,
   OrderScript,
   Registration,
+  Report,
   ScriptResult,
 } from "./contract.ts";
 import type { Erased } from "./disk/erase.ts";
@@ -36,6 +37,9 @@ export type LocalDisk = BlockTarget & {
   open(): Promise<void>;
   close(): Promise<void>;
 };
+
+/** A report that anybody can deliver. */
+export type LastWord = { readonly url: string; readonly token: string; readonly report: Report };
 
 /** One restore from a stream. */
 export type ReceiveRequest = {
@@ -125,8 +129,12 @@ export type AgentPorts = {
   readonly log: Logger;
   /** The end of what `log` was told, for the last report; absent: nothing of it is sent. */
   logEnd?(): string;
+  /** Keeps what somebody else is to tell the server should the agent end without a word; undefined: nothing. */
+  keepLastWord?(word: LastWord | undefined): void;
   /** The server named on the kernel's command line. */
   readonly givenServer: URL | undefined;
+  /** The enrolment token that this machine was started with; absent: none. */
+  readonly enrolment?: string | undefined;
   network(): BootNetwork;
   findServer(network: BootNetwork, say: (line: string) => void): Promise<URL>;
   connect(server: URL): ServerClient;

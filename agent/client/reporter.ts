@@ -6,7 +6,8 @@ import { Journey } from "../journey.ts";
 import type { AgentPorts } from "../ports.ts";
 import type { StepProgress } from "../step-progress.ts";
 import { backoffMs } from "./backoff.ts";
-import type { ServerClient } from "./server-client.ts";
+import { reportsPath, type ServerClient } from "./server-client.ts";
+import { serverNow } from "./servers.ts";
 
 const MOST_BETWEEN_TRIES_MS = 8000;
 /** A script that ran is told once. The restore does not wait longer for a server that does not answer. */
@@ -21,7 +22,7 @@ type Line = { readonly client: ServerClient; readonly host: Registration };
  * permission; an answer that says stop aborts `cancelled`.
  */
 export class Reporter {
-  readonly #ports: Pick<AgentPorts, "clock" | "screen" | "log" | "logEnd">;
+  readonly #ports: Pick<AgentPorts, "clock" | "screen" | "log" | "logEnd" | "keepLastWord">;
   readonly #journey: Journey;
   #line: Line | undefined;
   #underway: Promise<unknown> = Promise.resolve();
@@ -30,8 +31,10 @@ export class Reporter {
   #cancel = new AbortController();
   /** The last word, while the server has not heard it. */
   #unheard: Report | undefined;
+  /** The server has heard the last word. */
+  #isOver = false;
 
-  constructor(ports: Pick<AgentPorts, "clock" | "screen" | "log" | "logEnd">) {
+  constructor(ports: Pick<AgentPorts, "clock" | "screen" | "log" | "logEnd" | "keepLastWord">) {
     this.#ports = ports;
     this.#journey = new Journey(ports.clock.now());
   }
@@ -53,10 +56,12 @@ export class Reporter {
   order(deployId: string | undefined): void {
     this.#journey.deployId = deployId;
     this.#cancel = new AbortController();
+    this.#keepLastWord();
   }
 
   diskIs(disk: DiskState): void {
     this.#journey.diskIs(disk);
+    this.#keepLastWord();
   }
 
   /** What has become known of this machine. */
@@ -77,6 +82,7 @@ export class Reporter {
   /** A new state, or a new reason for being in it. */
   async enter(state: AgentState, detail: string, more: Pick<Report, "kept"> = {}): Promise<void> {
     const report = this.#journey.enter(state, detail, this.#ports.clock.now());
+    this.#keepLastWord();
     this.#ports.screen.state(state, detail);
     await this.#send({ ...report, ...more });
   }
@@ -95,6 +101,7 @@ export class Reporter {
     asks: Pick<Report, "challenge" | "disk"> = {},
   ): Promise<string | undefined> {
     const report = { ...this.#journey.enter(state, detail, this.#ports.clock.now()), ...asks };
+    this.#keepLastWord();
     this.#ports.screen.state(state, detail);
     const answer = await this.#deliver(report, withinMs);
     if (!answer.proceed) throw cancelledFault(answer.reason);
@@ -140,6 +147,7 @@ export class Reporter {
     }
     const log = this.#ports.logEnd?.();
     this.#unheard = log ? { ...report, log } : report;
+    this.#keepLastWord();
     return this.tellLast(withinMs);
   }
 
@@ -150,6 +158,8 @@ export class Reporter {
     try {
       await this.#deliver(report, withinMs);
       this.#unheard = undefined;
+      this.#isOver = true;
+      this.#keepLastWord();
       return true;
     } catch (error) {
       this.#ports.log.warn({ err: error }, "the last report was not heard");
@@ -168,6 +178,19 @@ export class Reporter {
     } catch (error) {
       this.#ports.log.warn({ err: error }, "a report was not heard");
     }
+  }
+
+  /** Only while there is an order: nobody waits for another word. */
+  #keepLastWord(): void {
+    const line = this.#line;
+    const report = this.#unheard ?? this.#journey.suddenEnd();
+    if (line === undefined || this.#isOver || report.deployId === undefined) {
+      this.#ports.keepLastWord?.(undefined);
+      return;
+    }
+    const { client, host } = line;
+    const url = new URL(reportsPath(host), serverNow(client.url)).href;
+    this.#ports.keepLastWord?.({ url, token: host.token, report });
   }
 
   async #deliver(report: Report, withinMs: number): Promise<ReportAnswer> {

@@ -13,11 +13,19 @@ import { type ServerPlace, Servers } from "./servers.ts";
 /** The server may hold the question for an order so long (contract: at most 25). */
 const ORDER_WAIT_SECONDS = 25;
 
+/** What shows who a machine is, besides its inventory. */
+export type RegistrationProof = {
+  /** The enrolment token that it was started with. */
+  readonly enrolment?: string | undefined;
+  /** What this agent was given before, by this server or another one of the site. */
+  readonly before?: Registration | undefined;
+};
+
 /** The server as a host sees it; streams and captures have their own clients (stream/control.ts, agent/capture/client.ts). */
 export type ServerClient = {
   /** Where it is, for those that speak with it of streams and captures; other servers of the site as it tells of them. */
   readonly url: ServerPlace;
-  register(inventory: Inventory): Promise<Registration>;
+  register(inventory: Inventory, proof?: RegistrationProof): Promise<Registration>;
   order(host: Registration, signal?: AbortSignal): Promise<Order>;
   report(host: Registration, report: Report): Promise<ReportAnswer>;
   /** What it hears of the server's test. */
@@ -43,11 +51,13 @@ export function connect(url: URL, onDate?: (heard: HeardDate) => void): ServerCl
     servers.learn(from, answer.servers);
     return answer;
   };
-  const host = (registration: Registration) => `/agent/v1/hosts/${encodeURIComponent(registration.hostId)}`;
   return {
     url: servers,
-    register: (inventory) =>
-      learning((onServer) => ask(Registration, "POST", "/agent/v1/hosts", { body: inventory, onDate, onServer })),
+    register: (inventory, { enrolment, before } = {}) => {
+      const body = enrolment === undefined ? inventory : { ...inventory, enrolment };
+      const key = before === undefined ? {} : { token: before.token };
+      return learning((onServer) => ask(Registration, "POST", "/agent/v1/hosts", { body, ...key, onDate, onServer }));
+    },
     order: (registration, signal) =>
       ask(Order, "GET", `${host(registration)}/order?waitSeconds=${ORDER_WAIT_SECONDS}`, {
         token: registration.token,
@@ -56,10 +66,19 @@ export function connect(url: URL, onDate?: (heard: HeardDate) => void): ServerCl
       }),
     report: (registration, body) =>
       learning((onServer) =>
-        ask(ReportAnswer, "POST", `${host(registration)}/reports`, { token: registration.token, body, onServer }),
+        ask(ReportAnswer, "POST", reportsPath(registration), { token: registration.token, body, onServer }),
       ),
     hearing: (registration, word) =>
       ask(HearingAnswer, "POST", `${host(registration)}/hearing`, { token: registration.token, body: word }),
     close,
   };
+}
+
+function host({ hostId }: Registration): string {
+  return `/agent/v1/hosts/${encodeURIComponent(hostId)}`;
+}
+
+/** Where a host's reports go. */
+export function reportsPath(registration: Registration): string {
+  return `${host(registration)}/reports`;
 }

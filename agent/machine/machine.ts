@@ -43,7 +43,8 @@ import { rereadPartitions, restoredVolumes } from "../volumes/partitions.ts";
 import { withVolume } from "../volumes/volumes.ts";
 import { setClock } from "./clock-from-server.ts";
 import { availableMemoryBytes, readInventory, readPower } from "./inventory.ts";
-import type { KernelArguments } from "./kernel-arguments.ts";
+import { enrolmentToken, type KernelArguments } from "./kernel-arguments.ts";
+import { lastWordIn } from "./last-word.ts";
 import { logEnd } from "./log-end.ts";
 import type { MachineFiles } from "./machine-files.ts";
 import { bootNetwork } from "./network.ts";
@@ -52,7 +53,11 @@ import { systemUuidBytes } from "./smbios.ts";
 import type { Tools } from "./tools.ts";
 
 const FIND_WITHIN_MS = 300_000;
+/** A boot image, or a layer over it, may bring the enrolment token. */
+const ENROLMENT_PATH = "/etc/bootcast/enrolment";
 const MOUNT_DIRECTORY = "/run/bootcast/mnt";
+/** /init says it there. */
+const LAST_WORD_DIRECTORY = "/run/bootcast/last-word";
 const SCRIPT_DIRECTORY = "/run/bootcast/scripts";
 
 export type MachineOptions = {
@@ -66,6 +71,8 @@ export type MachineOptions = {
   /** The text console that a person looks at, where there is one. */
   readonly screenPath: string | undefined;
   readonly kernel: KernelArguments;
+  /** The file that holds the enrolment token where the kernel's command line has none. */
+  readonly enrolmentPath?: string | undefined;
   /**
    * Keys whose images may be restored. The first is the site's own: only its server is obeyed, because a key that
    * the site had before may have been stolen, and another site may not order what is erased here.
@@ -75,7 +82,7 @@ export type MachineOptions = {
 
 /** The ports of the machine that the agent runs on. */
 export function machinePorts(options: MachineOptions): AgentPorts {
-  const { version, files, tools, log, logPath, screen, screenPath, kernel, trusted } = options;
+  const { version, files, tools, log, logPath, screen, screenPath, kernel, enrolmentPath, trusted } = options;
   const masters = trusted.slice(0, 1);
   const groupKeys = new GroupKeys();
   const machine = { tools, files, nvme: nvmeDevices, log, clock: realClock, mountDirectory: MOUNT_DIRECTORY };
@@ -85,8 +92,10 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     clock: realClock,
     screen,
     log,
+    keepLastWord: lastWordIn(LAST_WORD_DIRECTORY, log),
     logEnd: () => logEnd(files.text(logPath)),
     givenServer: kernel.server,
+    enrolment: kernel.enrolment ?? enrolmentToken(files.text(enrolmentPath ?? ENROLMENT_PATH)),
     network: () => bootNetwork(networkInterfaces(), kernel.bootMac),
     findServer: (network, say) =>
       findServer({
