@@ -2,7 +2,7 @@
  * What server and agent say to each other: HTTP under `/agent/v1`, JSON bodies.
  * The only file of `agent/` that `server/` may import; the messages themselves lie in `contract/`.
  *
- *   POST /agent/v1/hosts                                Inventory      ► Registration
+ *   POST /agent/v1/hosts                                RegistrationRequest ► Registration
  *   GET  /agent/v1/hosts/:hostId/order?waitSeconds=N                   ► Order   (long poll, N <= 25)
  *   POST /agent/v1/hosts/:hostId/reports                Report         ► ReportAnswer
  *   POST /agent/v1/hosts/:hostId/hearing                Hearing        ► HearingAnswer (what it heard of a test)

@@ -2,7 +2,7 @@ import { Fault } from "../fault.ts";
 import { Capture } from "./capture/capture.ts";
 import { backoffMs } from "./client/backoff.ts";
 import { Reporter } from "./client/reporter.ts";
-import type { Afterwards, AgentState, HearingTest, Inventory, Order } from "./contract.ts";
+import type { Afterwards, AgentState, HearingTest, Inventory, Order, Registration } from "./contract.ts";
 import { Deploy } from "./deploy.ts";
 import type { DeployOrder, Host } from "./deploy-order.ts";
 import { formatDuration, formatSize } from "./disk/sizes.ts";
@@ -36,6 +36,8 @@ class AgentRun {
   readonly #ports: AgentPorts;
   readonly #reporter: Reporter;
   #afterwards: Afterwards = "reboot";
+  /** What a server gave this agent last: it is the same one still when it registers again. */
+  #before: Registration | undefined;
 
   constructor(ports: AgentPorts) {
     this.#ports = ports;
@@ -101,7 +103,8 @@ class AgentRun {
     const deadline = ports.clock.now() + limits.registerMs;
     for (let tries = 0; ; tries += 1) {
       try {
-        const host = await client.register(inventory);
+        const host = await client.register(inventory, { enrolment: ports.enrolment, before: this.#before });
+        this.#before = host;
         reporter.reportTo({ client, host });
         reporter.about({ hostName: host.name });
         return { client, host, network };

@@ -24,10 +24,11 @@ const REMOTE_SHELL_PATH = `${LOG_DIRECTORY}/remote-shell`;
  * Runs the agent on this machine until it restarts. The console gets lines for
  * people, the log file gets everything.
  *
+ * @param options.enrolmentPath a file with the enrolment token, for where the kernel's command line has none
  * @returns the exit code for /init, when the restart is already under way or impossible
  * @throws {Fault} NOT_IN_BOOT_IMAGE, before anything was done
  */
-export async function startAgent(): Promise<number> {
+export async function startAgent(options: { readonly enrolmentPath?: string | undefined } = {}): Promise<number> {
   assertInsideBootImage(thisMachine);
   mkdirSync(LOG_DIRECTORY, { recursive: true });
   // Written at once: the last lines before a crash are the ones that matter.
@@ -49,6 +50,7 @@ export async function startAgent(): Promise<number> {
         logPath,
         screen,
         screenPath,
+        ...options,
         kernel: parseKernelArguments(thisMachine.text("/proc/cmdline")),
         trusted: parseSiteKeys(thisMachine.text(SITE_KEYS_PATH)),
       }),

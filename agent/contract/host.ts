@@ -35,6 +35,13 @@ export const Inventory = Type.Object({
 });
 export type Inventory = Static<typeof Inventory>;
 
+/** What an agent says to register. Its own key of before, if it has one, is in the authorization header. */
+export const RegistrationRequest = Type.Object({
+  ...Inventory.properties,
+  /** The enrolment token that it was started with. It is a secret: of the server's logs, events and tables none has it. */
+  enrolment: Type.Optional(Type.String({ maxLength: 200 })),
+});
+
 export const Registration = Type.Object({
   hostId: Type.String(),
   /** The name the server gave this host, "lab-01". */

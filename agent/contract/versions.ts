@@ -1,8 +1,8 @@
 /**
  * What an agent understands, said in its Inventory: 1 or nothing, deploys; 2, captures too; 3, what an order says of
- * the disk; 4, what becomes of the disk afterwards; 5, streams at another server of the site. A server gives an agent no order that it would not understand.
+ * the disk; 4, what becomes of the disk afterwards; 5, streams at another server of the site; 6, enrolment tokens. A server gives an agent no order that it would not understand.
  */
-export const CONTRACT_VERSION = 5;
+export const CONTRACT_VERSION = 6;
 export const CAPTURES_SINCE = 2;
 /** Rules for choosing a disk, ways to erase it, and what it may hold. */
 export const DISK_TERMS_SINCE = 3;
@@ -21,6 +21,8 @@ export const PARTS_SINCE = 4;
 
 /** Several servers that know the same: an order's stream may be at another one. */
 export const SERVERS_SINCE = 5;
+/** What machines show when they register, to be approved by themselves. */
+export const ENROLMENT_SINCE = 6;
 
 /** Scripts that run when the disk is restored. */
 export const SCRIPTS_SINCE = 3;

@@ -4,6 +4,8 @@ export type KernelArguments = {
   readonly server: URL | undefined;
   /** `BOOTIF=01-52-54-00-12-34-56` (PXELINUX's spelling): the card that booted, lower case with colons. */
   readonly bootMac: string | undefined;
+  /** `bootcast.enrol=…`: the enrolment token that the server's boot text, or a stick, has for this machine. */
+  readonly enrolment: string | undefined;
 };
 
 /**
@@ -14,12 +16,20 @@ export type KernelArguments = {
 export function parseKernelArguments(commandLine: string): KernelArguments {
   let server: URL | undefined;
   let bootMac: string | undefined;
+  let enrolment: string | undefined;
   for (const word of commandLine.split(/\s+/)) {
     const [name, value] = splitOnce(word);
     if (name === "bootcast.server") server = httpUrl(value) ?? server;
+    if (name === "bootcast.enrol") enrolment = enrolmentToken(value) ?? enrolment;
     if (name === "BOOTIF") bootMac = macOf(value) ?? bootMac;
   }
-  return { server, bootMac };
+  return { server, bootMac, enrolment };
+}
+
+/** A token as a command line or a file has it; undefined for what can be none. */
+export function enrolmentToken(text: string): string | undefined {
+  const token = text.trim();
+  return /^[A-Za-z0-9_-]{16,200}$/.test(token) ? token : undefined;
 }
 
 function splitOnce(word: string): [string, string] {

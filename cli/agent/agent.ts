@@ -31,6 +31,10 @@ export function agentCommand(): Command {
     .option("--noverify", "with --local: do not read the disk back")
     .option("--trust <file>", "with --local: public keys (PEM) whose images are accepted")
     .option("--data-dir <dir>", "with --local: where the store and the site's key are (BOOTCAST_DATA_DIR)")
+    .option(
+      "--enrol-file <file>",
+      "inside the boot image: a file with the enrolment token (bootcast host enrolment show)",
+    )
     .option("--plan", "show what naming a restored disk would change; nothing is changed")
     .option(
       "--disk <path>",
@@ -41,10 +45,13 @@ export function agentCommand(): Command {
     .option("--host-name <name>", "with --plan: who the restored system is to be (default: this machine's name)")
     .option("--mac <address>", "with --plan: the host's Ethernet address (default: this machine's)")
     .option("--hardware-uuid <uuid>", "with --plan: the Hardware UUID of a Mac (default: this machine's)")
-    .action(async ({ local, plan, dataDir, images, network, ...flags }: AgentFlags) => {
+    .action(async ({ local, plan, dataDir, images, network, enrolFile, ...flags }: AgentFlags) => {
       if (plan === true) await runPlan(flags);
       else
-        process.exitCode = local === true ? await runLocal({ ...flags, dataDir, images, network }) : await startAgent();
+        process.exitCode =
+          local === true
+            ? await runLocal({ ...flags, dataDir, images, network })
+            : await startAgent({ enrolmentPath: enrolFile });
     });
 }
 
@@ -55,6 +62,7 @@ type AgentFlags = PlanFlags & {
   readonly network: boolean;
   readonly noverify?: boolean;
   readonly trust?: string;
+  readonly enrolFile?: string;
   readonly dataDir?: string | undefined;
 };
 

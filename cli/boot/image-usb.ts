@@ -181,7 +181,11 @@ function readEnrolmentToken(path: string): string {
   const fault = (why: string, cause?: unknown) =>
     new Fault(
       "ENROLMENT_FILE",
-      { what: `${path} holds no enrolment token.`, why, fix: `Write one into it: bootcast host enrolment show > ${path}` },
+      {
+        what: `${path} holds no enrolment token.`,
+        why,
+        fix: `Write one into it: bootcast host enrolment show > ${path}`,
+      },
       cause,
     );
   let text: string;
@@ -191,7 +195,8 @@ function readEnrolmentToken(path: string): string {
     throw fault(error instanceof Error ? error.message : String(error), error);
   }
   const token = enrolmentToken(text);
-  if (token === undefined) throw fault("A token has letters, digits, hyphens and underscores only, and nothing is around it.");
+  if (token === undefined)
+    throw fault("A token has letters, digits, hyphens and underscores only, and nothing is around it.");
   return token;
 }
 

@@ -12,7 +12,7 @@ const WHICH = "names, ids or MAC addresses of hosts, groups, label=…, or group
 /** `bootcast host approve`: hosts that appeared by themselves may be erased from now on, when somebody orders it. */
 export function hostApproveCommand(): Command {
   const command = new Command("approve").description(
-    "Approves hosts that appeared by themselves, where hosts.approve is ask. Nothing of them is erased before.",
+    'Approves hosts that appeared by themselves, where hosts.approve is "ask", or "token" and they showed none. Nothing of them is erased before.',
   );
   examples(command, [
     "bootcast host list --state new",

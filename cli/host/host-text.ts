@@ -34,6 +34,19 @@ function seenText({ lastSeenMs }: HostBody, nowMs: number): string {
   return lastSeenMs === 0 ? "never" : ago(nowMs - lastSeenMs);
 }
 
+function approvalFacts({ name, isApproved, lacks }: HostBody): string[][] {
+  const command = `bootcast host approve ${name}`;
+  if (!isApproved) return [["Approved", lacks === null ? `no: ${command}` : `${lackWords[lacks]}: ${command}`]];
+  if (lacks === null) return [];
+  return [["Refused", `a machine that says it is ${name} (${lackWords[lacks]}); to let it in: ${command}`]];
+}
+
+const lackWords = {
+  none: "no, it showed no enrolment token",
+  "too-old": "no, its boot image is too old to show an enrolment token",
+  wrong: "no, its enrolment token is not, or no longer, this site's",
+} as const;
+
 type Past = {
   readonly events: readonly EventBody[];
   readonly history: InventoryHistoryBody["history"];
@@ -53,7 +66,7 @@ export function hostText(host: HostBody, { events, history, nowMs }: Past): stri
     ["Group", host.group ?? "none"],
     ["Labels", host.labels.join(" ") || "none"],
     ...(host.note === null ? [] : [["Note", host.note.replaceAll("\n", " / ")]]),
-    ...(host.isApproved ? [] : [["Approved", `no: bootcast host approve ${host.name}`]]),
+    ...approvalFacts(host),
     ...host.disks.flatMap((disk) => [
       ["Disk", describeDisk(disk) + (disk.place === undefined ? "" : ` at ${disk.place}`)],
       ...(disk.holds === undefined ? [] : [["", `holds ${contentText(disk).replace(/^.*?: /, "")}`]]),

@@ -7,6 +7,7 @@ import { configOptions } from "../settings/configuration.ts";
 import { examples, globalOptions, printResult, say } from "../terminal/output.ts";
 import { hostBootCommand } from "./boot.ts";
 import { hostApproveCommand, hostGroupCommand, hostLabelCommand, hostNoteCommand, selectOf } from "./care.ts";
+import { hostEnrolmentCommand } from "./enrolment.ts";
 import { hostTable, hostText } from "./host-text.ts";
 import { hostAddCommand, hostExportCommand, hostImportCommand } from "./lists.ts";
 import { hostLockCommand, hostUnlockCommand } from "./lock.ts";
@@ -36,6 +37,7 @@ export function hostCommand(): Command {
     .addCommand(hostImportCommand())
     .addCommand(hostExportCommand())
     .addCommand(hostApproveCommand())
+    .addCommand(hostEnrolmentCommand())
     .addCommand(renameCommand())
     .addCommand(hostGroupCommand())
     .addCommand(hostLabelCommand())

@@ -6,6 +6,7 @@ import type { Config } from "../../server/config/config.ts";
 import type { Database } from "../../server/db/database.ts";
 import { readBsdpClients } from "../../server/dhcp/bsdp-clients.ts";
 import type { EventLog } from "../../server/events.ts";
+import type { Enrolment } from "../../server/hosts/enrolment/enrolment.ts";
 import { Hosts } from "../../server/hosts/hosts.ts";
 import { readNameList } from "../../server/hosts/name-list.ts";
 import { reverseName } from "../../server/hosts/reverse-name.ts";
@@ -38,8 +39,10 @@ type WiringOptions = {
 };
 
 /** The hosts. Lists that they are named by are read once now, so that one that cannot be read is told at the start. */
-export async function hostsOf(options: Pick<WiringOptions, "config" | "db" | "events">): Promise<Hosts> {
-  const { config, db, events } = options;
+export async function hostsOf(
+  options: Pick<WiringOptions, "config" | "db" | "events"> & { readonly enrolment: Enrolment },
+): Promise<Hosts> {
+  const { config, db, events, enrolment } = options;
   const { values } = config;
   await checkForUse(config);
   return new Hosts({
@@ -63,6 +66,7 @@ export async function hostsOf(options: Pick<WiringOptions, "config" | "db" | "ev
       return path === undefined ? undefined : () => readBsdpClients(path);
     },
     reverseName,
+    enrolment,
   });
 }
 

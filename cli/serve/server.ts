@@ -6,6 +6,7 @@ import { bootTraceRoutes } from "../../server/api/boot-routes.ts";
 import { bootScriptRoutes } from "../../server/api/boot-script-routes.ts";
 import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
 import { doctorRoutes, hearingTestRoute } from "../../server/api/doctor-routes.ts";
+import { enrolmentRoutes } from "../../server/api/enrolment-routes.ts";
 import { hostBootRoutes } from "../../server/api/host-boot-routes.ts";
 import { hostRoutes } from "../../server/api/host-routes.ts";
 import { imageRoutes } from "../../server/api/image-routes.ts";
@@ -28,10 +29,11 @@ import { doctorMetrics } from "../../server/doctor/doctor.ts";
 import { HearingTests } from "../../server/doctor/hearing.ts";
 import { sendHearingTest } from "../../server/doctor/send-hearing-test.ts";
 import { EventLog, type NewEvent } from "../../server/events.ts";
+import { Enrolment } from "../../server/hosts/enrolment/enrolment.ts";
 import { HostBoot } from "../../server/hosts/host-boot-settings.ts";
 import { agentRoutes } from "../../server/http/agent-api.ts";
-import { hearingRoute } from "../../server/http/hearing-route.ts";
 import { limitConnections } from "../../server/http/connections.ts";
+import { hearingRoute } from "../../server/http/hearing-route.ts";
 import { createHttp, listenTcp, onlyAt, plainAddress } from "../../server/http/http.ts";
 import { advertise } from "../../server/network/dnssd.ts";
 import { InterfaceWatch } from "../../server/network/interface-watch.ts";
@@ -154,7 +156,8 @@ async function start(
   });
   parts.defer(() => hub.close());
   shared.holding(hub);
-  const hosts = await hostsOf({ config, db, events });
+  const enrolment = new Enrolment({ db, events, now });
+  const hosts = await hostsOf({ config, db, events, enrolment });
   const opener = streamOpener({ hub, store, key, config, log: log.child({ part: "stream" }), tell });
   let httpPort = values["http.port"];
   // Nobody is woken before the server is up.
@@ -226,6 +229,7 @@ async function start(
     get passServer() {
       return values["boot.pass_server"];
     },
+    enrolmentFor: (mac) => enrolment.tokenFor(mac),
     menu,
   });
   await http.register(bootRoutes, {
@@ -314,6 +318,7 @@ async function start(
   captureOrderRoutes(api, { captures });
   scriptRoutes(api, { scripts });
   hostRoutes(api, hostParts);
+  enrolmentRoutes(api, { enrolment });
   scheduleRoutes(api, byItself);
   notifyRoutes(api, byItself);
   hostBootRoutes(api, { hosts, hostBoot, policyOf, site: boot });

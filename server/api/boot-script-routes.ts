@@ -26,7 +26,7 @@ export function bootScriptRoutes(
       const { host, reader } = request.query;
       const mac = macOf(host) ?? (await hosts.find(host)).mac;
       // No client has this address, so a menu's link in this text is good for nobody.
-      const asker = { mac, server: options.server(), client: "command line" };
+      const asker = { mac, server: options.server(), client: "command line", isShown: true };
       const { text } = await (reader === "grub" ? texts.grub(asker) : texts.script(asker));
       return { mac, reader, text };
     },

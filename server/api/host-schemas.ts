@@ -1,5 +1,6 @@
 import { Type } from "typebox";
 import { agentStates, Disk, FaultBody } from "../../agent/contract.ts";
+import { lacks } from "../hosts/enrolment/admission.ts";
 import { hostStates } from "../hosts/host-status.ts";
 import { LATEST_MS, Nullable, oneOf } from "./schemas.ts";
 
@@ -43,6 +44,8 @@ export const HostBody = Type.Object({
   note: Nullable(Type.String()),
   /** False: nothing of it is erased before a person approves it. */
   isApproved: Type.Boolean(),
+  /** What it, or a machine that says it is this host, lacks to need no person: a token, or a newer boot image. */
+  lacks: Nullable(oneOf(lacks)),
   /** Nothing of it is erased as long as this holds; null: it is not locked now. */
   lock: Nullable(
     Type.Object({

@@ -1,7 +1,8 @@
 import type { Logger } from "pino";
 import type { Database } from "../db/database.ts";
 import type { BootClients } from "../dhcp/boot-clients.ts";
-import type { EventLog } from "../events.ts";
+import type { EventLog, StoredEvent } from "../events.ts";
+import { type Lack, unapprovedText } from "../hosts/enrolment/admission.ts";
 import type { TracedEntry } from "./boot-trace.ts";
 import { BootTraceHosts } from "./hosts.ts";
 import { BootTraceLog } from "./log.ts";
@@ -47,9 +48,17 @@ export class BootTraceService {
     service.#prune();
     // The agent's first word is the end of the way that is traced here.
     events.subscribe(({ kind, data }, isOurs) => {
-      if (kind !== "host.registered" || !isOurs) return;
+      if (!isOurs) return;
+      if (kind === "host.refused" || kind === "host.twice") {
+        const { mac, name, why } = data as { mac?: string; name?: string; why?: string };
+        const reason = refusals[why ?? ""];
+        if (mac === undefined || reason === undefined) return;
+        const answered = `is not ${name}`;
+        log.note({ service: "http", mac, asked: "the agent registers", answered, reason, isRefusal: true });
+      }
+      if (kind !== "host.registered") return;
       const { mac, name } = data as { mac: string; name: string };
-      log.note({ service: "http", mac, asked: "the agent registers", answered: `is ${name}` });
+      log.note({ service: "http", mac, asked: "the agent registers", ...answerTo(name, data) });
     });
     return service;
   }
@@ -84,6 +93,20 @@ export class BootTraceService {
     this.#store.prune().catch((error) => this.#logger.warn({ err: error }, "old boot events could not be removed"));
   }
 }
+
+/** What came of a registration. */
+function answerTo(name: string, { isApproved, lacks }: StoredEvent["data"]) {
+  if (isApproved !== false) return { answered: `is ${name}` };
+  const why = unapprovedText((lacks ?? null) as Lack | null);
+  return { answered: `is ${name}`, reason: `it is ${why}; bootcast host approve ${name}` };
+}
+
+/** Why a machine does not get the place of a host. */
+const refusals: Readonly<Record<string, string>> = {
+  working: "another machine has that place and is at work",
+  alive: "another machine has that place, and this one showed no enrolment token",
+  unproved: "it showed no enrolment token, and showed one before",
+};
 
 /** Whether an entry in memory passes the filter. */
 export function isWanted(entry: TracedEntry, { macs, sinceMs = 0, afterId = 0 }: TraceFilter): boolean {

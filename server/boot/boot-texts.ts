@@ -9,6 +9,8 @@ export type BootTextOptions = {
   readonly kernelArgs: string;
   /** Put the server's address on the kernel's command line. */
   readonly passServer: boolean;
+  /** What the agent on the machine with this address shows when it registers; nothing unless given. */
+  readonly enrolmentFor?: ((mac: string) => Promise<string>) | undefined;
   /** Without it a machine that is to show the menu starts its disk. */
   readonly menu?: Pick<MachineMenu, "menuFor" | "order"> | undefined;
 };
@@ -21,6 +23,8 @@ export type TextAsker = {
   readonly server: string;
   /** Its address. */
   readonly client: string;
+  /** A person who looks at the text, and not the machine: it has no secrets. */
+  readonly isShown?: boolean;
 };
 
 /** A text, and what it boots. */
@@ -46,8 +50,9 @@ export class BootTexts {
     const { policyOf, kernelArgs, passServer, menu } = this.#options;
     const { mac, server, client } = asker;
     const policy = await policyOf(mac);
+    const enrolment = await this.#enrolment(asker, policy);
     const shown = policy.boot === "menu" ? await menu?.menuFor(mac, { address: client, canOrder: false }) : undefined;
-    return { text: renderGrub({ mac, policy, server, kernelArgs, passServer, menu: shown }), policy };
+    return { text: renderGrub({ mac, policy, server, kernelArgs, passServer, enrolment, menu: shown }), policy };
   }
 
   /** What is the same for every machine, and goes on to the one above: for iPXE and for GRUB. */
@@ -68,11 +73,19 @@ export class BootTexts {
     return this.#script(asker, answer.notice);
   }
 
-  async #script({ mac, server, client }: TextAsker, notice: string | undefined): Promise<BootText> {
+  async #enrolment({ mac, isShown = false }: TextAsker, { boot }: BootPolicy): Promise<string | undefined> {
+    const { enrolmentFor } = this.#options;
+    if (boot !== "agent" || enrolmentFor === undefined) return undefined;
+    return isShown ? "SECRET" : enrolmentFor(mac);
+  }
+
+  async #script(asker: TextAsker, notice: string | undefined): Promise<BootText> {
     const { policyOf, kernelArgs, passServer, menu } = this.#options;
+    const { mac, server, client } = asker;
     const policy = await policyOf(mac);
+    const enrolment = await this.#enrolment(asker, policy);
     const shown = policy.boot === "menu" ? await menu?.menuFor(mac, { address: client, canOrder: true }) : undefined;
-    const input = { mac, policy, server, kernelArgs, passServer, menu: shown };
+    const input = { mac, policy, server, kernelArgs, passServer, enrolment, menu: shown };
     return { text: renderScript(notice === undefined ? input : { ...input, notice }), policy };
   }
 }

@@ -10,6 +10,8 @@ export type GrubInput = {
   readonly server: string;
   readonly kernelArgs: string;
   readonly passServer: boolean;
+  /** What the agent shows when it registers. */
+  readonly enrolment?: string | undefined;
   /** With the policy "menu". Entries that need the server's answer are not shown: GRUB cannot ask for a PIN. */
   readonly menu?: Menu | undefined;
 };
@@ -82,11 +84,12 @@ const diskFunction = [
   "}",
 ];
 
-function agentLines({ mac, server, kernelArgs, passServer }: GrubInput): string[] {
+function agentLines({ mac, server, kernelArgs, passServer, enrolment }: GrubInput): string[] {
   const words = [
     ...kernelWords(checkedKernelArgs(kernelArgs)),
     `BOOTIF=01-${mac.replaceAll(":", "-")}`,
     ...(passServer ? [`bootcast.server=${server}`] : []),
+    ...(enrolment === undefined ? [] : [`bootcast.enrol=${enrolment}`]),
   ];
   return [
     echo(`bootcast: this machine is ${mac}`),

@@ -13,6 +13,8 @@ export type ScriptInput = {
   readonly kernelArgs: string;
   /** Whether the agent is told the server's address, or finds it by itself. */
   readonly passServer: boolean;
+  /** What the agent shows when it registers. */
+  readonly enrolment?: string | undefined;
   /** With the policy "menu". */
   readonly menu?: Menu | undefined;
   /** Shown first: what came of the person's choice. */
@@ -91,7 +93,7 @@ function scriptOf(lines: readonly string[]): string {
 }
 
 function agentLines(input: ScriptInput): string[] {
-  const { mac, server, kernelArgs, passServer } = input;
+  const { mac, server, kernelArgs, passServer, enrolment } = input;
   const args = [
     // An EFI kernel finds its initrd by this name, the last part of the initrd's URL.
     "initrd=initramfs.img",
@@ -99,6 +101,7 @@ function agentLines(input: ScriptInput): string[] {
     // The form PXELINUX made common: hardware type 1 (Ethernet), then the address.
     `BOOTIF=01-${mac.replaceAll(":", "-")}`,
     passServer ? `bootcast.server=${server}` : "",
+    enrolment === undefined ? "" : `bootcast.enrol=${enrolment}`,
   ].filter((arg) => arg !== "");
   return [
     "echo",

@@ -4,7 +4,7 @@ import { parse, TomlError } from "smol-toml";
 import { Fault } from "../../fault.ts";
 import { jumboModes } from "../../multicast/frame-size.ts";
 import { rateModes } from "../../multicast/rate-control.ts";
-import { approvals } from "../hosts/host-registration.ts";
+import { approvals } from "../hosts/enrolment/admission.ts";
 import { nameSources } from "../hosts/name-sources.ts";
 import { mailSecurity } from "../notify/mail-settings.ts";
 import { nearest } from "./nearest.ts";
@@ -106,7 +106,10 @@ const settings = {
   "hosts.names_csv": setting(kind.file),
   /** The list for the source "bsdp": /var/db/bsdpd_clients of an Apple NetBoot server. */
   "hosts.names_bsdp": setting(kind.file),
-  /** Whether a machine that appears by itself may be given orders that erase, or a person is asked about each. */
+  /**
+   * Whether a machine that appears by itself may be given orders that erase: all may, those that show an enrolment token
+   * may, or a person is asked about each.
+   */
   "hosts.approve": setting(kind.oneOf(...approvals), "auto"),
   /** Networks behind routers that magic packets are sent to as well; the routers have to forward directed broadcasts. */
   "hosts.wake_networks": setting(kind.listOf(kind.network), []),

@@ -3,6 +3,7 @@ import type { Migration } from "kysely/migration";
 import { access } from "./access.ts";
 import { alive } from "./alive.ts";
 import { diskFit } from "./disk-fit.ts";
+import { enrolment } from "./enrolment.ts";
 import { hostCards } from "./host-cards.ts";
 import { hostDesk } from "./host-desk.ts";
 import { hostLogs } from "./host-logs.ts";
@@ -39,6 +40,7 @@ export const migrations: Readonly<Record<string, Migration>> = {
   "0018-host-cards": { up: hostCards },
   "0019-servers": { up: servers },
   "0020-host-logs": { up: hostLogs },
+  "0021-enrolment": { up: enrolment },
 };
 
 async function first(db: Kysely<unknown>): Promise<void> {

@@ -11,6 +11,7 @@ export type Tables = {
   host_cards: HostCardTable;
   host_labels: HostLabelTable;
   host_logs: HostLogTable;
+  enrolment: EnrolmentTable;
   deploys: DeployTable;
   deploy_hosts: DeployHostTable;
   deploy_streams: DeployStreamTable;
@@ -218,6 +219,19 @@ export type HostTable = {
   lock_reason: Generated<string | null>;
   lock_by: Generated<string | null>;
   lock_until_ms: Generated<number | null>;
+  /** 1: it showed a good enrolment token when it registered last. */
+  is_enrolled: Generated<number>;
+  /** What it, or a machine that says it is this one, lacks to need no person (server/hosts/enrolment); null: nothing. */
+  lacks: Generated<string | null>;
+};
+
+/** What the site's enrolment tokens are made of. */
+export type EnrolmentTable = {
+  id: number;
+  secret: string;
+  made_at_ms: number;
+  /** Until when its tokens are good; null: they are today's. */
+  until_ms: number | null;
 };
 
 export type HostLabelTable = {

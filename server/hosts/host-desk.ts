@@ -21,8 +21,9 @@ export class HostDesk {
   /** From now on they may be given orders that erase. @throws {Fault} as `Hosts.select` */
   approve(words: readonly string[]): Promise<Host[]> {
     return this.#each(words, async (change, host) => {
-      if (host.isApproved) return;
-      await set(change, host, { is_approved: 1 });
+      if (host.isApproved && host.lacks === null) return;
+      // A person's word stands for the token, until the host shows one again.
+      await set(change, host, { is_approved: 1, is_enrolled: 0, lacks: null });
       await change.record({ kind: "host.approved", hostId: host.id, data: { name: host.name } });
     });
   }
@@ -101,6 +102,8 @@ export class HostDesk {
 
 type Settings = Partial<{
   is_approved: number;
+  is_enrolled: number;
+  lacks: string | null;
   group_name: string | null;
   note: string | null;
   locked_at_ms: number | null;

@@ -6,7 +6,8 @@ import { lockHost, setLabels } from "./host-desk.ts";
 import { type HostImport, type ImportPlan, locksNow, planImport } from "./host-import-plan.ts";
 import type { HostRow } from "./host-list.ts";
 import type { Host } from "./host-record.ts";
-import { hashOfToken, listFull, MAX_HOSTS } from "./host-registration.ts";
+import { listFull, MAX_HOSTS } from "./host-registration.ts";
+import { hashOfToken } from "./host-token.ts";
 import { type Hosts, refuseRenameOfRunning } from "./hosts.ts";
 import { chooseName } from "./name-sources.ts";
 
@@ -201,7 +202,7 @@ async function apply(change: Change, { host, row, what }: HostImport): Promise<v
     ...(note === undefined ? {} : { note }),
     ...(diskRule === undefined ? {} : { disk_rule: diskRule }),
     ...(what.includes("serial") && serial !== undefined ? { serial } : {}),
-    ...(what.includes("approved") ? { is_approved: 1 } : {}),
+    ...(what.includes("approved") ? { is_approved: 1, lacks: null } : {}),
   };
   if (Object.keys(set).length > 0) {
     await change.tables.updateTable("hosts").set(set).where("id", "=", host.id).execute();

@@ -33,11 +33,11 @@ export class HostOverview {
     const nowMs = this.#now();
     return hosts.map((host) => {
       const order = open.get(host.id);
-      const { detail, state, stateSinceMs: sinceMs, firstSeenMs, lastSeenMs, isApproved, lock } = host;
+      const { detail, state, stateSinceMs: sinceMs, firstSeenMs, lastSeenMs, isApproved, lacks, lock } = host;
       const agent = { state, detail, sinceMs };
       const askedMs = this.#askedMsOf(host.mac);
       const hasOrders = had.has(host.id);
-      const facts = { nowMs, agent, firstSeenMs, lastSeenMs, askedMs, isApproved, lock, order, hasOrders };
+      const facts = { nowMs, agent, firstSeenMs, lastSeenMs, askedMs, isApproved, lacks, lock, order, hasOrders };
       return { host, status: hostStatus(facts), lock: lockNow(lock, nowMs), session: order?.deployId ?? null };
     });
   }

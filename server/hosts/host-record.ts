@@ -3,6 +3,7 @@ import type { AgentState, Inventory } from "../../agent/contract.ts";
 import type { FaultText } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { HostTable } from "../db/schema.ts";
+import type { Lack } from "./enrolment/admission.ts";
 import { isGoodUuid, type KnownHost, mayBeSame, type Shown } from "./host-identity.ts";
 import type { HostProgress } from "./host-progress.ts";
 import { Inventories } from "./inventory-text.ts";
@@ -39,6 +40,8 @@ export type Host = {
   readonly note: string | null;
   /** False: it appeared by itself, and hosts.approve wants a person's word before anything of it is erased. */
   readonly isApproved: boolean;
+  /** What it, or a machine that says it is this host, lacks to need no person: enrolment/admission.ts. */
+  readonly lacks: Lack | null;
   /** Its time may be over: see `lockNow`. */
   readonly lock: HostLock | null;
 };
@@ -78,6 +81,7 @@ export function hostOf(
     labels: labels.toSorted(),
     note: row.note,
     isApproved: row.is_approved === 1,
+    lacks: row.lacks as Lack | null,
     lock: lockOf(row),
   };
 }
@@ -85,7 +89,14 @@ export function hostOf(
 type LockRow = Pick<Selectable<HostTable>, "lock_reason" | "lock_by" | "locked_at_ms" | "lock_until_ms">;
 
 /** The columns that tell what stands against erasing a host. */
-export const hindranceColumns = ["is_approved", "lock_reason", "lock_by", "locked_at_ms", "lock_until_ms"] as const;
+export const hindranceColumns = [
+  "is_approved",
+  "lacks",
+  "lock_reason",
+  "lock_by",
+  "locked_at_ms",
+  "lock_until_ms",
+] as const;
 
 function lockOf(row: LockRow): HostLock | null {
   if (row.locked_at_ms === null) return null;
@@ -98,8 +109,11 @@ function lockOf(row: LockRow): HostLock | null {
 }
 
 /** What stands against erasing this host now; undefined: nothing. */
-export function hindranceOfRow(row: LockRow & { readonly is_approved: number }, nowMs: number): Hindrance | undefined {
-  return hindranceOf({ isApproved: row.is_approved === 1, lock: lockOf(row) }, nowMs);
+export function hindranceOfRow(
+  row: LockRow & { readonly is_approved: number; readonly lacks: string | null },
+  nowMs: number,
+): Hindrance | undefined {
+  return hindranceOf({ isApproved: row.is_approved === 1, lacks: row.lacks as Lack | null, lock: lockOf(row) }, nowMs);
 }
 
 /** The same, as the tables say at this moment. */

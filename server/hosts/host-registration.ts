@@ -1,9 +1,12 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { AgentState, Inventory, Registration } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
 import type { Change, EventLog } from "../events.ts";
+import type { Approval } from "./enrolment/admission.ts";
+import type { HostClaims, ShownProof } from "./enrolment/host-claims.ts";
 import { isGoodUuid, recognise } from "./host-identity.ts";
 import { likeHosts } from "./host-record.ts";
+import { hashOfToken } from "./host-token.ts";
 import { inventoryChanges } from "./inventory-changes.ts";
 import { type NameList, nameInList } from "./name-list.ts";
 import { type ChosenName, chooseName, type NameSource } from "./name-sources.ts";
@@ -23,10 +26,6 @@ export type HostNaming = {
   readonly reverseName?: ((address: string) => Promise<string | undefined>) | undefined;
 };
 
-/** What becomes of machines that nobody added: all are approved, or a person is asked about each. */
-export const approvals = ["auto", "ask"] as const;
-export type Approval = (typeof approvals)[number];
-
 const DEFAULT_SOURCES: readonly NameSource[] = ["registry", "pattern"];
 
 /** The kind of event that tells what has changed in a machine. */
@@ -42,10 +41,12 @@ export class HostRegistration {
   readonly #naming: HostNaming & { readonly approve?: Approval };
   readonly #maxHosts: number;
   readonly #newcomers = new Newcomers();
+  readonly #claims: HostClaims;
 
   /** @param options.maxHosts how many there may be; everybody on the network can add one */
-  constructor(options: { events: EventLog; maxHosts?: number; approve?: Approval } & HostNaming) {
+  constructor(options: { events: EventLog; maxHosts?: number; approve?: Approval } & HostNaming, claims: HostClaims) {
     this.#events = options.events;
+    this.#claims = claims;
     this.#naming = options;
     this.#maxHosts = options.maxHosts ?? MAX_HOSTS;
   }
@@ -53,14 +54,18 @@ export class HostRegistration {
   /**
    * A machine says who it is: it gets its name and a new token; the token it had before ends.
    *
-   * @param address where it spoke from, for reverse DNS
-   * @throws {Fault} HOST_LIST_FULL, HOST_FLOOD for a new one
+   * @param proof.address where it spoke from, for reverse DNS as well
+   * @throws {Fault} HOST_LIST_FULL, HOST_FLOOD for a new one; HOST_TWICE, ENROLMENT_NEEDED for one that is known
    */
-  async register(inventory: Inventory, address?: string): Promise<Registration> {
+  async register(inventory: Inventory, proof: ShownProof): Promise<Registration> {
+    const { address } = proof;
     const token = randomBytes(32).toString("base64url");
     const { offers, fault } = await this.#offers(inventory, address);
     return this.#events.change(async (change) => {
       const before = recognise(inventory, await likeHosts(change.tables, inventory), change.nowMs);
+      const policy = this.#naming.approve ?? "auto";
+      const admitted = await this.#claims.admit(change, before?.id, policy, inventory, proof);
+      const { isApproved, lacks } = admitted;
       const id = before?.id ?? `h-${randomBytes(6).toString("hex")}`;
       const seen = {
         mac: inventory.mac,
@@ -77,15 +82,17 @@ export class HostRegistration {
         fault: null,
         waiting_since_ms: change.nowMs,
         last_seen_ms: change.nowMs,
+        is_approved: isApproved ? 1 : 0,
+        is_enrolled: admitted.isEnrolled ? 1 : 0,
+        lacks,
       };
       const chosen = await this.#nameFor(change, inventory, before?.id, offers);
       const { name } = chosen;
-      const isApproved = (this.#naming.approve ?? "auto") === "auto";
       if (before === undefined) {
         await this.#refuseOneMore(change, address);
         await change.tables
           .insertInto("hosts")
-          .values({ id, name, first_seen_ms: change.nowMs, is_approved: isApproved ? 1 : 0, ...seen })
+          .values({ id, name, first_seen_ms: change.nowMs, ...seen })
           .execute();
       } else {
         if (before.isAdded !== true) await noteChanges(change, id, inventory);
@@ -123,13 +130,15 @@ export class HostRegistration {
           name,
           mac: inventory.mac,
           isNew: before === undefined,
-          ...(before === undefined && !isApproved ? { isApproved } : {}),
+          ...((before === undefined || lacks !== null) && !isApproved ? { isApproved } : {}),
+          ...(lacks === null ? {} : { lacks }),
           agentVersion: inventory.agentVersion,
           nameSource: chosen.source,
           ...(chosen.refused.length === 0 ? {} : { namesRefused: chosen.refused }),
           ...(fault === undefined ? {} : { fault }),
         },
       });
+      if (admitted.wasWaiting) await change.record({ kind: "host.approved", hostId: id, data: { name, by: "token" } });
       return { hostId: id, name, token };
     });
   }
@@ -230,11 +239,6 @@ async function noteChanges(change: Change, hostId: string, inventory: Inventory)
     .executeTakeFirstOrThrow();
   const changes = inventoryChanges(JSON.parse(row.inventory) as Inventory, inventory);
   if (changes.length > 0) await change.record({ kind: INVENTORY_CHANGED, hostId, data: { changes } });
-}
-
-/** What is kept of a token. */
-export function hashOfToken(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
 }
 
 function flooded(address: string | undefined): Fault {

@@ -1,4 +1,5 @@
 import type { AgentState } from "../../agent/contract.ts";
+import type { Lack } from "./enrolment/admission.ts";
 import { type HostLock, hindranceOf, lockNow, lockText } from "./lock.ts";
 
 /**
@@ -49,6 +50,8 @@ export type HostFacts = {
   /** When its firmware last asked for something to boot; undefined: not lately. */
   readonly askedMs?: number | undefined;
   readonly isApproved: boolean;
+  /** What it lacks to need no person. */
+  readonly lacks?: Lack | null;
   readonly lock: HostLock | null;
   /** What is ordered for it and not done. */
   readonly order: { readonly deployId: number; readonly state: "pending" | "running" } | undefined;
@@ -85,7 +88,9 @@ export function hostStatus(facts: HostFacts): HostStatus {
   }
   const hindrance = hindranceOf(facts, nowMs);
   if (hindrance?.kind === "unapproved") {
-    return { state: "new", detail: "It waits for somebody to approve it.", sinceMs: facts.firstSeenMs };
+    const detail =
+      (facts.lacks ?? null) === null ? "It waits for somebody to approve it." : `It waits: it is ${hindrance.why}.`;
+    return { state: "new", detail, sinceMs: facts.firstSeenMs };
   }
   const lock = lockNow(facts.lock, nowMs);
   if (lock !== null) return { state: "locked", detail: `${lockText(lock)}.`, sinceMs: lock.sinceMs };

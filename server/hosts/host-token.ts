@@ -1,5 +1,11 @@
+import { createHash } from "node:crypto";
 import { Fault } from "../../fault.ts";
 import type { Hosts } from "./hosts.ts";
+
+/** What is kept of a token. */
+export function hashOfToken(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
 
 /** Lets only requests pass that carry the token of the host in their path (`:hostId`). */
 export function ofOneHost(hosts: Pick<Hosts, "isToken">) {

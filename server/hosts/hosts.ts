@@ -5,41 +5,70 @@ import type { Database } from "../db/database.ts";
 import type { Change, EventLog } from "../events.ts";
 import { isMeant } from "../orders/any-limits.ts";
 import { limitsOf } from "../orders/facts.ts";
+import type { Approval } from "./enrolment/admission.ts";
+import type { Enrolment } from "./enrolment/enrolment.ts";
+import { HostClaims } from "./enrolment/host-claims.ts";
 import { isHostName } from "./host-identity.ts";
 import { HostProgress } from "./host-progress.ts";
 import { type Host, hostOf, labelsOfHosts } from "./host-record.ts";
-import { type Approval, type HostNaming, HostRegistration, hashOfToken } from "./host-registration.ts";
+import { type HostNaming, HostRegistration } from "./host-registration.ts";
+import { hashOfToken } from "./host-token.ts";
 import { selectHosts, unknownHost } from "./selection.ts";
+import { TokenMemory, type TokenRow } from "./token-memory.ts";
 
 type Tables = Pick<Database, "selectFrom">;
+
+type HostsOptions = HostNaming & {
+  readonly db: Database;
+  readonly events: EventLog;
+  readonly maxHosts?: number;
+  readonly approve?: Approval;
+  readonly enrolment?: Pick<Enrolment, "check"> | undefined;
+};
+
+/** Who waits asks every 25 s, and is silent to people after 90. */
+const SEEN_EVERY_MS = 5_000;
 
 /** The hosts that this server has met: who they are, what they are called, when they were last heard of. */
 export class Hosts {
   readonly #db: Database;
   readonly #events: EventLog;
   readonly #registration: HostRegistration;
+  readonly #tokens: TokenMemory;
+  readonly #claims: HostClaims;
+  readonly #enrolment: Pick<Enrolment, "check"> | undefined;
   /** What they said last, before it is written down: lists and reports have the same. */
   readonly progress: HostProgress;
 
   /**
    * @param options.maxHosts how many there may be; everybody on the network can add one
    * @param options.approve the setting hosts.approve; "auto" unless given
+   * @param options.enrolment without it no token is a good one
    */
-  constructor(options: { db: Database; events: EventLog; maxHosts?: number; approve?: Approval } & HostNaming) {
+  constructor(options: HostsOptions) {
     this.#db = options.db;
     this.#events = options.events;
-    this.#registration = new HostRegistration(options);
+    this.#enrolment = options.enrolment;
     this.progress = new HostProgress(options.events);
+    this.#claims = new HostClaims({ events: options.events, progress: this.progress });
+    this.#registration = new HostRegistration(options, this.#claims);
+    this.#tokens = new TokenMemory(options.events);
   }
 
   /**
    * A machine says who it is: it gets its name and a new token; the token it had before ends.
    *
    * @param address where it spoke from, for reverse DNS
-   * @throws {Fault} HOST_LIST_FULL, HOST_FLOOD for a new one
+   * @param proof its enrolment token, and the key that it has from before if it is the same agent still
+   * @throws {Fault} HOST_LIST_FULL, HOST_FLOOD for a new one; HOST_TWICE, ENROLMENT_NEEDED for one that is known
    */
-  register(inventory: Inventory, address?: string): Promise<Registration> {
-    return this.#registration.register(inventory, address);
+  async register(
+    inventory: Inventory,
+    address?: string,
+    proof: { readonly enrolment?: string | undefined; readonly key?: string | undefined } = {},
+  ): Promise<Registration> {
+    const shown = (await this.#enrolment?.check(proof.enrolment, { mac: inventory.mac, address })) ?? "none";
+    return this.#registration.register(inventory, { shown, key: proof.key, address });
   }
 
   /** Whether `token` is the one that this host was given last. */
@@ -52,14 +81,18 @@ export class Hosts {
     return (await this.#ofToken(hostId, token))?.is_approved === 1;
   }
 
-  async #ofToken(hostId: string, token: string): Promise<{ readonly is_approved: number } | undefined> {
-    const row = await this.#db
-      .selectFrom("hosts")
-      .select(["token_hash", "is_approved"])
-      .where("id", "=", hostId)
-      .executeTakeFirst();
-    const given = Buffer.from(hashOfToken(token), "hex");
-    return row !== undefined && timingSafeEqual(Buffer.from(row.token_hash, "hex"), given) ? row : undefined;
+  async #ofToken(hostId: string, token: string): Promise<TokenRow | undefined> {
+    const hash = hashOfToken(token);
+    const given = Buffer.from(hash, "hex");
+    const isRight = (row: TokenRow) => timingSafeEqual(Buffer.from(row.token_hash, "hex"), given);
+    const known = this.#tokens.of(hostId);
+    if (known !== undefined && isRight(known)) return known;
+    const row = await this.#tokens.read(hostId, () =>
+      this.#db.selectFrom("hosts").select(["token_hash", "is_approved"]).where("id", "=", hostId).executeTakeFirst(),
+    );
+    if (row !== undefined && isRight(row)) return row;
+    this.#claims.spoke(hostId, hash);
+    return undefined;
   }
 
   /** By name. */
@@ -234,9 +267,14 @@ export class Hosts {
     return host;
   }
 
-  /** Notes that the host was heard; no event, because it is no change of state. */
+  /** Notes that the host was heard; no event, because it is no change of state. Not more exactly than to five seconds. */
   async touch(hostId: string, nowMs: number): Promise<void> {
-    await this.#db.updateTable("hosts").set({ last_seen_ms: nowMs }).where("id", "=", hostId).execute();
+    const row = await this.#db.selectFrom("hosts").select("last_seen_ms").where("id", "=", hostId).executeTakeFirst();
+    if (row === undefined || Math.abs(nowMs - row.last_seen_ms) < SEEN_EVERY_MS) return;
+    // A room that waits asks again at the same time, and is written down together.
+    await this.#events.change(({ tables }) =>
+      tables.updateTable("hosts").set({ last_seen_ms: nowMs }).where("id", "=", hostId).execute(),
+    );
   }
 }
 

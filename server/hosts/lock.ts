@@ -1,3 +1,5 @@
+import { type Lack, unapprovedText } from "./enrolment/admission.ts";
+
 /** A host that is to be left alone: whose word that is, why, and until when. */
 export type HostLock = {
   readonly reason: string;
@@ -22,10 +24,10 @@ export function lockNow(lock: HostLock | null, nowMs: number): HostLock | null {
 
 /** What stands against erasing a host now; undefined: nothing. Its disk may be read all the same. */
 export function hindranceOf(
-  host: { readonly isApproved: boolean; readonly lock: HostLock | null },
+  host: { readonly isApproved: boolean; readonly lacks?: Lack | null; readonly lock: HostLock | null },
   nowMs: number,
 ): Hindrance | undefined {
-  if (!host.isApproved) return { kind: "unapproved", why: "not approved by anybody yet" };
+  if (!host.isApproved) return { kind: "unapproved", why: unapprovedText(host.lacks) };
   const lock = lockNow(host.lock, nowMs);
   return lock === null ? undefined : { kind: "locked", why: lockText(lock) };
 }

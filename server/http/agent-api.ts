@@ -2,9 +2,9 @@ import { Type } from "typebox";
 import {
   AliveAnswer,
   Alive as AliveBody,
-  Inventory,
   Order,
   Registration,
+  RegistrationRequest,
   Report,
   ReportAnswer,
 } from "../../agent/contract.ts";
@@ -44,12 +44,18 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
   const stopping = new AbortController();
   http.addHook("preClose", async () => stopping.abort());
 
-  http.post("/agent/v1/hosts", { schema: { body: Inventory, response: { 200: Registration } } }, async (request) => {
-    await reports.endLostIfAny();
-    const registration = await hosts.register(request.body, plainAddress(request.ip));
-    request.log.info({ host: registration.name, mac: request.body.mac, from: request.ip }, "host registered");
-    return { ...registration, ...othersOf(request.raw.socket.localAddress) };
-  });
+  http.post(
+    "/agent/v1/hosts",
+    { schema: { body: RegistrationRequest, response: { 200: Registration } } },
+    async (request) => {
+      await reports.endLostIfAny();
+      const { enrolment, ...inventory } = request.body;
+      const proof = { enrolment, key: bearerOf(request) };
+      const registration = await hosts.register(inventory, plainAddress(request.ip), proof);
+      request.log.info({ host: registration.name, mac: inventory.mac, from: request.ip }, "host registered");
+      return { ...registration, ...othersOf(request.raw.socket.localAddress) };
+    },
+  );
 
   const ofHost = ofOneHost(hosts);
   const othersOf = (localAddress: string | undefined) => {
@@ -73,7 +79,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
         AbortSignal.timeout(Math.max(1, request.query.waitSeconds * 1000)),
       ]);
       for (;;) {
-        const somethingNew = nextDeployEvent(events, over);
+        const somethingNew = nextEventFor(hostId, events, over);
         const order = await orders.orderFor(hostId, interfaceAddress, plainAddress(request.ip));
         const hear = order.kind === "wait" ? options.hearing?.of(hostId) : undefined;
         if (order.kind !== "wait" || hear !== undefined || over.aborted || request.query.waitSeconds === 0) {
@@ -99,8 +105,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
     "/agent/v1/hosts/:hostId/alive",
     { schema: { params: OneHost, body: AliveBody, response: { 200: AliveAnswer, 409: AliveAnswer } } },
     async (request, reply) => {
-      const [, token = ""] = /^Bearer (\S+)$/.exec(request.headers.authorization ?? "") ?? [];
-      const isNamed = await alive.heard(request.params.hostId, token, request.body.name);
+      const isNamed = await alive.heard(request.params.hostId, bearerOf(request) ?? "", request.body.name);
       return reply.code(isNamed ? 200 : 409).send({ isNamed });
     },
   );
@@ -108,10 +113,17 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
 
 const answeringKinds: readonly string[] = ["host.approved", "host.unlocked", "host.heard-test"];
 
-/** Resolves at the next event that can change what a host is to do, or when `over` aborts. */
-function nextDeployEvent(events: EventLog, over: AbortSignal): { heard: Promise<void>; cancel: () => void } {
+function bearerOf({ headers }: { readonly headers: { readonly authorization?: string | undefined } }) {
+  const [, token] = /^Bearer (\S+)$/.exec(headers.authorization ?? "") ?? [];
+  return token;
+}
+
+/** Resolves at the next event that can change what this host is to do, or when `over` aborts. */
+function nextEventFor(host: string, events: EventLog, over: AbortSignal): { heard: Promise<void>; cancel: () => void } {
   const { promise, resolve } = Promise.withResolvers<void>();
-  const unsubscribe = events.subscribe(({ kind }) => {
+  const unsubscribe = events.subscribe(({ kind, hostId }) => {
+    // What becomes of another host of its session gives it nothing: whose turn comes then has an event of its own.
+    if (hostId !== null && hostId !== host) return;
     if (kind.startsWith("deploy.") || answeringKinds.includes(kind)) end();
   });
   const end = () => {

@@ -88,6 +88,11 @@ function wordsOf(event: StoredEvent, about: About): { readonly title: string; re
         title: `A new host appeared: ${about.host}`,
         text: `Its address is ${data["mac"]}.${approvalText(event, about)}`,
       };
+    case "host.twice":
+      return {
+        title: `Two machines say that they are ${about.host}`,
+        text: "One of them gets no order meanwhile. Give one of them another MAC address.",
+      };
     case "deploy.host-failed":
       return { title: `${about.host} failed in session ${deployId}${of}`, text: failedText(about) };
     case "deploy.created":

@@ -37,6 +37,7 @@ const topicOfKind: Readonly<Record<string, Topic>> = {
   "schedule.missed": "schedule",
   "schedule.skipped": "schedule",
   "dhcp.other-server": "problem",
+  "host.twice": "problem",
   "dhcp.conflict": "problem",
   "menu.locked": "problem",
   "notify.given-up": "problem",

@@ -4,7 +4,7 @@ import { type AgentState, aliveText, type OrderAlive } from "../../agent/contrac
 import { Fault } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { Change, EventLog } from "../events.ts";
-import { hashOfToken } from "../hosts/host-registration.ts";
+import { hashOfToken } from "../hosts/host-token.ts";
 import { canBeUp, DEFAULT_ALIVE_MS, isNamedSo, notAliveFault } from "./alive-rules.ts";
 import { endOrder } from "./reports.ts";
 

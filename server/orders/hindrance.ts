@@ -1,5 +1,6 @@
 import type { Order } from "../../agent/contract.ts";
 import type { Database } from "../db/database.ts";
+import { type Lack, unapprovedText } from "../hosts/enrolment/admission.ts";
 import { hindranceIn } from "../hosts/host-record.ts";
 
 type Readable = Pick<Database, "selectFrom">;
@@ -32,9 +33,14 @@ export async function hinderedOrder(
 
 /** Whoever stands before a machine that nobody approved learns that a person has to do something first. */
 export async function waitOf<T extends { readonly reason: string }>(db: Readable, hostId: string, wait: T): Promise<T> {
-  const row = await db.selectFrom("hosts").select(["name", "is_approved"]).where("id", "=", hostId).executeTakeFirst();
+  const row = await db
+    .selectFrom("hosts")
+    .select(["name", "is_approved", "lacks"])
+    .where("id", "=", hostId)
+    .executeTakeFirst();
   if (row === undefined || row.is_approved === 1) return wait;
-  return { ...wait, reason: `This machine is not approved yet: bootcast host approve ${row.name}. ${wait.reason}` };
+  const why = row.lacks === null ? "not approved yet" : unapprovedText(row.lacks as Lack);
+  return { ...wait, reason: `This machine is ${why}: bootcast host approve ${row.name}. ${wait.reason}` };
 }
 
 /**

@@ -4,12 +4,14 @@ import type { Inventory, Report } from "../../agent/contract.ts";
 import { Fault } from "../../fault.ts";
 import type { Database } from "../../server/db/database.ts";
 import { EventLog } from "../../server/events.ts";
+import type { Approval } from "../../server/hosts/enrolment/admission.ts";
+import { Enrolment } from "../../server/hosts/enrolment/enrolment.ts";
 import { HostDesk } from "../../server/hosts/host-desk.ts";
 import { HostImports } from "../../server/hosts/host-import.ts";
 import { HostOverview } from "../../server/hosts/host-overview.ts";
-import type { Approval } from "../../server/hosts/host-registration.ts";
 import { Hosts } from "../../server/hosts/hosts.ts";
 import { Waker } from "../../server/hosts/wake.ts";
+import type { StreamOwners } from "../../server/leases/stream-owners.ts";
 import { Alive } from "../../server/orders/alive.ts";
 import { Conductor } from "../../server/orders/conductor.ts";
 import {
@@ -34,6 +36,8 @@ type CoreOptions = {
   readonly isRegistering?: boolean;
   readonly hasMenu?: boolean;
   readonly approve?: Approval;
+  /** Where several servers work on the database. */
+  readonly owners?: (core: Pick<Core, "db" | "events">) => StreamOwners;
 };
 
 /** The server's decisions with a database of their own, a clock that is moved by hand, and streams that only count. */
@@ -51,6 +55,7 @@ export class Core {
   streamFault: Fault | undefined;
   readonly db: Database;
   readonly events: EventLog;
+  readonly enrolment: Enrolment;
   readonly hosts: Hosts;
   readonly desk: HostDesk;
   readonly streams: DeployStreams;
@@ -69,9 +74,11 @@ export class Core {
     this.siteKey = options.siteKey ?? generateKeyPairSync("ed25519");
     this.db = db;
     this.events = new EventLog(db, now);
-    this.hosts = new Hosts({ db, events: this.events, names: "lab-{nn}", approve: options.approve ?? "auto" });
+    this.enrolment = new Enrolment({ db, events: this.events, now });
+    const { approve = "auto" } = options;
+    this.hosts = new Hosts({ db, events: this.events, names: "lab-{nn}", approve, enrolment: this.enrolment });
     this.desk = new HostDesk({ events: this.events, hosts: this.hosts });
-    this.streams = new DeployStreams({ db, opener: this.#opener(), log: this.log });
+    this.streams = new DeployStreams({ db, opener: this.#opener(), owners: options.owners?.(this), log: this.log });
     const signed = (text: string) => sign(null, Buffer.from(text), this.siteKey.privateKey).toString("base64");
     const { progress } = this.hosts;
     this.reports = new OrderReports({ db, events: this.events, streams: this.streams, progress, sign: signed, now });

@@ -18,12 +18,12 @@ export type StickBoot = {
 /** The files that make a stick boot: loaders, menu, kernel, initramfs, and what a restore by hand needs besides. */
 export async function bootFiles(
   boots: readonly StickBoot[],
-  options: { readonly version: string; readonly kernelArguments: string },
+  options: { readonly version: string; readonly kernelArguments: string; readonly enrolment?: string | undefined },
 ): Promise<StickFile[]> {
-  const { version, kernelArguments } = options;
+  const { version, kernelArguments, enrolment } = options;
   const architectures = boots.map(({ architecture }) => architecture);
   const files: StickFile[] = [
-    bytesFile("boot/grub/grub.cfg", Buffer.from(grubMenu({ architectures, kernelArguments }))),
+    bytesFile("boot/grub/grub.cfg", Buffer.from(grubMenu({ architectures, kernelArguments, enrolment }))),
     // By this name Debian's GRUB for media knows the volume that it belongs to.
     bytesFile(".disk/info", Buffer.from(`bootcast ${version}\n`)),
     bytesFile("README.TXT", Buffer.from(readme(version))),

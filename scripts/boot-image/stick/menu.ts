@@ -6,13 +6,15 @@ export type MenuOptions = {
   readonly architectures: readonly ("amd64" | "arm64")[];
   /** Further words for the kernel's command line. */
   readonly kernelArguments: string;
+  /** What the agent shows the server when it registers. */
+  readonly enrolment?: string | undefined;
 };
 
 /**
  * GRUB's menu: a restore by hand, the agent as over the network, and the machine's own disk. After ten seconds the
  * first is taken, which asks before it does anything.
  */
-export function grubMenu({ architectures, kernelArguments }: MenuOptions): string {
+export function grubMenu({ architectures, kernelArguments, enrolment }: MenuOptions): string {
   const words = kernelArguments === "" ? "" : ` ${kernelArguments}`;
   const isBoth = architectures.length > 1;
   const folder = (architecture: "amd64" | "arm64") => (architecture === "arm64" ? "/boot/arm64" : "/boot");
@@ -26,7 +28,7 @@ export function grubMenu({ architectures, kernelArguments }: MenuOptions): strin
     "  initrd $boot/initrd.img $boot/local.img",
     "}",
     'menuentry "Wait for an order of a bootcast server" {',
-    `  linux $boot/vmlinuz${words}`,
+    `  linux $boot/vmlinuz${words}${enrolment === undefined ? "" : ` bootcast.enrol=${enrolment}`}`,
     "  initrd $boot/initrd.img",
     "}",
     'menuentry "Start this machine\'s own disk" {',
