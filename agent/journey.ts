@@ -98,7 +98,7 @@ export class Journey {
 
   /** What is to be told of an agent that ended here and could not tell it itself. */
   suddenEnd(): Report {
-    const what = `The agent ended without a word while it was ${this.#state}.`;
+    const what = `The agent ended without a word in the state "${this.#state}".`;
     return {
       state: "failed",
       detail: `${what} ${diskSentences[this.#disk]}`,
