@@ -78,7 +78,10 @@ async function placeOfJob(source: BlockSource, layout: DiskLayout, name: string 
         places.length === 0
           ? `No macOS was found in APFS on this disk.${problems.join("")}`
           : `No volume with a macOS is called "${name}"; there is ${names}.`,
-      fix: "Leave --first-boot-job out: a macOS on HFS+ is named when its disk is restored, and other systems, too.",
+      fix:
+        places.length === 0
+          ? "Leave --first-boot-job out: a macOS on HFS+ is named when its disk is restored, and other systems, too."
+          : `Name the one that clones start from: --first-boot-job ${names.split(", ")[0]}.`,
     });
   if (chosen.length > 1)
     throw new Fault("APFS_JOB_CHOICE", {

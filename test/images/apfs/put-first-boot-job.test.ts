@@ -50,7 +50,11 @@ test("the job is put in once; the disk that it came from stays as it is", async 
   assert.equal(complaintsOf(disk), "");
   assert.equal(contentOf(disk, "org.bootcast.first-boot.plist"), content.toString());
   assert.deepEqual((await put(disk, "Macintosh HD")).changed, []);
-  await assert.rejects(put(disk, "Other"), { code: "APFS_JOB_NO_SYSTEM", why: /"Other"; there is "Macintosh HD"/ });
+  await assert.rejects(put(disk, "Other"), {
+    code: "APFS_JOB_NO_SYSTEM",
+    why: /"Other"; there is "Macintosh HD"/,
+    fix: /--first-boot-job "Macintosh HD"/,
+  });
 });
 
 const other = [{ path: "Pictures/one.jpeg", content }];
