@@ -5,6 +5,8 @@ import axe from "axe-core";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 
 const executablePath = "/usr/bin/chromium";
+const LOOKS = 4;
+const LOOK_MS = 15_000;
 /** Build output: looked at by people, not compared. */
 const screens = join(import.meta.dirname, "../../build/screens");
 
@@ -57,7 +59,16 @@ export class Person {
 
   /** Keeps what is seen now: build/screens/NAME.png. */
   async look(name: string): Promise<void> {
-    await this.page.screenshot({ path: join(screens, `${name}.png`) });
+    const path = join(screens, `${name}.png`);
+    // Chromium sometimes waits for ever for a picture that it was to take while the page changed.
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.page.screenshot({ path, timeout: LOOK_MS });
+        return;
+      } catch (error) {
+        if (tries === LOOKS) throw error;
+      }
+    }
   }
 
   /** The page in a large window, a small one and on a phone, in both themes. Answers where it scrolls sideways. */

@@ -16,11 +16,13 @@ import { machine } from "../server/core.ts";
 export type RealAgent = {
   readonly mac: string;
   readonly ports: AgentPorts;
-  /** "moved": it got further, and the server was there to help it; with percent and datagrams received. */
+  /** "moved": it got further, and the server was there to help it; a `Moved`. */
   readonly signs: EventEmitter;
   /** What it failed of. */
   readonly failures: { readonly code: string; readonly what: string }[];
 };
+
+export type Moved = { readonly packsDone: number; readonly packsTotal: number; readonly symbolsReceived: number };
 
 /** The disk of such a machine. */
 export type AgentDisk = LocalDisk & { erase(): Promise<void> };
@@ -104,8 +106,8 @@ export function realAgentOn(
         signal,
         log: played.log,
         beforeWrite,
-        onProgress: ({ percent, detail, symbolsReceived }) => {
-          if (symbolsReceived > symbols) signs.emit("moved", percent, symbolsReceived);
+        onProgress: ({ percent, detail, symbolsReceived, packsDone, packsTotal }) => {
+          if (symbolsReceived > symbols) signs.emit("moved", { packsDone, packsTotal, symbolsReceived });
           symbols = symbolsReceived;
           onProgress({ percent, detail });
         },
