@@ -1,8 +1,10 @@
 import { chmodSync, closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
-import { type Dialect, type SqliteDatabase, SqliteDialect, type SqliteStatement } from "kysely";
+import type { Dialect, SqliteStatement } from "kysely";
 import { Fault } from "../../fault.ts";
 import { refuseNetworkDisk } from "./network-disk.ts";
+import { type DrivenSqlite, drivenSqlite } from "./sqlite-driver.ts";
+import { WriteAheadLog } from "./write-ahead-log.ts";
 
 /** Ours are always the same few; those with lists of any length are as many as there are lengths. */
 const MOST_STATEMENTS = 200;
@@ -15,21 +17,23 @@ const MOST_STATEMENTS = 200;
  */
 export function sqliteDialect(path: string, { isReadOnly }: { readonly isReadOnly: boolean }): Dialect {
   refuseNetworkDisk(path);
-  return new SqliteDialect({ database: open(path, isReadOnly) });
+  return drivenSqlite(open(path, isReadOnly));
 }
 
 /** `node:sqlite` in the shape that Kysely's SQLite dialect drives. */
-function open(path: string, isReadOnly: boolean): SqliteDatabase {
+function open(path: string, isReadOnly: boolean): DrivenSqlite {
   let sqlite: DatabaseSync;
+  let log: WriteAheadLog | undefined;
   try {
     if (!isReadOnly && path !== ":memory:") keepPrivate(path);
     sqlite = new DatabaseSync(path, { timeout: 5_000, readOnly: isReadOnly });
-    // WAL: readers do not wait for the writer; FULL: what was written survives a power cut. A lost "done" or a
-    // lost "stop" would give an order to erase once more.
-    if (!isReadOnly) sqlite.exec("pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on");
+    // WAL: readers do not wait for the writer. NORMAL: what is written survives a power cut once the log is on the disk,
+    // which `WriteAheadLog` waits for. A lost "done" or a lost "stop" would give an order to erase once more.
+    if (!isReadOnly) sqlite.exec("pragma journal_mode = wal; pragma synchronous = normal; pragma foreign_keys = on");
     // Better no server than one that fails in the middle of an evening.
     const { quick_check: damage } = sqlite.prepare("pragma quick_check(1)").get() as { quick_check: string };
     if (damage !== "ok") throw new Error(`It is damaged: ${damage.replaceAll("\n", " ")}.`);
+    if (!isReadOnly && path !== ":memory:") log = new WriteAheadLog(path);
   } catch (error) {
     throw new Fault(
       "DATABASE_UNREADABLE",
@@ -42,6 +46,7 @@ function open(path: string, isReadOnly: boolean): SqliteDatabase {
     );
   }
   const statements = new Map<string, SqliteStatement>();
+  let hasWritten = false;
   const prepare = (text: string): SqliteStatement => {
     const statement = sqlite.prepare(text);
     return {
@@ -53,8 +58,18 @@ function open(path: string, isReadOnly: boolean): SqliteDatabase {
     };
   };
   return {
-    close: () => sqlite.close(),
+    close: () => {
+      log?.close();
+      sqlite.close();
+    },
+    takeWritten: () => {
+      const had = hasWritten;
+      hasWritten = false;
+      return had;
+    },
+    durable: async () => log?.durable(),
     prepare: (text) => {
+      if (!text.startsWith("select ")) hasWritten = true;
       if (!isKept(text)) {
         // It may change tables, and what statements answer with them.
         statements.clear();
