@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { ScheduleBody } from "../../../api/schedule-schemas.ts";
 import { send } from "../api.ts";
 import { Confirm } from "../parts/dialog.tsx";
+import { Fact } from "../parts/fact.tsx";
 import { Head } from "../parts/head.tsx";
 import { Icon } from "../parts/icon.tsx";
 import { Empty, Loading, Problem } from "../parts/notice.tsx";
@@ -123,14 +124,8 @@ function ScheduleCard({ schedule }: { schedule: ScheduleBody }) {
       </div>
       {refusal !== undefined && <Problem fault={refusal} />}
       <dl class="facts">
-        <div>
-          <dt>{say(texts.nextRuns)}</dt>
-          <dd>{isPaused || first === undefined ? "–" : as.date(first.dueAtMs)}</dd>
-        </div>
-        <div>
-          <dt>{say(texts.lastRuns)}</dt>
-          <dd>{runs.length === 0 ? say(texts.noRuns) : <Runs runs={runs} />}</dd>
-        </div>
+        <Fact name={say(texts.nextRuns)}>{isPaused || first === undefined ? "–" : as.date(first.dueAtMs)}</Fact>
+        <Fact name={say(texts.lastRuns)}>{runs.length === 0 ? say(texts.noRuns) : <Runs runs={runs} />}</Fact>
       </dl>
       {isRemoving && (
         <Confirm

@@ -1,5 +1,6 @@
 import type { SessionBody } from "../../../api/schemas.ts";
 import { formatClock } from "../format.ts";
+import { Fact } from "../parts/fact.tsx";
 import { Mark } from "../parts/icon.tsx";
 import { as, say } from "../preferences.ts";
 import { figuresOf, troubleFirst } from "../session-figures.ts";
@@ -24,33 +25,21 @@ export function Report({ session }: { session: SessionBody }) {
         </div>
       </header>
       <dl class="numbers">
-        <div>
-          <dt>{say(texts.image)}</dt>
-          <dd>
-            {session.image} v{session.imageVersion}
-          </dd>
-        </div>
+        <Fact name={say(texts.image)}>
+          {session.image} v{session.imageVersion}
+        </Fact>
         {detail !== undefined && (
           <div>
             <dt>{say(texts.hash)}</dt>
             <dd class="report-hash">{detail.manifestDigest}</dd>
           </div>
         )}
-        <div>
-          <dt>{say(texts.started)}</dt>
-          <dd>{as.date(session.createdAtMs)}</dd>
-        </div>
-        <div>
-          <dt>{say(texts.ended)}</dt>
-          <dd>{session.endedAtMs === null ? "–" : as.date(session.endedAtMs)}</dd>
-        </div>
-        <div>
-          <dt>{say(texts.result)}</dt>
-          <dd>
-            {say(texts.ofHosts(done, all))}
-            {failed > 0 && `, ${say(texts.failedCount(failed))}`}
-          </dd>
-        </div>
+        <Fact name={say(texts.started)}>{as.date(session.createdAtMs)}</Fact>
+        <Fact name={say(texts.ended)}>{session.endedAtMs === null ? "–" : as.date(session.endedAtMs)}</Fact>
+        <Fact name={say(texts.result)}>
+          {say(texts.ofHosts(done, all))}
+          {failed > 0 && `, ${say(texts.failedCount(failed))}`}
+        </Fact>
       </dl>
       <table class="table">
         <thead>

@@ -1,3 +1,4 @@
+import { Fact } from "../parts/fact.tsx";
 import { as, say } from "../preferences.ts";
 import { nowMs, status } from "../store.ts";
 import { texts } from "../texts.ts";
@@ -12,30 +13,18 @@ export function Server() {
     <section class="card" aria-label={say(texts.server)}>
       <h2>{say(texts.server)}</h2>
       <dl class="facts">
-        <div>
-          <dt>bootcast</dt>
-          <dd>
-            {now.version}, {say(texts.running(as.span(nowMs.value - now.startedAtMs)))}
-          </dd>
-        </div>
-        <div>
-          <dt>{say(texts.address)}</dt>
-          <dd>
-            {[...now.https.servers, ...now.addresses].map((address) => (
-              <code key={address}>{address} </code>
-            ))}
-          </dd>
-        </div>
-        <div>
-          <dt>{say(texts.dhcp)}</dt>
-          <dd>{words === undefined ? now.dhcp : say(words)}</dd>
-        </div>
-        <div>
-          <dt>{say(texts.dataFolder)}</dt>
-          <dd>
-            <code>{now.dataDir}</code>
-          </dd>
-        </div>
+        <Fact name="bootcast">
+          {now.version}, {say(texts.running(as.span(nowMs.value - now.startedAtMs)))}
+        </Fact>
+        <Fact name={say(texts.address)}>
+          {[...now.https.servers, ...now.addresses].map((address) => (
+            <code key={address}>{address} </code>
+          ))}
+        </Fact>
+        <Fact name={say(texts.dhcp)}>{words === undefined ? now.dhcp : say(words)}</Fact>
+        <Fact name={say(texts.dataFolder)}>
+          <code>{now.dataDir}</code>
+        </Fact>
         <div class="facts-long">
           <dt>{say(texts.fingerprint)}</dt>
           <dd>
