@@ -73,7 +73,8 @@ export class ApfsVolumeEditor {
     this.#place = place;
     this.#superblock = superblock;
     this.#objects = objects;
-    this.#newestSnapshot = numberAt(objects.header, objectMapAt.newestSnapshot);
+    const hasSnapshots = objects.header.readUInt32LE(objectMapAt.snapshots) > 0;
+    this.#newestSnapshot = hasSnapshots ? numberAt(objects.header, objectMapAt.newestSnapshot) : 0;
     this.#rule = { isCaseSensitive: (superblock.readUInt32LE(at.features) & CASE_SENSITIVE) !== 0 };
     this.#files = new TreeEditor(this.#fileNodes(), numberAt(superblock, at.tree), {
       isFixed: false,

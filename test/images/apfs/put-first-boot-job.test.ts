@@ -192,7 +192,7 @@ test("of a damaged disk there is a Fault, and nothing else", async (t) => {
       }
       await attempt(changed);
     }),
-    { numRuns: 120 },
+    { numRuns: 100 },
   );
   for (const end of starts)
     await attempt({ sizeBytes: end + 512, read: (offset, length) => disk.read(offset, length) });
