@@ -104,6 +104,8 @@ export type CaptureRequest = {
   readonly disk: Disk;
   readonly signal: AbortSignal;
   onProgress(progress: StepProgress): void;
+  /** Called when the disk is open, before anything of it is read; throws when it is another one now. */
+  onOpen(): void;
   /** Called once, when all of the disk is in the store and the image is to be made of it. */
   beforeFinish(sent: string): Promise<void>;
 };

@@ -72,8 +72,12 @@ export class Capture {
     const { deployId, image } = this.#order;
     const { mac } = this.#host.network;
     ports.checkPermit(capturePermitText({ challenge, mac, deployId, image }), permit);
-    // A device name is no identity: what is now there must not be sent in its place.
-    const now = ports.inventory(this.#host.network).disks.find(({ path }) => path === disk.path);
+    this.#recheck(disk);
+  }
+
+  /** A device name is no identity: what is now there must not be sent in its place. */
+  #recheck(disk: Disk): void {
+    const now = this.#ports.inventory(this.#host.network).disks.find(({ path }) => path === disk.path);
     // Whether it may be written does not matter here.
     const change = changeOfDisk(disk, now && { ...now, isReadOnly: false });
     if (change !== undefined) throw diskChanged(change, "Nothing was sent.");
@@ -90,6 +94,8 @@ export class Capture {
       disk,
       signal: reporter.cancelled,
       onProgress: (progress) => reporter.progress(progress),
+      // Opening it may have taken half a minute. While it is open its name cannot become another disk's.
+      onOpen: () => this.#recheck(disk),
       beforeFinish: (sent) => reporter.enter("finishing", sent),
     });
     for (const warning of captured.warnings) reporter.say("finishing", warning);

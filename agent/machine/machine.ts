@@ -197,13 +197,14 @@ export function machinePorts(options: MachineOptions): AgentPorts {
       return [`${entry.isWarning ? "WARNING: " : ""}${entry.detail}`];
     },
 
-    async capture({ server, host, order, disk, signal, onProgress, beforeFinish }) {
+    async capture({ server, host, order, disk, signal, onProgress, onOpen, beforeFinish }) {
       const marks = new RestoreScreen();
       const say = (detail: string) => onProgress({ detail });
       const client = captureClient({ server, host, deployId: order.deployId, clock: realClock, signal, say });
       try {
-        return await withReadOnlyDisk(disk, machine, (source) =>
-          captureScan({
+        return await withReadOnlyDisk(disk, machine, async (source) => {
+          onOpen();
+          return captureScan({
             source,
             sectorBytes: disk.sectorBytes,
             image: order.image,
@@ -219,8 +220,8 @@ export function machinePorts(options: MachineOptions): AgentPorts {
               screen.raw(marks.endLine());
               return beforeFinish(sent);
             },
-          }),
-        );
+          });
+        });
       } finally {
         await client.close();
       }

@@ -159,7 +159,8 @@ export function room(scene: Scene = {}): Room {
       happened.push("finish");
       return ["boot entry set"];
     },
-    async capture({ beforeFinish, onProgress }) {
+    async capture({ beforeFinish, onOpen, onProgress }) {
+      onOpen();
       happened.push("capture");
       onProgress({ percent: 50, detail: "capturing" });
       await beforeFinish("all is sent");

@@ -59,7 +59,8 @@ function room(scene: Scene = {}) {
         name: changes("name"),
         runScript: changes("runScript"),
         finish: changes("finish"),
-        async capture({ beforeFinish, onProgress }) {
+        async capture({ beforeFinish, onOpen, onProgress }) {
+          onOpen();
           happened.push("capture");
           onProgress({ percent: 50, detail: "1 GiB of 2 GiB" });
           await beforeFinish("all is sent");
@@ -206,6 +207,25 @@ test("another disk under the chosen one's name is not sent", async () => {
   });
   assert.equal(await runAgent(all.ports), "failed");
   assert(looks > 2 && !all.happened.includes("capture"));
+  assert.deepEqual(all.failures, [{ code: "DISK_CHANGED", disk: "untouched" }]);
+});
+
+test("another disk that takes the chosen one's name while it is opened is not sent", async () => {
+  let isSwapped = false;
+  const all = room({
+    change: (ports) => ({
+      inventory: (network) => ({
+        ...ports.inventory(network),
+        disks: [isSwapped ? { ...disk, serial: "another" } : disk],
+      }),
+      capture: async (request) => {
+        isSwapped = true;
+        return ports.capture(request);
+      },
+    }),
+  });
+  assert.equal(await runAgent(all.ports), "failed");
+  assert(!all.happened.includes("capture"));
   assert.deepEqual(all.failures, [{ code: "DISK_CHANGED", disk: "untouched" }]);
 });
 
