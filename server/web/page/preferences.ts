@@ -42,7 +42,8 @@ export function say(text: Text): string {
 export const as = {
   bytes: (bytes: number) => formatBytes(bytes, locale.value),
   rate: (bytesPerSecond: number) => formatRate(bytesPerSecond, locale.value),
-  percent: (percent: number) => formatPercent(percent, locale.value),
+  /** Never rounded up: 100 % is all of it. */
+  percent: (percent: number) => formatPercent(Math.floor(percent), locale.value),
   share: (share: number) => formatShare(share, locale.value),
   number: (value: number) => formatNumber(value, locale.value),
   span: (ms: number) => formatSpan(ms, locale.value),

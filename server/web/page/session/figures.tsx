@@ -33,7 +33,9 @@ export function Figures({ session, figures, rates, leftMs }: FiguresProps) {
             />
           ) : (
             <State
-              state={session.state === "cancelled" ? "offline" : figures.failed > 0 ? "failed" : "done"}
+              state={
+                session.state === "cancelled" ? "offline" : figures.failed > 0 && figures.done === 0 ? "failed" : "done"
+              }
               word={say(texts.sessionStates[session.state])}
             />
           )}
@@ -43,11 +45,11 @@ export function Figures({ session, figures, rates, leftMs }: FiguresProps) {
           </span>
         </span>
       </div>
-      <Bar
-        percent={percent}
-        label={say(texts.progressOf(say(texts.session(session.id))))}
-        tone={isActive ? "busy" : figures.failed > 0 ? "bad" : "good"}
-      />
+      {isActive ? (
+        <Bar percent={percent} label={say(texts.progressOf(say(texts.session(session.id))))} />
+      ) : (
+        <Outcome figures={figures} />
+      )}
       {isActive && session.startedAtMs === null && session.startAtMs !== null && (
         <p class="care figures-wait">
           <Icon name="schedule" /> {say(texts.beginsAt(as.date(session.startAtMs)))}
@@ -85,5 +87,22 @@ export function Figures({ session, figures, rates, leftMs }: FiguresProps) {
         ),
       )}
     </section>
+  );
+}
+
+/** How it ended, as a bar: so many are done, so many failed, and the rest was not begun. */
+function Outcome({ figures: { done, failed, all } }: { figures: SessionFigures }) {
+  const parts = [
+    ["good", done],
+    ["bad", failed],
+    ["quiet", all - done - failed],
+  ] as const;
+  return (
+    // The numbers stand beside it.
+    <div class="strip-bar" aria-hidden="true">
+      {parts.map(([tone, count]) =>
+        count === 0 ? null : <div key={tone} class={`strip-part tone-${tone}`} style={{ flexGrow: count }} />,
+      )}
+    </div>
   );
 }
