@@ -178,6 +178,11 @@ export class SenderSession {
     this.#overReason = reason;
   }
 
+  /** No more hosts than these can come any more; it starts as soon as they are ready. */
+  expectAtMost(hosts: number): void {
+    this.#startWatch.expectAtMost(hosts);
+  }
+
   /** Starts now, with the receivers that are there. */
   startNow(reason: string): void {
     if (this.#state === "open") this.#start(reason);

@@ -9,10 +9,17 @@ export class StartWatch {
   readonly #room: Room;
   readonly #options: SenderOptions;
   #firstReadyAt: number | undefined;
+  #waitFor: number;
 
   constructor(room: Room, options: SenderOptions) {
     this.#room = room;
     this.#options = options;
+    this.#waitFor = options.waitFor;
+  }
+
+  /** No more hosts than these can come any more: nobody waits for others. */
+  expectAtMost(hosts: number): void {
+    this.#waitFor = Math.max(1, Math.min(this.#waitFor, hosts));
   }
 
   onReport(state: ReceiverState, now: number): void {
@@ -21,7 +28,7 @@ export class StartWatch {
 
   /** "1 of 2 hosts ready"; empty when enough are. */
   get waitingFor(): string {
-    return wordsBeforeStart(this.#ready, this.#options.waitFor);
+    return wordsBeforeStart(this.#ready, this.#waitFor);
   }
 
   /**
@@ -30,7 +37,8 @@ export class StartWatch {
    * @param hasStreamed it has started before, and was left by all
    */
   reason(hasStreamed: boolean, now: number): string | undefined {
-    const { waitFor, maxWaitMs } = this.#options;
+    const { maxWaitMs } = this.#options;
+    const waitFor = this.#waitFor;
     // All of them left: whoever comes next is the first one again.
     if (this.#ready === 0) this.#firstReadyAt = undefined;
     const receiving = this.#room.count("receiving");

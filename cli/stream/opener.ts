@@ -97,6 +97,9 @@ export function streamOpener(options: {
         figures: stream.figures(),
       };
     },
+    expectAtMost(streamId, hosts) {
+      find(streamId)?.expectAtMost(hosts);
+    },
     start(streamId, reason) {
       const stream = find(streamId);
       // Without anybody there it would begin for nobody.

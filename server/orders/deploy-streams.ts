@@ -51,6 +51,8 @@ export type StreamOpener = {
   open(wanted: StreamWanted): Promise<string>;
   /** Undefined when it is over, or was never there. */
   now(streamId: string): StreamNow | undefined;
+  /** No more hosts than these can come: a stream that waits to start waits for no others. */
+  expectAtMost(streamId: string, hosts: number): void;
   /** Waits for no more hosts than are there. @returns whether it waited for any */
   start(streamId: string, reason: string): boolean;
   close(streamId: string): Promise<void>;
@@ -157,9 +159,26 @@ export class DeployStreams {
     return running.filter(({ streamId }) => this.#opener.start(streamId, "a person started it")).length;
   }
 
-  /** Leaves the streams of a deploy with no open order whose turn has come. */
+  /**
+   * Leaves the streams of a deploy with no open order whose turn has come. Those that go on wait for nobody who failed or
+   * was called back: a broken machine does not hold up the room.
+   */
   async closeIdle(deployId: number): Promise<void> {
-    if (this.#of(deployId).length > 0 && (await openHosts(this.#db, deployId)) === 0) await this.close(deployId);
+    const shared = this.#of(deployId).map(([, each]) => each);
+    if (shared.length === 0) return;
+    if ((await openHosts(this.#db, deployId)) === 0) await this.close(deployId);
+    else for (const each of shared) await this.#expect(each);
+  }
+
+  async #expect({ deploys, opening }: Shared): Promise<void> {
+    const streamId = await opening.catch(() => undefined);
+    // Whom an order to any host meets, nobody knows.
+    if (streamId === undefined || (await anyOf(this.#db, [...deploys]))) return;
+    const open = await Promise.all([...deploys].map((deployId) => openHosts(this.#db, deployId)));
+    this.#opener.expectAtMost(
+      streamId,
+      open.reduce((sum, hosts) => sum + hosts, 0),
+    );
   }
 
   /** Leaves the streams of a deploy; those that are for no other end. */
@@ -210,4 +229,15 @@ export class DeployStreams {
       .onConflict((conflict) => conflict.columns(["deploy_id", "interface_address"]).doUpdateSet(row))
       .execute();
   }
+}
+
+/** Whether one of these deploys is for any host that appears. */
+async function anyOf(db: Pick<Database, "selectFrom">, deployIds: readonly number[]): Promise<boolean> {
+  const row = await db
+    .selectFrom("deploys")
+    .select("id")
+    .where("id", "in", [...deployIds])
+    .where("to_any", "=", 1)
+    .executeTakeFirst();
+  return row !== undefined;
 }

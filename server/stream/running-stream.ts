@@ -216,6 +216,12 @@ export class RunningStream {
     this.#afterWord();
   }
 
+  /** Waits for no more hosts than these before it starts: the others will not come. */
+  expectAtMost(hosts: number): void {
+    this.#session.expectAtMost(hosts);
+    this.#afterWord();
+  }
+
   /** Starts at once with the receivers that are ready. */
   startNow(reason: string): void {
     this.#session.startNow(reason);

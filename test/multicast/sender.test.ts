@@ -240,6 +240,26 @@ test("sender: when it was started again it does not wait for hosts that ended be
   assert(words.includes("streaming"), "those who are back are enough");
 });
 
+test("sender: waits for nobody who cannot come any more, and for no fewer than one", () => {
+  const { runUntil, join, report, session } = start({ waitFor: 3 });
+  join("a");
+  join("b");
+  report("a", "ready");
+  runUntil(1_000);
+  session.expectAtMost(9);
+  assert.equal(session.waitingFor, "1 of 3 hosts ready");
+  session.expectAtMost(2);
+  runUntil(1_100);
+  assert.deepEqual([session.state, session.waitingFor], ["open", "1 of 2 hosts ready"]);
+  report("b", "ready");
+  runUntil(1_200);
+  assert.equal(session.state, "streaming");
+  const alone = start({ waitFor: 3 });
+  alone.session.expectAtMost(0);
+  alone.runUntil(1_000);
+  assert.equal(alone.session.state, "open", "nobody is there");
+});
+
 test("sender: starts at once when somebody says so", () => {
   const { runUntil, join, report, session } = start({ waitFor: 3 });
   join("a");

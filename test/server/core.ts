@@ -66,6 +66,8 @@ export class Core {
   readonly conductor: Conductor;
   /** Streams that a person did not want to wait for. */
   readonly startedNow: string[] = [];
+  /** How many hosts the streams wait for at most, the last word of each. */
+  readonly expected = new Map<string, number>();
   readonly sessions: Sessions;
   readonly #running = new Map<string, StreamNow>();
 
@@ -181,6 +183,7 @@ export class Core {
         return streamId;
       },
       now: (streamId) => this.#running.get(streamId),
+      expectAtMost: (streamId, hosts) => void this.expected.set(streamId, hosts),
       start: (streamId) => {
         if (this.#running.get(streamId)?.state !== "open") return false;
         this.startedNow.push(streamId);

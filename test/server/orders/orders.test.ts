@@ -44,6 +44,33 @@ test("a host with nothing ordered waits with a reason, at most so long, and then
   assert.equal(await kindOf(core, ids[0]!), "boot-disk");
 });
 
+test("a machine that fails holds up nobody: the stream waits for those that can still come", async () => {
+  const { core, ids } = await room(4);
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01", "lab-02", "lab-03"] });
+  const order = await core.orders.orderFor(ids[0]!, NETWORK);
+  assert(order.kind === "deploy");
+  assert.equal(core.opened[0]?.waitFor, 3);
+  assert.equal(core.expected.get(order.streamId), undefined);
+  const fault = new Fault("DISK_MISSING", { what: "w", why: "y", fix: "f" }).toJSON();
+  await core.report(ids[1]!, "failed", deployId, { fault });
+  assert.equal(core.expected.get(order.streamId), 2);
+  // Another order for the same image comes along on the same stream.
+  const other = await core.deploys.create({ image: "lab-debian", to: ["lab-04"] });
+  await core.orders.orderFor(ids[3]!, NETWORK);
+  await core.report(ids[2]!, "failed", deployId, { fault });
+  assert.equal(core.expected.get(order.streamId), 2, "one of each");
+  await core.deploys.cancel(other.deployId);
+});
+
+test("whom an order to any host meets nobody knows: its stream waits as it was told", async () => {
+  const { core, ids } = await room(2);
+  const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any", waitFor: 2 });
+  for (const id of ids) await core.orders.orderFor(id, NETWORK);
+  const fault = new Fault("DISK_MISSING", { what: "w", why: "y", fix: "f" }).toJSON();
+  await core.report(ids[1]!, "failed", deployId, { fault });
+  assert.equal(core.expected.size, 0);
+});
+
 test("boot policy: unknown machines get the agent only to register or for a deploy to any", async () => {
   const { core } = await room(1);
   assert.deepEqual(await core.orders.bootPolicyOf(machine(9).mac), { boot: "agent" });
