@@ -8,7 +8,10 @@ import { texts } from "../texts.ts";
 /** What a person reads before typing the word: which disks are lost, and what stands out. */
 export function Plan({ plan }: { plan: DeployPlanBody }) {
   const image = `${plan.image.name} v${plan.image.version}`;
-  const receive = plan.hosts.length === 1 ? texts.andReceive : texts.andReceiveMany;
+  const keeps = plan.erase === "none";
+  const headline = keeps ? texts.willBeOverwritten : texts.willBeErased;
+  const ofErased = plan.hosts.length === 1 ? texts.andReceive : texts.andReceiveMany;
+  const receive = keeps ? texts.whereDifferent : ofErased;
   return (
     <>
       {plan.hosts.length === 0 ? (
@@ -17,8 +20,7 @@ export function Plan({ plan }: { plan: DeployPlanBody }) {
         <div class="plan-head">
           <Icon name="eraser" size={28} />
           <p>
-            <strong>{say(texts.willBeErased(plan.hosts.length))}</strong>{" "}
-            {say(receive(image, as.bytes(plan.image.storedBytes)))}
+            <strong>{say(headline(plan.hosts.length))}</strong> {say(receive(image, as.bytes(plan.image.storedBytes)))}
           </p>
         </div>
       )}

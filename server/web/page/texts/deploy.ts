@@ -43,6 +43,14 @@ export const deployTexts = {
     n === 1 ? "1 host will be ERASED" : `${n} hosts will be ERASED`,
     n === 1 ? "1 Rechner wird GELÖSCHT" : `${n} Rechner werden GELÖSCHT`,
   ],
+  willBeOverwritten: (n: number): Text => [
+    n === 1 ? "1 host is OVERWRITTEN" : `${n} hosts are OVERWRITTEN`,
+    n === 1 ? "1 Rechner wird ÜBERSCHRIEBEN" : `${n} Rechner werden ÜBERSCHRIEBEN`,
+  ],
+  whereDifferent: (image: string, size: string): Text => [
+    `wherever a disk differs from ${image} (at most ${size} to send).`,
+    `wo eine Platte von ${image} abweicht (höchstens ${size} zu senden).`,
+  ],
   andReceive: (image: string, size: string): Text => [
     `and receive ${image} (${size} to send).`,
     `und bekommt ${image} (${size} zu senden).`,
