@@ -13,6 +13,8 @@ type OwnersOptions = {
   readonly addresses: () => readonly string[];
   /** What the stream of an image would be here. @throws {Fault} when this server has not got it */
   readonly traitsOf: StreamTraits;
+  /** The network of an own address; as the system has it unless given. */
+  readonly networkOf?: (address: string) => string | undefined;
 };
 
 /**
@@ -21,18 +23,20 @@ type OwnersOptions = {
  */
 export class StreamOwners {
   readonly #options: OwnersOptions;
+  readonly #networkOf: (address: string) => string | undefined;
   /** Why streams could not be taken, so that it is told once. */
   readonly #refused = new Map<string, string>();
 
   constructor(options: OwnersOptions) {
     this.#options = options;
+    this.#networkOf = options.networkOf ?? networkOf;
   }
 
   /** What stands beside a stream of ours. */
   async columns({ image, imageVersion, interfaceAddress }: StreamWanted) {
     return {
       server_id: this.#options.serverId,
-      network: networkOf(interfaceAddress) ?? null,
+      network: this.#networkOf(interfaceAddress) ?? null,
       traits: await this.#options.traitsOf(image, imageVersion),
     };
   }
@@ -40,7 +44,7 @@ export class StreamOwners {
   /** The stream that another server sends into this network, of the same image; this order is one of its from now on. */
   async joinOther(wanted: StreamWanted): Promise<string | undefined> {
     const { db, serverId } = this.#options;
-    const network = networkOf(wanted.interfaceAddress);
+    const network = this.#networkOf(wanted.interfaceAddress);
     if (network === undefined) return undefined;
     return db.transaction().execute(async (tables) => {
       const other = await tables
@@ -104,17 +108,17 @@ export class StreamOwners {
       if (row === undefined) return false;
       const isOurs = row.server_id === serverId;
       if (!isOurs && row.server_id !== null && row.has_ended === 0) return false;
-      // A former stream of this order in our place of the network.
+      const orders = tables.selectFrom("deploy_streams as same").select("deploy_id").where("stream_id", "=", streamId);
+      // Former streams of its orders in our place of the network.
       await tables
         .deleteFrom("deploy_streams")
-        .where("deploy_id", "=", deployId)
         .where("interface_address", "=", here.interfaceAddress)
         .where("stream_id", "!=", streamId)
+        .where("deploy_id", "in", orders)
         .execute();
       await tables
         .updateTable("deploy_streams")
         .set({ server_id: serverId, interface_address: here.interfaceAddress, traits: here.traits })
-        .where("deploy_id", "=", deployId)
         .where("stream_id", "=", streamId)
         .execute();
       if (!isOurs) {
@@ -173,7 +177,7 @@ export class StreamOwners {
   async #placeFor({ network, interfaceAddress, image, imageVersion, traits }: Orphan): Promise<Place> {
     const { addresses, traitsOf } = this.#options;
     const own = addresses();
-    const address = own.find((one) => one === interfaceAddress) ?? own.find((one) => networkOf(one) === network);
+    const address = own.find((one) => one === interfaceAddress) ?? own.find((one) => this.#networkOf(one) === network);
     if (address === undefined) throw noWayThere(network ?? interfaceAddress);
     const here = await traitsOf(image, imageVersion);
     if (traits !== null && traits !== here) throw otherTraits(`${image}:${imageVersion}`, traits, here);

@@ -195,6 +195,26 @@ export function onPostgres(server: PostgresServer): void {
     await (await second).release();
   });
 
+  test("servers are together; who wants the database alone waits for all, and they for it", async () => {
+    const place = await server.create();
+    const first = await ServerLock.enter(place, 0);
+    assert(first.isAlone);
+    // It brings the tables up to date.
+    await assert.rejects(ServerLock.enter(place, 0), { code: "DATABASE_IN_USE" });
+    await (await openDatabase(place)).destroy();
+    await first.letOthersIn();
+    const second = await ServerLock.enter(place, 0);
+    assert(!second.isAlone);
+    await (await openDatabase(place, { isShared: true })).destroy();
+    await server.query("delete from kysely_migration where name = '0001-first'", place.database);
+    await assert.rejects(openDatabase(place, { isShared: true }), { code: "DATABASE_OLDER", why: /0001-first/ });
+    await assert.rejects(ServerLock.take(place, 0), { code: "DATABASE_IN_USE", why: /alone/ });
+    await first.release();
+    await assert.rejects(ServerLock.take(place, 0), { code: "DATABASE_IN_USE" });
+    await second.release();
+    await (await ServerLock.take(place, 30_000)).release();
+  });
+
   test("a server that was cut off takes its place again, or ends when another one has it", async () => {
     const place = await server.prepared();
     const holder = `select pid from pg_locks where locktype = 'advisory' and granted and objid = 2

@@ -22,6 +22,8 @@ const services = [
   "../hosts/hosts.test.ts",
   "../hosts/inventory-changes.test.ts",
   "../hosts/selection.test.ts",
+  "../leases/event-follower.test.ts",
+  "../leases/stream-owners.test.ts",
   "../orders/conductor.test.ts",
   "../orders/deploy-skips.test.ts",
   "../orders/hindrance.test.ts",
