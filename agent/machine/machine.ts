@@ -15,6 +15,7 @@ import { readDisks } from "../disk/disks.ts";
 import { eraseAsOrdered } from "../disk/erase.ts";
 import { examineDisks } from "../disk/examine-disks.ts";
 import { nvmeDevices } from "../disk/nvme-device.ts";
+import { bePatientWith } from "../disk/patience.ts";
 import { withReadOnlyDisk } from "../disk/read-only.ts";
 import { DiskSource } from "../disk/source.ts";
 import { DiskTarget } from "../disk/target.ts";
@@ -95,7 +96,9 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     keepLastWord: lastWordIn(LAST_WORD_DIRECTORY, log),
     logEnd: () => logEnd(files.text(logPath)),
     givenServer: kernel.server,
-    enrolment: kernel.enrolment ?? enrolmentToken(files.text(enrolmentPath ?? ENROLMENT_PATH)),
+    get enrolment() {
+      return kernel.enrolment ?? enrolmentToken(files.text(enrolmentPath ?? ENROLMENT_PATH));
+    },
     network: () => bootNetwork(networkInterfaces(), kernel.bootMac),
     findServer: (network, say) =>
       findServer({
@@ -118,7 +121,10 @@ export function machinePorts(options: MachineOptions): AgentPorts {
     keyPressed: (mostMs) => keyPressedHere(screenPath, mostMs),
     challenge: newChallenge,
     checkPermit: (text, permit) => checkPermit(text, permit, masters),
-    localDisk: (disk, layout) => new DiskTarget(disk, layout),
+    localDisk(disk, layout) {
+      bePatientWith(disk, files);
+      return new DiskTarget(disk, layout);
+    },
     erase: ({ held, ...request }) => {
       if (held !== undefined) return eraseHeld(held, request, machine);
       const { disk, target, ...order } = request;
@@ -164,7 +170,10 @@ export function machinePorts(options: MachineOptions): AgentPorts {
       return receivedLine(received);
     },
 
-    look: (request) => lookAtLocalDisk(request, { tools, log, screen }),
+    look(request) {
+      bePatientWith(request.disk, files);
+      return lookAtLocalDisk(request, { tools, log, screen });
+    },
     verify: (request) => readLocalDiskBack(request, { tools, log, screen, groupKeys }),
 
     fit: ({ disk, order, ...progress }) => fitDisk(disk, order, machine, progress),

@@ -172,7 +172,8 @@ function labConfig(options: LabOptions): string {
     ...(options.dhcp === "full" ? { "network.pool": serverPool } : {}),
     // A machine of the lab has no screen; what it says is read on its serial console.
     // ttyAMA0 is that of an arm64 machine; the last that exists is the agent's.
-    "boot.kernel_args": "console=tty0 console=ttyAMA0 console=ttyS0,115200",
+    // Emulated on a machine with other work, a disk may stand still for longer than the kernel's 30 s.
+    "boot.kernel_args": "console=tty0 console=ttyAMA0 console=ttyS0,115200 nvme_core.io_timeout=255",
     ...options.settings,
   };
   const sections = Map.groupBy(Object.entries(settings), ([key]) => key.split(".")[0] ?? "");

@@ -38,6 +38,8 @@ import { readFileSync, readdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { format, identifyController, identifyNamespace } from ${JSON.stringify(join(agentFolder, "disk/nvme-commands.ts"))};
 import { nvmeDevices } from ${JSON.stringify(join(agentFolder, "disk/nvme-device.ts"))};
+import { bePatientWith } from ${JSON.stringify(join(agentFolder, "disk/patience.ts"))};
+import { thisMachine } from ${JSON.stringify(join(agentFolder, "machine/machine-files.ts"))};
 const require = createRequire(import.meta.filename);
 const absent = (words, test) => words.filter((word) => !test(word));
 const works = (program, ...args) => spawnSync(program, args).error === undefined;
@@ -51,8 +53,10 @@ const main = async () => console.log("REPORT " + JSON.stringify({
   blockDevices: readdirSync("/sys/block"),
   version: readFileSync("/etc/bootcast/version", "utf8").trim(),
   siteKey: readFileSync("/etc/bootcast/site.pub", "utf8"),
-  patience: ["/sys/module/nvme_core/parameters/io_timeout", "/sys/block/sda/device/timeout"].map((path) =>
-    Number(readFileSync(path, "utf8"))),
+  patience: ["nvme0n1", "sda"].map((name) => bePatientWith({ path: "/dev/" + name }, thisMachine) &&
+    Number(readFileSync("/sys/block/" + name + "/queue/io_timeout", "utf8"))),
+  ofCommandLine: Number(readFileSync("/sys/module/nvme_core/parameters/io_timeout", "utf8")),
+  scsiTimeout: Number(readFileSync("/sys/block/sda/device/timeout", "utf8")),
   receiveBuffer: Number(readFileSync("/proc/sys/net/core/rmem_max", "utf8")),
   lease: readFileSync("/run/bootcast/network", "utf8"),
   ping: spawnSync("ping", ["-c", "1", "-W", "1", "10.9.0.1"]).status,
@@ -125,7 +129,10 @@ describe("the boot image", () => {
     const screen = await runMachine(namespace, [
       ...["-kernel", join(boot, "vmlinuz"), "-initrd", join(boot, "initramfs.img")],
       // Two consoles: what is said goes to both.
-      ...["-append", `console=ttyS0 console=tty0 console=ttyS0 BOOTIF=01-52-54-00-bc-00-99 ${network}`],
+      ...[
+        "-append",
+        `console=ttyS0 console=tty0 console=ttyS0 BOOTIF=01-52-54-00-bc-00-99 ${network} nvme_core.io_timeout=77`,
+      ],
       // At the other end is a switch's port and nothing behind it; what goes out is kept.
       ...["-netdev", "tap,id=net,ifname=port,script=no,downscript=no"],
       ...["-device", "e1000e,netdev=net,mac=52:54:00:bc:00:99"],
@@ -142,7 +149,8 @@ describe("the boot image", () => {
     assert.deepEqual(report.absentModules, ["efivarfs"]);
     for (const name of ["hfsplus", "ext4", "vfat", "fuse"]) assert(report.fileSystems.includes(name), name);
     assert(report.blockDevices.includes("nvme0n1"));
-    assert.deepEqual(report.patience, [255, 180], "what a disk may take for one command, in seconds");
+    assert.equal(report.ofCommandLine, 77, "what the command line says to a driver");
+    assert.deepEqual([report.patience, report.scsiTimeout], [[255_000, 255_000], 255], "for one command");
     assert.deepEqual([report.nvme, report.formatted], ["SN-17", 0]);
     assert.match(report.unknown, /^NVME_FAILED To the command 0xc5 the answer was: status 0x/);
     assert.deepEqual(

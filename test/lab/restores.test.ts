@@ -52,7 +52,7 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
         await system.write("/etc/network-up", Buffer.from(networkUp), 0o755);
         const inittab = Buffer.from(await system.read("/etc/inittab")).toString();
         await system.write("/etc/inittab", Buffer.from(`${inittab}nw:2345:once:/etc/network-up\n`));
-        // As in the boot image: emulated on a machine with other work, a disk may stand still for longer than 30 s.
+        // As in the lab's boot image: emulated on a machine with other work, a disk may stand still for longer than 30 s.
         const menu = Buffer.from(await system.read("/boot/grub/grub.cfg")).toString();
         assert.match(menu, / ro quiet /);
         const patient = menu.replace(" ro quiet ", " ro quiet nvme_core.io_timeout=255 ");
