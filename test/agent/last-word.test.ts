@@ -32,7 +32,9 @@ test("what is to be said of an agent that ends without a word names the order, w
   }
   const told = words.flatMap((word) => (word?.report.state === "failed" ? [word.report.detail] : []));
   assert.match(told[0] ?? "", /in the state "waiting"\. The disk was not touched/);
-  assert(told.some((detail) => /in the state "erasing"\. The disk is erased and holds nothing that boots/.test(detail)));
+  assert(
+    told.some((detail) => /in the state "erasing"\. The disk is erased and holds nothing that boots/.test(detail)),
+  );
   assert(told.some((detail) => /in the state "receiving"\. The disk is partly written/.test(detail)));
   assert.match(told.at(-1) ?? "", /in the state "rebooting"\. The disk holds the complete image/);
   assert.equal(words.at(-1), undefined, "the server has heard the last word");
