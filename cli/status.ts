@@ -22,6 +22,7 @@ export function statusCommand(): Command {
           ["API", `${status.https.servers.join(" ")}, authority ${status.https.fingerprint.slice(0, 16)}…`],
           ["DHCP", status.dhcp],
           ...status.otherServers.map((other) => ["", otherServerText(other, Date.now())]),
+          ...(status.servers.length < 2 ? [] : [["Together with", othersText(status.servers)]]),
           ["Data", status.dataDir],
           ["Hosts", String(status.hosts)],
           [
@@ -33,6 +34,12 @@ export function statusCommand(): Command {
       );
     }),
   );
+}
+
+/** The other servers of its database. */
+function othersText(servers: StatusBody["servers"]): string {
+  const others = servers.filter(({ isSelf }) => !isSelf);
+  return others.map(({ name, addresses }) => `${name} ${addresses.join(" ")}`).join(", ");
 }
 
 /** A boot server beside us is a warning; a DHCP server is what a proxy works beside. */

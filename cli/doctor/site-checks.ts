@@ -16,7 +16,9 @@ import { lookAtKernel } from "../../server/doctor/kernel.ts";
 import { lookAtMulticast } from "../../server/doctor/multicast-loop.ts";
 import { lookAtSecrets, peopleFindings } from "../../server/doctor/people.ts";
 import { lookAtPorts, type WantedPort } from "../../server/doctor/ports.ts";
+import { serverFindings } from "../../server/doctor/servers.ts";
 import { waitingFindings } from "../../server/doctor/settings.ts";
+import type { ServersNow } from "../../server/leases/servers-now.ts";
 import type { ServedInterface } from "../../server/network/interfaces.ts";
 import type { ImageStore } from "../../server/store/store.ts";
 import { DEFAULT_TTL } from "../../server/stream/hub.ts";
@@ -40,6 +42,8 @@ export type LiveServer = {
   otherServers(): readonly SeenServer[] | undefined;
   users(): Promise<readonly User[]>;
   backups(): Promise<BackupTimes>;
+  /** Undefined where the database can have one server only. */
+  servers(): Promise<ServersNow | undefined>;
   /** Settings that were changed, and that count after a restart. */
   waiting(): readonly string[];
   /** A stream is sent, or waits for its receivers: the network and the disk are left alone. */
@@ -111,6 +115,7 @@ export function siteChecks({ config, interfaces, store, user, live, now }: Site)
     ),
     check("store", "owner", async () => (existsSync(dataDir) ? lookAtOwners(dataDir, user) : [])),
     check("store", "database", async () => [lookAtDatabase(placeOfConfig(config))]),
+    check("store", "servers", async () => (live === undefined ? [] : serverFindings(await live.servers()))),
     check("store", "backup", async () =>
       live === undefined ? [] : backupFindings(placeOfConfig(config), await live.backups(), now()),
     ),

@@ -6,6 +6,8 @@ import type { SeenServer } from "../../server/dhcp/settings.ts";
 import { backupTimes } from "../../server/doctor/database.ts";
 import { Doctor } from "../../server/doctor/doctor.ts";
 import type { EventLog } from "../../server/events.ts";
+import type { Membership } from "../../server/leases/membership.ts";
+import { serversNow } from "../../server/leases/servers-now.ts";
 import { servedInterfaces } from "../../server/network/interfaces.ts";
 import type { ImageStore } from "../../server/store/store.ts";
 import type { StreamHub } from "../../server/stream/hub.ts";
@@ -18,6 +20,8 @@ type DoctorWiring = {
   readonly events: EventLog;
   readonly store: ImageStore;
   readonly hub: Pick<StreamHub, "list">;
+  /** Of the servers of one database. */
+  readonly membership: Membership | undefined;
   readonly users: Pick<Users, "list">;
   readonly otherServers: () => readonly SeenServer[] | undefined;
   readonly ports: LiveServer["ports"];
@@ -28,7 +32,7 @@ type DoctorWiring = {
 
 /** The doctor of the running server: it looks at itself from inside. */
 export function doctorOf(options: DoctorWiring): Doctor {
-  const { config, db, events, store, hub, users, otherServers, ports, byItself, log, now } = options;
+  const { config, db, events, store, hub, membership, users, otherServers, ports, byItself, log, now } = options;
   const uid = process.getuid?.() ?? 0;
   const checks = siteChecks({
     config,
@@ -42,6 +46,7 @@ export function doctorOf(options: DoctorWiring): Doctor {
       waiting: () => config.waiting,
       users: () => users.list(),
       backups: () => backupTimes(db),
+      servers: () => serversNow(db, membership, now),
       isBusy: () => hub.list().some((stream) => stream.figures().state !== "ended"),
     },
     now,

@@ -36,6 +36,7 @@ import { limitConnections } from "../../server/http/connections.ts";
 import { hearingRoute } from "../../server/http/hearing-route.ts";
 import { createHttp, listenTcp, onlyAt, plainAddress } from "../../server/http/http.ts";
 import { advertise } from "../../server/network/dnssd.ts";
+import { serverMetrics } from "../../server/leases/servers-now.ts";
 import { InterfaceWatch } from "../../server/network/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../../server/network/interfaces.ts";
 import { addToQueues } from "../../server/notify/outbox.ts";
@@ -303,6 +304,7 @@ async function start(
     events,
     store,
     hub,
+    membership,
     users: access.users,
     otherServers: () => dhcp?.otherServers,
     byItself: byItself.seen,
@@ -313,7 +315,7 @@ async function start(
   doctorRoutes(api, { doctor });
   hearingTestRoute(api, { hosts, hearing });
   imageRoutes(api, { details: new ImageDetails(store) });
-  await api.register(metricsRoute(hub, () => doctorMetrics(doctor.last)));
+  await api.register(metricsRoute(hub, () => doctorMetrics(doctor.last) + serverMetrics(membership)));
   bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
   captureOrderRoutes(api, { captures });
   scriptRoutes(api, { scripts });
@@ -333,7 +335,9 @@ async function start(
       listedImages(store, ({ name, version, fault }) =>
         log.warn({ image: `${name}:${version}`, fault }, "an image is damaged and not listed"),
       ),
-    status: statusOf({ config, db, boots, access, dhcp, addresses, httpPort, tftpPort: tftp.port, startedAtMs }),
+    status: statusOf({
+      ...{ config, db, boots, access, dhcp, addresses, httpPort, tftpPort: tftp.port, startedAtMs, membership },
+    }),
   });
   bootTraceRoutes(api, { trace: boots, hosts, counters: () => ({ dhcp: dhcp?.counters, tftp: tftp.counters }) });
   await api.listen({ path: controlSocket });

@@ -3,6 +3,8 @@ import type { StatusBody } from "../../server/api/schemas.ts";
 import type { Config } from "../../server/config/config.ts";
 import type { Database } from "../../server/db/database.ts";
 import type { DhcpServer } from "../../server/dhcp/settings.ts";
+import type { Membership } from "../../server/leases/membership.ts";
+import { serversNow } from "../../server/leases/servers-now.ts";
 import { VERSION } from "../version.ts";
 
 /** What the server says of itself. */
@@ -17,8 +19,9 @@ export function statusOf(about: {
   readonly httpPort: number;
   readonly tftpPort: number;
   readonly startedAtMs: number;
+  readonly membership: Membership | undefined;
 }): () => Promise<StatusBody> {
-  const { config, db, boots, access, dhcp, addresses, httpPort, tftpPort, startedAtMs } = about;
+  const { config, db, boots, access, dhcp, addresses, httpPort, tftpPort, startedAtMs, membership } = about;
   return async () => {
     const active = await db.selectFrom("deploys").select("id").where("state", "=", "active").execute();
     const { hosts } = await db
@@ -35,6 +38,10 @@ export function statusOf(about: {
       tftpPort,
       dhcp: config.values["network.dhcp"],
       otherServers: [...(dhcp?.otherServers ?? [])],
+      servers: ((await serversNow(db, membership, Date.now))?.servers ?? []).map(({ addresses, ...server }) => ({
+        ...server,
+        addresses: [...addresses],
+      })),
       hosts: Number(hosts),
       activeSessions: active.map(({ id }) => id),
       boots: recentBoots(boots),

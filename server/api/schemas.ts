@@ -210,7 +210,7 @@ export const DeployRequestBody = Type.Object(
     /** What people call these hosts: "room-b". */
     target: Type.Optional(Type.String({ maxLength: 200 })),
     /** The session whose failed hosts these are. */
-    retryOf: Type.Optional(Type.Integer({ minimum: 1 })),
+    retryOf: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   },
   { additionalProperties: false },
 );
@@ -305,6 +305,19 @@ export const StatusBody = Type.Object({
       givesAddresses: Type.Boolean(),
       bootFile: Nullable(Type.String()),
       lastSeenMs: Type.Number(),
+    }),
+  ),
+  /** Those that work with this database, where there can be several. */
+  servers: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      version: Type.String(),
+      addresses: Type.Array(Type.String()),
+      startedAtMs: Type.Number(),
+      seenAtMs: Type.Number(),
+      isSelf: Type.Boolean(),
+      /** It sees to schedules, waves and messages. */
+      isLeading: Type.Boolean(),
     }),
   ),
   hosts: Type.Number(),
