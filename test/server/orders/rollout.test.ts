@@ -1,53 +1,11 @@
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
-import { type AgentState, CONTRACT_VERSION } from "../../../agent/contract.ts";
+import { test } from "node:test";
+import { CONTRACT_VERSION } from "../../../agent/contract.ts";
 import { Fault } from "../../../fault.ts";
 import { DEFAULT_ALIVE_MS } from "../../../server/orders/alive-rules.ts";
-import type { DeployRequest } from "../../../server/orders/deploy-plan.ts";
 import { MOST_LATE_MS, WAVE_WAIT_MS } from "../../../server/orders/rollout-rules.ts";
-import { Core, machine, NETWORK } from "../core.ts";
-
-const HOUR_MS = 3_600_000;
-const work: readonly AgentState[] = ["preflight", "erasing", "receiving", "verifying", "naming", "finishing"];
-
-/** A room of hosts "lab-01", … that wait, and what they are told and say. */
-async function room(count: number) {
-  const core = await Core.open();
-  after(() => core.db.destroy());
-  const ids: string[] = [];
-  for (let number = 1; number <= count; number += 1) {
-    ids.push((await core.hosts.register(machine(number, { contract: CONTRACT_VERSION }))).hostId);
-  }
-  const idOf = (name: string) => ids[Number(name.slice(-2)) - 1]!;
-  const order = (request: Partial<DeployRequest>) =>
-    core.deploys.create({ image: "lab-debian", to: ids, ...request }).then(({ deployId }) => deployId);
-  /** The names of those who are given an order now. */
-  const begun = async () => {
-    const kinds = await Promise.all(ids.map((id) => core.orders.orderFor(id, NETWORK)));
-    return ids.flatMap((_, index) => (kinds[index]?.kind === "deploy" ? [index + 1] : [])).join(" ");
-  };
-  /** Works at its order up to its restart, after which its restored system calls home. */
-  const restore = async (name: string, deployId: number, end: "up" | "silent" | "failed" | "off" = "up") => {
-    const id = idOf(name);
-    const given = await core.orders.orderFor(id, NETWORK);
-    assert(given.kind === "deploy", `${name}: ${given.reason}`);
-    for (const state of work) assert.equal((await core.report(id, state, deployId)).proceed, true, `${name} ${state}`);
-    if (end === "failed") {
-      const fault = { code: "DISK_WRITE", what: "It cannot be written.", why: "", fix: "" };
-      await core.report(id, "failed", deployId, { fault });
-      return undefined;
-    }
-    await core.report(id, "rebooting", deployId, { callsWhenUp: true });
-    const up = async () => assert.equal(await core.alive.heard(id, given.alive?.token ?? "", name), true);
-    if (end === "up") await up();
-    return up;
-  };
-  const kinds = async (deployId: number) =>
-    (await core.events.list({ deployId }))
-      .map(({ kind }) => kind)
-      .filter((kind) => kind.startsWith("deploy.") && !kind.startsWith("deploy.host"));
-  return { core, ids, idOf, order, begun, restore, kinds };
-}
+import { machine, NETWORK } from "../core.ts";
+import { HOUR_MS, room } from "./rollout-room.ts";
 
 test("the canary goes alone; the others begin when it is up again under its name", async () => {
   const { core, order, begun, restore, kinds } = await room(5);
@@ -270,101 +228,6 @@ test("waves and times that cannot be are refused, and change nothing", async () 
   core.nowMs = Date.UTC(2026, 10, 27);
   const seconds = Date.UTC(2026, 10, 28) / 1000;
   await assert.rejects(order({ startAtMs: seconds }), { code: "DEPLOY_INVALID" }, "not at once");
-});
-
-test("any, limited: only that model, only from that network, only so many, only until then", async () => {
-  const { core } = await room(0);
-  const limits = { model: "iMac*", network: "10.1.0.0/16", most: 2, untilMs: core.nowMs + HOUR_MS };
-  const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any", limits });
-  const ask = async (number: number, model: string, address: string) => {
-    const { hostId } = await core.hosts.register(machine(number, { model }));
-    const { kind } = await core.orders.orderFor(hostId, NETWORK, address);
-    return { hostId, kind, next: (await core.orders.bootPolicyOf(machine(number).mac)).boot };
-  };
-  assert.deepEqual((await ask(1, "MacPro5,1", "10.1.0.9")).kind, "wait");
-  const elsewhere = await ask(2, "iMac12,1", "10.2.0.9");
-  assert.deepEqual([elsewhere.kind, elsewhere.next], ["wait", "disk"]);
-  const first = await ask(3, "imac12,1", "10.1.255.9");
-  assert.deepEqual([first.kind, first.next], ["deploy", "agent"]);
-  assert.equal((await ask(4, "iMac12,1", "10.1.0.1")).kind, "deploy");
-  assert.equal((await ask(5, "iMac12,1", "10.1.0.2")).kind, "wait", "there were two");
-  await core.conductor.look();
-  assert.equal((await core.sessions.show(deployId)).state, "active");
-  for (const { id } of (await core.sessions.show(deployId)).hosts) {
-    for (const state of [...work, "done"] as const) await core.report(id, state, deployId);
-  }
-  await core.conductor.look();
-  assert.equal((await core.sessions.show(deployId)).state, "done", "it takes nobody else, and all are through");
-});
-
-test("any, until a time: who comes later is left alone, and the order ends by itself", async () => {
-  const { core, ids } = await room(2);
-  const untilMs = core.nowMs + HOUR_MS;
-  const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any", limits: { untilMs } });
-  assert.equal(await core.conductor.look(), untilMs);
-  assert.equal((await core.orders.orderFor(ids[0]!, NETWORK)).kind, "deploy");
-  core.nowMs = untilMs;
-  assert.deepEqual(await core.orders.bootPolicyOf(machine(2).mac), { boot: "disk" });
-  assert.notEqual((await core.orders.orderFor(ids[1]!, NETWORK)).kind, "deploy");
-  await core.conductor.look();
-  assert.equal((await core.sessions.show(deployId)).state, "active", "the one that it has taken is at work");
-  for (const state of [...work, "done"] as const) await core.report(ids[0]!, state, deployId);
-  await core.conductor.look();
-  assert.equal((await core.sessions.show(deployId)).state, "done");
-});
-
-test("any, until a time: who came before it is deployed to the end, however often its power is cut behind it", async () => {
-  const { core, ids } = await room(3);
-  const untilMs = core.nowMs + HOUR_MS;
-  const { deployId } = await core.deploys.create({ image: "lab-debian", to: "any", limits: { untilMs } });
-  const kind = async (at: number) => (await core.orders.orderFor(ids[at]!, NETWORK)).kind;
-  assert.deepEqual([await kind(0), await kind(1)], ["deploy", "deploy"]);
-  await core.report(ids[0]!, "preflight", deployId);
-  await core.report(ids[0]!, "erasing", deployId, { challenge: "ab" });
-  core.nowMs = untilMs + HOUR_MS;
-  await core.conductor.look();
-  // One was erased, the other had only just begun; both are switched on again.
-  for (const at of [0, 1]) {
-    assert.deepEqual(await core.orders.bootPolicyOf(machine(at + 1).mac), { boot: "agent" });
-    const { hostId } = await core.hosts.register(machine(at + 1));
-    assert.deepEqual([hostId, await kind(at)], [ids[at], "deploy"]);
-    for (const state of work) assert.equal((await core.report(ids[at]!, state, deployId)).proceed, true, state);
-    await core.report(ids[at]!, "done", deployId);
-  }
-  assert.deepEqual(await core.orders.bootPolicyOf(machine(3).mac), { boot: "disk" });
-  assert.notEqual(await kind(2), "deploy");
-  await core.conductor.look();
-  assert.equal((await core.sessions.show(deployId)).state, "done");
-});
-
-test("any, from a time on", async () => {
-  const { core, ids } = await room(1);
-  const startAtMs = core.nowMs + HOUR_MS;
-  await core.deploys.create({ image: "lab-debian", to: "any", startAtMs });
-  assert.equal((await core.orders.orderFor(ids[0]!, NETWORK)).kind, "wait");
-  core.nowMs = startAtMs;
-  await core.conductor.look();
-  assert.equal((await core.orders.orderFor(ids[0]!, NETWORK)).kind, "deploy");
-});
-
-test("two orders to any stand side by side where both say which hosts they mean; the older takes who is of both", async () => {
-  const { core } = await room(0);
-  const create = (limits: object) => core.deploys.create({ image: "lab-debian", to: "any", limits });
-  const macs = await create({ model: "iMac*" });
-  const wide = await create({ network: "10.0.0.0/8" });
-  await assert.rejects(create({}), { code: "DEPLOY_EXISTS" });
-  await assert.rejects(create({ most: 5 }), { code: "DEPLOY_EXISTS" });
-  for (const [number, model, deployId] of [
-    [1, "iMac12,1", macs.deployId],
-    [2, "OptiPlex", wide.deployId],
-  ] as const) {
-    const { hostId } = await core.hosts.register(machine(number, { model }));
-    const order = await core.orders.orderFor(hostId, NETWORK, "10.0.0.7");
-    assert(order.kind === "deploy");
-    assert.equal(order.deployId, String(deployId));
-    for (const state of [...work, "done"] as const) await core.report(hostId, state, deployId);
-    assert.notEqual((await core.orders.orderFor(hostId, NETWORK, "10.0.0.7")).kind, "deploy", "each machine once");
-  }
 });
 
 test("a plan says who is left alone and why, and the order is for the others", async () => {
