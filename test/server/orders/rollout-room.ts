@@ -5,7 +5,7 @@ import type { DeployRequest } from "../../../server/orders/deploy-plan.ts";
 import { Core, machine, NETWORK } from "../core.ts";
 
 export const HOUR_MS = 3_600_000;
-const work: readonly AgentState[] = ["preflight", "erasing", "receiving", "verifying", "naming", "finishing"];
+export const work: readonly AgentState[] = ["preflight", "erasing", "receiving", "verifying", "naming", "finishing"];
 
 /** A room of hosts "lab-01", … that wait, and what they are told and say. */
 export async function room(count: number) {
