@@ -61,7 +61,7 @@ test("what routes ask for: nothing is open but the door, and who only looks chan
     const route = `${method} ${path}`;
     assert.equal(least === "anyone", forAnyone.includes(route), `${route} is for ${least}`);
     if (method !== "GET" && least !== "anyone" && !ownChanges.includes(route)) assert.notEqual(least, "viewer", route);
-    if (/\/(users|tokens|audit)/.test(path)) assert.equal(least, "admin", route);
+    if (/\/(users|tokens|audit|enrolment)/.test(path)) assert.equal(least, "admin", route);
     // They may hold secrets.
     if (path.startsWith("/api/v1/scripts")) assert.equal(least, method === "GET" ? "operator" : "admin", route);
   }

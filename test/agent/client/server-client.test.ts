@@ -47,6 +47,21 @@ test("the requests are those of the contract", async (t) => {
   ]);
 });
 
+test("a registration shows the enrolment token, and the key that this agent has from before", async (t) => {
+  const seen: unknown[] = [];
+  const client = await serverAnd(t, ({ headers }, body, response) => {
+    seen.push([headers.authorization, JSON.parse(body)]);
+    response.end(JSON.stringify(host));
+  });
+  const inventory = { mac: "52:54:00:00:00:07" } as Inventory;
+  await client.register(inventory, { enrolment: "shown-by-the-boot-text", before: host });
+  await client.register(inventory, { enrolment: undefined, before: undefined });
+  assert.deepEqual(seen, [
+    ["Bearer secret", { ...inventory, enrolment: "shown-by-the-boot-text" }],
+    [undefined, inventory],
+  ]);
+});
+
 test("the server's fault arrives as it is", async (t) => {
   const fault = { code: "TOKEN_WRONG", what: "What.", why: "Why.", fix: "Fix." };
   const client = await serverAnd(t, (_request, _body, response) => {

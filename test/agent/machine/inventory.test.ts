@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Value } from "typebox/value";
-import { Inventory } from "../../../agent/contract.ts";
+import { CONTRACT_VERSION, Inventory } from "../../../agent/contract.ts";
 import { parseMountInfo, parseSwaps, vitalProductSerial } from "../../../agent/disk/disks.ts";
 import { availableMemoryBytes, readInventory, readPower } from "../../../agent/machine/inventory.ts";
 import { machineTree, type Tree, treeFiles } from "./machine-tree.ts";
@@ -37,7 +37,7 @@ test("a virtual machine with BIOS and a virtio disk", () => {
       },
     ],
     agentVersion: "1.2.3",
-    contract: 4,
+    contract: CONTRACT_VERSION,
   });
 });
 

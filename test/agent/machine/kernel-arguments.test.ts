@@ -27,6 +27,15 @@ for (const { text, server, mac } of cases) {
   });
 }
 
+test("kernel arguments: an enrolment token; what can be none is left out", () => {
+  const token = "rO6vX5fpZcv2S1p51M7L8Q";
+  assert.equal(parseKernelArguments(`quiet bootcast.enrol=${token} rw`).enrolment, token);
+  assert.equal(parseKernelArguments(`bootcast.enrol=${token} bootcast.enrol=`).enrolment, token);
+  for (const text of ["", "bootcast.enrol=", "bootcast.enrol=short", `xbootcast.enrol=${token}`]) {
+    assert.equal(parseKernelArguments(text).enrolment, undefined, text);
+  }
+});
+
 test("any command line is read", () => {
   fc.assert(
     fc.property(fc.string({ unit: "binary" }), (text) => {

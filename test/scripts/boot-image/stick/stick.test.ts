@@ -205,4 +205,14 @@ test("the menu", () => {
   );
   assert.match(menu, /set boot=\/boot\/arm64/);
   assert.doesNotMatch(grubMenu({ architectures: ["amd64"], kernelArguments: "" }), /arm64/);
+  // Only the agent that registers shows a token.
+  const enrolled = grubMenu({
+    architectures: ["amd64"],
+    kernelArguments: "quiet",
+    enrolment: "rO6vX5fpZcv2S1p51M7L8Q",
+  });
+  assert.deepEqual(
+    enrolled.split("\n").filter((line) => line.includes("vmlinuz")),
+    ["  linux $boot/vmlinuz bootcast.local quiet", "  linux $boot/vmlinuz quiet bootcast.enrol=rO6vX5fpZcv2S1p51M7L8Q"],
+  );
 });
