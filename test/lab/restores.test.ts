@@ -184,6 +184,9 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
     assert(!refused.includes("] erasing"));
     await others.check();
     assert.equal(await sha256Of(pc.diskPaths[0]!), before);
+    // It is on the screen before the server has heard it.
+    const { id } = await sessionWith(name);
+    await lab.tryBootcast(["session", "watch", `${id}`, "--max-time", "2m", "--no-input"], { timeoutMs: 3 * minutes });
 
     await deploy(name, "--disk", "serial=OLD*");
     const again = pc.mark();
