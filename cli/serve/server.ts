@@ -2,68 +2,41 @@ import { chmod } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import type { Fault } from "../../fault.ts";
-import { bootTraceRoutes } from "../../server/api/boot-routes.ts";
-import { bootScriptRoutes } from "../../server/api/boot-script-routes.ts";
-import { captureOrderRoutes } from "../../server/api/capture-routes.ts";
-import { doctorRoutes, hearingTestRoute } from "../../server/api/doctor-routes.ts";
-import { enrolmentRoutes } from "../../server/api/enrolment-routes.ts";
-import { hostBootRoutes } from "../../server/api/host-boot-routes.ts";
-import { hostRoutes } from "../../server/api/host-routes.ts";
-import { imageRoutes } from "../../server/api/image-routes.ts";
-import { notifyRoutes } from "../../server/api/notify-routes.ts";
-import { apiRoutes } from "../../server/api/routes.ts";
-import { scheduleRoutes } from "../../server/api/schedule-routes.ts";
-import { scriptRoutes } from "../../server/api/script-routes.ts";
-import { BootTexts } from "../../server/boot/boot-texts.ts";
-import { bootRoutes } from "../../server/boot/routes.ts";
 import { tftpTexts } from "../../server/boot/tftp-texts.ts";
 import { BootTraceService } from "../../server/boot-trace/service.ts";
-import { CaptureManifests } from "../../server/capture/manifests.ts";
-import { captureRoutes } from "../../server/capture/routes.ts";
-import { CaptureUploads } from "../../server/capture/uploads.ts";
 import type { Config } from "../../server/config/config.ts";
 import { LiveConfig, type Reloaded } from "../../server/config/live.ts";
 import { databaseLeases } from "../../server/db/leases.ts";
 import { BootClients } from "../../server/dhcp/boot-clients.ts";
-import { doctorMetrics } from "../../server/doctor/doctor.ts";
-import { HearingTests } from "../../server/doctor/hearing.ts";
-import { sendHearingTest } from "../../server/doctor/send-hearing-test.ts";
 import { EventLog, type NewEvent } from "../../server/events.ts";
 import { Enrolment } from "../../server/hosts/enrolment/enrolment.ts";
 import { HostBoot } from "../../server/hosts/host-boot-settings.ts";
-import { agentRoutes } from "../../server/http/agent-api.ts";
 import { limitConnections } from "../../server/http/connections.ts";
-import { hearingRoute } from "../../server/http/hearing-route.ts";
-import { createHttp, listenTcp, onlyAt, plainAddress } from "../../server/http/http.ts";
+import { createHttp, listenTcp, onlyAt } from "../../server/http/http.ts";
 import { advertise } from "../../server/network/dnssd.ts";
-import { serverMetrics } from "../../server/leases/servers-now.ts";
 import { InterfaceWatch } from "../../server/network/interface-watch.ts";
 import { type ServedInterface, servedInterfaces } from "../../server/network/interfaces.ts";
 import { addToQueues } from "../../server/notify/outbox.ts";
 import { Sessions } from "../../server/orders/sessions.ts";
 import type { Wake } from "../../server/orders/waking.ts";
-import { StoreCells } from "../../server/store/cells.ts";
-import { ImageDetails } from "../../server/store/image-details.ts";
-import { listedImages } from "../../server/store/image-list.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
 import { openStore } from "../../server/store/store.ts";
 import { openStreamHub } from "../../server/stream/hub.ts";
-import { metricsRoute } from "../../server/stream/metrics.ts";
-import { streamRoutes } from "../../server/stream/routes.ts";
 import { storeKeyFile } from "../image/store.ts";
 import { sweptAtStart } from "../image/store-sweep.ts";
 import { streamOpener, streamTraits } from "../stream/opener.ts";
 import { VERSION } from "../version.ts";
 import { accessOf } from "./access-wiring.ts";
-import { machineMenuOf } from "./boot-menu.ts";
+import { addApiRoutes } from "./api-routes.ts";
 import { controlSocketOf } from "./control-socket.ts";
 import { freeControlSocket, makeDirectories } from "./data-directory.ts";
 import { databaseOf } from "./database-wiring.ts";
-import { bootFilesOf, bundlesOf, dhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
+import { bootFilesOf, dhcpOf, leaseNetworksOf } from "./dhcp-wiring.ts";
 import { doctorOf } from "./doctor-wiring.ts";
 import { hostPartsOf } from "./host-wiring.ts";
 import { addressList, advertisedPerInterface, listenAlso, startedPerAddress } from "./interface-services.ts";
 import { leasesOf } from "./lease-wiring.ts";
+import { machineHttpOf } from "./machine-http.ts";
 import { hostsOf, ordersOf } from "./order-wiring.ts";
 import { reload } from "./reload.ts";
 import { schedulesOf } from "./schedule-wiring.ts";
@@ -165,7 +138,7 @@ async function start(
   const wake: Wake = (asleep) => hostParts.waker.wake(asleep);
   const core = { config, db, events, store, key, opener, owners, hosts };
   const wired = ordersOf({ ...core, wake, httpPort: () => httpPort, log, now });
-  const { streams, reports, alive, scripts, orders, deploys, conductor, captures, findImage, freeBytes } = wired;
+  const { streams, alive, scripts, orders, deploys, conductor, captures } = wired;
   await alive.resume();
   await streams.resume();
   const hostBoot = new HostBoot({ db, events, networks: () => leaseNetworksOf(values, interfaces) });
@@ -180,66 +153,18 @@ async function start(
   parts.defer(() => boots.stop());
   const trace = boots.log;
 
-  const http = createHttp(log.child({ part: "http" }));
-  parts.defer(() => http.close());
-  const interfaceAddressOf = (local: string | undefined) =>
-    addresses.find((address) => address === plainAddress(local)) ?? addresses[0]!;
-  const hearing = new HearingTests({
-    events,
-    target: () => ({ group: values["multicast.group"], port: values["multicast.port"] }),
-    send: sendHearingTest,
-  });
-  hearingRoute(http, { hosts, hearing, interfaceAddressOf });
-  agentRoutes(http, {
-    hosts,
-    orders,
-    reports,
-    alive,
-    events,
-    hearing,
-    now,
-    interfaceAddressOf,
-    othersFor: shared.othersFor,
-  });
-  const isToken = (hostId: string, token: string) => hosts.isApprovedToken(hostId, token);
-  await http.register(
-    streamRoutes(hub, { isToken, goesOn: async (streamId) => (await owners?.goesOn(streamId)) === true }),
+  const goesOn = async (streamId: string) => (await owners?.goesOn(streamId)) === true;
+  const { http, texts, bundles, hearing } = await machineHttpOf(
+    {
+      ...{ config, db, events, key, store, hub, hosts, wired, enrolment, policyOf, trace, addresses, bootDirectory },
+      goesOn,
+      othersFor: shared.othersFor,
+      httpPort: () => httpPort,
+      log,
+      now,
+    },
+    parts,
   );
-  const captureLog = log.child({ part: "capture" });
-  const uploads = new CaptureUploads({ store, cells: new StoreCells(store, captureLog), freeBytes });
-  const manifests = new CaptureManifests({ db, events, store, siteKey: key, log: captureLog, now });
-  await http.register(captureRoutes({ db, hosts, events, uploads, manifests }));
-  const bundles = bundlesOf(config, { httpPort: () => httpPort, now, log: log.child({ part: "nbi" }) });
-  parts.defer(() => bundles.stop());
-  const menu = machineMenuOf(values, {
-    hosts,
-    deploys,
-    captures,
-    events,
-    findImage,
-    policyOf,
-    bootDirectory,
-    now,
-    log: log.child({ part: "menu" }),
-  });
-  const texts = new BootTexts({
-    policyOf,
-    get kernelArgs() {
-      return values["boot.kernel_args"];
-    },
-    get passServer() {
-      return values["boot.pass_server"];
-    },
-    enrolmentFor: (mac) => enrolment.tokenFor(mac),
-    menu,
-  });
-  await http.register(bootRoutes, {
-    directory: bootDirectory,
-    roots: bundles.roots,
-    texts,
-    trace,
-    log: log.child({ part: "boot" }),
-  });
   // One network: that address only. Several: one listener, which serves these addresses only.
   onlyAt(http, addresses);
   limitConnections(http.server, { total: values["http.max_connections"], perClient: values["http.max_per_client"] });
@@ -304,7 +229,6 @@ async function start(
     events,
     store,
     hub,
-    membership,
     users: access.users,
     otherServers: () => dhcp?.otherServers,
     byItself: byItself.seen,
@@ -312,34 +236,15 @@ async function start(
     log: log.child({ part: "doctor" }),
     now,
   });
-  doctorRoutes(api, { doctor });
-  hearingTestRoute(api, { hosts, hearing });
-  imageRoutes(api, { details: new ImageDetails(store) });
-  await api.register(metricsRoute(hub, () => doctorMetrics(doctor.last) + serverMetrics(membership)));
-  bootScriptRoutes(api, { texts, hosts, server: () => `http://${addresses[0]}:${httpPort}` });
-  captureOrderRoutes(api, { captures });
-  scriptRoutes(api, { scripts });
-  hostRoutes(api, hostParts);
-  enrolmentRoutes(api, { enrolment });
-  scheduleRoutes(api, byItself);
-  notifyRoutes(api, byItself);
-  hostBootRoutes(api, { hosts, hostBoot, policyOf, site: boot });
-  apiRoutes(api, {
-    hosts,
-    deploys,
-    conductor,
+  await addApiRoutes(api, {
+    ...{ doctor, hearing, hosts, deploys, conductor, streams, events, captures, scripts, enrolment, texts, store, hub },
+    ...{ hostParts, byItself, hostBoot, policyOf, site: boot, trace: boots },
     sessions: new Sessions({ db, streams, progress: hosts.progress, now }),
-    streams,
-    events,
-    listImages: () =>
-      listedImages(store, ({ name, version, fault }) =>
-        log.warn({ image: `${name}:${version}`, fault }, "an image is damaged and not listed"),
-      ),
-    status: statusOf({
-      ...{ config, db, boots, access, dhcp, addresses, httpPort, tftpPort: tftp.port, startedAtMs, membership },
-    }),
+    server: () => `http://${addresses[0]}:${httpPort}`,
+    status: statusOf({ config, db, boots, access, dhcp, addresses, httpPort, tftpPort: tftp.port, startedAtMs }),
+    counters: () => ({ dhcp: dhcp?.counters, tftp: tftp.counters }),
+    log,
   });
-  bootTraceRoutes(api, { trace: boots, hosts, counters: () => ({ dhcp: dhcp?.counters, tftp: tftp.counters }) });
   await api.listen({ path: controlSocket });
   // Whoever can open this socket can order disks to be erased.
   await chmod(controlSocket, 0o600);
