@@ -4,7 +4,7 @@ import type { Kysely } from "kysely";
 export async function enrolment(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createTable("enrolment")
-    .addColumn("id", "integer", (column) => column.primaryKey())
+    .addColumn("id", "bigint", (column) => column.primaryKey())
     .addColumn("secret", "text", (column) => column.notNull())
     .addColumn("made_at_ms", "bigint", (column) => column.notNull())
     .addColumn("until_ms", "bigint")
