@@ -13,6 +13,7 @@ import { scheduleRoutes } from "../../server/api/schedule-routes.ts";
 import { scriptRoutes } from "../../server/api/script-routes.ts";
 import { doctorMetrics } from "../../server/doctor/doctor.ts";
 import type { HttpServer } from "../../server/http/http.ts";
+import { serverMetrics } from "../../server/leases/servers-now.ts";
 import { ImageDetails } from "../../server/store/image-details.ts";
 import { listedImages } from "../../server/store/image-list.ts";
 import type { ImageStore } from "../../server/store/store.ts";
@@ -29,6 +30,7 @@ type ApiParts = Omit<ApiOptions, "listImages"> &
   Parameters<typeof hostBootRoutes>[1] & {
     readonly store: ImageStore;
     readonly hub: Parameters<typeof metricsRoute>[0];
+    readonly membership: Parameters<typeof serverMetrics>[0];
     readonly hostParts: Parameters<typeof hostRoutes>[1];
     readonly byItself: Parameters<typeof scheduleRoutes>[1] & Parameters<typeof notifyRoutes>[1];
     readonly trace: Parameters<typeof bootTraceRoutes>[1]["trace"];
@@ -38,11 +40,11 @@ type ApiParts = Omit<ApiOptions, "listImages"> &
 
 /** The API of people and programs; who may use which route is seen to by access-wiring.ts. */
 export async function addApiRoutes(api: HttpServer, parts: ApiParts): Promise<void> {
-  const { doctor, store, hub, hostParts, byItself, log } = parts;
+  const { doctor, store, hub, membership, hostParts, byItself, log } = parts;
   doctorRoutes(api, parts);
   hearingTestRoute(api, parts);
   imageRoutes(api, { details: new ImageDetails(store) });
-  await api.register(metricsRoute(hub, () => doctorMetrics(doctor.last)));
+  await api.register(metricsRoute(hub, () => doctorMetrics(doctor.last) + serverMetrics(membership)));
   bootScriptRoutes(api, parts);
   captureOrderRoutes(api, parts);
   scriptRoutes(api, parts);

@@ -229,6 +229,7 @@ async function start(
     events,
     store,
     hub,
+    membership,
     users: access.users,
     otherServers: () => dhcp?.otherServers,
     byItself: byItself.seen,
@@ -238,10 +239,21 @@ async function start(
   });
   await addApiRoutes(api, {
     ...{ doctor, hearing, hosts, deploys, conductor, streams, events, captures, scripts, enrolment, texts, store, hub },
-    ...{ hostParts, byItself, hostBoot, policyOf, site: boot, trace: boots },
+    ...{ hostParts, byItself, hostBoot, policyOf, site: boot, trace: boots, membership },
     sessions: new Sessions({ db, streams, progress: hosts.progress, now }),
     server: () => `http://${addresses[0]}:${httpPort}`,
-    status: statusOf({ config, db, boots, access, dhcp, addresses, httpPort, tftpPort: tftp.port, startedAtMs }),
+    status: statusOf({
+      config,
+      db,
+      boots,
+      access,
+      dhcp,
+      addresses,
+      httpPort,
+      tftpPort: tftp.port,
+      startedAtMs,
+      membership,
+    }),
     counters: () => ({ dhcp: dhcp?.counters, tftp: tftp.counters }),
     log,
   });
