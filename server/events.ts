@@ -71,7 +71,7 @@ export class EventLog {
   readonly #recorders = new Set<Recorder>();
   readonly #changes: GroupedChanges;
   /** Where other servers write events, too. */
-  #follower: EventFollower | undefined;
+  #follower: EventFollower<StoredEvent> | undefined;
   /** Of ours, those that nobody has heard of yet. */
   readonly #own = new Set<number>();
 
@@ -149,7 +149,7 @@ export class EventLog {
    */
   async followOthers(): Promise<() => Promise<void>> {
     const newest = await this.list({ last: 1 });
-    const follower = new EventFollower({
+    const follower = new EventFollower<StoredEvent>({
       afterId: newest[0]?.id ?? 0,
       read: (after, limit) => this.list({ after, limit }),
       tell: (event) => {

@@ -1,26 +1,27 @@
-import type { StoredEvent } from "../events.ts";
-
 const PAGE = 500;
 
-type FollowerOptions = {
+/** Events have numbers that ascend in the order in which things happened. */
+type Numbered = { readonly id: number };
+
+type FollowerOptions<Event extends Numbered> = {
   /** The newest event that everybody has heard of. */
   readonly afterId: number;
   /** Events behind `after` in their order, at most `limit`. */
-  readonly read: (after: number, limit: number) => Promise<readonly StoredEvent[]>;
-  readonly tell: (event: StoredEvent) => void;
+  readonly read: (after: number, limit: number) => Promise<readonly Event[]>;
+  readonly tell: (event: Event) => void;
 };
 
 /**
  * Tells of the events of several servers, each once and in the order of their ids. Ours come this way, too: another
  * server's may lie between them.
  */
-export class EventFollower {
-  readonly #options: FollowerOptions;
+export class EventFollower<Event extends Numbered> {
+  readonly #options: FollowerOptions<Event>;
   #lastId: number;
   #reading: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
 
-  constructor(options: FollowerOptions) {
+  constructor(options: FollowerOptions<Event>) {
     this.#options = options;
     this.#lastId = options.afterId;
   }
