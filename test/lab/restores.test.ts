@@ -136,7 +136,7 @@ describe("restores that are interrupted, repeated, and fail", { skip: problem ??
         .map((one) => (one.type === "call" ? JSON.parse(one.body) : undefined))
         .find((one) => one?.event.kind === "schedule.ended"),
     );
-    assert.equal(report.title, "Schedule kiosks: 1 done");
+    assert.equal(report.title, "Schedule kiosks: 1 done.");
     const mail = await office.hears("the same by mail", (said) =>
       said.find((one) => one.type === "mail" && one.lines.some((line) => line.includes(report.title))),
     );
