@@ -1,14 +1,16 @@
 import { createHash } from "node:crypto";
 import { Fault } from "../../fault.ts";
-import type { Hosts } from "./hosts.ts";
 
 /** What is kept of a token. */
 export function hashOfToken(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }
 
+/** Who knows whether a token is that of a host. */
+type TokenBook = { isToken(hostId: string, token: string): Promise<boolean> };
+
 /** Lets only requests pass that carry the token of the host in their path (`:hostId`). */
-export function ofOneHost(hosts: Pick<Hosts, "isToken">) {
+export function ofOneHost(hosts: TokenBook) {
   return {
     async preHandler(request: { params: unknown; headers: { authorization?: string | undefined } }): Promise<void> {
       const { hostId } = request.params as { hostId: string };
@@ -18,11 +20,7 @@ export function ofOneHost(hosts: Pick<Hosts, "isToken">) {
 }
 
 /** @throws {Fault} TOKEN_WRONG unless `authorization` carries the host's token */
-export async function checkToken(
-  hosts: Pick<Hosts, "isToken">,
-  hostId: string,
-  authorization: string | undefined,
-): Promise<void> {
+export async function checkToken(hosts: TokenBook, hostId: string, authorization: string | undefined): Promise<void> {
   if (await carriesToken(hosts, hostId, authorization)) return;
   throw new Fault("TOKEN_WRONG", {
     what: "The server does not know this host, or it has registered again since.",
@@ -33,7 +31,7 @@ export async function checkToken(
 
 /** Whether `authorization` carries the host's token. */
 export async function carriesToken(
-  hosts: Pick<Hosts, "isToken">,
+  hosts: TokenBook,
   hostId: string,
   authorization: string | undefined,
 ): Promise<boolean> {
