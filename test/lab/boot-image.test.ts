@@ -22,6 +22,7 @@ import { ConsoleText } from "../../scripts/lab/console.ts";
 import { type Monitor, openMonitor } from "../../scripts/lab/monitor.ts";
 import { labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
 import { emulatedCpu, givingWay, saidWhole } from "../../scripts/lab/qemu.ts";
+import { closedPort } from "./closed-port.ts";
 import { textScreen } from "./text-screen.ts";
 
 const minutes = 60_000;
@@ -122,8 +123,13 @@ describe("the boot image", () => {
     const boot = join(folder, "port");
     const namespace = await openNamespace();
     t.after(() => namespace.close());
-    const authenticator = await closedPort(namespace, folder);
-    await build(boot, cacheDir, "best", { wired8021x: await readCredentials(join(folder, "wpa_supplicant.conf")) });
+    await namespace.run("ip", ["tuntap", "add", "dev", "port", "mode", "tap"]);
+    await namespace.run("ip", ["link", "set", "dev", "port", "up"]);
+    const port = await closedPort(namespace, "port", folder);
+    const credentials = join(folder, "wpa_supplicant.conf");
+    // MS-CHAPv2 needs what OpenSSL has in a file of its own, and the certificate goes into the image.
+    await writeFile(credentials, port.credentials("secret", "switch.pem"));
+    await build(boot, cacheDir, "best", { wired8021x: await readCredentials(credentials) });
     const network = "bootcast.vlan=10 ip=10.9.0.5::10.9.0.1:255.255.255.0:lab-07::off:10.9.0.2";
     await writeFile(join(folder, "disk.raw"), new Uint8Array(1 << 20).fill(0xaa));
     const screen = await runMachine(namespace, [
@@ -162,7 +168,7 @@ describe("the boot image", () => {
     assert.equal(report.siteKey, siteKey);
     assert.equal(report.receiveBuffer, 64 * 1024 * 1024);
     assert.match(screen, /bootcast: 802\.1X: the port is open/);
-    assert.match(authenticator.text, /CTRL-EVENT-EAP-SUCCESS 52:54:00:bc:00:99/);
+    assert.match(port.log.text, /CTRL-EVENT-EAP-SUCCESS 52:54:00:bc:00:99/);
     assert.match(report.lease, /^interface=eth0\.10\naddress=10\.9\.0\.5\nprefix=24$/m);
     assert.match(screen, /bootcast: network up after \d+ s, 10\.9\.0\.5/);
     // Tag 10, then ARP (IEEE 802.1Q, 9.6): it looked for 10.9.0.1 in the VLAN, and found nobody.
@@ -319,40 +325,6 @@ async function startWithScreen(
     isOver = true;
   });
   return { serial, monitor: await openMonitor(socket, () => isOver) };
-}
-
-/** A switch's port named "port" that opens after PEAP, and what a client shows it, in `wpa_supplicant.conf`. */
-async function closedPort(namespace: Namespace, folder: string): Promise<ConsoleText> {
-  const [key, certificate, users] = ["switch.key", "switch.pem", "users"].map((name) => join(folder, name)) as [
-    string,
-    string,
-    string,
-  ];
-  await namespace.run("openssl", [
-    ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
-    ...["-subj", "/CN=switch", "-keyout", key, "-out", certificate],
-  ]);
-  // MS-CHAPv2 needs what OpenSSL has in a file of its own.
-  const login =
-    'key_mgmt=IEEE8021X\neap=PEAP\nidentity="lab"\npassword="secret"\nphase2="auth=MSCHAPV2"\neapol_flags=0';
-  await writeFile(join(folder, "wpa_supplicant.conf"), `ap_scan=0\nnetwork={\n${login}\nca_cert="switch.pem"\n}\n`);
-  await writeFile(users, '* PEAP\n"lab" MSCHAPV2 "secret" [2]\n');
-  const settings = [
-    ...["interface=port", "driver=wired", "logger_stdout=-1", "logger_stdout_level=1", "ieee8021x=1"],
-    ...["use_pae_group_addr=1", "eap_server=1", `eap_user_file=${users}`],
-    ...[`ca_cert=${certificate}`, `server_cert=${certificate}`, `private_key=${key}`],
-  ];
-  await writeFile(join(folder, "hostapd.conf"), `${settings.join("\n")}\n`);
-  // Its own, not a bridge's: switches do not pass on what clients say of themselves.
-  await namespace.run("ip", ["tuntap", "add", "dev", "port", "mode", "tap"]);
-  await namespace.run("ip", ["link", "set", "dev", "port", "up"]);
-  const authenticator = namespace.spawn("hostapd", [join(folder, "hostapd.conf")]);
-  const text = new ConsoleText("hostapd");
-  for (const stream of [authenticator.stdout, authenticator.stderr]) {
-    stream.on("data", (bytes: Buffer) => text.append(bytes));
-  }
-  await text.waitFor(/AP-ENABLED/, { deadlineMs: 10_000, what: "hostapd", from: 0 });
-  return text;
 }
 
 /** Runs until the machine restarts itself, and gives what it wrote on its serial console. */

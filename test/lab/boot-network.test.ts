@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { ConsoleText } from "../../scripts/lab/console.ts";
 import { type LabProcess, labProblem, type Namespace, openNamespace } from "../../scripts/lab/namespace.ts";
+import { closedPort } from "./closed-port.ts";
 
 /**
  * What /init does to get an address, run by busybox with a real card of a network of our own: DHCP, a fixed address, and
@@ -108,34 +109,7 @@ cat /run/bootcast/*.pid 2>/dev/null | xargs kill 2>/dev/null
   test("a port that asks who is there: the right credentials open it, wrong ones are said", {
     timeout: 60_000,
   }, async () => {
-    await namespace.run("openssl", [
-      ...["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"],
-      ...["-subj", "/CN=switch", "-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")],
-    ]);
-    await writeFile(join(folder, "users"), '* PEAP\n"lab" MSCHAPV2 "secret" [2]\n');
-    await writeFile(
-      join(folder, "hostapd.conf"),
-      [
-        ...["interface=client", "driver=wired", "logger_stdout=-1", "logger_stdout_level=1", "ieee8021x=1"],
-        ...["use_pae_group_addr=1", "eap_server=1", `eap_user_file=${join(folder, "users")}`],
-        ...[`ca_cert=${join(folder, "cert.pem")}`, `server_cert=${join(folder, "cert.pem")}`],
-        `private_key=${join(folder, "key.pem")}\n`,
-      ].join("\n"),
-    );
-    const authenticator = namespace.spawn("hostapd", [join(folder, "hostapd.conf")]);
-    const log = said(authenticator, "hostapd");
-    await log.waitFor(/AP-ENABLED/, { deadlineMs: 10_000, what: "hostapd", from: 0 });
-    const credentials = (password: string) => `ap_scan=0
-network={
-  key_mgmt=IEEE8021X
-  eap=PEAP
-  identity="lab"
-  password="${password}"
-  ca_cert="${join(folder, "cert.pem")}"
-  phase2="auth=MSCHAPV2"
-  eapol_flags=0
-}
-`;
+    const { authenticator, log, credentials } = await closedPort(namespace, "client", folder);
     const right = await bringUp("ip=10.40.0.5:::255.255.255.0:::off", credentials("secret"));
     assert.match(right.text, /802\.1X: the port is open/);
     assert.equal(right.left.get("address"), "10.40.0.5", right.text);
