@@ -2,8 +2,22 @@ import { Fault } from "../../fault.ts";
 import type { Database } from "../db/database.ts";
 import type { EventLog } from "../events.ts";
 import { networkOf } from "../network/own-network.ts";
-import type { StreamTraits, StreamWanted } from "../orders/deploy-streams.ts";
 import { type Orphan, orphanRows } from "./orphans.ts";
+
+/**
+ * What of an image's stream has to be the same when another server goes on with it, as one text.
+ *
+ * @throws {Fault} when this server has not got the image
+ */
+export type StreamTraits = (image: string, imageVersion: number) => Promise<string>;
+
+/** An order's stream of an image, from our own address into its network. */
+type WantedStream = {
+  readonly deployId: number;
+  readonly interfaceAddress: string;
+  readonly image: string;
+  readonly imageVersion: number;
+};
 
 type OwnersOptions = {
   readonly db: Database;
@@ -33,7 +47,7 @@ export class StreamOwners {
   }
 
   /** What stands beside a stream of ours. */
-  async columns({ image, imageVersion, interfaceAddress }: StreamWanted) {
+  async columns({ image, imageVersion, interfaceAddress }: WantedStream) {
     return {
       server_id: this.#options.serverId,
       network: this.#networkOf(interfaceAddress) ?? null,
@@ -42,7 +56,7 @@ export class StreamOwners {
   }
 
   /** The stream that another server sends into this network, of the same image; this order is one of its from now on. */
-  async joinOther(wanted: StreamWanted): Promise<string | undefined> {
+  async joinOther(wanted: WantedStream): Promise<string | undefined> {
     const { db, serverId } = this.#options;
     const network = this.#networkOf(wanted.interfaceAddress);
     if (network === undefined) return undefined;

@@ -38,13 +38,6 @@ export type StreamNow = {
   readonly figures: StreamFigures;
 };
 
-/**
- * What of an image's stream has to be the same when another server goes on with it, as one text.
- *
- * @throws {Fault} when this server has not got the image
- */
-export type StreamTraits = (image: string, imageVersion: number) => Promise<string>;
-
 /** The hub of running streams, as far as deploys need it. */
 export type StreamOpener = {
   /** Opens a stream and answers its id. @throws {Fault} when the image cannot be read */
