@@ -125,11 +125,13 @@ function given<T extends object>(values: T): Given<T> {
 function planText(wanted: NewScheduleBody, { next, plan }: SchedulePlanBody, timeZone: string): string {
   const { erase = "none", image, imageVersion } = wanted.deploy;
   const version = imageVersion === undefined ? "in its newest version" : `in version ${imageVersion}`;
-  const how = erase === "none" ? "get what differs from" : "are ERASED and get";
+  const isOne = plan?.hosts.length === 1;
+  const get = isOne ? "gets" : "get";
+  const how = erase === "none" ? `${get} what differs from` : `${isOne ? "is" : "are"} ERASED and ${get}`;
   const hosts =
     plan === null
       ? "Hosts that are busy or locked now"
-      : plan.hosts.length === 1
+      : isOne
         ? plan.hosts[0]!.name
         : `${plan.hosts.length} hosts (${plan.hosts.map((host) => host.name).join(", ")})`;
   return [

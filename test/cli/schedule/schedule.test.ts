@@ -48,7 +48,7 @@ const add = (...words: string[]) => server.run("schedule", "add", "kiosks", "kio
 test("a schedule is shown, made when its name is typed, listed with its next time, and paused", async () => {
   const asked = await add("--at", "fri 22:00", "--time-zone", "Europe/Berlin", "--wake-before", "10m");
   assert.equal(asked.code, Exit.refused, asked.stderr);
-  assert.match(asked.stderr, /Each time: lab-01 get what differs from kiosk in its newest version\./);
+  assert.match(asked.stderr, /Each time: lab-01 gets what differs from kiosk in its newest version\./);
   assert.match(asked.stderr, /Fri \d{4}-\d\d-\d\d 22:00 +21:50 +00:00/);
   const made = await add("--at", "fri 22:00", "--time-zone", "Europe/Berlin", "--confirm", "kiosks");
   assert.equal(made.code, 0, made.stderr);
