@@ -116,15 +116,15 @@ export class Desk {
   /** Who waits, who is slow and who failed stands on the session's page, and in the room. */
   async seesTrouble(slow: string, failed: string, what: string): Promise<void> {
     const page = this.#page;
+    const receiving = page.getByRole("cell", { name: "receiving" });
+    // All may be ready before somebody looks.
     await page
       .getByText(/hosts? ready/)
+      .or(receiving)
       .first()
       .waitFor({ timeout: 3 * minutes });
     await this.person.look("full-session-waiting");
-    await page
-      .getByRole("cell", { name: "receiving" })
-      .first()
-      .waitFor({ timeout: 5 * minutes });
+    await receiving.first().waitFor({ timeout: 5 * minutes });
     await this.person.look("full-session-begins");
     await page
       .getByRole("region", { name: "Slower than the others" })

@@ -81,7 +81,7 @@ describe("a room of blank machines", { skip: problem ?? false }, () => {
     try {
       await desk.choosesPassword();
       // Neither is one of the model that the wave is for.
-      const [slow, broken] = [desk.crowd.simulated[11]!, desk.crowd.simulated[37]!];
+      const [slow, broken] = [desk.crowd.simulated[2]!, desk.crowd.simulated[37]!];
       const fault = {
         code: "DISK_WRITE",
         what: "Its disk cannot be written.",
