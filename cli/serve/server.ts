@@ -6,6 +6,7 @@ import { tftpTexts } from "../../server/boot/tftp-texts.ts";
 import { BootTraceService } from "../../server/boot-trace/service.ts";
 import type { Config } from "../../server/config/config.ts";
 import { LiveConfig, type Reloaded } from "../../server/config/live.ts";
+import { keepEvents } from "../../server/db/event-retention.ts";
 import { databaseLeases } from "../../server/db/leases.ts";
 import { BootClients } from "../../server/dhcp/boot-clients.ts";
 import { EventLog, type NewEvent } from "../../server/events.ts";
@@ -273,6 +274,7 @@ async function start(
   shared.whenLeading(
     () => alive.watch(log.child({ part: "alive" })),
     () => byItself.courier.watch(),
+    () => keepEvents({ db, events, keepDays: values["events.keep_days"], now, log: log.child({ part: "events" }) }),
     () => byItself.scheduler.watch(),
     () => conductor.watch(log.child({ part: "orders" })),
   );

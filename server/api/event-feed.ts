@@ -1,4 +1,5 @@
 import { EventEmitter, once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type EventFilter, type EventLog, isAboutAccess, type StoredEvent } from "../events.ts";
 
@@ -7,6 +8,8 @@ const HEARTBEAT_MS = 10_000;
 /** What a slow reader has not taken is read from the table again, so it costs no memory. */
 const MOST_WAITING = 1000;
 const PAGE = 500;
+/** A busy room has hundreds of events a second: what comes so soon after another is sent with it. */
+const REST_MS = 100;
 
 /**
  * Server-sent events that never end by themselves: those after `filter.after` first, then live ones, each once and in
@@ -17,9 +20,14 @@ const PAGE = 500;
 export async function* eventFeed(
   events: EventLog,
   filter: EventFilter & { readonly after: number },
-  options: { readonly signal: AbortSignal; isLetIn(): Promise<boolean>; readonly heartbeatMs?: number },
+  options: {
+    readonly signal: AbortSignal;
+    isLetIn(): Promise<boolean>;
+    readonly heartbeatMs?: number;
+    readonly restMs?: number;
+  },
 ): AsyncGenerator<string> {
-  const { signal, heartbeatMs = HEARTBEAT_MS } = options;
+  const { signal, heartbeatMs = HEARTBEAT_MS, restMs = REST_MS } = options;
   const came = new EventEmitter();
   let waiting: StoredEvent[] = [];
   // The table has some that are not waiting: at first, and when too many came.
@@ -51,12 +59,15 @@ export async function* eventFeed(
       } else {
         news = hadWaiting;
       }
+      const texts: string[] = [];
       for (const event of news) {
         if (event.id <= lastId) continue;
         lastId = event.id;
-        if (isWanted(event, filter)) {
-          yield `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
-        }
+        if (isWanted(event, filter)) texts.push(textOf(event));
+      }
+      if (texts.length > 0) {
+        yield texts.join("");
+        if (!isBehind && waiting.length === 0) await rest(restMs, signal);
       }
       if (isBehind || waiting.length > 0) continue;
       const beat = AbortSignal.any([signal, AbortSignal.timeout(heartbeatMs)]);
@@ -72,6 +83,21 @@ export async function* eventFeed(
   } finally {
     unsubscribe();
   }
+}
+
+/** By event: every browser is sent the same. */
+const texts = new WeakMap<StoredEvent, string>();
+
+function textOf(event: StoredEvent): string {
+  const known = texts.get(event);
+  if (known !== undefined) return known;
+  const text = `id: ${event.id}\nevent: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
+  texts.set(event, text);
+  return text;
+}
+
+async function rest(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal, ref: false }).catch(() => undefined);
 }
 
 function isWanted(event: StoredEvent, filter: EventFilter): boolean {

@@ -121,6 +121,8 @@ const settings = {
   "hosts.alive_minutes": setting(kind.integer(1, 1440), 15),
   /** How long a host with nothing ordered waits for an order before it is told to boot its disk. */
   "hosts.wait_minutes": setting(kind.integer(0, 100_000), 30),
+  /** How long what happened is kept; 0: for ever. The boot trace is kept for a week. */
+  "events.keep_days": setting(kind.integer(0, 36_500), 730),
   "dnssd.enabled": setting(kind.boolean, true),
   /** The mail server that takes what people are told by mail; undefined: nobody can be. */
   "mail.server": setting(kind.dnsName),

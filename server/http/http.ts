@@ -87,9 +87,17 @@ const validatorOf: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const checker = Compile(schema);
   return (value: unknown) => {
     const read = httpPart === "body" ? value : Value.Convert(schema, Value.Default(schema, value ?? {}));
+    if (httpPart !== "body" && hasHugeNumber(read)) return { error: new Error("A number is too large.") };
     return checker.Check(read) ? { value: read } : { error: checker.Errors(read) as never };
   };
 };
+
+/** Whether a path or a query has a number that is none exactly, and that no database would take. */
+function hasHugeNumber(read: unknown): boolean {
+  return Object.values(read as object).some(
+    (value) => typeof value === "number" && Math.abs(value) > Number.MAX_SAFE_INTEGER,
+  );
+}
 
 /** What a client may be told about an error: a Fault as it is, a wrong request in fastify's words, the rest as ours. */
 function faultOfRequest(error: FastifyError): Fault {

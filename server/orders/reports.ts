@@ -10,6 +10,7 @@ import { termsOf } from "./disk-terms.ts";
 import { unfinishedHosts } from "./facts.ts";
 import { hinderedOrder } from "./hindrance.ts";
 import { hear, lostFault, type StandingOrder } from "./report-rules.ts";
+import { inShort } from "./report-text.ts";
 import { noteBegun, noteErased } from "./resume-marks.ts";
 
 type OrderReportsOptions = {
@@ -83,7 +84,8 @@ export class OrderReports {
   }
 
   /** A host says how far it is. The answer tells it whether to go on. */
-  async report(hostId: string, report: Report): Promise<ReportAnswer> {
+  async report(hostId: string, said: Report): Promise<ReportAnswer> {
+    const report = inShort(said);
     const deployId = sessionOf(report);
     await this.endLostIfAny();
     const { events, progress, now } = this.#options;

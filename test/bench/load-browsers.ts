@@ -56,7 +56,7 @@ class Browser {
   readonly #asking = new Set<Promise<void>>();
 
   constructor(number: number) {
-    const options = { localAddress: `127.2.0.${number + 1}`, connect: { rejectUnauthorized: false } };
+    const options = { localAddress: `127.2.0.${number + 1}`, connect: { rejectUnauthorized: false, timeout: 60_000 } };
     this.#feed = new Client(order.address, { ...options, bodyTimeout: 0 });
     // Browsers have several connections to a server.
     this.#pages = new Pool(order.address, { ...options, connections: 2 });

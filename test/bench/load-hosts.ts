@@ -24,7 +24,7 @@ class Host {
   constructor(number: number) {
     // An address of its own, as a machine has: the server lets one address have so many connections and no more.
     const localAddress = `127.1.${number >> 8}.${number & 0xff}`;
-    this.#client = new Client(order.address, { localAddress });
+    this.#client = new Client(order.address, { localAddress, connectTimeout: 60_000 });
     this.#inventory = machine(number);
   }
 

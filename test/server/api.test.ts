@@ -135,6 +135,15 @@ test("lists come in pages", async () => {
   const older = (await http.inject(`/api/v1/sessions?limit=1&cursor=${newest.next}`)).json();
   assert.deepEqual([newest.sessions.length, older.sessions[0].id], [1, newest.sessions[0].id - 1]);
   assert.equal((await http.inject("/api/v1/hosts?cursor=rubbish")).statusCode, 400);
+  assert.equal((await http.inject(`/api/v1/sessions/${2 ** 40}`)).statusCode, 404);
+  for (const huge of [
+    "sessions/1e21",
+    "sessions/9007199254740993000",
+    "sessions?cursor=1e300",
+    "events?session=1e21",
+  ]) {
+    assert.equal((await http.inject(`/api/v1/${huge}`)).statusCode, 400, huge);
+  }
 });
 
 test("an order must say exactly what it means", async () => {

@@ -63,6 +63,7 @@ export function onPostgres(server: PostgresServer): void {
       .select((select) => select.fn.countAll().as("count"))
       .executeTakeFirstOrThrow();
     assert.equal(count, 5);
+    await assert.rejects(core.sessions.show(Number.MAX_SAFE_INTEGER), { code: "DEPLOY_UNKNOWN" });
     await core.db.destroy();
   });
 
@@ -119,8 +120,7 @@ export function onPostgres(server: PostgresServer): void {
     const ids: number[] = [];
     const done = (async () => {
       for await (const text of feed) {
-        const id = /^id: (\d+)/.exec(text)?.[1];
-        if (id !== undefined) ids.push(Number(id));
+        for (const [, id] of text.matchAll(/^id: (\d+)$/gm)) ids.push(Number(id));
         if (ids.length === 80) stop.abort();
       }
     })();

@@ -30,6 +30,7 @@ const services = [
   "../orders/memory.test.ts",
   "../orders/orders.test.ts",
   "../orders/scripts.test.ts",
+  "../orders/session-list.test.ts",
   "../schedules/presence.test.ts",
   "../schedules/scheduler.test.ts",
 ];

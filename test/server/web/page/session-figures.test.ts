@@ -1,6 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canStart, figuresOf, hostPercent, median, troubleFirst } from "../../../../server/web/page/session-figures.ts";
+import {
+  canStart,
+  figuresOf,
+  hostPercent,
+  listedFigures,
+  median,
+  troubleFirst,
+} from "../../../../server/web/page/session-figures.ts";
 
 type Session = Parameters<typeof figuresOf>[0];
 
@@ -93,4 +100,22 @@ test("who failed comes first, then names as people count", () => {
     troubleFirst(hosts).map(({ name }) => name),
     ["lab-9", "lab-11", "lab-2", "lab-100"],
   );
+});
+
+test("a session in the list has the same figures, from what is counted", () => {
+  const counts = { all: 5, pending: 1, running: 1, done: 1, failed: 1, cancelled: 1 };
+  const streamed = { rateBytesPerSecond: 5, sentBytes: 7, lossShare: 0.1, waitingFor: "" };
+  const streams = [streamed, { ...streamed, lossShare: 0.2, waitingFor: "1 of 2 hosts ready" }];
+  const listed = { counts, atWork: [{ state: "receiving", hosts: 1, percent: 50 }], streams };
+  const hosts = [host("done"), host("running", "receiving", 50), host("failed"), host("cancelled"), host("pending")];
+  const { percent, done, failed, all } = figuresOf({ hosts, streams: [] });
+  assert.deepEqual(listedFigures(listed as unknown as Parameters<typeof listedFigures>[0]), {
+    ...{ percent, done, failed, all },
+    rateBytesPerSecond: 10,
+    sentBytes: 14,
+    lossShare: 0.2,
+    waitingFor: "1 of 2 hosts ready",
+  });
+  const nobody = { ...counts, all: 0, pending: 0, running: 0, done: 0, failed: 0, cancelled: 0 };
+  assert.equal(listedFigures({ counts: nobody, atWork: [], streams: [] }).percent, 0);
 });
