@@ -25,6 +25,8 @@ export type Claimed = {
   readonly isEnrolled: boolean;
   /** What its agent said last. */
   readonly state: AgentState;
+  /** Something is ordered for it, and it has begun. */
+  readonly hasBegun: boolean;
   /** Since it was heard, by its own key; Infinity: never. */
   readonly silentMs: number;
 };
@@ -92,7 +94,7 @@ export function admissionOf(policy: Approval, arrival: Arrival, claimed: Claimed
 }
 
 function refusalOf(policy: Approval, hasProof: boolean, host: Claimed): Refusal | undefined {
-  if (working.includes(host.state) && host.silentMs < WORKING_SILENT_MS) return "working";
+  if (host.hasBegun && working.includes(host.state) && host.silentMs < WORKING_SILENT_MS) return "working";
   if (hasProof || !host.isEnrolled) return undefined;
   const isThere = !leaving.includes(host.state) && host.silentMs < ALIVE_SILENT_MS;
   if (isThere) return "alive";

@@ -59,6 +59,7 @@ export class HostClaims {
       isApproved: row.is_approved === 1,
       isEnrolled: row.is_enrolled === 1,
       state: row.state as AgentState,
+      hasBegun: await hasBegun(tables, row.id),
       // A clock that was set back says nothing about what was heard.
       silentMs: nowMs < heardMs ? Number.POSITIVE_INFINITY : nowMs - heardMs,
     });
@@ -95,6 +96,16 @@ export class HostClaims {
     });
     void told.catch(() => undefined);
   }
+}
+
+async function hasBegun(tables: Change["tables"], hostId: string): Promise<boolean> {
+  const order = await tables
+    .selectFrom("deploy_hosts")
+    .select("deploy_id")
+    .where("host_id", "=", hostId)
+    .where("state", "=", "running")
+    .executeTakeFirst();
+  return order !== undefined;
 }
 
 function letIn(admission: Admission): LetIn {

@@ -120,7 +120,8 @@ for (const [what, isRestarted, isSealed] of [
     await assert.rejects(site.capture(disk, host, deployId, { client: first.client, signal: off.signal }), /dark/);
     if (isRestarted) await site.restart();
 
-    // It starts again, registers, and is given the same order.
+    // It starts again, which takes its time, registers, and is given the same order.
+    site.core.nowMs += 10_000;
     const inventory = (await site.core.hosts.find(host.hostId)).inventory;
     const again = await site.core.hosts.register(inventory);
     const order = await site.core.orders.orderFor(again.hostId, "");

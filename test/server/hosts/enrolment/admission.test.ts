@@ -17,6 +17,7 @@ const host = (more: Partial<Claimed>): Claimed => ({
   isApproved: true,
   isEnrolled: true,
   state: "waiting",
+  hasBegun: true,
   silentMs: Number.POSITIVE_INFINITY,
   ...more,
 });
@@ -111,6 +112,11 @@ for (const policy of approvals) {
     });
   }
 }
+
+test("whose order was stopped is not at work any more", () => {
+  const stopped = host({ state: "capturing", hasBegun: false, isEnrolled: false, silentMs: 0 });
+  assert.equal(admissionOf("auto", arrival("none"), stopped).isLetIn, true);
+});
 
 test("who has left has no place any more", () => {
   for (const state of ["rebooting", "done", "failed"] as const) {
