@@ -77,8 +77,7 @@ test("disk: a slow one is told, and a trial leaves nothing behind", async () => 
 test("images: packs that are gone are counted, with the way to get them back", async () => {
   const key = await loadSiteKey(dataDir);
   const store = await openStore(join(dataDir, "store"), key.trusted);
-  const look = (about = { nowMs: 0, verifyDays: 90 }) =>
-    lookAtImages(store, about, new AbortController().signal);
+  const look = (about = { nowMs: 0, verifyDays: 90 }) => lookAtImages(store, about, new AbortController().signal);
   assert.equal((await look())[0]!.status, "skip", "none yet");
   await addImage(store, "lab", "abcd", key.privateKey);
   assert.deepEqual(
