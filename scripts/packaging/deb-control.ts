@@ -3,6 +3,9 @@ import type { PackageManifest } from "./manifest.ts";
 /** Where all of it lies. */
 export const HOME = "usr/lib/bootcast";
 
+/** Nobody reads mail for it: RFC 2606. */
+const MAINTAINER = "The bootcast authors <bootcast@bootcast.invalid>";
+
 /** What Node's own build is linked with, in Debian 12 and later. */
 const depends = ["libc6 (>= 2.28)", "libgcc-s1", "libstdc++6 (>= 8)"];
 /** For what is built or looked at; each command says which of them it misses. */
@@ -18,7 +21,7 @@ export function controlText(
   return `Package: ${name}
 Version: ${version}
 Architecture: ${architecture}
-Maintainer: The bootcast authors <bootcast@localhost>
+Maintainer: ${MAINTAINER}
 Section: net
 Priority: optional
 Installed-Size: ${installedKibibytes}
@@ -26,11 +29,43 @@ Depends: ${depends.join(", ")}
 Recommends: ${recommends.join(", ")}
 Suggests: ${suggests.join(", ")}
 Description: boot and re-image a room of machines from the network
- ${description}
+${wrapped(description)}
  It answers BSDP, PXE and DHCP boot requests beside the DHCP server that is
  there, and restores one disk image to all machines by one multicast stream.
  .
  Run "bootcast setup" afterwards: it makes the service and its user.
+`;
+}
+
+/** A paragraph of a description: lines of at most 79 characters, each after a space. */
+function wrapped(text: string): string {
+  return text.replaceAll(/(.{1,78})(?:\s+|$)/g, " $1\n").trimEnd();
+}
+
+/** Debian's own form of a changelog; people read NEWS beside it. */
+export function changelogText({ name, version }: PackageManifest, at: Date): string {
+  return `${name} (${version}) unstable; urgency=medium
+
+  * See NEWS.md.gz in this folder.
+
+ -- ${MAINTAINER}  ${at.toUTCString().replace("GMT", "+0000")}
+`;
+}
+
+/** What lintian would say, and why it stays as it is. @param npm npm's name of the architecture: "x64" */
+export function lintianOverrides(npm: string): string {
+  const node = `[${HOME}/node_modules/node-linux-${npm}/bin/node]`;
+  return `# Node is its makers' own build, byte for byte.
+bootcast: embedded-library zlib ${node}
+bootcast: unstripped-binary-or-object ${node}
+bootcast: hardening-no-pie ${node}
+# A module with a prebuilt library, as its makers build it.
+bootcast: unstripped-binary-or-object [${HOME}/node_modules/lzma-native/prebuilds/*]
+# They run in the boot image, which has busybox, and not on this machine.
+bootcast: script-not-executable [${HOME}/dist/scripts/boot-image/*]
+bootcast: unusual-interpreter /usr/bin/busybox [${HOME}/dist/scripts/boot-image/*]
+# The unit is made by "bootcast setup", not by this package.
+bootcast: maintainer-script-calls-systemctl [postinst:*]
 `;
 }
 

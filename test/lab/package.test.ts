@@ -14,6 +14,8 @@ import type { PageFile } from "../../server/web/routes.ts";
 
 const run = promisify(execFile);
 const root = join(import.meta.dirname, "../..");
+const off = ["network.dhcp=off", "network.interfaces=lo", "http.port=0", "https.port=0", "tftp.port=0"];
+const onLoopback = off.flatMap((pair) => ["--set", pair]);
 let home: string;
 let launcher: string;
 let tarball: string;
@@ -120,8 +122,7 @@ test("npm install -g, with a Node of Debian's age: it runs, serves and examines 
   assert.match(JSON.parse(said).node, /^2[4-9]\./);
 
   const dataDir = join(home, "data");
-  const off = ["network.dhcp=off", "network.interfaces=lo", "http.port=0", "https.port=0", "tftp.port=0"];
-  const words = ["--json", "--data-dir", dataDir, ...off.flatMap((pair) => ["--set", pair])];
+  const words = ["--json", "--data-dir", dataDir, ...onLoopback];
   const server = spawn("bootcast", ["serve", ...words], { env, stdio: ["ignore", "pipe", "ignore"] });
   const ended = once(server, "exit");
   const agent = new Agent({ connect: { rejectUnauthorized: false } });
@@ -155,6 +156,7 @@ test("the .deb has all that it needs in it, belongs to root, and its Node runs i
     "./usr/bin/bootcast",
     "./usr/lib/bootcast/dist/help/index.html",
     "./usr/share/bash-completion/completions/bootcast",
+    "./usr/share/man/man1/bootcast.1.gz",
   ]) {
     assert(listed.includes(` ${path}\n`), path);
   }
@@ -164,8 +166,23 @@ test("the .deb has all that it needs in it, belongs to root, and its Node runs i
   const [, node = "", program = ""] =
     /^exec (\S+) (\S+) /m.exec(await readFile(join(empty, "usr/bin/bootcast"), "utf8")) ?? [];
   const { stdout } = await run(join(empty, node), [join(empty, program), "version", "--json"], { env: {} });
-  const { version } = (await import(join(root, "package.json"), { with: { type: "json" } })).default;
+  const { version, dependencies, optionalDependencies } = (
+    await import(join(root, "package.json"), { with: { type: "json" } })
+  ).default;
   assert.equal(JSON.parse(stdout).bootcast, version);
+  // What was left out of the packages in it was not needed: each of them loads.
+  const needed = Object.keys({ ...dependencies, ...optionalDependencies }).filter((name) => !/^node-linux-/.test(name));
+  const loadAll = `await import("reflect-metadata"); for (const name of ${JSON.stringify(needed)}) await import(name); console.log("all");`;
+  const inside = { cwd: join(empty, "usr/lib/bootcast"), env: {} };
+  const { stdout: loaded } = await run(join(empty, node), ["--input-type=module", "--eval", loadAll], inside);
+  assert.equal(loaded, "all\n");
+  const words = ["serve", "--json", "--data-dir", join(home, "deb-data"), ...onLoopback];
+  const server = spawn(join(empty, node), [join(empty, program), ...words], { stdio: ["ignore", "pipe", "ignore"] });
+  const ended = once(server, "exit");
+  const [line] = await Promise.race([once(server.stdout, "data"), ended]);
+  assert.equal(JSON.parse(String(line)).ready, true);
+  server.kill("SIGTERM");
+  assert.deepEqual(await ended, [0, null]);
   const { stdout: field } = await run("dpkg-deb", ["--field", deb, "Version"]);
   assert.equal(field.trim(), version);
   for (const script of ["postinst", "prerm"]) {
