@@ -8,6 +8,7 @@ import { goldenDisk } from "../../scripts/golden/build.ts";
 import { type Lab, openLab } from "../../scripts/lab/lab.ts";
 import type { Machine } from "../../scripts/lab/machine.ts";
 import { labProblem } from "../../scripts/lab/namespace.ts";
+import type { HostBody } from "../../server/api/host-schemas.ts";
 import { openFileSource } from "../../server/images/file-source.ts";
 import { checkImage } from "../../server/store/image-check.ts";
 import { loadSiteKey } from "../../server/store/keys.ts";
@@ -30,7 +31,8 @@ describe("machines that nobody has given an order", { skip: labProblem("machines
   before(async () => {
     directory = await mkdtemp(join(tmpdir(), "capture-"));
     golden = await goldenDisk((text) => console.error(text));
-    lab = await openLab({ directory, dhcp: "full" });
+    // Nobody approves these machines: they show the tokens that their boot texts gave them.
+    lab = await openLab({ directory, dhcp: "full", settings: { "hosts.approve": "token" } });
     await lab.bootcast(["boot-image", "build", "--no-input"], { timeoutMs: 15 * minutes });
     await importEmptyDisk();
     await lab.serve();
@@ -98,6 +100,8 @@ describe("machines that nobody has given an order", { skip: labProblem("machines
     const deadline = performance.now() + minutes;
     while (states[refused!] !== "failed" && performance.now() < deadline) states = await statesOfHosts();
     assert.deepEqual(states, { [name]: "waiting", [refused!]: "failed" });
+    const shown = JSON.parse((await lab.bootcast(["host", "show", name, "--json"])).stdout) as HostBody;
+    assert.deepEqual([shown.isApproved, shown.lacks], [true, null]);
     await small.stop();
     assert.equal(await sha256Of(smallDisk), empty);
     assert.doesNotMatch(stranger.consoleText(), /\] erasing/);
