@@ -1,9 +1,40 @@
 import type { AgentState } from "../../agent/contract.ts";
 import type { Database } from "../db/database.ts";
 import type { HostProgress } from "../hosts/host-progress.ts";
+import type { AnyLimits } from "./any-limits.ts";
 import type { OrderState } from "./deploy-rules.ts";
 import type { StreamNow } from "./deploy-streams.ts";
-import type { SessionHead } from "./sessions.ts";
+import type { Halt } from "./rollout.ts";
+
+/** What one deploy is, and how it stands as a whole. */
+export type SessionHead = {
+  /** The deploy's number. */
+  readonly id: number;
+  readonly kind: "deploy" | "capture";
+  readonly image: string;
+  /** Of a capture: 0 until it is made. */
+  readonly imageVersion: number;
+  readonly to: "any" | "named";
+  /** The words that it was ordered with: "room-b"; null: not known. */
+  readonly target: string | null;
+  readonly state: "active" | "done" | "cancelled";
+  readonly createdAtMs: number;
+  readonly endedAtMs: number | null;
+  /** When it is to begin; null: it began at once. */
+  readonly startAtMs: number | null;
+  /** Null: it has not begun. */
+  readonly startedAtMs: number | null;
+  /** Why nobody else begins, until a person says so; null: it goes on. */
+  readonly halted: (Halt & { readonly atMs: number }) | null;
+  /** Hosts of it that may fail; null: it does not go in waves. */
+  readonly mostFailed: number | null;
+  /** Of "any": which hosts that appear; null: every one. */
+  readonly limits: AnyLimits | null;
+  /** The session whose failed hosts these were. */
+  readonly retryOf: number | null;
+  /** Milliseconds until the last host that is at work is through, as far as can be told; null: it cannot. */
+  readonly leftMs: number | null;
+};
 
 /** One session in a list: how many of its hosts are where, and no host by itself. */
 export type ListedSession = SessionHead & {

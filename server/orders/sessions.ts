@@ -5,45 +5,21 @@ import type { Database } from "../db/database.ts";
 import type { DeployTable } from "../db/schema.ts";
 import type { HostProgress } from "../hosts/host-progress.ts";
 import { hindranceColumns, hindranceOfRow } from "../hosts/host-record.ts";
-import type { AnyLimits } from "./any-limits.ts";
 import { unknownDeploy } from "./deploy-hosts.ts";
 import type { OrderState } from "./deploy-rules.ts";
 import type { DeployStreams, StreamNow } from "./deploy-streams.ts";
 import { limitsOf } from "./facts.ts";
 import type { Halt } from "./rollout.ts";
-import { type ListedSession, leftOf, listedStream, longestOf, standOfSessions } from "./session-list.ts";
+import {
+  type ListedSession,
+  leftOf,
+  listedStream,
+  longestOf,
+  type SessionHead,
+  standOfSessions,
+} from "./session-list.ts";
 import { linksOf } from "./slow-hosts.ts";
 import { type StateStep, StateSteps } from "./state-steps.ts";
-
-/** What one deploy is, and how it stands as a whole. */
-export type SessionHead = {
-  /** The deploy's number. */
-  readonly id: number;
-  readonly kind: "deploy" | "capture";
-  readonly image: string;
-  /** Of a capture: 0 until it is made. */
-  readonly imageVersion: number;
-  readonly to: "any" | "named";
-  /** The words that it was ordered with: "room-b"; null: not known. */
-  readonly target: string | null;
-  readonly state: "active" | "done" | "cancelled";
-  readonly createdAtMs: number;
-  readonly endedAtMs: number | null;
-  /** When it is to begin; null: it began at once. */
-  readonly startAtMs: number | null;
-  /** Null: it has not begun. */
-  readonly startedAtMs: number | null;
-  /** Why nobody else begins, until a person says so; null: it goes on. */
-  readonly halted: (Halt & { readonly atMs: number }) | null;
-  /** Hosts of it that may fail; null: it does not go in waves. */
-  readonly mostFailed: number | null;
-  /** Of "any": which hosts that appear; null: every one. */
-  readonly limits: AnyLimits | null;
-  /** The session whose failed hosts these were. */
-  readonly retryOf: number | null;
-  /** Milliseconds until the last host that is at work is through, as far as can be told; null: it cannot. */
-  readonly leftMs: number | null;
-};
 
 /** The hosts of one deploy at work, as the API and the command line show them. */
 export type Session = SessionHead & {
