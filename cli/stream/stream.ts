@@ -24,6 +24,7 @@ import { configurationLines, DEFAULT_GROUP, DEFAULT_PORT, DEFAULT_RATE, streamCo
 import { keepIdentity, readIdentity, type StreamIdentity } from "./identity.ts";
 import { StreamObserver, showLine } from "./observer.ts";
 import { openStreamSource, type SourceFlags } from "./open.ts";
+import { keepHeapSmall } from "./small-heap.ts";
 import { printSummary } from "./summary.ts";
 
 const MOST_WAIT_MS = 86_400_000;
@@ -137,6 +138,7 @@ export function streamCommand(): Command {
 }
 
 async function runStream(flags: StreamFlags): Promise<Exit> {
+  keepHeapSmall();
   const interrupted = interruption();
   const configuration = await streamConfiguration(flags);
   const { group, port, rateBytesPerSecond, mode, ttl } = configuration;

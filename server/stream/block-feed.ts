@@ -4,8 +4,8 @@ import type { StreamLayout } from "../../multicast/layout.ts";
 
 /** What is read before it is sent: 50 ms at 700 Mbit/s, so that a disk may take its time. */
 const AHEAD_BYTES = 4_500_000;
-/** What is kept after it was sent, for repairs: two thirds of a second at 12 MB/s. What is older is read again. */
-const KEPT_BYTES = 8_000_000;
+/** What is kept after it was sent, for repairs: a second at 12 MB/s, and what is asked for meanwhile at 87. What is older is read again. */
+const KEPT_BYTES = 12_000_000;
 
 /** A block, and the pack whose memory it lies in, if it does not have its own. */
 type HeldBlock = { readonly bytes: Uint8Array; readonly within?: HeldPack };
@@ -54,13 +54,13 @@ export class BlockFeed {
    */
   async block(block: number): Promise<Uint8Array> {
     const last = Math.min(block + this.#blocksAhead, this.#layout.blockCount - 1);
-    for (let next = block; next <= last; next += 1) void this.#hold(next);
+    for (let next = block; next <= last; next += 1) void this.#hold(next, true);
     return (await this.#blocks.get(block)!).bytes;
   }
 
   /** The bytes of a block that was sent before: kept, or read again. */
   async again(block: number): Promise<Uint8Array> {
-    return (await this.#hold(block)).bytes;
+    return (await this.#hold(block, false)).bytes;
   }
 
   /** Nothing more is sent: a stream that is over stays known for a while, and its blocks need not. */
@@ -72,8 +72,8 @@ export class BlockFeed {
   }
 
   // A Map goes by age: what is used is put to its end, and its beginning is let go.
-  #hold(block: number): Promise<HeldBlock> {
-    const held = this.#blocks.get(block) ?? this.#read(block);
+  #hold(block: number, isOfPass: boolean): Promise<HeldBlock> {
+    const held = this.#blocks.get(block) ?? this.#read(block, isOfPass);
     this.#blocks.delete(block);
     this.#blocks.set(block, held);
     if (this.#blocks.size > this.#blocksAhead + this.#blocksKept) this.#letGo();
@@ -94,20 +94,21 @@ export class BlockFeed {
   }
 
   // One after the other, so that each can use the last pack of the one before.
-  #read(block: number): Promise<HeldBlock> {
-    const read = this.#reading.then(() => this.#assemble(block));
+  #read(block: number, isOfPass: boolean): Promise<HeldBlock> {
+    const read = this.#reading.then(() => this.#assemble(block, isOfPass));
     // Whoever asks for the block gets the error; until then it is not unhandled.
     this.#reading = read.catch(() => undefined);
     return read;
   }
 
+  // What is read again is copied: it would hold a whole pack, whose other blocks nobody asks for.
   // A new view each time: who remembers the old one by its identity must not take this for the same block.
-  async #assemble(block: number): Promise<HeldBlock> {
+  async #assemble(block: number, isOfPass: boolean): Promise<HeldBlock> {
     const layout = this.#layout;
     const from = block * layout.symbolsPerBlock * layout.symbolBytes;
     const end = from + layout.symbolsOfBlock(block) * layout.symbolBytes;
     const { first, last } = layout.packsOfBytes(from, end);
-    if (first === last && end <= layout.streamBytes) {
+    if (isOfPass && first === last && end <= layout.streamBytes) {
       const held = await this.#readPack(first);
       if (this.#packsHeld <= this.#mostPacks) {
         held.users += 1;

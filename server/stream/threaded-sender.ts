@@ -9,12 +9,12 @@ import type { DataSender, SenderOptions } from "./sender-options.ts";
  * So much is prepared before it is due: so long may the server be busy with something else. Repairs go behind it; they
  * were waited for longer.
  */
-const AHEAD_MS = 40;
+const AHEAD_MS = 35;
 const LEAST_AHEAD = 16;
 const MOST_AHEAD = 8192;
 /** What it sends is not in its heap: there is little, and it should not be left to grow. */
 const THREAD_MEMORY = { maxYoungGenerationSizeMb: 4, maxOldGenerationSizeMb: 64 };
-/** A full ring is left alone for such a part of the time that it takes to run empty: mostly 8 ms. */
+/** A full ring is left alone for such a part of the time that it takes to run empty: mostly 7 ms. */
 const FULL_SHARE = 0.2;
 /** At low rates longer, so that a slow stream wakes nobody for every datagram; but the rate may rise meanwhile. */
 const MOST_FULL_MS = 100;

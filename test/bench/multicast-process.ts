@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { pino } from "pino";
+import { keepHeapSmall } from "../../cli/stream/small-heap.ts";
 import { openImageSource } from "../../cli/stream/source.ts";
 import type { RateMode } from "../../multicast/rate-control.ts";
 import { createHttp, listenTcp } from "../../server/http/http.ts";
@@ -36,6 +37,7 @@ const meter = new Meter();
 const log = pino({ level: process.env["BOOTCAST_DEBUG"] ? "debug" : "warn" }, pino.destination(2));
 
 async function send(order: SendOrder): Promise<void> {
+  keepHeapSmall();
   const { path, dataDir = "/nonexistent", storeKey } = order;
   const source = await openImageSource(path, { dataDir, storeKey, onScan: () => undefined });
   const { budgetBytesPerSecond, mode, rateBytesPerSecond } = order;
