@@ -25,7 +25,7 @@ export type ThreadStart = {
 export type FromThread = { readonly type: "ready" } | { readonly type: "refused"; readonly why: string };
 
 /** As little as makes it worth to wake up; half of what may go at once. */
-const NAP_MS = 1.6;
+const NAP_MS = 1;
 /** How soon it is seen that a fence is open again. */
 const FENCED_MS = 20;
 /** It needs little, but at its time: what it misses by more than 20 ms is never sent. */
