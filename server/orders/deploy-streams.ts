@@ -108,7 +108,8 @@ export class DeployStreams {
 
   async #resume(): Promise<void> {
     for (const orphan of await (this.#owners?.orphans() ?? this.#interrupted())) {
-      if (this.#opener.now(orphan.streamId) !== undefined) continue;
+      // One alone joins each order to the stream that it shares; of several, `close` asks the database for the others.
+      if (this.#owners !== undefined && this.#opener.now(orphan.streamId) !== undefined) continue;
       const interfaceAddress = this.#owners === undefined ? orphan.interfaceAddress : await this.#owners.take(orphan);
       if (interfaceAddress === undefined) continue;
       const { deployId, image, imageVersion, maxWaitMs, streamId, group } = orphan;
@@ -125,6 +126,8 @@ export class DeployStreams {
       };
       // One that cannot be opened is tried again, with its reason shown, when a host asks.
       await this.open(wanted).catch(() => this.#owners?.release(streamId));
+      // Its last host may have ended since it was looked up: nobody else would close it.
+      await this.closeIdle(deployId);
     }
   }
 

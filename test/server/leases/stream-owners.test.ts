@@ -13,6 +13,8 @@ class Played {
   readonly core: Core;
   readonly address: string;
   traits: string | Fault = TRAITS;
+  /** What happens while it looks at what it has. */
+  meanwhile: (() => Promise<unknown>) | undefined;
 
   constructor(db: Database, siteKey: Core["siteKey"] | undefined, id: string, address: string) {
     this.address = address;
@@ -24,6 +26,7 @@ class Played {
           addresses: () => [address],
           networkOf: (own) => own.replace(/\d+$/, "0/24"),
           traitsOf: async () => {
+            await this.meanwhile?.();
             if (this.traits instanceof Fault) throw this.traits;
             return this.traits;
           },
@@ -107,6 +110,22 @@ test("what a server sends is left to it while it is there; when it is gone the o
   assert.deepEqual(await b.kinds("stream."), ["stream.taken-over"]);
   const [taken] = (await b.core.events.list()).filter(({ kind }) => kind === "stream.taken-over");
   assert.deepEqual(taken!.data, { streamId: order.streamId, from: "server-a", by: "server-b" });
+});
+
+test("an order that ends while its stream is taken over leaves no stream behind", async (t) => {
+  const { a, b, one, isGone } = await room(t);
+  const { deployId } = await a.core.deploys.create({ image: "lab-debian", to: [one] });
+  const order = await a.orderFor(one);
+  assert(order.kind === "deploy");
+  await a.core.report(one, "preflight", deployId);
+  await isGone("a");
+  b.meanwhile = async () => {
+    b.meanwhile = undefined;
+    await b.core.deploys.cancel(deployId);
+    await b.core.streams.closeIdle(deployId);
+  };
+  await b.core.streams.resume();
+  assert.deepEqual([b.core.opened.length, b.core.closed], [1, [order.streamId]]);
 });
 
 test("a stream that cannot go on elsewhere says why, once; when it can, it does", async (t) => {

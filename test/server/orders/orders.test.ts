@@ -404,6 +404,25 @@ test("a restart of the server loses nothing, and opens the stream again", async 
   }
 });
 
+test("a stream that two orders share stays for the second one when the first one ends, also after a restart", async () => {
+  const { core, ids } = await room(2);
+  const orders: number[] = [];
+  for (const [at, hostId] of ids.entries()) {
+    const { deployId } = await core.deploys.create({ image: "lab-debian", to: [`lab-0${at + 1}`] });
+    await core.orders.orderFor(hostId, NETWORK);
+    await core.report(hostId, "preflight", deployId);
+    orders.push(deployId);
+  }
+  const after = new Core(core.db, { siteKey: core.siteKey });
+  after.nowMs = core.nowMs;
+  await after.streams.resume();
+  assert.equal(after.opened.length, 1);
+  await after.report(ids[0]!, "done", orders[0]);
+  assert.deepEqual(after.closed, [], "the other order's host is in the middle of it");
+  await after.report(ids[1]!, "done", orders[1]);
+  assert.equal(after.closed.length, 1);
+});
+
 // Anything in any order: what a person orders, what hosts do, what goes wrong.
 type Step =
   | { readonly do: "appear" | "ask" | "power-cut"; readonly host: number }
