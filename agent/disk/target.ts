@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { constants, type FileHandle } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
 import { Fault } from "../../fault.ts";
 import type { BlockTarget } from "../../images/block.ts";
 import { type DiskLayout, diskFault, placeOnDisk } from "./fault.ts";
@@ -8,6 +9,7 @@ import { DiskReads } from "./reads.ts";
 import { DiskWrites } from "./writes.ts";
 
 const SECTOR_BYTES = 512;
+const CLOSE_WITHIN_MS = 60_000;
 
 type Opened = { readonly handle: FileHandle; readonly reads: DiskReads; readonly writes: DiskWrites };
 
@@ -92,7 +94,8 @@ export class DiskTarget implements BlockTarget {
       await opened.writes.flush();
     } finally {
       this.#opened = undefined;
-      await opened.handle.close();
+      // Writes that the kernel never ends hold all the threads that it would be closed by.
+      await Promise.race([opened.handle.close(), delay(CLOSE_WITHIN_MS, undefined, { ref: false })]);
     }
   }
 

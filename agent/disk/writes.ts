@@ -1,5 +1,6 @@
 import type { FileHandle } from "node:fs/promises";
 import { AlignedPlaces } from "./aligned-memory.ts";
+import { endsInTime } from "./ends-in-time.ts";
 import { firstBadSector, isBadSector } from "./fault.ts";
 
 /** The longest single write: longer ones are no faster on any disk, and shorter ones let a failing sector be found sooner. */
@@ -26,6 +27,8 @@ export type DiskWritesParts = {
   readonly sectorBytes: number;
   /** Turns what the kernel said into a Fault. */
   readonly faultAt: (act: "write to" | "flush", offset: number | undefined, error: unknown) => Error;
+  /** So long one write or flush may take; for tests. */
+  readonly mostMs?: number;
 };
 
 /**
@@ -83,7 +86,7 @@ export class DiskWrites {
   async #flush(): Promise<void> {
     await this.settle();
     this.#unflushedBytes = 0;
-    await this.#parts.handle.datasync().catch((error: unknown) => {
+    await endsInTime(this.#parts.handle.datasync(), this.#parts.mostMs).catch((error: unknown) => {
       throw this.#parts.faultAt("flush", undefined, error);
     });
   }
@@ -107,7 +110,7 @@ export class DiskWrites {
     }
     // A part of a sector: the rest of it stays as it is.
     try {
-      await this.#parts.handle.read(place, 0, length, at - before);
+      await endsInTime(this.#parts.handle.read(place, 0, length, at - before), this.#parts.mostMs);
       place.set(part, before);
     } catch (error) {
       reserved.release(this.#parts.faultAt("write to", at, error));
@@ -185,8 +188,10 @@ export class DiskWrites {
   }
 
   async #writeAll(bytes: Uint8Array, from: number): Promise<void> {
+    const { handle, mostMs } = this.#parts;
     for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#parts.handle.write(bytes, done, bytes.length - done, from + done);
+      const write = handle.write(bytes, done, bytes.length - done, from + done);
+      const { bytesWritten } = await endsInTime(write, mostMs);
       if (bytesWritten === 0) throw new Error("no progress");
       done += bytesWritten;
     }

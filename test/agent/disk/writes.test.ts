@@ -138,6 +138,24 @@ test("a write that fails is thrown by a later call, with its place; nothing afte
   assert.equal(seen.syncs, 0);
 });
 
+test("a write or a flush that never ends is given up, and nothing after it is taken for written", async () => {
+  const never = new Promise<never>(() => {});
+  const { handle } = slowHandle(8 * MIB, () => 0);
+  const why = "The kernel has neither done nor refused it within 0 s.";
+  const about = { isDirect: true, sectorBytes: SECTOR, faultAt, mostMs: 5 };
+  const hung = new DiskWrites({ ...about, handle: { ...handle, write: () => never } });
+  // More than there is memory for: who waits for some is told, too.
+  const all = Array.from({ length: 8 }, (_, at) => hung.write(at * MIB, new Uint8Array(MIB)));
+  const told = await Promise.allSettled(all);
+  const reasons = told.flatMap((one) => (one.status === "rejected" ? [one.reason] : []));
+  assert.equal(reasons.length, 4);
+  for (const reason of reasons) assert.deepEqual([reason.code, reason.why], ["DISK_WRITE", why]);
+  await assert.rejects(hung.flush(), { code: "DISK_WRITE", why });
+  const unflushed = new DiskWrites({ ...about, handle: { ...handle, datasync: () => never } });
+  await unflushed.write(0, new Uint8Array(MIB));
+  await assert.rejects(unflushed.flush(), { code: "DISK_WRITE", why });
+});
+
 test("where the kernel keeps what is written, it is told to write every few MiB", async () => {
   const { handle, seen } = slowHandle(128 * MIB, () => 0);
   const writes = new DiskWrites({ handle, isDirect: false, sectorBytes: SECTOR, faultAt });
