@@ -93,8 +93,10 @@ describe("a room of blank machines", { skip: problem ?? false }, () => {
       await desk.sees(hosts);
       await desk.deploysToAll(hosts, "full-plan");
       await desk.seesTrouble(slow, broken, fault.what);
-      await desk.crowd.lines.hears("the real agents to be through", (said) =>
-        said.filter(({ type }) => type === "ended").length === crowd.real ? true : undefined,
+      await desk.crowd.lines.hears(
+        "the real agents to be through",
+        (said) => (said.filter(({ type }) => type === "ended").length === crowd.real ? true : undefined),
+        8 * minutes,
       );
       const ended = desk.crowd.lines.all.filter((one) => one.type === "ended");
       assert.deepEqual(
