@@ -103,7 +103,10 @@ function differences(
     ["serial", host.serial, host.lastSeenMs === 0 ? row.serial : undefined],
   ] as const;
   const what: string[] = pairs.filter(([, is, wanted]) => wanted !== undefined && wanted !== is).map(([what]) => what);
-  const isLocked = lockNow(host.lock, nowMs) !== null;
+  const lock = lockNow(host.lock, nowMs);
+  // One that ends before the list's is none for the time between.
+  const isLocked =
+    lock !== null && (lock.untilMs ?? Number.POSITIVE_INFINITY) >= (row.lock?.untilMs ?? Number.POSITIVE_INFINITY);
   return [
     ...what,
     ...(approves && !host.isApproved ? ["approved"] : []),

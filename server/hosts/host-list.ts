@@ -153,6 +153,9 @@ function cellsStanding(
   ) {
     throw invalid(`${where} of the list is not right.`, `"${until}" is no time like 2026-11-27T18:00Z.`);
   }
+  if (until !== "" && reason === "") {
+    throw invalid(`${where} of the list is not right.`, "Its lock_until is the end of a lock that has no reason.");
+  }
   const untilMs = until === "" ? null : Date.parse(until);
   return {
     ...(approved === "" ? {} : { isApproved: approved.toLowerCase() === "yes" }),

@@ -193,6 +193,9 @@ test("a list locks hosts and unlocks none; a lock that is over locks nobody", as
   const again = [row(1, { lock: { ...until, reason: "other" } }), row(2, { lock: until })];
   assert.equal((await imports.import(again)).same, 2, "a lock that holds stays as it is");
   assert.deepEqual(await locks(), ["repair", "exam", undefined, "repair"]);
+  const longer = [row(1, { lock: { reason: "for good", untilMs: null } })];
+  assert.deepEqual((await imports.import(longer)).changed, [{ name: "lab-01", what: ["lock"] }]);
+  assert.deepEqual((await core.hosts.find("lab-01")).lock?.untilMs, null, "a lock that ends before the list's does");
   await assert.rejects(imports.import([row(5, { lock: { reason: " ", untilMs: null } })]), {
     code: "HOST_LIST_INVALID",
   });

@@ -58,6 +58,7 @@ for (const [name, text, why] of [
   ["approved or not", `mac,approved\n${MAC},maybe\n`, /neither yes nor no/],
   ["a lock until no time", `mac,lock,lock_until\n${MAC},exam,friday\n`, /no time/],
   ["a lock until a day that there is not", `mac,lock,lock_until\n${MAC},exam,2026-13-45T18:00Z\n`, /no time/],
+  ["a lock's end without a lock", `mac,lock,lock_until\n${MAC},,2026-11-27T18:00Z\n`, /no reason/],
   ["a cell that never ends", `mac,note\n${MAC},"x\n`, /not closed/],
 ] as const) {
   test(`a table of hosts is refused: ${name}`, () => {
