@@ -63,8 +63,9 @@ export class Enrolment {
   ): Promise<ShownToken> {
     if (shown === undefined || shown === "") return "none";
     const nowMs = this.#now();
-    const secrets = this.#wrong.isListenedTo(address, nowMs) ? await this.#secrets() : [];
-    const found = shownTokenOf(shown, { mac, secrets, nowMs });
+    // What is not looked at is no further wrong one: right ones of a whole room would keep each other out for ever.
+    if (!this.#wrong.isListenedTo(address, nowMs)) return "wrong";
+    const found = shownTokenOf(shown, { mac, secrets: await this.#secrets(), nowMs });
     if (found === "wrong" && this.#wrong.wrong(address, nowMs)) {
       // Whether it can be written is no matter of the machine's.
       const data = { mac, from: address };

@@ -62,7 +62,11 @@ test("wrong tokens: an event a minute for each address, not of what was shown, a
   );
   assert.equal(await enrolment.check(right, { mac: MAC, address: "10.77.0.9" }), "wrong", "too many came from there");
   assert.equal(await enrolment.check(right, { mac: MAC, address: "10.77.0.8" }), "right", "others are no matter of it");
-  core.nowMs += 10 * 60_000;
+  // A room behind one router goes on asking meanwhile: right ones that are not looked at keep nobody out.
+  for (let second = 0; second < 7; second += 1) {
+    await enrolment.check(right, { mac: MAC, address: "10.77.0.9" });
+    core.nowMs += 1_000;
+  }
   assert.equal(await enrolment.check(right, { mac: MAC, address: "10.77.0.9" }), "right");
 });
 
