@@ -54,6 +54,22 @@ for (const [name, said, found] of [
   });
 }
 
+test("a host that was slow to listen has all of its time to hear", async (t) => {
+  const { hostId, hearing, host } = await site(t);
+  const waiting = await host();
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const asked = hearing.ask(waiting);
+  const { mark, withinMs } = hearing.of(hostId)!;
+  t.mock.timers.tick(4_500);
+  hearing.hear(hostId, { mark }, "127.0.0.1");
+  t.mock.timers.tick(withinMs);
+  hearing.hear(hostId, { mark, heard: 100 }, "127.0.0.1");
+  assert.deepEqual(
+    (await asked).map(({ status }) => status),
+    ["ok", "ok"],
+  );
+});
+
 test("only a host that waits is asked, and one at a time; what cannot be sent is told", async (t) => {
   const send = () => Promise.reject(new Error("no route"));
   const { core, hostId, hearing, host } = await site(t, { send });
