@@ -20,13 +20,15 @@ export function logText(host: string, log: HostLogBody | null): string {
 }
 
 function lineText(line: string): string {
-  let entry: Readonly<Record<string, unknown>>;
   try {
-    entry = JSON.parse(line) as Readonly<Record<string, unknown>>;
+    return entryText(JSON.parse(line) as Readonly<Record<string, unknown>>);
   } catch {
     // Half a line, or what something else wrote there.
     return line;
   }
+}
+
+function entryText(entry: Readonly<Record<string, unknown>>): string {
   const { level, time, msg = "", err, ...rest } = entry;
   const clock = typeof time === "number" ? new Date(time).toISOString().slice(11, 19) : "        ";
   const more = Object.entries(rest).map(

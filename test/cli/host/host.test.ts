@@ -97,6 +97,8 @@ test("host: the log that an agent sent with its last word is printed for people,
   const log = [
     JSON.stringify({ level: 30, time, disk: "/dev/sda", steps: ["wipe"], msg: "erasing" }),
     JSON.stringify({ level: 50, time, err, msg: "failed \u001b[2J" }),
+    "null",
+    '{"time":1e300}',
     '{"level":30,"ti',
   ].join("\n");
   await core.report(id, "failed", undefined, { log });
@@ -105,6 +107,7 @@ test("host: the log that an agent sent with its last word is printed for people,
   assert.match(text, /^17:03:04 info {2}erasing disk=\/dev\/sda steps=\["wipe"\]$/m);
   assert.match(text, /^17:03:04 error failed .*\n +It is read-only\. \[DISK_WRITE\]\n +fix: Look at it\.\n +at open$/m);
   assert.match(text, /^\{"level":30,"ti$/m, "half a line is shown as it is");
+  assert.match(text, /^null\n\{"time":1e300\}$/m, "so is what is no entry");
   assert.doesNotMatch(text, /\u001b\[2J/);
   assert.equal(JSON.parse(await run("log", "lab-01", "--json")).log.log, log);
   await core.report(id, "failed", undefined, { log: "the next one" });
