@@ -79,7 +79,8 @@ export class Schedules {
     const { plan } = this.#options;
     const select = async (to: readonly string[]) => {
       try {
-        await plan({ ...request, to });
+        // One word alone need not be enough for the waves of all of them.
+        await plan(to === request.to ? request : { ...request, to, waves: undefined });
       } catch (error) {
         if (!(error instanceof Fault) || !isForNow(error)) throw error;
       }

@@ -238,6 +238,16 @@ test("its words are read anew each time: who joined and who is gone is told, and
   assert.equal((await schedules.outlookOf(await schedules.find("kiosks"))).fault?.code, "LABEL_UNKNOWN");
 });
 
+test("a word that means nobody is told of an order in waves, too, whose other words are one host each", async (t) => {
+  const { core, schedules } = await room(t);
+  await core.hosts.register(machine(3, { contract }));
+  const to = ["lab-01", "lab-02", "lab-03"];
+  await schedules.add({ ...nightly, request: { ...nightly.request, to, waves: { canary: 1 } } });
+  await core.hosts.forget("lab-02");
+  const { fault, leftOut } = await schedules.outlookOf(await schedules.find("kiosks"));
+  assert.deepEqual([fault, leftOut.map(({ name }) => name)], [undefined, ["lab-02"]]);
+});
+
 test("an order that cannot be given fails the run with its reason", async (t) => {
   const { core, schedules, start, told, run } = await room(t);
   await schedules.add(nightly);
