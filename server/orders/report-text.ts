@@ -1,21 +1,25 @@
-import type { Report } from "../../agent/contract.ts";
+import { agentStates, type Report } from "../../agent/contract.ts";
 
 /** A sentence, and a few of them. */
 const MOST_DETAIL = 1_000;
 const MOST_FAULT = 4_000;
 const MOST_CODE = 100;
+const states: readonly string[] = agentStates;
 
 /**
  * The report with texts of a length that people read: whatever an agent says is kept with its host and in the events,
  * and sent to every page. Its word is not refused for that.
  */
 export function inShort(report: Report): Report {
-  const { detail, fault } = report;
+  const { detail, fault, timings } = report;
   const isShort =
     detail.length <= MOST_DETAIL && (fault === undefined || Object.values(fault).join("").length <= MOST_CODE);
-  if (isShort) return report;
+  if (isShort && timings === undefined) return report;
   return {
     ...report,
+    ...(timings && {
+      timings: Object.fromEntries(Object.entries(timings).filter(([state]) => states.includes(state))),
+    }),
     detail: cut(detail, MOST_DETAIL),
     ...(fault && {
       fault: {

@@ -49,7 +49,9 @@ test("long words of an agent are kept short, and not refused", async () => {
   const { deployId } = await core.deploys.create({ image: "lab-debian", to: [hostId] });
   const long = "x".repeat(200_000);
   const fault = { code: long, what: long, why: "short", fix: long };
-  assert.equal((await core.report(hostId, "failed", deployId, { detail: long, fault })).proceed, true);
+  const timings = Object.fromEntries(Array.from({ length: 5_000 }, (_, at) => [`state-${at}`, at]));
+  const said = { detail: long, fault, timings: { ...timings, receiving: 7 } };
+  assert.equal((await core.report(hostId, "failed", deployId, said)).proceed, true);
   const { detail, fault: kept } = await core.hosts.find(hostId);
   assert.deepEqual([detail.length, kept?.code.length, kept?.what.length, kept?.why], [1000, 100, 4000, "short"]);
   assert(JSON.stringify(await core.events.list()).length < 20_000);
