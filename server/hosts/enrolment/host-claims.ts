@@ -17,6 +17,8 @@ export type ShownProof = {
   readonly address?: string | undefined;
 };
 
+const CLOCKS_APART_MS = 10_000;
+
 type LetIn = Extract<Admission, { isLetIn: true }>;
 
 /** Who may take the place of a host: decides by `admissionOf`, and tells of two machines that say they are the same. */
@@ -60,8 +62,8 @@ export class HostClaims {
       isEnrolled: row.is_enrolled === 1,
       state: row.state as AgentState,
       hasBegun: await hasBegun(tables, row.id),
-      // A clock that was set back says nothing about what was heard.
-      silentMs: nowMs < heardMs ? Number.POSITIVE_INFINITY : nowMs - heardMs,
+      // A clock that was set back says nothing about what was heard. Another server's may be a little ahead.
+      silentMs: nowMs < heardMs - CLOCKS_APART_MS ? Number.POSITIVE_INFINITY : Math.max(0, nowMs - heardMs),
     });
     if (admission.isLetIn) {
       if (!isSameRun) this.#seconds.replaced(row.id, row.token_hash, nowMs);
