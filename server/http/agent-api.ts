@@ -34,6 +34,8 @@ type AgentApiOptions = {
 
 /** Under the 30 s after which proxies and impatient clients hang up. */
 const MAX_WAIT_SECONDS = 25;
+/** An agent takes no answer with more (agent/contract/host.ts). */
+const MOST_SERVERS = 16;
 
 const OneHost = Type.Object({ hostId: Type.String() });
 const Wait = Type.Object({ waitSeconds: Type.Number({ minimum: 0, maximum: MAX_WAIT_SECONDS, default: 0 }) });
@@ -60,7 +62,7 @@ export function agentRoutes(http: HttpServer, options: AgentApiOptions): void {
   const ofHost = ofOneHost(hosts);
   const othersOf = (localAddress: string | undefined) => {
     const servers = options.othersFor?.(plainAddress(localAddress));
-    return servers === undefined ? {} : { servers: [...servers] };
+    return servers === undefined ? {} : { servers: servers.slice(0, MOST_SERVERS) };
   };
 
   http.get(
