@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readFileSync, readlinkSync } from "node:fs";
 import { uptime } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "pino";
@@ -27,6 +28,11 @@ function sleeplessMs(): number {
   return uptime() * 1_000;
 }
 
+/** This machine since it was switched on, and where its processes are counted: in a container they begin anew. */
+function machineNow(): string {
+  return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}/${readlinkSync("/proc/self/ns/pid")}`;
+}
+
 /** This server among those of its database: its beats, its fence, and what it hears of the others. */
 export class Membership {
   /** Streams are sent only while it is open. */
@@ -48,7 +54,7 @@ export class Membership {
 
   private constructor(options: MembershipOptions) {
     const { place, events, log } = options;
-    const self = { ...options.self, incarnation: randomUUID(), pid: process.pid };
+    const self = { ...options.self, incarnation: `${machineNow()} ${randomUUID()}`, pid: process.pid };
     this.#id = self.id;
     this.#log = log;
     this.#line = new BeatLine(place, `bootcast lease of ${self.name} ${process.pid}`);

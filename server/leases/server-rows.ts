@@ -7,6 +7,7 @@ import type { KnownServer, ServerRows } from "./member.ts";
 export type ServerSelf = {
   /** The same after each start. */
   readonly id: string;
+  /** Which machine, since it was switched on, and a number of this process: "MACHINE NUMBER". */
   readonly incarnation: string;
   readonly name: string;
   readonly version: string;
@@ -64,8 +65,11 @@ export class PostgresServerRows implements ServerRows {
 
   /** Whether our row was left by a process of this machine that is no more. */
   async isOfDeadProcess(): Promise<boolean> {
-    const [row] = await this.#line.run("select name, pid from servers where id = $1", [this.#self.id]);
-    if (row === undefined || row["name"] !== this.#self.name) return false;
+    const { id, incarnation } = this.#self;
+    const [row] = await this.#line.run("select incarnation, pid from servers where id = $1", [id]);
+    // A copy of this machine has the same name, and other processes.
+    const machineOf = (text: string) => text.split(" ", 1)[0];
+    if (row === undefined || machineOf(String(row["incarnation"])) !== machineOf(incarnation)) return false;
     const pid = Number(row["pid"]);
     if (pid === process.pid) return true;
     try {
