@@ -49,8 +49,11 @@ export type Admission =
     }
   | { readonly isLetIn: false; readonly why: Refusal };
 
-/** An agent at work is heard every second; no machine starts again and is back with its agent in this time. */
-export const WORKING_SILENT_MS = 5_000;
+/**
+ * An agent at work is heard every second, but another server of the same database reads of it up to ten seconds late
+ * (`host-progress.ts`). No machine starts again and is back with its agent in this time.
+ */
+export const WORKING_SILENT_MS = 12_000;
 /** A waiting agent is heard every 25 s. */
 export const ALIVE_SILENT_MS = 60_000;
 

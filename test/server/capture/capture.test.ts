@@ -121,7 +121,7 @@ for (const [what, isRestarted, isSealed] of [
     if (isRestarted) await site.restart();
 
     // It starts again, which takes its time, registers, and is given the same order.
-    site.core.nowMs += 10_000;
+    site.core.nowMs += 15_000;
     const inventory = (await site.core.hosts.find(host.hostId)).inventory;
     const again = await site.core.hosts.register(inventory);
     const order = await site.core.orders.orderFor(again.hostId, "");

@@ -104,7 +104,7 @@ test("the host is given the agent until it is done, then its disk; no stream is 
   });
   for (const state of ["preflight", "capturing", "finishing"] as const) await core.report(ids[0]!, state, deployId);
   // A power cut: it comes back to the same order, and not at once.
-  core.nowMs += 10_000;
+  core.nowMs += 15_000;
   await core.hosts.register(machine(1, { contract }));
   assert.deepEqual(await core.orders.orderFor(ids[0]!, NETWORK), order);
   await core.db.updateTable("deploys").set({ image_version: 3 }).where("id", "=", deployId).execute();

@@ -198,13 +198,13 @@ test("a host whose disk is begun again and again is given up", async () => {
   const { deployId } = await core.deploys.create({ image: "lab-debian", to: ["lab-01"] });
   for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
     // No machine is back from a power cut sooner.
-    core.nowMs += 10_000;
+    core.nowMs += 15_000;
     await core.hosts.register(machine(1));
     assert.equal(await kindOf(core, ids[0]!), "deploy");
     assert.equal((await core.report(ids[0]!, "erasing", deployId)).proceed, true);
     assert.equal((await core.report(ids[0]!, "erasing", deployId)).proceed, true, "the same attempt");
   }
-  core.nowMs += 10_000;
+  core.nowMs += 15_000;
   await core.hosts.register(machine(1));
   assert.equal((await core.report(ids[0]!, "erasing", deployId)).proceed, false);
   const session = await core.sessions.show(deployId);

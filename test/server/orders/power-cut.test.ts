@@ -42,7 +42,7 @@ for (const [index, step] of steps.entries()) {
     if (!isThrough) {
       const again: string[] = [];
       // No machine is back sooner.
-      core.nowMs += 10_000;
+      core.nowMs += 15_000;
       assert.equal(await runAgent(played(number, again).ports), "done");
       assert.deepEqual(again, steps);
     }
