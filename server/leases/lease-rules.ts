@@ -14,6 +14,12 @@ export const BEAT_EVERY_MS = 1_500;
  */
 export const MARGIN_MS = 2_000;
 
+/**
+ * A server that the database does not hear for so long ends, where others may have its work: its hosts wait for streams
+ * that go on elsewhere, and go there when nobody answers here. Shorter failures of the database end nobody.
+ */
+export const CUT_OFF_MS = 120_000;
+
 /** A server as its row shows it. */
 export type ServerBeat = {
   readonly id: string;

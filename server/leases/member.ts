@@ -1,5 +1,5 @@
 import { Fault } from "../../fault.ts";
-import { OwnLease, type ServerBeat, Watch } from "./lease-rules.ts";
+import { CUT_OFF_MS, OwnLease, type ServerBeat, Watch } from "./lease-rules.ts";
 
 /** A server of this database, as people see it. */
 export type KnownServer = ServerBeat & {
@@ -35,7 +35,7 @@ export type MemberEvents = {
   /** A server is gone: what was its own is nobody's now. */
   onGone(server: KnownServer): void;
   onLead(): void;
-  /** Another server has our work. */
+  /** Another server has our work, or may have it without our hearing of it. */
   onLost(fault: Fault): void;
 };
 
@@ -50,6 +50,7 @@ export class Member {
   #others: readonly KnownServer[] = [];
   #isLeading = false;
   #isLost = false;
+  #heldMs: number;
 
   /** @param options.now a clock that never runs backwards, and does not stand still while the machine sleeps */
   constructor(options: { id: string; rows: ServerRows; events: MemberEvents; now: () => number }) {
@@ -57,6 +58,7 @@ export class Member {
     this.#rows = options.rows;
     this.#events = options.events;
     this.#now = options.now;
+    this.#heldMs = this.#now();
   }
 
   /** The others that are there, as they were seen last. */
@@ -78,7 +80,13 @@ export class Member {
     if (this.#isLost) return;
     const sentMs = this.#now();
     if (!(await this.#rows.beat())) {
-      this.#lose();
+      this.#lose(
+        new Fault("SERVER_REPLACED", {
+          what: "Another server has taken over the work of this one.",
+          why: "The database did not hear of this server for several seconds: it stood still, or was cut off.",
+          fix: "It ends, and goes on when it is started again; systemd does that. Look for what held it up.",
+        }),
+      );
       return;
     }
     this.#lease.onBeat(sentMs);
@@ -102,16 +110,25 @@ export class Member {
     }
   }
 
-  #lose(): void {
+  /** Looks at the own lease; often, and also while the database does not answer. */
+  check(): void {
+    const nowMs = this.#now();
+    if (this.#lease.isHeld(nowMs)) this.#heldMs = nowMs;
+    else if (!this.#isLost && this.#others.length > 0 && nowMs - this.#heldMs >= CUT_OFF_MS) {
+      this.#lose(
+        new Fault("SERVER_CUT_OFF", {
+          what: `The database has not heard of this server for ${CUT_OFF_MS / 60_000} minutes.`,
+          why: "It does not answer here. Another server may reach it, and have the work of this one.",
+          fix: "It ends, so that its machines go on at another server, and is of use again once the database can be reached from here: bootcast doctor.",
+        }),
+      );
+    }
+  }
+
+  #lose(fault: Fault): void {
     this.#isLost = true;
     this.#lease.lose();
     this.#events.onLease(this.#lease.untilMs);
-    this.#events.onLost(
-      new Fault("SERVER_REPLACED", {
-        what: "Another server has taken over the work of this one.",
-        why: "The database did not hear of this server for several seconds: it stood still, or was cut off.",
-        fix: "It ends, and goes on when it is started again; systemd does that. Look for what held it up.",
-      }),
-    );
+    this.#events.onLost(fault);
   }
 }

@@ -155,6 +155,7 @@ export class Membership {
   }
 
   #look(): void {
+    this.#member.check();
     const { isHeld } = this.#member;
     if (!isHeld) this.fence.untilMs = Number.NEGATIVE_INFINITY;
     if (isHeld === this.#wasHeld) return;
