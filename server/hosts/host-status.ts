@@ -111,6 +111,8 @@ function presentStatus({ agent, order, hasOrders }: HostFacts, isHeard: boolean)
 
 function absentStatus({ nowMs, agent, order, askedMs = 0, lastSeenMs, firstSeenMs }: HostFacts): HostStatus {
   const { detail, sinceMs } = agent;
+  // Firmware that asks the network first asks once more on the way to the disk that was restored.
+  if (agent.state === "done" && order === undefined) return { state: "done", detail, sinceMs };
   if (askedMs > lastSeenMs && nowMs - askedMs < REBOOT_MS) {
     return { state: "booting", detail: "Its firmware has asked for something to boot.", sinceMs: askedMs };
   }
@@ -119,7 +121,6 @@ function absentStatus({ nowMs, agent, order, askedMs = 0, lastSeenMs, firstSeenM
     return { state: "waiting", detail: waits, sinceMs: Math.max(lastSeenMs, firstSeenMs) };
   }
   if (agent.state === "failed") return { state: "failed", detail, sinceMs };
-  if (agent.state === "done") return { state: "done", detail, sinceMs };
   if (lastSeenMs === 0)
     return { state: "new", detail: "It was added, and has not been seen yet.", sinceMs: firstSeenMs };
   return { state: "offline", detail: "", sinceMs: lastSeenMs };

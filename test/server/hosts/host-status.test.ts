@@ -51,6 +51,7 @@ const table: [string, HostFacts, HostState, number][] = [
   ["switched off with an order", facts("waiting", 3600, { order: pending }), "waiting", 60],
   ["done, and there", facts("done", 1), "done", 10],
   ["done long ago", facts("done", 36_000), "done", 10],
+  ["done, and its firmware asked on the way to its disk", facts("done", 60, { askedMs: NOW - SECOND }), "done", 10],
   ["done, and ordered anew", facts("done", 36_000, { order: pending }), "waiting", 60],
   ["failed", facts("failed", 1), "failed", 10],
   ["failed long ago", facts("failed", 36_000), "failed", 10],
